@@ -1,0 +1,42 @@
+# Every target does its own set-up: a virtual environment with the tested versions.
+PYTHON ?= python3
+VENV ?= .venv
+BIN = $(VENV)/bin
+
+.PHONY: demo test check lint types format wheel clean
+
+demo: $(VENV)/core ## Fuse the shipped scenes and say where to look
+	$(BIN)/piafusion demo --output demo --overwrite
+
+test: $(VENV)/dev ## Unit, property and command-line tests
+	$(BIN)/python -m pytest
+
+check: lint types test ## All that CI does
+
+lint: $(VENV)/dev ## Style and format
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/dev ## Static types of the package
+	$(BIN)/mypy
+
+format: $(VENV)/dev ## Put the code into the house's format
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+wheel: $(VENV)/dev ## Build the wheel into dist/
+	$(BIN)/python -m build --wheel
+
+clean: ## Remove what the other targets made
+	rm -rf $(VENV) build dist demo
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/core: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e .
+	touch $@
+
+$(VENV)/dev: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	touch $@ $(VENV)/core

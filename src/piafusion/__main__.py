@@ -1,0 +1,5 @@
+"""`python -m piafusion` is the command `piafusion`."""
+
+from piafusion.cli import main
+
+main()

@@ -1,0 +1,31 @@
+"""`piafusion export`: from a training run to files that `piafusion fuse` takes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from piafusion.errors import MissingExtraError
+
+
+def export(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a finished training.")],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="Weights folder; its manifest is updated.")
+    ],
+    name: Annotated[str | None, typer.Option(help="Name of the model there.")] = None,
+    summary: Annotated[str, typer.Option(help="One line that says what it is.")] = "",
+) -> None:
+    """Write a trained network as ONNX and safetensors, after comparing ONNX with torch."""
+    try:
+        from piafusion.training.export import export_run
+    except ImportError as error:
+        raise MissingExtraError(
+            f"expected the packages for export, found no {error.name}; "
+            "run: pip install 'piafusion[train]'"
+        ) from error
+
+    weights = export_run(run, output, name=name, summary=summary)
+    print(f"exported: {weights}\nuse it: piafusion fuse IR VI --model {weights} --output OUT")

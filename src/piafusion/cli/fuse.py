@@ -1,0 +1,130 @@
+"""`piafusion fuse`: one pair, or two folders matched by stem."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from piafusion.cli.options import DeviceOption, JsonOption, ModelOption, OverwriteOption, track
+from piafusion.errors import PiafusionError, UsageError
+from piafusion.weights import DEFAULT_MODEL
+
+
+@dataclass(frozen=True)
+class _Job:
+    infrared: Path
+    visible: Path
+    output: Path
+
+
+def fuse(
+    infrared: Annotated[Path, typer.Argument(metavar="IR", help="Infrared image or folder.")],
+    visible: Annotated[Path, typer.Argument(metavar="VI", help="Visible image or folder.")],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="File, or folder for the fused images.")
+    ],
+    model: ModelOption = DEFAULT_MODEL,
+    device: DeviceOption = "auto",
+    format: Annotated[
+        str, typer.Option("--format", help="Of images in a folder: png, tiff, jpg, bmp or webp.")
+    ] = "png",
+    overwrite: OverwriteOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Fuse an infrared and a visible image, or two folders of them matched by file name."""
+    jobs, failed = _plan(infrared, visible, output, format)
+    _refuse_conflicts(jobs, overwrite=overwrite)
+
+    from piafusion.fuser import Fuser
+
+    fuser = Fuser(model=model, device=device)
+    fused = []
+    began = time.perf_counter()
+    for job in track(jobs, "fusing"):
+        start = time.perf_counter()
+        try:
+            image = fuser.fuse_files(job.infrared, job.visible, job.output, overwrite=overwrite)
+        except PiafusionError as error:
+            failed.append({"infrared": str(job.infrared), "error": str(error)})
+            continue
+        fused.append(
+            {
+                "infrared": str(job.infrared),
+                "visible": str(job.visible),
+                "output": str(job.output),
+                "width": image.shape[1],
+                "height": image.shape[0],
+                "seconds": round(time.perf_counter() - start, 4),
+            }
+        )
+    seconds = time.perf_counter() - began
+    for failure in failed:
+        print(f"piafusion: {failure['error']}", file=sys.stderr)
+    if as_json:
+        report = {"model": fuser.model, "device": fuser.engine.device, "seconds": round(seconds, 4)}
+        print(json.dumps({**report, "fused": fused, "failed": failed}, indent=2))
+    elif fused:
+        where = fused[0]["output"] if len(jobs) == 1 else output
+        images = "1 pair" if len(fused) == 1 else f"{len(fused)} pairs"
+        print(f"fused {images} in {seconds:.2f} s: {where}")
+    if failed:
+        raise typer.Exit(1)
+
+
+def _plan(
+    infrared: Path, visible: Path, output: Path, format: str
+) -> tuple[list[_Job], list[dict[str, str]]]:
+    """Return what to fuse, and the files of a folder that have no partner."""
+    from piafusion.imaging.io import IMAGE_SUFFIXES
+    from piafusion.imaging.pairs import list_pairs
+
+    suffix = f".{format.lower().lstrip('.')}"
+    if suffix not in IMAGE_SUFFIXES:
+        known = ", ".join(sorted(known[1:] for known in IMAGE_SUFFIXES))
+        raise UsageError(f"--format: expected one of {known}, found {format!r}")
+    for path in (infrared, visible):
+        if not path.exists():
+            raise UsageError(f"{path}: expected an image or a folder, found nothing there")
+    if infrared.is_dir() != visible.is_dir():
+        folder, file = (infrared, visible) if infrared.is_dir() else (visible, infrared)
+        raise UsageError(
+            f"expected two files or two folders, found the folder {folder} and the file {file}"
+        )
+    if not infrared.is_dir():
+        to_folder = output.is_dir() or not output.suffix or str(output).endswith(os.sep)
+        path = output / f"{visible.stem}{suffix}" if to_folder else output
+        return [_Job(infrared, visible, path)], []
+    if output.is_file():
+        raise UsageError(f"{output}: expected a folder for the fused images, found a file")
+    found = list_pairs(infrared, visible)
+    jobs = [
+        _Job(pair.infrared, pair.visible, output / f"{pair.stem}{suffix}") for pair in found.pairs
+    ]
+    failed = [
+        {"infrared" if path.parent == infrared else "visible": str(path), "error": f"{path}: {why}"}
+        for path, why in found.problems.items()
+    ]
+    return jobs, failed
+
+
+def _refuse_conflicts(jobs: list[_Job], *, overwrite: bool) -> None:
+    """Refuse before any work what would overwrite a file or cannot be written."""
+    from piafusion.imaging.io import check_output
+
+    existing = [job.output for job in jobs if job.output.exists()]
+    if len(existing) > 1 and not overwrite:
+        raise UsageError(
+            f"{existing[0].parent}: {len(existing)} of the {len(jobs)} fused images exist "
+            f"already, {existing[0].name} the first; add --overwrite or choose another folder"
+        )
+    for job in jobs:
+        if job.output.resolve() in (job.infrared.resolve(), job.visible.resolve()):
+            raise UsageError(f"{job.output}: is one of the sources; choose another output")
+        check_output(job.output, overwrite=overwrite)

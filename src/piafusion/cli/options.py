@@ -1,0 +1,52 @@
+"""Options and progress that several commands share."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Annotated, TypeVar
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+Item = TypeVar("Item")
+
+ModelOption = Annotated[
+    str,
+    typer.Option("--model", "-m", help="A name of `piafusion models`, or an exported file."),
+]
+DeviceOption = Annotated[str, typer.Option("--device", help="auto, cpu or cuda.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print machine-readable results.")]
+OverwriteOption = Annotated[bool, typer.Option("--overwrite", help="Replace existing files.")]
+RunOption = Annotated[
+    Path, typer.Option("--output", "-o", help="Folder of the run: settings, log, weights.")
+]
+
+
+def track(items: Sequence[Item], label: str, *, every: float = 5.0) -> Iterator[Item]:
+    """Yield the items and show how far it is: a bar on a terminal, plain lines otherwise.
+
+    Args:
+        items: What to go through.
+        label: What is being done, for example "fusing".
+        every: Seconds between plain lines; nothing is printed for work that is shorter.
+    """
+    if sys.stderr.isatty():
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+        )
+        with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+            yield from progress.track(items, description=label)
+        return
+    last = time.monotonic()
+    for done, item in enumerate(items):
+        if time.monotonic() - last >= every:
+            last = time.monotonic()
+            print(f"{label}: {done} of {len(items)}", file=sys.stderr)
+        yield item

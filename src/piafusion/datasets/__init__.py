@@ -1,0 +1,1 @@
+"""Datasets on disk and scenes of our own making."""

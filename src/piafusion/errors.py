@@ -1,0 +1,44 @@
+"""Typed errors: what was expected, what was found, what to do next.
+
+Every error that a user can cause derives from `PiafusionError`; its message is one line that
+can be shown as it stands. The command line maps `UsageError` to exit code 2 and everything
+else that befalls single items to exit code 1.
+"""
+
+from __future__ import annotations
+
+
+class PiafusionError(Exception):
+    """Base of every error that piafusion raises on purpose."""
+
+
+class UsageError(PiafusionError, ValueError):
+    """A wrong argument or option: an unknown name, a folder that does not exist, no pairs."""
+
+
+class ImageError(PiafusionError, ValueError):
+    """A picture whose content, dtype or shape cannot be used, or a file that is not one."""
+
+
+class SizeMismatchError(ImageError):
+    """Two pictures that must have the same height and width have not."""
+
+
+class OutputError(PiafusionError, OSError):
+    """A result could not be written; nothing half-written is left behind."""
+
+
+class WeightsError(PiafusionError):
+    """Network weights are missing, corrupt or not the ones that the manifest describes."""
+
+
+class DeviceError(PiafusionError):
+    """The device asked for is not available to the installed engine."""
+
+
+class MissingExtraError(PiafusionError, ImportError):
+    """An optional dependency is not installed; the message names the install command."""
+
+
+class TrainingError(PiafusionError):
+    """A training run cannot start, cannot resume or has diverged."""

@@ -1,0 +1,104 @@
+"""The spine: an infrared and a visible image in, one fused image out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from piafusion.engines import create_engine
+from piafusion.imaging.arrays import (
+    as_infrared,
+    as_visible,
+    check_minimum,
+    check_same_size,
+    from_unit,
+    to_unit,
+)
+from piafusion.imaging.colour import luminance, replace_luminance
+from piafusion.imaging.io import read_image, write_image
+from piafusion.weights import DEFAULT_MODEL
+
+Image = NDArray[np.generic]
+
+MIN_SIDE = 8  # pixels; the networks look at least that far
+
+
+class Fuser:
+    """Fuses aligned pairs with one model; make it once, call it for each pair.
+
+    >>> fuser = Fuser()
+    >>> infrared = np.zeros((48, 64), np.uint8)
+    >>> visible = np.full((48, 64, 3), 200, np.uint8)
+    >>> fuser(infrared, visible).shape
+    (48, 64, 3)
+    """
+
+    def __init__(
+        self, model: str = DEFAULT_MODEL, device: str = "auto", engine: str = "onnx"
+    ) -> None:
+        """Load the weights of a model.
+
+        Args:
+            model: A shipped model (`piafusion models` lists them) or the path of an exported
+                `.onnx` or `.safetensors` file.
+            device: "auto" (the fastest that the engine finds), "cpu" or "cuda".
+            engine: "onnx" (ONNX Runtime) or "torch" (needs the `train` extra).
+
+        Raises:
+            UsageError: If the model, device or engine is unknown.
+            WeightsError: If the weights are missing or corrupt.
+            DeviceError: If the engine cannot use the device.
+            MissingExtraError: If the engine is not installed.
+        """
+        self.model = model
+        self.engine = create_engine(model, kind="fusion", device=device, engine=engine)
+
+    def __call__(self, infrared: Image, visible: Image) -> Image:
+        """Fuse one pair of the same height and width.
+
+        Args:
+            infrared: H x W, or H x W x 3 with three equal channels; uint8, uint16 or float.
+            visible: H x W grey or H x W x 3 RGB; uint8, uint16 or float.
+            The dtype decides the range: all of it for integers, [0, 1] for floats. At least
+            8 x 8 pixels.
+
+        Returns:
+            The fused image, with the shape and dtype of `visible` and its chroma.
+
+        Raises:
+            ImageError: If a shape, dtype or value cannot be used.
+            SizeMismatchError: If the sizes differ.
+        """
+        ir = to_unit(as_infrared(infrared))  # 1. infrared to [0, 1]
+        vi = to_unit(as_visible(visible))  # 2. visible to [0, 1]
+        check_same_size(ir, vi)
+        check_minimum(vi, MIN_SIDE)
+        y = luminance(vi)  # 3. split off the luminance
+        fused_y = self.engine(ir[None, None], y[None, None])[0, 0]  # 4. the network fuses
+        fused = replace_luminance(vi, y, fused_y)  # 5. join it with the chroma
+        return from_unit(fused, visible.dtype).reshape(visible.shape)  # 6. back to the dtype
+
+    def fuse_files(
+        self, infrared: Path, visible: Path, output: Path, *, overwrite: bool = False
+    ) -> Image:
+        """Read a pair, fuse it, write the result whole or not at all, and return it.
+
+        Args:
+            infrared: Grey PNG, TIFF, JPEG, BMP or WebP of 8 or 16 bits, or float TIFF.
+            visible: The same, grey or colour.
+            output: File to write; its suffix decides the format.
+            overwrite: Replace an existing file.
+
+        Raises:
+            ImageError: If a file or the pair cannot be used; the message names the file.
+            UsageError: If the output exists or its format is unknown.
+            OutputError: If the result cannot be written.
+        """
+        ir = read_image(infrared, check=as_infrared)
+        vi = read_image(visible, check=as_visible)
+        check_same_size(ir, vi, names=(str(infrared), str(visible)))
+        fused = self(ir, vi)
+        write_image(output, fused, overwrite=overwrite)
+        return fused

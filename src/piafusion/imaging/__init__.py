@@ -1,0 +1,1 @@
+"""What surrounds the network: files, pairs, colour and ranges."""

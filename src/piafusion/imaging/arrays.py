@@ -1,0 +1,147 @@
+"""Pictures as arrays: what is accepted, and how dtypes map to [0, 1] and back.
+
+The dtype decides the range, never the values: all of it for uint8 and uint16, [0, 1] for
+floats.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from piafusion.errors import ImageError, SizeMismatchError
+
+Image = NDArray[Any]
+
+# Largest difference between channels that still counts as grey: JPEG rounds them apart.
+_GREY_TOLERANCE = 8 / 255
+
+
+def as_visible(image: Image) -> Image:
+    """Check a visible image and return it as H x W or H x W x 3, its dtype unchanged.
+
+    Args:
+        image: H x W, H x W x 1 or H x W x 3 RGB; uint8, uint16, or float in [0, 1].
+
+    Raises:
+        ImageError: If shape, dtype or values are anything else.
+    """
+    _check_dtype(image)
+    if image.ndim == 3 and image.shape[2] == 1:
+        image = image[..., 0]
+    if image.ndim == 3 and image.shape[2] == 4:
+        raise ImageError(_describe_fourth_channel(image[..., 3]))
+    if not (image.ndim == 2 or (image.ndim == 3 and image.shape[2] == 3)) or image.size == 0:
+        raise ImageError(
+            f"expected H x W or H x W x 3, found the shape {image.shape}; "
+            "pass one picture, channels last"
+        )
+    _check_values(image)
+    return image
+
+
+def as_infrared(image: Image) -> Image:
+    """Check an infrared image and return it as H x W, its dtype unchanged.
+
+    Args:
+        image: H x W, H x W x 1, or H x W x 3 with equal channels (up to JPEG's rounding).
+
+    Raises:
+        ImageError: If it is not grey, or shape, dtype or values are not those of `as_visible`.
+    """
+    image = as_visible(image)
+    if image.ndim == 2:
+        return image
+    full = full_scale(image.dtype)
+    # For integers: a type that holds the difference of any two values.
+    channels = image.astype(np.int32) if image.dtype.kind == "u" else image
+    spread = float(np.ptp(channels, axis=2).max()) / full
+    if spread > _GREY_TOLERANCE:
+        raise ImageError(
+            "expected a grey infrared image, found colours (channels differ by up to "
+            f"{spread:.0%} of the range); export it without a false-colour palette, or swap "
+            "the arguments if this is the visible image"
+        )
+    return image[..., 1]
+
+
+def check_same_size(
+    infrared: Image, visible: Image, names: tuple[str, str] = ("infrared", "visible")
+) -> None:
+    """Raise `SizeMismatchError`, naming both sizes, unless height and width agree."""
+    if infrared.shape[:2] != visible.shape[:2]:
+        (ir_height, ir_width), (vi_height, vi_width) = infrared.shape[:2], visible.shape[:2]
+        raise SizeMismatchError(
+            f"expected two pictures of one size, found {names[0]} with {ir_width}x{ir_height} "
+            f"and {names[1]} with {vi_width}x{vi_height} pixels; align and resize one of them"
+        )
+
+
+def check_minimum(image: Image, side: int) -> None:
+    """Raise `ImageError` unless an image has at least `side` x `side` pixels."""
+    height, width = image.shape[:2]
+    if min(height, width) < side:
+        raise ImageError(
+            f"expected at least {side}x{side} pixels, found {width}x{height}; use a larger picture"
+        )
+
+
+def to_unit(image: Image) -> NDArray[np.float32]:
+    """Map a checked image to float32 in [0, 1], same shape."""
+    if image.dtype.kind == "f":
+        return image.astype(np.float32, copy=False)
+    return np.multiply(image, 1 / full_scale(image.dtype), dtype=np.float32)
+
+
+def from_unit(image: NDArray[np.float32], dtype: np.dtype[Any]) -> Image:
+    """Clip to [0, 1] and map to a dtype, rounding to the nearest level; same shape."""
+    clipped = np.clip(image, 0, 1)
+    if dtype.kind == "f":
+        return clipped.astype(dtype, copy=False)
+    levels: Image = np.rint(clipped * np.float32(full_scale(dtype))).astype(dtype)
+    return levels
+
+
+def full_scale(dtype: np.dtype[Any]) -> int:
+    """Return the value that stands for 1: 255, 65535, or 1 for floats."""
+    return 1 if dtype.kind == "f" else int(np.iinfo(dtype).max)
+
+
+def _check_dtype(image: Image) -> None:
+    if not isinstance(image, np.ndarray):
+        raise ImageError(f"expected a NumPy array, found {type(image).__name__}; convert it")
+    if image.dtype not in (np.uint8, np.uint16) and image.dtype.kind != "f":
+        raise ImageError(
+            f"expected uint8, uint16 or float in [0, 1], found {image.dtype}; convert it, so "
+            "that the dtype tells the range"
+        )
+
+
+def _check_values(image: Image) -> None:
+    if image.dtype.kind != "f":
+        return
+    low, high = float(image.min()), float(image.max())  # either is NaN if any value is
+    if not np.isfinite([low, high]).all():
+        count = int(np.count_nonzero(~np.isfinite(image)))
+        raise ImageError(f"expected finite values, found {count} NaN or infinite; replace them")
+    if low < 0 or high > 1:
+        raise ImageError(
+            f"expected floats in [0, 1], found {low:g} to {high:g}; scale them by the sensor's "
+            "full range"
+        )
+
+
+def _describe_fourth_channel(fourth: Image) -> str:
+    """Tell transparency from thermal data: transparency is a few flat levels, a picture many."""
+    if len(np.unique(fourth)) > 32:
+        return (
+            "expected grey or RGB, found 4 channels whose fourth is a picture itself: it looks "
+            "like RGB and thermal in one file, as MFNet stores them; save the first three "
+            "channels as the visible and the fourth as the infrared image"
+        )
+    return (
+        "expected grey or RGB, found an alpha channel (4 channels); flatten the picture and "
+        "save it without transparency"
+    )

@@ -1,0 +1,88 @@
+"""Folders of pictures: which files are the two halves of one scene."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from piafusion.errors import UsageError
+from piafusion.imaging.io import IMAGE_SUFFIXES
+
+
+@dataclass(frozen=True)
+class Pair:
+    """The two files of one scene."""
+
+    stem: str
+    infrared: Path
+    visible: Path
+
+
+@dataclass(frozen=True)
+class PairList:
+    """Pairs sorted by stem, and what was found without a counterpart or more than once."""
+
+    pairs: list[Pair]
+    problems: dict[Path, str]
+
+
+def list_images(folder: Path) -> list[Path]:
+    """Return the picture files directly in a folder, sorted by name.
+
+    Other files, hidden files and subfolders are passed over.
+
+    Raises:
+        UsageError: If the folder is missing, is a file, or holds no picture.
+    """
+    if not folder.is_dir():
+        found = "a file" if folder.exists() else "nothing"
+        raise UsageError(f"{folder}: expected a folder of images, found {found}; check the path")
+    images = sorted(
+        path
+        for path in folder.iterdir()
+        if path.suffix.lower() in IMAGE_SUFFIXES
+        and not path.name.startswith(".")
+        and path.is_file()
+    )
+    if not images:
+        known = ", ".join(sorted(suffix[1:] for suffix in IMAGE_SUFFIXES))
+        raise UsageError(f"{folder}: expected images ({known}), found none; check the path")
+    return images
+
+
+def list_pairs(infrared: Path, visible: Path) -> PairList:
+    """Match the pictures of two folders by stem.
+
+    Raises:
+        UsageError: If a folder is missing or empty, or no stem occurs in both.
+    """
+    by_stem = {folder: _by_stem(folder) for folder in (infrared, visible)}
+    problems = {}
+    for folder, other in ((infrared, visible), (visible, infrared)):
+        for stem, paths in by_stem[folder].items():
+            if stem not in by_stem[other]:
+                message = f"no counterpart: expected {stem}.* in {other}, found none"
+                problems.update(dict.fromkeys(paths, f"{message}; add it or remove this one"))
+            elif len(paths) > 1:
+                names = ", ".join(path.name for path in paths)
+                message = f"expected one file per stem, found {names}; keep one of them"
+                problems.update(dict.fromkeys(paths, message))
+    pairs = [
+        Pair(stem, paths[0], by_stem[visible][stem][0])
+        for stem, paths in sorted(by_stem[infrared].items())
+        if stem in by_stem[visible] and len(paths) == 1 and len(by_stem[visible][stem]) == 1
+    ]
+    if not pairs:
+        examples = ", ".join(next(iter(stems.values()))[0].name for stems in by_stem.values())
+        raise UsageError(
+            f"{infrared} and {visible}: expected files that share a stem, found none "
+            f"(for example {examples}); give both files of a pair the same name"
+        )
+    return PairList(pairs, problems)
+
+
+def _by_stem(folder: Path) -> dict[str, list[Path]]:
+    stems: dict[str, list[Path]] = {}
+    for path in list_images(folder):
+        stems.setdefault(path.stem, []).append(path)
+    return stems

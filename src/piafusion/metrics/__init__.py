@@ -1,0 +1,98 @@
+"""Fusion metrics, each with its direction, range and source.
+
+>>> import numpy as np
+>>> from piafusion.metrics import SPECS, evaluate
+>>> picture = np.array([[0, 255], [0, 255]], dtype=np.uint8)
+>>> evaluate(picture, picture, picture, metrics=["MI", "SD"])
+{'MI': 2.0, 'SD': 127.5}
+>>> SPECS["MI"].direction, SPECS["MI"].unit
+('higher', 'bit')
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Any
+
+from numpy.typing import NDArray
+
+from piafusion.errors import ImageError, UsageError
+from piafusion.metrics import information, qabf, statistics, vif
+from piafusion.metrics._inputs import read_greys
+from piafusion.metrics._spec import MetricSpec
+
+__all__ = ["CONVENTIONS", "SPECS", "MetricSpec", "evaluate"]
+
+CONVENTIONS: tuple[str, ...] = ("float",)
+"""Arithmetic that `evaluate` can follow; ``"float"`` is that of the later papers' code."""
+
+_FAMILIES = (information, statistics, vif, qabf)
+
+SPECS: Mapping[str, MetricSpec] = MappingProxyType(
+    {spec.name: spec for family in _FAMILIES for spec in family.SPECS}
+)
+"""Every metric by its name, in the order of tables."""
+
+
+def evaluate(
+    infrared: NDArray[Any],
+    visible: NDArray[Any],
+    fused: NDArray[Any],
+    metrics: Sequence[str] = ("MI", "SD", "VIF", "Qabf"),
+    convention: str = "float",
+) -> dict[str, float]:
+    """Score one fused picture against the pair that it was made from.
+
+    The dtype decides the range: uint8 is 0..255, uint16 is 0..65535, floating is [0, 1]; all are
+    brought to the 0..255 scale. Colour is reduced to full-range BT.601 luminance (0.299, 0.587,
+    0.114), for uint8 rounded to whole grey levels. MI, which counts levels, rounds any input.
+
+    Args:
+        infrared: ``H x W`` or ``H x W x 3`` RGB; uint8, uint16, or floating in [0, 1].
+        visible: The same height and width; dtype and colour may differ.
+        fused: The same height and width; dtype and colour may differ.
+        metrics: Names out of `SPECS`.
+        convention: ``"float"``, float64 arithmetic on the 0..255 scale.
+
+    Returns:
+        A value for each name, in the order asked for. Units, directions and ranges are in `SPECS`;
+        the answers for constant pictures are 0 and explained with each metric.
+
+    Raises:
+        SizeMismatchError: The three heights and widths are not the same.
+        ImageError: A picture has a wrong dtype, shape or value (NaN, float outside [0, 1]), or is
+            too small for a metric (VIF needs 41 x 41 pixels, SF 2 x 2).
+        UsageError: Unknown metric or convention.
+    """
+    specs = _choose(metrics)
+    if convention not in CONVENTIONS:
+        raise UsageError(
+            f"expected a convention out of {', '.join(CONVENTIONS)}, found {convention!r}; "
+            "choose one of these or leave the argument out"
+        )
+    greys = read_greys(infrared, visible, fused)
+    height, width = greys.fused.shape
+    for spec in specs:
+        if min(height, width) < spec.minimum_size:
+            raise ImageError(
+                f"{spec.name}: expected pictures of at least {spec.minimum_size}x"
+                f"{spec.minimum_size} pixels, found {width}x{height}; "
+                f"leave {spec.name} out or score a larger picture"
+            )
+    return {spec.name: spec.function(greys) for spec in specs}
+
+
+def _choose(metrics: Sequence[str]) -> list[MetricSpec]:
+    if isinstance(metrics, str):
+        raise UsageError(
+            f"expected a list of metric names, found the string {metrics!r}; "
+            f"write metrics=[{metrics!r}]"
+        )
+    unknown = [name for name in metrics if name not in SPECS]
+    if unknown:
+        raise UsageError(
+            f"expected metrics out of {', '.join(SPECS)}, found {', '.join(map(repr, unknown))}; "
+            "check spelling and capitals"
+        )
+    return [SPECS[name] for name in metrics]

@@ -1,0 +1,59 @@
+"""Blocks that the fusion networks share."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+LEAKY_SLOPE = 0.2
+
+
+def conv(
+    inputs: int,
+    outputs: int,
+    kernel: int = 3,
+    *,
+    stride: int = 1,
+    padding: int | None = None,
+    padding_mode: Literal["reflect", "replicate"] = "reflect",
+) -> nn.Conv2d:
+    """Return a convolution that keeps the size at stride 1 without inventing dark borders.
+
+    Args:
+        inputs: Input channels.
+        outputs: Output channels.
+        kernel: Side of the square kernel in pixels.
+        stride: Step in pixels.
+        padding: Pixels added on each side; half the kernel by default.
+        padding_mode: How they are filled: "reflect" or "replicate".
+    """
+    padding = kernel // 2 if padding is None else padding
+    return nn.Conv2d(inputs, outputs, kernel, stride, padding, padding_mode=padding_mode)
+
+
+def leaky(features: Tensor) -> Tensor:
+    """LeakyReLU with the slope that all networks here use."""
+    return nn.functional.leaky_relu(features, LEAKY_SLOPE)
+
+
+def exchange_differences(infrared: Tensor, visible: Tensor) -> tuple[Tensor, Tensor]:
+    """Cross-modality differential aware fusion (CMDAF), Eq. 5 of the paper.
+
+    Each modality receives what only the other one has, weighted per channel by the sigmoid of
+    the mean difference. There is nothing to learn in it. (The authors' released TensorFlow
+    code has the sign of the added term reversed; this is Eq. 5 as printed.)
+
+    Args:
+        infrared: Features of the infrared image, N x C x H x W.
+        visible: Features of the visible image, same shape.
+
+    Returns:
+        The enriched infrared and visible features, N x C x H x W each.
+    """
+    difference = infrared - visible
+    mean = difference.mean(dim=(2, 3), keepdim=True)
+    to_infrared = infrared - torch.sigmoid(-mean) * difference
+    to_visible = visible + torch.sigmoid(mean) * difference
+    return to_infrared, to_visible

@@ -1,0 +1,73 @@
+"""From a torch network to an ONNX file that gives the same answers for any image size."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.export import Dim
+
+from piafusion.engines.onnx import OnnxEngine
+from piafusion.errors import WeightsError
+
+# Batch and size of the inputs that are compared after the export; odd and even, small and not.
+_PARITY_SIZES = ((1, 64, 64), (2, 61, 83), (1, 240, 318))
+_PARITY_TOLERANCE = 1e-4  # a fortieth of a grey level of 8 bits
+
+
+def export_onnx(network: nn.Module, inputs: tuple[str, ...], channels: int, output: str) -> bytes:
+    """Export a network with free batch, height and width, and prove it against torch.
+
+    Args:
+        network: In evaluation mode; takes and returns float tensors.
+        inputs: Names of its inputs in order.
+        channels: Channels of each input.
+        output: Name of its output.
+
+    Returns:
+        The ONNX file.
+
+    Raises:
+        WeightsError: If ONNX Runtime's answers differ from torch's by more than 1e-4.
+    """
+    example = tuple(torch.rand(2, channels, 61, 83) for _ in inputs)
+    free = {0: Dim.DYNAMIC, 2: Dim.DYNAMIC, 3: Dim.DYNAMIC}
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch's notes on its own internals
+        program = torch.onnx.export(
+            network,
+            example,
+            dynamo=True,
+            dynamic_shapes=tuple(free for _ in inputs),
+            input_names=inputs,
+            output_names=(output,),
+            verbose=False,
+        )
+    if program is None:
+        raise WeightsError("expected an ONNX program from torch, found none; report this")
+    weights: bytes = program.model_proto.SerializeToString()
+    difference = _largest_difference(network, weights, len(inputs), channels)
+    if not difference <= _PARITY_TOLERANCE:
+        raise WeightsError(
+            f"expected ONNX Runtime to answer like torch within {_PARITY_TOLERANCE:g}, found a "
+            f"difference of {difference:g}; the export is not used, report this"
+        )
+    return weights
+
+
+def _largest_difference(network: nn.Module, weights: bytes, inputs: int, channels: int) -> float:
+    engine = OnnxEngine(weights, "cpu")
+    generator = torch.Generator().manual_seed(0)
+    differences = []
+    for batch, height, width in _PARITY_SIZES:
+        shape = (batch, channels, height, width)
+        images: list[Tensor] = [torch.rand(shape, generator=generator) for _ in range(inputs)]
+        with torch.inference_mode():
+            expected = network(*images).numpy()
+        found = engine(*(image.numpy() for image in images))
+        differences.append(float(np.abs(found - expected).max()))
+    return max(differences)

@@ -1,0 +1,1 @@
+"""Losses, data, settings and the training loop; needs the `train` extra."""

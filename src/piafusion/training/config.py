@@ -1,0 +1,154 @@
+"""Settings of a training run: typed, unknown keys refused, saved beside the result."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from piafusion.errors import UsageError
+from piafusion.training.data import Sampling
+from piafusion.training.losses import TextureLoss
+
+
+class _Settings(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+
+
+class TrainingSettings(_Settings):
+    """What both trainings need."""
+
+    preset: str = Field(description="where the settings started from")
+    model: str
+    data: Path
+    seed: int = 0
+    steps: int = Field(gt=0)
+    batch: int = Field(gt=0)
+    crop: int = Field(ge=16, description="side of the square crops in pixels")
+    sampling: Sampling = "random"
+    learning_rate: float = Field(default=1e-3, gt=0)
+    decay: float = Field(
+        default=0.01, gt=0, le=1, description="last learning rate as a share of the first"
+    )
+    gradient_clip: float = Field(default=1.0, gt=0, description="largest gradient norm")
+    checkpoint_every: int = Field(default=200, gt=0, description="steps between checkpoints")
+
+
+class LossSettings(_Settings):
+    """Weights of Eq. 12 and the form of its texture term."""
+
+    illumination: float = Field(default=3.0, ge=0)
+    intensity: float = Field(default=7.0, ge=0)
+    gradient: float = Field(default=50.0, ge=0)
+    texture: TextureLoss = "magnitude"
+
+
+class FusionSettings(TrainingSettings):
+    """Training of a fusion network by Eq. 12."""
+
+    model: Literal["piafusion-fast", "paper"]
+    loss: LossSettings = LossSettings()
+    light: str = Field(
+        default="illumination",
+        description="day probability of Eq. 8: 'label' reads it off the file name, anything "
+        "else is a shipped illumination model or the path of its weights",
+    )
+
+
+class IlluminationSettings(TrainingSettings):
+    """Training of the illumination network by Eq. 13."""
+
+    model: Literal["illumination"] = "illumination"
+    grey_share: float = Field(
+        default=0.2, ge=0, le=1, description="share of batches shown without colour"
+    )
+
+
+_PAPER = {"model": "paper", "batch": 64, "crop": 64, "sampling": "grid", "gradient_clip": 100.0}
+_ILLUMINATION = {"model": "illumination", "batch": 128, "crop": 64, "sampling": "grid"}
+_SIGNED = {"illumination": 2.0, "intensity": 20.0, "gradient": 40.0, "texture": "signed"}
+
+# The paper counts 30 epochs of 819 steps and 100 of 438 on its own, larger training set.
+PRESETS: dict[str, dict[str, Any]] = {
+    "fast": {
+        "model": "piafusion-fast",
+        "light": "label",
+        "steps": 6000,
+        "batch": 16,
+        "crop": 96,
+        "learning_rate": 2e-3,
+        "loss": _SIGNED,
+    },
+    "paper": {**_PAPER, "steps": 30 * 819},
+    "paper-short": {
+        "model": "paper",
+        "steps": 6000,
+        "batch": 4,
+        "crop": 48,
+        "loss": _SIGNED,
+    },
+    "illumination": {**_ILLUMINATION, "steps": 100 * 438},
+    "illumination-short": {**_ILLUMINATION, "sampling": "random", "decay": 0.05, "steps": 8000},
+}
+
+
+def resolve(preset: str, data: Path, overrides: dict[str, str]) -> TrainingSettings:
+    """Return the settings of a preset with some of them replaced.
+
+    Args:
+        preset: One of `PRESETS`.
+        data: Dataset folder with `ir` and `vi`.
+        overrides: Dotted names to values as text, e.g. `{"loss.texture": "signed"}`.
+
+    Raises:
+        UsageError: If the preset or a setting is unknown, or a value is not allowed.
+    """
+    if preset not in PRESETS:
+        raise UsageError(f"expected a preset of {', '.join(PRESETS)}, found {preset!r}")
+    values: dict[str, Any] = json.loads(json.dumps(PRESETS[preset]))
+    values.update(preset=preset, data=data)
+    for name, value in overrides.items():
+        *groups, last = name.split(".")
+        place = values
+        for group in groups:
+            place = place.setdefault(group, {})
+            if not isinstance(place, dict):
+                raise UsageError(f"setting {name!r}: {group!r} has no parts; check the name")
+        place[last] = value
+    return validate(values)
+
+
+def validate(values: dict[str, Any]) -> TrainingSettings:
+    """Return typed settings; which kind is told by the model.
+
+    Raises:
+        UsageError: Naming the first setting that is unknown or not allowed.
+    """
+    kind = IlluminationSettings if values.get("model") == "illumination" else FusionSettings
+    try:
+        return kind.model_validate(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = ".".join(str(part) for part in first["loc"])
+        known = ", ".join(kind.model_fields)
+        raise UsageError(f"setting {name!r}: {first['msg']} (settings: {known})") from error
+
+
+def command(settings: TrainingSettings) -> str:
+    """Return the command line that starts a run with these settings."""
+    task = "illumination" if isinstance(settings, IlluminationSettings) else "fusion"
+    data = "/".join(settings.data.resolve().parts[-2:])
+    default = _flat(resolve(settings.preset, settings.data, {}).model_dump(mode="json"))
+    chosen = _flat(settings.model_dump(mode="json"))
+    changes = [f" --set {name}={value}" for name, value in chosen.items() if value != default[name]]
+    return f"piafusion train {task} {data} --preset {settings.preset}{''.join(changes)}"
+
+
+def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat = {}
+    for name, value in values.items():
+        is_group = isinstance(value, dict)
+        flat.update(_flat(value, f"{prefix}{name}.") if is_group else {prefix + name: value})
+    return flat

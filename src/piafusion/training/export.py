@@ -1,0 +1,67 @@
+"""From a finished training run to a weights folder: both formats and the manifest."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+from piafusion.errors import UsageError
+from piafusion.imaging.io import write_bytes
+from piafusion.models import dump, load
+from piafusion.models.export import export_onnx
+from piafusion.models.illumination import IlluminationNet
+from piafusion.training.run import RECORD, WEIGHTS, load_settings
+from piafusion.weights import MANIFEST, Format, WeightsRecord, load_manifest
+
+
+def export_run(run: Path, folder: Path, *, name: str | None = None, summary: str = "") -> Path:
+    """Write `NAME.onnx`, `NAME.safetensors` and their manifest entry; return the ONNX path.
+
+    Args:
+        run: Folder of a finished training run.
+        folder: Weights folder; made if missing, other models in it are kept.
+        name: Name of the model there; by default the trained network's name.
+        summary: One line for `piafusion models`.
+
+    Raises:
+        UsageError: If the run is missing or not finished.
+        WeightsError: If the ONNX file does not answer like torch.
+    """
+    settings = load_settings(run)
+    if not (run / WEIGHTS).is_file():
+        raise UsageError(f"{run}: expected a finished run, found no {WEIGHTS}; resume it first")
+    name = name or settings.model
+    network = load((run / WEIGHTS).read_bytes()).eval()
+    is_illumination = isinstance(network, IlluminationNet)
+    onnx = export_onnx(
+        network,
+        inputs=("visible",) if is_illumination else ("infrared", "luminance"),
+        channels=3 if is_illumination else 1,
+        output="probabilities" if is_illumination else "fused",
+    )
+    files: dict[Format, bytes] = {"onnx": onnx, "safetensors": dump(settings.model, network)}
+    record = WeightsRecord(
+        name=name,
+        kind="illumination" if is_illumination else "fusion",
+        summary=summary,
+        parameters=sum(parameter.numel() for parameter in network.parameters()),
+        sha256={suffix: hashlib.sha256(data).hexdigest() for suffix, data in files.items()},
+        training=json.loads((run / RECORD).read_text()),
+        scores={},
+    )
+    for suffix, data in files.items():
+        write_bytes(folder / f"{name}.{suffix}", data)
+    save_record(record, folder)
+    return folder / f"{name}.onnx"
+
+
+def save_record(record: WeightsRecord, folder: Path) -> None:
+    """Put a record into the manifest of a weights folder, replacing one of the same name."""
+    records = load_manifest(folder) if (folder / MANIFEST).exists() else {}
+    records[record.name] = record
+    entries = {name: asdict(entry) for name, entry in sorted(records.items())}
+    for entry in entries.values():
+        del entry["name"]
+    write_bytes(folder / MANIFEST, (json.dumps(entries, indent=2) + "\n").encode())

@@ -1,0 +1,109 @@
+"""The losses of the paper (section 3.2), each beside its equation, and one alternative.
+
+All take float tensors, images N x 1 x H x W in [0, 1] and day probabilities of shape N, and
+return a scalar: the mean over pixels (the paper's 1/HW times the l1-norm) and over the batch.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+TextureLoss = Literal["magnitude", "signed"]
+
+_SOBEL_X = ((-1.0, 0.0, 1.0), (-2.0, 0.0, 2.0), (-1.0, 0.0, 1.0))
+
+
+def sobel(image: Tensor) -> Tensor:
+    """Return the horizontal and vertical Sobel gradients, N x 2 x H x W.
+
+    The kernel is the plain one (a step of 1 gives 4); borders are replicated, so that the
+    frame of the picture is no edge.
+    """
+    horizontal = image.new_tensor(_SOBEL_X)
+    kernels = torch.stack((horizontal, horizontal.T))[:, None]
+    return functional.conv2d(functional.pad(image, (1, 1, 1, 1), mode="replicate"), kernels)
+
+
+def gradient_magnitude(image: Tensor) -> Tensor:
+    """Return `abs(gx) + abs(gy)` of the Sobel gradients, N x 1 x H x W."""
+    return sobel(image).abs().sum(dim=1, keepdim=True)
+
+
+def illumination_loss(
+    fused: Tensor, infrared: Tensor, luminance: Tensor, day_probability: Tensor
+) -> Tensor:
+    """Eq. 8 and 9: distance to the visible image by day, to the infrared image by night."""
+    to_infrared = (fused - infrared).abs().mean(dim=(1, 2, 3))
+    to_visible = (fused - luminance).abs().mean(dim=(1, 2, 3))
+    return ((1 - day_probability) * to_infrared + day_probability * to_visible).mean()
+
+
+def auxiliary_intensity_loss(fused: Tensor, infrared: Tensor, luminance: Tensor) -> Tensor:
+    """Eq. 10: distance to the pixelwise maximum of the sources."""
+    return functional.l1_loss(fused, torch.maximum(infrared, luminance))
+
+
+def texture_loss(fused: Tensor, infrared: Tensor, luminance: Tensor) -> Tensor:
+    """Eq. 11: the gradient magnitude should be the larger one of the sources.
+
+    Magnitudes do not say which side of an edge is the brighter one. With a large weight from
+    the first step on, training can settle on reversed edges: black outlines on pale planes.
+    """
+    target = torch.maximum(gradient_magnitude(infrared), gradient_magnitude(luminance))
+    return functional.l1_loss(gradient_magnitude(fused), target)
+
+
+def signed_texture_loss(fused: Tensor, infrared: Tensor, luminance: Tensor) -> Tensor:
+    """Eq. 11 with direction: the gradient vector should be that of the stronger source.
+
+    At each pixel both components are compared with those of the source whose magnitude is
+    larger, so a reversed edge costs twice its strength instead of nothing.
+    """
+    of_infrared, of_visible = sobel(infrared), sobel(luminance)
+    infrared_is_stronger = of_infrared.abs().sum(dim=1, keepdim=True) > of_visible.abs().sum(
+        dim=1, keepdim=True
+    )
+    target = torch.where(infrared_is_stronger, of_infrared, of_visible)
+    return (sobel(fused) - target).abs().sum(dim=1).mean()
+
+
+@dataclass(frozen=True)
+class FusionLoss:
+    """Eq. 12: the weighted sum of the three terms; its defaults are the paper's."""
+
+    illumination: float = 3.0
+    intensity: float = 7.0
+    gradient: float = 50.0
+    texture: TextureLoss = "magnitude"
+
+    def __call__(
+        self, fused: Tensor, infrared: Tensor, luminance: Tensor, day_probability: Tensor
+    ) -> dict[str, Tensor]:
+        """Return the unweighted terms and, as `loss`, their weighted sum."""
+        texture = signed_texture_loss if self.texture == "signed" else texture_loss
+        terms = {
+            "illumination": illumination_loss(fused, infrared, luminance, day_probability),
+            "intensity": auxiliary_intensity_loss(fused, infrared, luminance),
+            "texture": texture(fused, infrared, luminance),
+        }
+        total = (
+            self.illumination * terms["illumination"]
+            + self.intensity * terms["intensity"]
+            + self.gradient * terms["texture"]
+        )
+        return {**terms, "loss": total}
+
+
+def illumination_cross_entropy(logits: Tensor, is_day: Tensor) -> Tensor:
+    """Eq. 13: cross-entropy of the illumination network.
+
+    Args:
+        logits: N x 2 in the order day, night, before the softmax.
+        is_day: N, 1 by day and 0 by night (the paper's one-hot labels [1, 0] and [0, 1]).
+    """
+    return functional.cross_entropy(logits, 1 - is_day.long())

@@ -1,0 +1,113 @@
+"""Shipped weights as frozen records: a manifest, and the code that finds and verifies files.
+
+A missing or altered file is an error. There is no way to end up with random weights.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from piafusion.errors import UsageError, WeightsError
+
+DEFAULT_MODEL = "piafusion-fast"
+SHIPPED = Path(__file__).parent
+MANIFEST = "manifest.json"
+
+Format = Literal["onnx", "safetensors"]
+Kind = Literal["fusion", "illumination"]
+
+
+@dataclass(frozen=True)
+class WeightsRecord:
+    """What the manifest says of one model.
+
+    Attributes:
+        name: The name it is chosen by.
+        kind: What its network does.
+        summary: One line for a list.
+        parameters: Number of trained values.
+        sha256: Per format, the digest of `NAME.FORMAT` beside the manifest.
+        training: Data, seed, command, steps and resolved settings of the run.
+        scores: Measured after training: figures by data set, and the command that made them.
+    """
+
+    name: str
+    kind: Kind
+    summary: str
+    parameters: int
+    sha256: dict[Format, str]
+    training: dict[str, Any]
+    scores: dict[str, Any]
+
+
+def load_manifest(folder: Path = SHIPPED) -> dict[str, WeightsRecord]:
+    """Return the records of a weights folder by name.
+
+    Raises:
+        WeightsError: If the manifest is missing or damaged.
+    """
+    path = folder / MANIFEST
+    try:
+        records = json.loads(path.read_text(encoding="utf-8"))
+        return {name: WeightsRecord(name=name, **record) for name, record in records.items()}
+    except FileNotFoundError as error:
+        raise WeightsError(
+            f"{path}: expected the manifest of the weights, found none; install piafusion again"
+        ) from error
+    except (ValueError, TypeError, AttributeError) as error:
+        raise WeightsError(
+            f"{path}: expected a manifest of weights, found {error}; install piafusion again"
+        ) from error
+
+
+def read_weights(model: str, format: Format, kind: Kind, folder: Path = SHIPPED) -> bytes:
+    """Return the bytes of a model's weights, verified where a manifest describes them.
+
+    Args:
+        model: A name in the folder's manifest, or the path of a `.onnx` or `.safetensors`
+            file of one's own; a manifest beside that file is heeded.
+        format: Which of the two formats to return.
+        kind: What the network has to do.
+        folder: Where named models are looked for.
+
+    Raises:
+        UsageError: If the name or path is unknown, or the model is of another kind.
+        WeightsError: If the file is missing, or is not the one that the manifest describes.
+    """
+    path, record = _find(model, format, folder)
+    if record is not None and record.kind != kind:
+        raise UsageError(f"expected a model for {kind}, found {model!r} for {record.kind}")
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise WeightsError(
+            f"{path}: expected the weights of {model!r}, found: {error.strerror}; "
+            "install piafusion again or check the path"
+        ) from error
+    if record is not None:
+        expected, found = record.sha256[format], hashlib.sha256(data).hexdigest()
+        if found != expected:
+            raise WeightsError(
+                f"{path}: expected sha256 {expected[:12]}..., found {found[:12]}...; the file "
+                "is damaged or altered, install piafusion again"
+            )
+    return data
+
+
+def _find(model: str, format: Format, folder: Path) -> tuple[Path, WeightsRecord | None]:
+    records = load_manifest(folder)
+    if model in records:
+        return folder / f"{model}.{format}", records[model]
+    path = Path(model)
+    if path.suffix not in (".onnx", ".safetensors"):
+        raise UsageError(
+            f"expected a model of {', '.join(records)} or the path of an .onnx or .safetensors "
+            f"file, found {model!r}"
+        )
+    path = path.with_suffix(f".{format}")
+    beside = load_manifest(path.parent) if (path.parent / MANIFEST).exists() else {}
+    return path, beside.get(path.stem)

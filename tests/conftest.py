@@ -1,0 +1,63 @@
+"""What the tests share: reproducible properties, small pictures, the command line in-process."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import hypothesis
+import numpy as np
+import pytest
+
+from piafusion import cli
+
+hypothesis.settings.register_profile("reproducible", derandomize=True, deadline=None)
+hypothesis.settings.load_profile("reproducible")
+
+
+@dataclass(frozen=True)
+class Finished:
+    """What a command left behind."""
+
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def piafusion(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> Callable[..., Finished]:
+    """Run `piafusion ARGUMENTS...` in this process."""
+
+    def run(*arguments: object) -> Finished:
+        monkeypatch.setattr(sys, "argv", ["piafusion", *map(str, arguments)])
+        capfd.readouterr()
+        with pytest.raises(SystemExit) as stop:
+            cli.main()
+        out, err = capfd.readouterr()
+        return Finished(int(stop.value.code or 0), out, err)
+
+    return run
+
+
+def scene(height: int = 48, width: int = 64, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Return a smooth random infrared (H x W) and visible (H x W x 3 RGB) picture, uint8."""
+    generator = np.random.default_rng(seed)
+    coarse = generator.integers(30, 220, (6, 8, 4), dtype=np.uint8)
+    smooth = cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC)
+    return np.ascontiguousarray(smooth[..., 3]), np.ascontiguousarray(smooth[..., :3])
+
+
+@pytest.fixture
+def pair_folders(tmp_path: Path) -> tuple[Path, Path]:
+    """Two folders with three matching pairs: 1D, 2N and 3N."""
+    for index, stem in enumerate(("1D", "2N", "3N")):
+        infrared, visible = scene(seed=index)
+        for name, image in (("ir", infrared), ("vi", visible[..., ::-1])):
+            (tmp_path / name).mkdir(exist_ok=True)
+            assert cv2.imwrite(str(tmp_path / name / f"{stem}.png"), image)
+    return tmp_path / "ir", tmp_path / "vi"

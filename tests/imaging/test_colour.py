@@ -1,0 +1,62 @@
+import hypothesis.extra.numpy as arrays
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from piafusion.imaging.arrays import from_unit, to_unit
+from piafusion.imaging.colour import luminance, replace_luminance
+from tests.tolerances import FLOAT32
+
+# Full-range BT.601 as JFIF prints it.
+TO_YCBCR = np.array(
+    [
+        [0.299, 0.587, 0.114],
+        [-0.299 / 1.772, -0.587 / 1.772, 0.886 / 1.772],
+        [0.701 / 1.402, -0.587 / 1.402, -0.114 / 1.402],
+    ]
+)
+colours = arrays.arrays(np.float32, (4, 5, 3), elements=st.floats(0, 1, width=32))
+greys = arrays.arrays(np.float32, (4, 5), elements=st.floats(0, 1, width=32))
+
+
+def test_all_grey_levels_keep_their_value_to_the_last_bit() -> None:
+    grey = to_unit(np.arange(256, dtype=np.uint8).reshape(16, 16))
+    np.testing.assert_array_equal(luminance(np.stack([grey] * 3, axis=2)), grey)
+    assert luminance(grey) is grey
+
+
+def test_white_is_1_and_the_primaries_weigh_as_bt601_says() -> None:
+    image = np.array([[[1, 1, 1], [1, 0, 0], [0, 1, 0], [0, 0, 1]]], np.float32)
+    assert luminance(image)[0].tolist() == pytest.approx([1, 0.299, 0.587, 0.114])
+
+
+@given(colours)
+def test_luminance_is_the_first_row_of_the_matrix(image: np.ndarray) -> None:
+    np.testing.assert_allclose(luminance(image), image @ TO_YCBCR[0], atol=FLOAT32)
+
+
+@given(colours, greys)
+def test_replacing_luminance_is_the_round_trip_through_ycbcr(
+    image: np.ndarray, new: np.ndarray
+) -> None:
+    ycbcr = image.astype(np.float64) @ TO_YCBCR.T
+    ycbcr[..., 0] = new
+    expected = ycbcr @ np.linalg.inv(TO_YCBCR).T
+    found = replace_luminance(image, luminance(image), new)
+    np.testing.assert_allclose(found, expected, atol=4 * FLOAT32)
+    np.testing.assert_allclose((found @ TO_YCBCR.T)[..., 0], new, atol=4 * FLOAT32)
+
+
+@given(colours)
+def test_the_same_luminance_gives_the_same_picture(image: np.ndarray) -> None:
+    y = luminance(image)
+    np.testing.assert_array_equal(replace_luminance(image, y, y), image)
+
+
+@given(greys, greys)
+def test_grey_stays_grey(grey: np.ndarray, new: np.ndarray) -> None:
+    np.testing.assert_array_equal(replace_luminance(grey, grey, new), new)
+    three = np.stack([grey] * 3, axis=2)
+    levels = from_unit(replace_luminance(three, luminance(three), new), np.dtype(np.uint8))
+    np.testing.assert_array_equal(levels, levels[..., :1].repeat(3, axis=2))

@@ -1,0 +1,173 @@
+import pytest
+import torch
+from torch import nn
+
+from piafusion.errors import UsageError, WeightsError
+from piafusion.models import build, dump, load
+from piafusion.models.fast import FastFusionNet
+from piafusion.models.illumination import IlluminationNet
+from piafusion.models.paper import ProgressiveFusionNet
+from tests.tolerances import FLOAT32
+
+FUSION = [FastFusionNet, ProgressiveFusionNet]
+
+
+def conv_parameters(inputs: int, outputs: int, kernel: int) -> int:
+    return inputs * outputs * kernel * kernel + outputs
+
+
+def images(*shape: int, seed: int = 0) -> torch.Tensor:
+    return torch.rand(*shape, generator=torch.Generator().manual_seed(seed))
+
+
+def parameters(network: nn.Module) -> int:
+    return sum(parameter.numel() for parameter in network.parameters())
+
+
+def test_paper_has_the_parameters_of_table_1() -> None:
+    stems = 2 * conv_parameters(1, 16, 1)  # one per modality
+    shared = sum(conv_parameters(i, o, 3) for i, o in ((16, 16), (16, 32), (32, 64), (64, 128)))
+    decoder = sum(
+        conv_parameters(i, o, 3) for i, o in ((256, 256), (256, 128), (128, 64), (64, 32))
+    )
+    by_hand = stems + shared + decoder + conv_parameters(32, 1, 1)
+    assert by_hand == 1_076_785
+    assert parameters(ProgressiveFusionNet()) == by_hand
+
+
+def test_fast_has_the_parameters_counted_by_hand() -> None:
+    stems = 2 * conv_parameters(16, 32, 3)
+    by_hand = stems + 4 * conv_parameters(32, 32, 3) + conv_parameters(64, 32, 3)
+    assert by_hand == 64_736
+    assert parameters(FastFusionNet()) == by_hand
+
+
+def test_illumination_has_the_parameters_of_figure_4() -> None:
+    convolutions = sum(
+        conv_parameters(i, o, 4) for i, o in ((3, 16), (16, 32), (32, 64), (64, 128))
+    )
+    by_hand = convolutions + (128 * 128 + 128) + (128 * 2 + 2)
+    assert by_hand == 189_810
+    assert parameters(IlluminationNet()) == by_hand
+
+
+@pytest.mark.parametrize("network", FUSION)
+@pytest.mark.parametrize("size", [(8, 8), (9, 13), (16, 31), (33, 8)])
+def test_fusion_keeps_any_size_and_the_range(
+    network: type[nn.Module], size: tuple[int, int]
+) -> None:
+    torch.manual_seed(0)
+    fused = network().eval()(images(2, 1, *size), images(2, 1, *size, seed=1))
+    assert fused.shape == (2, 1, *size)
+    assert fused.min() >= 0
+    assert fused.max() <= 1
+
+
+@pytest.mark.parametrize("network", FUSION)
+def test_gradients_reach_every_parameter(network: type[nn.Module]) -> None:
+    torch.manual_seed(0)
+    fusion = network()
+    fusion(images(1, 1, 16, 20), images(1, 1, 16, 20, seed=1)).square().mean().backward()
+    without = [n for n, p in fusion.named_parameters() if p.grad is None or not p.grad.any()]
+    assert without == []
+
+
+def test_illumination_gradients_reach_every_parameter() -> None:
+    torch.manual_seed(0)
+    network = IlluminationNet()
+    network.logits(images(2, 3, 32, 32))[:, 0].sum().backward()
+    network.logits(images(2, 3, 32, 32))[:, 1].square().sum().backward()
+    without = [n for n, p in network.named_parameters() if p.grad is None or not p.grad.any()]
+    assert without == []
+
+
+@torch.no_grad()
+def test_paper_encoder_is_really_shared() -> None:
+    """With equal stems, exchanged inputs give the same picture only if the layers are shared.
+
+    Both streams then compute the same function, so equal inputs must give equal features; the
+    decoder sees them concatenated in order, hence the hook instead of the output.
+    """
+    torch.manual_seed(0)
+    network = ProgressiveFusionNet().eval()
+    network.infrared_stem.load_state_dict(network.visible_stem.state_dict())
+    seen = []
+    network.decoder[0].register_forward_hook(lambda _, inputs, __: seen.append(inputs[0]))
+    one, other = images(1, 1, 16, 16), images(1, 1, 16, 16, seed=1)
+    network(one, other)
+    network(other, one)
+    infrared_half, visible_half = seen[0].chunk(2, dim=1)
+    swapped_infrared_half, swapped_visible_half = seen[1].chunk(2, dim=1)
+    torch.testing.assert_close(infrared_half, swapped_visible_half)
+    torch.testing.assert_close(visible_half, swapped_infrared_half)
+    # and a change of one layer shows in both streams
+    network.encoder[3].weight.add_(0.01)
+    network(one, other)
+    for half, changed in zip((infrared_half, visible_half), seen[2].chunk(2, dim=1), strict=True):
+        assert not torch.allclose(half, changed)
+
+
+@torch.no_grad()
+def test_paper_exchanges_after_layers_2_3_and_4_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    from piafusion.models import paper
+
+    widths = []
+    real = paper.exchange_differences
+
+    def spy(infrared: torch.Tensor, visible: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        widths.append(infrared.shape[1])
+        return real(infrared, visible)
+
+    monkeypatch.setattr(paper, "exchange_differences", spy)
+    ProgressiveFusionNet()(images(1, 1, 8, 8), images(1, 1, 8, 8))
+    assert widths == [16, 32, 64]
+
+
+@torch.no_grad()
+def test_fast_with_a_silent_head_averages_the_sources() -> None:
+    network = FastFusionNet().eval()
+    network.head.weight.zero_()
+    network.head.bias.zero_()  # weight sigmoid(0) = 1/2, correction tanh(0) = 0
+    infrared, luminance = images(1, 1, 10, 11), images(1, 1, 10, 11, seed=1)
+    torch.testing.assert_close(network(infrared, luminance), (infrared + luminance) / 2)
+
+
+@torch.no_grad()
+def test_fast_mixes_and_corrects_as_documented() -> None:
+    network = FastFusionNet().eval()
+    network.head.weight.zero_()
+    network.head.bias[:16] = 20.0  # weight 1: infrared alone
+    network.head.bias[16:] = 0.1
+    infrared = 0.2 + 0.2 * images(1, 1, 8, 8)
+    expected = infrared + 0.5 * torch.tanh(torch.tensor(0.1))
+    torch.testing.assert_close(network(infrared, images(1, 1, 8, 8, seed=1)), expected)
+
+
+@torch.no_grad()
+def test_illumination_gives_probabilities_for_any_size() -> None:
+    torch.manual_seed(0)
+    network = IlluminationNet().eval()
+    for size in ((16, 16), (64, 64), (33, 47)):
+        probabilities = network(images(3, 3, *size))
+        assert probabilities.shape == (3, 2)
+        torch.testing.assert_close(probabilities.sum(dim=1), torch.ones(3))
+        assert probabilities.min() >= 0
+
+
+@pytest.mark.parametrize("name", ["piafusion-fast", "paper", "illumination"])
+def test_weights_survive_saving(name: str) -> None:
+    network = build(name)
+    copy = load(dump(name, network))
+    assert type(copy) is type(network)
+    for key, tensor in network.state_dict().items():
+        torch.testing.assert_close(copy.state_dict()[key], tensor, atol=FLOAT32, rtol=0)
+
+
+def test_unknown_or_damaged_networks_are_refused() -> None:
+    with pytest.raises(UsageError, match="piafusion-fast, paper"):
+        build("resnet")
+    whole = dump("illumination", IlluminationNet())
+    of_another = dump("paper", IlluminationNet())
+    for data in (b"", b"not weights at all", whole[:-100], whole[8:], of_another):
+        with pytest.raises(WeightsError, match="expected the safetensors weights"):
+            load(data)

@@ -55,6 +55,9 @@ class FusionSettings(TrainingSettings):
         description="day probability of Eq. 8: 'label' reads it off the file name, anything "
         "else is a shipped illumination model or the path of its weights",
     )
+    tone_share: float = Field(
+        default=0.0, ge=0, le=1, description="share of the crops shown in another exposure"
+    )
 
 
 class IlluminationSettings(TrainingSettings):
@@ -75,10 +78,11 @@ PRESETS: dict[str, dict[str, Any]] = {
     "fast": {
         "model": "piafusion-fast",
         "light": "label",
-        "steps": 6000,
+        "steps": 7000,
         "batch": 16,
         "crop": 96,
         "learning_rate": 2e-3,
+        "tone_share": 0.5,
         "loss": _SIGNED,
     },
     "paper": {**_PAPER, "steps": 30 * 819},

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Iterable
 
 import lightning
+import numpy as np
 import torch
 from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor, nn
@@ -13,6 +13,7 @@ from torch.utils.data import DataLoader
 
 from piafusion.errors import TrainingError
 from piafusion.models import IlluminationNet, build
+from piafusion.training.augment import INFRARED, VISIBLE, change_tone
 from piafusion.training.config import FusionSettings, IlluminationSettings, TrainingSettings
 from piafusion.training.data import Batch, CropSampler, TrainingPairs
 from piafusion.training.losses import FusionLoss, illumination_cross_entropy
@@ -85,14 +86,17 @@ class FusionTraining(_Training):
             illumination: A trained network for the day probability; None takes the labels.
         """
         super().__init__(settings, build(settings.model), pairs)
+        self._tone_share = settings.tone_share
         self._loss = FusionLoss(**settings.loss.model_dump())
         # In a list, so that it is neither a submodule nor part of the checkpoints.
         self._illumination = [illumination.eval()] if illumination else []
 
     def _losses(self, batch: Batch) -> dict[str, Tensor]:
-        luminance = batch.luminance
-        fused = self.network(batch.infrared, luminance)
-        return self._loss(fused, batch.infrared, luminance, self._day_probability(batch))
+        generator = np.random.default_rng((self.settings.seed, self.global_step, 1))
+        infrared = change_tone(batch.infrared, INFRARED, self._tone_share, generator)
+        luminance = change_tone(batch.luminance, VISIBLE, self._tone_share, generator)
+        fused = self.network(infrared, luminance)
+        return self._loss(fused, infrared, luminance, self._day_probability(batch))
 
     def _day_probability(self, batch: Batch) -> Tensor:
         if not self._illumination:
@@ -111,9 +115,9 @@ class IlluminationTraining(_Training):
         self._grey_share = settings.grey_share
 
     def _losses(self, batch: Batch) -> dict[str, Tensor]:
-        grey = random.Random(f"{self.settings.seed} {self.global_step}")  # noqa: S311
         visible = batch.visible
-        if grey.random() < self._grey_share:
+        generator = np.random.default_rng((self.settings.seed, self.global_step, 1))
+        if generator.random() < self._grey_share:
             visible = batch.luminance.expand_as(visible)
         logits = self.network.logits(visible)
         right = (logits.argmax(dim=1) == 1 - batch.is_day.long()).float().mean()

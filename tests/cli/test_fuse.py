@@ -1,0 +1,156 @@
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from piafusion import Fuser
+from piafusion.imaging.io import read_image, write_image
+from tests.conftest import scene
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_one_pair(piafusion, pair_folders, tmp_path: Path) -> None:
+    ir, vi = (folder / "1D.png" for folder in pair_folders)
+    done = piafusion("fuse", ir, vi, "--output", tmp_path / "fused.png")
+    assert done.code == 0
+    assert "fused 1 pair in" in done.out
+    assert str(tmp_path / "fused.png") in done.out
+    expected = Fuser()(read_image(ir), read_image(vi))
+    np.testing.assert_array_equal(read_image(tmp_path / "fused.png"), expected)
+
+
+def test_one_pair_into_a_folder(piafusion, pair_folders, tmp_path: Path) -> None:
+    ir, vi = (folder / "1D.png" for folder in pair_folders)
+    assert piafusion("fuse", ir, vi, "-o", tmp_path / "new", "--format", "tiff").code == 0
+    assert (tmp_path / "new" / "1D.tiff").exists()
+
+
+def test_folders(piafusion, pair_folders, tmp_path: Path) -> None:
+    done = piafusion("fuse", *pair_folders, "-o", tmp_path / "out")
+    assert done.code == 0
+    assert "fused 3 pairs" in done.out
+    assert names(tmp_path / "out") == ["1D.png", "2N.png", "3N.png"]
+
+
+def test_json(piafusion, pair_folders, tmp_path: Path) -> None:
+    done = piafusion("fuse", *pair_folders, "-o", tmp_path / "out", "--json")
+    report = json.loads(done.out)
+    assert report["model"] == "piafusion-fast"
+    assert report["failed"] == []
+    assert [Path(item["output"]).name for item in report["fused"]] == ["1D.png", "2N.png", "3N.png"]
+    assert report["fused"][0]["width"] == 64
+    assert report["fused"][0]["seconds"] > 0
+
+
+@pytest.mark.parametrize("suffix", ["png", "jpg", "tiff", "bmp", "webp"])
+def test_every_format_in_and_out(piafusion, tmp_path: Path, suffix: str) -> None:
+    infrared, visible = scene(31, 45)
+    ir, vi = tmp_path / f"ir.{suffix}", tmp_path / f"vi.{suffix}"
+    write_image(ir, infrared)
+    write_image(vi, visible)
+    assert piafusion("fuse", ir, vi, "-o", tmp_path / f"out.{suffix}").code == 0
+    assert read_image(tmp_path / f"out.{suffix}").shape == (31, 45, 3)
+
+
+def test_the_model_can_be_chosen(piafusion, pair_folders, tmp_path: Path) -> None:
+    ir, vi = (folder / "2N.png" for folder in pair_folders)
+    for model in ("paper", "piafusion-fast"):
+        out = tmp_path / f"{model}.png"
+        assert piafusion("fuse", ir, vi, "-o", out, "--model", model).code == 0
+    assert not np.array_equal(
+        read_image(tmp_path / "paper.png"), read_image(tmp_path / "piafusion-fast.png")
+    )
+
+
+def test_bad_items_are_listed_and_the_good_ones_written(
+    piafusion, pair_folders, tmp_path: Path
+) -> None:
+    ir, vi = pair_folders
+    (ir / "1D.png").write_bytes((ir / "1D.png").read_bytes()[:100])
+    write_image(ir / "4N.png", scene()[0])  # without a partner
+    cv2.imwrite(str(vi / "3N.png"), np.zeros((40, 64, 3), np.uint8))  # of another size
+    done = piafusion("fuse", ir, vi, "-o", tmp_path / "out", "--json")
+    assert done.code == 1
+    assert names(tmp_path / "out") == ["2N.png"]
+    failed = json.loads(done.out)["failed"]
+    assert len(failed) == 3
+    for word in ("1D.png: expected a whole image", "3N.png with 64x40", "4N.png: no counterpart"):
+        assert word in done.err
+
+
+def test_nothing_is_overwritten_unless_asked(piafusion, pair_folders, tmp_path: Path) -> None:
+    ir, vi = (folder / "1D.png" for folder in pair_folders)
+    out = tmp_path / "fused.png"
+    out.write_text("precious")
+    done = piafusion("fuse", ir, vi, "-o", out)
+    assert done.code == 2
+    assert "exists already" in done.err
+    assert out.read_text() == "precious"
+    assert piafusion("fuse", ir, vi, "-o", out, "--overwrite").code == 0
+    assert read_image(out).shape == (48, 64, 3)
+
+
+def test_a_folder_with_results_is_refused_before_any_work(
+    piafusion, pair_folders, tmp_path: Path
+) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "2N.png").write_text("precious")
+    done = piafusion("fuse", *pair_folders, "-o", tmp_path / "out")
+    assert done.code == 2
+    assert names(tmp_path / "out") == ["2N.png"]
+
+
+def test_a_source_is_never_overwritten(piafusion, pair_folders) -> None:
+    ir, vi = pair_folders
+    before = (vi / "1D.png").read_bytes()
+    for arguments in ((ir / "1D.png", vi / "1D.png", "-o", vi / "1D.png"), (ir, vi, "-o", vi)):
+        done = piafusion("fuse", *arguments, "--overwrite")
+        assert done.code == 2
+        assert "is one of the sources" in done.err
+    assert (vi / "1D.png").read_bytes() == before
+
+
+def test_wrong_use_exits_with_2_and_one_line(piafusion, pair_folders, tmp_path: Path) -> None:
+    ir, vi = pair_folders
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "other").mkdir()
+    write_image(tmp_path / "other" / "x.png", scene()[0])
+    out = tmp_path / "out"
+    for arguments, message in (
+        ((ir / "none.png", vi / "1D.png", "-o", out), "found nothing there"),
+        ((ir, vi / "1D.png", "-o", out), "two files or two folders"),
+        ((ir, tmp_path / "empty", "-o", out), "expected images"),
+        ((ir, tmp_path / "other", "-o", out), "share a stem, found none"),
+        ((ir, vi, "-o", ir / "1D.png"), "expected a folder for the fused images, found a file"),
+        ((ir, vi, "-o", out, "--format", "gif"), "found 'gif'"),
+        ((ir, vi, "-o", out, "--model", "none"), "found 'none'"),
+        ((ir, vi, "-o", out, "--device", "tpu"), "found 'tpu'"),
+        ((ir / "1D.png", vi / "1D.png", "-o", tmp_path / "out.gif"), "expected a suffix"),
+    ):
+        done = piafusion("fuse", *arguments)
+        assert done.code == 2, arguments
+        assert message in done.err
+        assert done.err.count("\n") == 1
+        assert not out.exists()
+
+
+def test_no_output_folder_can_be_made(piafusion, pair_folders, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    ir, vi = (folder / "1D.png" for folder in pair_folders)
+    done = piafusion("fuse", ir, vi, "-o", tmp_path / "file" / "out.png")
+    assert done.code == 1
+    assert "could not be written" in done.err
+
+
+def test_corrupt_weights_stop_everything(piafusion, pair_folders, tmp_path: Path) -> None:
+    weights = tmp_path / "mine.onnx"
+    weights.write_bytes(b"broken")
+    done = piafusion("fuse", *pair_folders, "-o", tmp_path / "out", "--model", weights)
+    assert done.code == 1
+    assert "expected an ONNX network" in done.err
+    assert not (tmp_path / "out").exists()

@@ -1,0 +1,125 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from piafusion import Fuser
+from piafusion.errors import ImageError, SizeMismatchError, UsageError
+from piafusion.imaging.io import read_image, write_image
+from tests.conftest import scene
+
+FUSER = Fuser()
+DTYPES = [np.uint8, np.uint16, np.float32, np.float64]
+
+
+def convert(image: np.ndarray, dtype: type) -> np.ndarray:
+    if dtype is np.uint8:
+        return image
+    return image.astype(np.uint16) * 257 if dtype is np.uint16 else (image / 255).astype(dtype)
+
+
+@pytest.mark.parametrize("visible_dtype", DTYPES)
+@pytest.mark.parametrize("infrared_dtype", DTYPES)
+def test_output_has_the_visible_dtype_and_any_dtype_means_the_same_picture(
+    infrared_dtype: type, visible_dtype: type
+) -> None:
+    infrared, visible = scene()
+    expected = FUSER(infrared, visible) / 255
+    fused = FUSER(convert(infrared, infrared_dtype), convert(visible, visible_dtype))
+    assert fused.dtype == visible_dtype
+    scale = np.iinfo(visible_dtype).max if np.issubdtype(visible_dtype, np.integer) else 1
+    np.testing.assert_allclose(fused / scale, expected, atol=0.5 / 255 + 1e-5)
+
+
+@given(st.integers(8, 70), st.integers(8, 70), st.booleans())
+@settings(max_examples=20)
+def test_any_size_comes_back_in_the_visible_shape(height: int, width: int, grey: bool) -> None:
+    infrared, visible = scene(height, width)
+    visible = visible[..., 0] if grey else visible
+    assert FUSER(infrared, visible).shape == visible.shape
+
+
+def test_grey_visible_comes_out_grey_however_it_is_stored() -> None:
+    infrared, visible = scene()
+    grey = visible[..., 1]
+    fused = FUSER(infrared, grey)
+    assert fused.shape == grey.shape
+    np.testing.assert_array_equal(FUSER(infrared, grey[..., None])[..., 0], fused)
+    for_three = FUSER(infrared, np.stack([grey] * 3, axis=2))
+    np.testing.assert_array_equal(for_three, np.stack([fused] * 3, axis=2))
+
+
+def test_colour_is_kept_within_a_grey_level_where_nothing_clips() -> None:
+    infrared, visible = scene()
+    visible = (96 + visible // 4).astype(np.uint8)  # muted colours, far from black and white
+    fused = FUSER((64 + infrared // 2).astype(np.uint8), visible)
+    unclipped = ((fused > 0) & (fused < 255)).all(axis=2)
+    assert unclipped.mean() > 0.9
+    for first, scale in ((2, 1.772), (0, 1.402)):  # Cb, Cr
+        before, after = (
+            (image[..., first] - image @ np.array([0.299, 0.587, 0.114])) / scale
+            for image in (visible.astype(float), fused.astype(float))
+        )
+        assert np.abs(after - before)[unclipped].max() <= 1
+
+
+def test_a_hot_target_in_the_dark_shows_and_so_does_visible_texture() -> None:
+    infrared, visible = np.full((64, 64), 20, np.uint8), np.full((64, 64, 3), 10, np.uint8)
+    infrared[20:40, 10:20] = 230  # somebody in the dark
+    visible[20:40, 40:60:4] = 200  # lines that infrared does not see
+    fused = FUSER(infrared, visible).astype(int)
+    assert fused[24:36, 12:18].mean() > fused[:10, :10].mean() + 120
+    assert fused[24:36, 40:60:4].mean() > fused[24:36, 42:60:4].mean() + 120
+
+
+def test_same_input_same_output_and_sources_are_left_alone() -> None:
+    infrared, visible = scene()
+    copies = infrared.copy(), visible.copy()
+    infrared.flags.writeable = visible.flags.writeable = False
+    np.testing.assert_array_equal(FUSER(infrared, visible), FUSER(infrared, visible))
+    np.testing.assert_array_equal(infrared, copies[0])
+    np.testing.assert_array_equal(visible, copies[1])
+
+
+def test_slices_and_flips_are_as_good_as_copies() -> None:
+    infrared, visible = scene(60, 80)
+    views = infrared[::-1, 4:44], visible[::-1, 4:44]
+    np.testing.assert_array_equal(FUSER(*views), FUSER(*(view.copy() for view in views)))
+
+
+def test_bad_pairs_are_refused() -> None:
+    infrared, visible = scene()
+    with pytest.raises(SizeMismatchError, match="infrared with 63x48 and visible with 64x48"):
+        FUSER(infrared[:, 1:], visible)
+    with pytest.raises(ImageError, match="at least 8x8 pixels, found 7x48"):
+        FUSER(infrared[:, :7], visible[:, :7])
+    broken = infrared / 255
+    broken[3, 3] = np.nan
+    with pytest.raises(ImageError, match="found 1 NaN"):
+        FUSER(broken, visible)
+
+
+def test_files_in_file_out(tmp_path: Path) -> None:
+    infrared, visible = scene(45, 61)
+    paths = tmp_path / "ir.tiff", tmp_path / "vi.png", tmp_path / "out" / "fused.png"
+    write_image(paths[0], infrared.astype(np.uint16) * 257)
+    write_image(paths[1], visible)
+    fused = FUSER.fuse_files(*paths)
+    np.testing.assert_array_equal(read_image(paths[2]), fused)
+    np.testing.assert_array_equal(fused, FUSER(infrared, visible))
+    with pytest.raises(UsageError, match="exists already"):
+        FUSER.fuse_files(*paths)
+    write_image(paths[1], visible[1:], overwrite=True)
+    with pytest.raises(SizeMismatchError, match=r"ir\.tiff with 61x45 and .*vi\.png with 61x44"):
+        FUSER.fuse_files(*paths, overwrite=True)
+
+
+@pytest.mark.parametrize("model", ["piafusion-fast", "paper"])
+@pytest.mark.parametrize("engine", ["onnx", "torch"])
+def test_models_and_engines_can_be_chosen(model: str, engine: str) -> None:
+    infrared, visible = scene(33, 42)
+    fused = Fuser(model=model, engine=engine, device="cpu")(infrared, visible)
+    expected = Fuser(model=model)(infrared, visible).astype(int)
+    assert np.abs(fused.astype(int) - expected).max() <= 1

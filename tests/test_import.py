@@ -1,0 +1,44 @@
+import subprocess
+import sys
+
+import pytest
+
+import piafusion
+
+
+def loaded_after(code: str) -> set[str]:
+    """Run code in a fresh interpreter and return the modules it has loaded."""
+    report = "\nimport sys; print('\\n'.join(sys.modules))"
+    run = [sys.executable, "-c", code + report]
+    return set(subprocess.run(run, capture_output=True, text=True, check=True).stdout.split())
+
+
+def test_importing_loads_neither_torch_nor_onnxruntime() -> None:
+    loaded = loaded_after("import piafusion; import piafusion.cli")
+    assert "piafusion.cli.fuse" in loaded
+    assert not loaded & {"torch", "onnxruntime", "cv2", "numpy", "lightning", "pydantic"}
+
+
+def test_fusing_leaves_torch_unloaded() -> None:
+    loaded = loaded_after("import numpy as np; from piafusion import Fuser; Fuser()")
+    assert "onnxruntime" in loaded
+    assert not loaded & {"torch", "lightning", "onnx", "scipy"}
+
+
+def test_without_torch_the_message_names_the_extra() -> None:
+    code = (
+        "import sys; sys.modules['torch'] = None\n"
+        "from piafusion import Fuser\n"
+        "from piafusion.errors import MissingExtraError\n"
+        "Fuser()\n"
+        "try: Fuser(engine='torch')\n"
+        "except MissingExtraError as error: assert 'piafusion[train]' in str(error)\n"
+        "else: raise SystemExit('no error')"
+    )
+    loaded_after(code)
+
+
+def test_public_names() -> None:
+    assert {"Fuser", "Illumination", "__version__"} <= set(dir(piafusion))
+    with pytest.raises(AttributeError, match="no attribute 'fuse'"):
+        _ = piafusion.fuse

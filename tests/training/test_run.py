@@ -1,0 +1,198 @@
+"""Training end to end on a few tiny pairs: the command, resuming, guards, export."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from piafusion import Fuser
+from piafusion.errors import TrainingError, UsageError, WeightsError
+from piafusion.imaging.io import write_image
+from piafusion.models import load
+from piafusion.training import run
+from piafusion.training.config import PRESETS, command, resolve
+from piafusion.training.data import CropSampler
+from piafusion.weights import load_manifest
+from tests.conftest import scene
+
+TINY = {"steps": "8", "batch": "2", "crop": "16", "checkpoint_every": "2"}
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("pairs")
+    for index, stem in enumerate(("1D", "2N", "3N")):
+        infrared, visible = scene(32, 40, seed=index)
+        write_image(root / "ir" / f"{stem}.png", infrared)
+        write_image(root / "vi" / f"{stem}.png", visible)
+    return root
+
+
+def weights_of(folder: Path) -> dict[str, torch.Tensor]:
+    return load((folder / run.WEIGHTS).read_bytes()).state_dict()
+
+
+def test_a_run_is_repeatable_and_says_what_it_was(data: Path, tmp_path: Path) -> None:
+    settings = resolve("fast", data, TINY)
+    for name in ("one", "two"):
+        run.start(settings, tmp_path / name)
+    one, two = weights_of(tmp_path / "one"), weights_of(tmp_path / "two")
+    assert all(torch.equal(one[key], two[key]) for key in one)
+    assert run.load_settings(tmp_path / "one") == settings
+    record = json.loads((tmp_path / "one" / run.RECORD).read_text())
+    assert record["pairs"] == 3
+    assert record["steps"] == 8
+    assert record["command"].endswith(
+        "--preset fast --set steps=8 --set batch=2 --set crop=16 --set checkpoint_every=2"
+    )
+    assert (tmp_path / "one" / "log" / "metrics.csv").is_file()
+
+
+@pytest.mark.parametrize("preset", ["fast", "paper-short", "illumination-short"])
+def test_a_killed_run_resumes_to_the_result_of_an_unbroken_one(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, preset: str
+) -> None:
+    settings = resolve(preset, data, TINY)
+    run.start(settings, tmp_path / "whole")
+    draw = CropSampler.__call__
+
+    def pull_the_plug(self: CropSampler, step: int):
+        if step == 5:  # the last checkpoint is that of step 4
+            raise KeyError("power")
+        return draw(self, step)
+
+    monkeypatch.setattr(CropSampler, "__call__", pull_the_plug)
+    with pytest.raises(KeyError, match="power"):
+        run.start(settings, tmp_path / "broken")
+    assert not (tmp_path / "broken" / run.WEIGHTS).exists()
+    seen = []
+    monkeypatch.setattr(
+        CropSampler, "__call__", lambda self, step: seen.append(step) or draw(self, step)
+    )
+    run.resume(tmp_path / "broken", settings)
+    assert seen == [4, 5, 6, 7]
+    whole, broken = weights_of(tmp_path / "whole"), weights_of(tmp_path / "broken")
+    assert all(torch.equal(whole[key], broken[key]) for key in whole)
+
+
+def test_runs_that_cannot_start_or_resume(data: Path, tmp_path: Path) -> None:
+    settings = resolve("fast", data, {**TINY, "steps": "2"})
+    with pytest.raises(UsageError, match="expected a training run"):
+        run.resume(tmp_path / "none", settings)
+    run.start(settings, tmp_path / "done")
+    with pytest.raises(UsageError, match="holds a run already"):
+        run.start(settings, tmp_path / "done")
+    with pytest.raises(UsageError, match="nothing to resume"):
+        run.resume(tmp_path / "done", settings)
+    with pytest.raises(UsageError, match="found another seed"):
+        run.resume(tmp_path / "done", settings.model_copy(update={"seed": 1}))
+
+
+def test_a_diverged_run_stops_with_the_step(data: Path, tmp_path: Path) -> None:
+    settings = resolve("fast", data, {**TINY, "learning_rate": "1e30", "gradient_clip": "1e30"})
+    with pytest.raises(TrainingError, match=r"step \d: expected a finite loss, found .*nan"):
+        run.start(settings, tmp_path / "run")
+    assert not (tmp_path / "run" / run.WEIGHTS).exists()
+
+
+def test_training_lowers_the_loss(data: Path, tmp_path: Path) -> None:
+    run.start(resolve("fast", data, {**TINY, "steps": "60", "batch": "4"}), tmp_path / "run")
+    infrared, visible = scene(32, 40)
+    maximum = np.maximum(infrared, visible[..., 1]).astype(float)
+    errors = []
+    for name in ("untrained", "trained"):
+        network = load((tmp_path / "run" / run.WEIGHTS).read_bytes()).eval()
+        if name == "untrained":
+            torch.manual_seed(0)
+            network = type(network)().eval()
+        tensors = [
+            torch.from_numpy(image / 255).float()[None, None]
+            for image in (infrared, visible[..., 1])
+        ]
+        with torch.no_grad():
+            errors.append(np.abs(network(*tensors)[0, 0].numpy() * 255 - maximum).mean())
+    assert errors[1] < 0.8 * errors[0]
+
+
+def test_presets_are_valid_and_say_their_command(data: Path) -> None:
+    for preset in PRESETS:
+        settings = resolve(preset, data, {})
+        assert command(settings).endswith(f"--preset {preset}")
+    paper = resolve("paper", data, {}).model_dump()
+    assert (paper["batch"], paper["crop"], paper["steps"]) == (64, 64, 30 * 819)
+    assert paper["loss"] == {
+        "illumination": 3,
+        "intensity": 7,
+        "gradient": 50,
+        "texture": "magnitude",
+    }
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        ({"step": "3"}, "'step': Extra inputs"),
+        ({"steps": "many"}, "'steps'"),
+        ({"steps": "0"}, "'steps'"),
+        ({"loss.colour": "1"}, r"'loss\.colour'"),
+        ({"loss.texture": "rough"}, r"'loss\.texture'"),
+        ({"model.width": "3"}, "'model' has no parts"),
+    ],
+)
+def test_unknown_or_impossible_settings(data: Path, overrides: dict, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        resolve("fast", data, overrides)
+    with pytest.raises(UsageError, match="expected a preset of fast"):
+        resolve("slow", data, {})
+
+
+def test_from_the_command_line_to_a_fused_picture(piafusion, data: Path, tmp_path: Path) -> None:
+    tiny = [part for name, value in TINY.items() for part in ("--set", f"{name}={value}")]
+    light, fusion, weights = (tmp_path / name for name in ("light", "fusion", "weights"))
+    done = piafusion("train", "illumination", data, "-o", light, *tiny)
+    assert done.code == 0, done.err
+    assert "step 8/8" in done.out
+    assert piafusion("export", light, "-o", weights).code == 0
+    done = piafusion(
+        *("train", "fusion", data, "-o", fusion, *tiny),
+        *("--set", f"light={weights / 'illumination.onnx'}"),
+    )
+    assert done.code == 0, done.err
+    done = piafusion("export", fusion, "-o", weights, "--name", "mine", "--summary", "A try.")
+    assert done.code == 0, done.err
+    assert set(load_manifest(weights)) == {"illumination", "mine"}
+    assert load_manifest(weights)["mine"].summary == "A try."
+    infrared, visible = scene(37, 41)
+    fused = [
+        Fuser(model=str(weights / "mine.onnx"), engine=engine)(infrared, visible).astype(int)
+        for engine in ("onnx", "torch")
+    ]
+    assert np.abs(fused[0] - fused[1]).max() <= 1
+
+
+def test_training_mistakes_on_the_command_line(piafusion, data: Path, tmp_path: Path) -> None:
+    for arguments, message in (
+        (("illumination", data, "--preset", "fast"), "does not train illumination"),
+        (("fusion", data, "--set", "steps"), "expected NAME=VALUE"),
+        (("fusion", tmp_path / "none"), "expected a folder of images"),
+        (("fusion", data, "--set", "light=nowhere"), "found 'nowhere'"),
+    ):
+        done = piafusion("train", *arguments, "-o", tmp_path / "run")
+        assert done.code == 2, done.err
+        assert message in done.err
+    assert piafusion("export", tmp_path / "run", "-o", tmp_path / "weights").code == 2
+
+
+def test_an_export_that_does_not_match_is_refused(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from piafusion.models import export
+    from piafusion.training.export import export_run
+
+    run.start(resolve("fast", data, {**TINY, "steps": "2"}), tmp_path / "run")
+    monkeypatch.setattr(export, "_PARITY_TOLERANCE", -1.0)
+    with pytest.raises(WeightsError, match="answer like torch"):
+        export_run(tmp_path / "run", tmp_path / "weights")
+    assert not (tmp_path / "weights").exists()

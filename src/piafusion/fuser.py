@@ -81,7 +81,12 @@ class Fuser:
         return from_unit(fused, visible.dtype).reshape(visible.shape)  # 6. back to the dtype
 
     def fuse_files(
-        self, infrared: Path, visible: Path, output: Path, *, overwrite: bool = False
+        self,
+        infrared: Path | str,
+        visible: Path | str,
+        output: Path | str,
+        *,
+        overwrite: bool = False,
     ) -> Image:
         """Read a pair, fuse it, write the result whole or not at all, and return it.
 

@@ -27,7 +27,7 @@ _FORMATS: dict[str, tuple[tuple[str, ...], tuple[int, ...]]] = {
 IMAGE_SUFFIXES = frozenset(_FORMATS)
 
 
-def read_image(path: Path, check: Callable[[Image], Image] = lambda image: image) -> Image:
+def read_image(path: Path | str, check: Callable[[Image], Image] = lambda image: image) -> Image:
     """Read a picture.
 
     Args:
@@ -41,6 +41,7 @@ def read_image(path: Path, check: Callable[[Image], Image] = lambda image: image
     Raises:
         ImageError: If the file is missing, unreadable, truncated or not a picture.
     """
+    path = Path(path)
     try:
         data = path.read_bytes()
     except OSError as error:
@@ -72,7 +73,7 @@ def check_output(path: Path, *, overwrite: bool) -> None:
         raise UsageError(f"{path}: exists already; choose another name or allow overwriting")
 
 
-def write_image(path: Path, image: Image, *, overwrite: bool = False) -> None:
+def write_image(path: Path | str, image: Image, *, overwrite: bool = False) -> None:
     """Write a picture, whole or not at all.
 
     PNG, TIFF, BMP and WebP keep every value; JPEG is written at quality 95. Missing folders
@@ -88,6 +89,7 @@ def write_image(path: Path, image: Image, *, overwrite: bool = False) -> None:
         UsageError: If the path exists or the format does not hold the dtype.
         OutputError: If it cannot be written; no partial file is left.
     """
+    path = Path(path)
     check_output(path, overwrite=overwrite)
     dtypes, settings = _FORMATS[path.suffix.lower()]
     if image.dtype.name not in dtypes:

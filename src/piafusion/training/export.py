@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict
 from pathlib import Path
 
 from piafusion.errors import UsageError
@@ -13,7 +12,7 @@ from piafusion.models import dump, load
 from piafusion.models.export import export_onnx
 from piafusion.models.illumination import IlluminationNet
 from piafusion.training.run import RECORD, WEIGHTS, load_settings
-from piafusion.weights import MANIFEST, Format, WeightsRecord, load_manifest
+from piafusion.weights import Format, WeightsRecord, save_record
 
 
 def export_run(run: Path, folder: Path, *, name: str | None = None, summary: str = "") -> Path:
@@ -55,13 +54,3 @@ def export_run(run: Path, folder: Path, *, name: str | None = None, summary: str
         write_bytes(folder / f"{name}.{suffix}", data)
     save_record(record, folder)
     return folder / f"{name}.onnx"
-
-
-def save_record(record: WeightsRecord, folder: Path) -> None:
-    """Put a record into the manifest of a weights folder, replacing one of the same name."""
-    records = load_manifest(folder) if (folder / MANIFEST).exists() else {}
-    records[record.name] = record
-    entries = {name: asdict(entry) for name, entry in sorted(records.items())}
-    for entry in entries.values():
-        del entry["name"]
-    write_bytes(folder / MANIFEST, (json.dumps(entries, indent=2) + "\n").encode())

@@ -47,8 +47,6 @@ def start(settings: TrainingSettings, run: Path) -> Path:
     """
     if (run / SETTINGS).exists():
         raise UsageError(f"{run}: holds a run already; add --resume or choose another folder")
-    run.mkdir(parents=True, exist_ok=True)
-    (run / SETTINGS).write_text(settings.model_dump_json(indent=2) + "\n")
     return _train(settings, run)
 
 
@@ -89,6 +87,8 @@ def _train(settings: TrainingSettings, run: Path) -> Path:
     pairs = load_training_pairs(settings.data)
     lightning.seed_everything(settings.seed, verbose=False)
     module = _module(settings, pairs)
+    run.mkdir(parents=True, exist_ok=True)
+    (run / SETTINGS).write_text(settings.model_dump_json(indent=2) + "\n")
     checkpoint = run / CHECKPOINT
     _trainer(settings, run).fit(module, ckpt_path=checkpoint if checkpoint.exists() else None)
     seconds = time.monotonic() - began

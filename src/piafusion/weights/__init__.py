@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -96,6 +96,23 @@ def read_weights(model: str, format: Format, kind: Kind, folder: Path = SHIPPED)
                 "is damaged or altered, install piafusion again"
             )
     return data
+
+
+def save_record(record: WeightsRecord, folder: Path) -> None:
+    """Put a record into the manifest of a weights folder, replacing one of the same name.
+
+    Raises:
+        WeightsError: If there is a damaged manifest.
+        OutputError: If it cannot be written.
+    """
+    from piafusion.imaging.io import write_bytes  # needs OpenCV, which readers need not load
+
+    records = load_manifest(folder) if (folder / MANIFEST).exists() else {}
+    records[record.name] = record
+    entries = {name: asdict(entry) for name, entry in sorted(records.items())}
+    for entry in entries.values():
+        del entry["name"]
+    write_bytes(folder / MANIFEST, (json.dumps(entries, indent=2) + "\n").encode())
 
 
 def _find(model: str, format: Format, folder: Path) -> tuple[Path, WeightsRecord | None]:

@@ -1,0 +1,69 @@
+"""Check on real pairs that the engines agree, that grey stays grey and colour is kept.
+
+    python benchmarks/agreement.py DATA [--pairs 5]
+
+For each shipped fusion model: the largest difference between torch and ONNX Runtime in grey
+levels of 8 bits, before rounding; the largest difference between the channels of a fused image
+whose visible image is grey; and the largest change of Cb and Cr, in grey levels, where no
+channel of the fused image is 0 or 255.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+
+from piafusion import Fuser
+from piafusion.datasets.folders import dataset_pairs
+from piafusion.imaging.arrays import Image, as_infrared, as_visible, to_unit
+from piafusion.imaging.colour import luminance
+from piafusion.imaging.io import read_image
+from piafusion.weights import load_manifest
+
+
+def main() -> None:
+    """Print one row per model."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--pairs", type=int, default=5)
+    options = parser.parse_args()
+
+    found = dataset_pairs(options.data).pairs
+    pairs = found[:: max(1, len(found) // options.pairs)][: options.pairs]
+    print(f"{len(pairs)} pairs of {options.data}; grey levels of 8 bits")
+    print(f"{'':16}{'torch - onnx':>14}{'grey':>8}{'Cb, Cr':>8}")
+    for name, record in load_manifest().items():
+        if record.kind != "fusion":
+            continue
+        by_onnx, by_torch = Fuser(name, engine="onnx"), Fuser(name, engine="torch")
+        engines, greys, chromas = [], [], []
+        for pair in pairs:
+            ir = read_image(pair.infrared, check=as_infrared)
+            vi = read_image(pair.visible, check=as_visible)
+            inputs = to_unit(ir)[None, None], luminance(to_unit(vi))[None, None]
+            difference = by_onnx.engine(*inputs) - by_torch.engine(*inputs)
+            engines.append(255 * float(np.abs(difference).max()))
+            grey = vi if vi.ndim == 2 else vi[..., 1]
+            of_grey = by_onnx(ir, np.stack([grey] * 3, axis=2)).astype(int)
+            greys.append(int(np.ptp(of_grey, axis=2).max()))
+            if vi.ndim == 3:
+                chromas.append(_chroma_change(vi, by_onnx(ir, vi)))
+        row = f"{max(engines):14.4f}{max(greys):8d}{max(chromas, default=0.0):8.3f}"
+        print(f"{name:16}{row}")
+
+
+def _chroma_change(visible: Image, fused: Image) -> float:
+    """Return the largest change of Cb or Cr in grey levels where nothing is clipped."""
+    before, after = visible.astype(np.float64), fused.astype(np.float64)
+    unclipped = ((fused > 0) & (fused < 255)).all(axis=2)
+    changes = [
+        np.abs((after[..., c] - luminance(after)) - (before[..., c] - luminance(before))) / scale
+        for c, scale in ((2, 1.772), (0, 1.402))
+    ]
+    return float(np.max(changes, axis=0)[unclipped].max())
+
+
+if __name__ == "__main__":
+    main()

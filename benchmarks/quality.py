@@ -1,0 +1,126 @@
+"""Score the shipped models on a dataset folder beside the average and the maximum.
+
+    python benchmarks/quality.py DATA [--models NAME...] [--record] [--sheet OUT.png]
+
+DATA holds `ir` and `vi`. MI, SD, SF, VIF and Qabf follow the float convention of
+`piafusion.metrics`. "reversed" is the share of strong edges, in percent, whose fused gradient
+points against that of the source that has the stronger one there: black outlines show in it.
+`--record` puts the means into the manifest of the shipped weights. `--sheet` writes a contact
+sheet of every eighth pair.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from piafusion import Fuser
+from piafusion.datasets.folders import dataset_pairs
+from piafusion.imaging.arrays import Image, as_infrared, as_visible, from_unit, to_unit
+from piafusion.imaging.colour import luminance, replace_luminance
+from piafusion.imaging.io import read_image, write_image
+from piafusion.imaging.sheet import contact_sheet
+from piafusion.metrics import evaluate
+from piafusion.weights import SHIPPED, load_manifest, save_record
+
+METRICS = ("MI", "SD", "SF", "VIF", "Qabf")
+REVERSED = "reversed"
+STRONG_EDGE = 0.5  # of abs(gx) + abs(gy) by Sobel on [0, 1]: a step of an eighth of the range
+
+Method = Callable[[Image, Image], Image]
+
+
+def main() -> None:
+    """Print a table of means, one row per method."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("data", type=Path)
+    shipped = [name for name, record in load_manifest().items() if record.kind == "fusion"]
+    parser.add_argument("--models", nargs="*", default=shipped, metavar="NAME")
+    parser.add_argument("--record", action="store_true")
+    parser.add_argument("--sheet", type=Path)
+    options = parser.parse_args()
+
+    methods: dict[str, Method] = {
+        "average": _by_luminance(_mean),
+        "maximum": _by_luminance(np.maximum),
+    }
+    methods.update({name: Fuser(model=name) for name in options.models})
+    rows: dict[str, list[list[float]]] = {name: [] for name in methods}
+    sheet = []
+    pairs = dataset_pairs(options.data).pairs
+    for index, pair in enumerate(pairs):
+        ir = read_image(pair.infrared, check=as_infrared)
+        vi = read_image(pair.visible, check=as_visible)
+        pictures: dict[str, Image] = {"infrared": ir, "visible": vi}
+        for name, method in methods.items():
+            pictures[name] = fused = method(ir, vi)
+            scores = evaluate(ir, vi, fused, metrics=METRICS)
+            rows[name].append([*scores.values(), _reversed_edges(ir, vi, fused)])
+        if index % 8 == 0:
+            sheet.append(pictures)
+
+    columns = (*METRICS, REVERSED)
+    print(f"{len(pairs)} pairs of {options.data}, means")
+    print(f"{'':16}" + "".join(f"{column:>10}" for column in columns))
+    for name, scores in rows.items():
+        print(f"{name:16}" + "".join(f"{value:10.3f}" for value in np.mean(scores, axis=0)))
+    if options.record:
+        for name in options.models:
+            _record(
+                name,
+                options.data,
+                dict(zip(columns, np.mean(rows[name], axis=0), strict=True)),
+                len(pairs),
+            )
+    if options.sheet:
+        write_image(options.sheet, contact_sheet(sheet), overwrite=True)
+
+
+def _mean(infrared: NDArray[np.float32], visible: NDArray[np.float32]) -> NDArray[np.float32]:
+    return (infrared + visible) / 2
+
+
+def _by_luminance(rule: Callable[..., NDArray[np.float32]]) -> Method:
+    """Return a method that applies a rule to infrared and luminance and keeps the chroma."""
+
+    def fuse(infrared: Image, visible: Image) -> Image:
+        colours = to_unit(visible)
+        y = luminance(colours)
+        fused = replace_luminance(colours, y, rule(to_unit(infrared), y))
+        return from_unit(fused, visible.dtype)
+
+    return fuse
+
+
+def _reversed_edges(infrared: Image, visible: Image, fused: Image) -> float:
+    """Return the percentage of strong edges that the fused image shows the wrong way round."""
+    of_ir, of_vi, of_fused = (
+        np.stack([cv2.Sobel(y, cv2.CV_32F, *order, ksize=3) for order in ((1, 0), (0, 1))])
+        for y in (luminance(to_unit(image)) for image in (infrared, visible, fused))
+    )
+    strength_ir, strength_vi = np.abs(of_ir).sum(axis=0), np.abs(of_vi).sum(axis=0)
+    stronger = np.where(strength_ir > strength_vi, of_ir, of_vi)
+    strong = np.maximum(strength_ir, strength_vi) > STRONG_EDGE
+    against = (stronger * of_fused).sum(axis=0) < 0
+    return float(100 * against[strong].mean()) if strong.any() else 0.0
+
+
+def _record(name: str, data: Path, means: dict[str, float], pairs: int) -> None:
+    where = "/".join(data.resolve().parts[-2:])
+    record = load_manifest()[name]
+    scores = {
+        **record.scores,
+        where: {"pairs": pairs, **{key: round(float(value), 4) for key, value in means.items()}},
+        "command": "python benchmarks/quality.py DATA --record",
+    }
+    save_record(replace(record, scores=scores), SHIPPED)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,75 @@
+"""The commands and the Python of README.md and docs/ work as they are printed."""
+
+import re
+import shlex
+import shutil
+from pathlib import Path
+
+import pytest
+
+from piafusion.imaging.io import write_image
+from tests.conftest import scene
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+TINY = [
+    part
+    for setting in ("steps=2", "batch=2", "crop=16", "light=label")
+    for part in ("--set", setting)
+]
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", page.read_text(), re.DOTALL)
+
+
+@pytest.fixture
+def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The files that the pages speak of."""
+    for index, stem in enumerate(("1D", "2N")):
+        infrared, visible = scene(seed=index)
+        write_image(tmp_path / "ir" / f"{stem}.png", infrared)
+        write_image(tmp_path / "vi" / f"{stem}.png", visible)
+    write_image(tmp_path / "ir.png", scene()[0])
+    write_image(tmp_path / "vi.png", scene()[1])
+    for name in ("ir", "vi"):
+        shutil.copytree(tmp_path / name, tmp_path / "DATA" / name)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.usefixtures("workplace")
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_commands(page: Path, piafusion) -> None:
+    for block in blocks(page, "sh"):
+        for line in block.splitlines():
+            program, *arguments = shlex.split(line, comments=True) or [""]
+            if program != "piafusion":
+                assert program in ("make", "pip", ""), line  # the pages promise nothing else
+                continue
+            if arguments[0] == "train":
+                settings = TINY[:-2] if arguments[1] == "illumination" else TINY
+                arguments += settings
+            done = piafusion(*arguments)
+            assert done.code == 0, f"{line}: {done.err}"
+
+
+@pytest.mark.usefixtures("workplace")
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_python(page: Path) -> None:
+    for block in blocks(page, "python"):
+        exec(compile(block, str(page), "exec"), {})  # noqa: S102 - our own pages
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)#]+)", page.read_text()):
+        if "://" not in target:
+            assert (page.parent / target).exists(), target
+
+
+def test_make_targets_that_are_named_exist() -> None:
+    makefile = (ROOT / "Makefile").read_text()
+    for page in (*PAGES, ROOT / "CONTRIBUTING.md"):
+        for target in re.findall(r"^make (\w+)", page.read_text(), re.MULTILINE):
+            assert re.search(rf"^{target}:", makefile, re.MULTILINE), target

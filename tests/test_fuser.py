@@ -111,6 +111,11 @@ def test_files_in_file_out(tmp_path: Path) -> None:
     np.testing.assert_array_equal(fused, FUSER(infrared, visible))
     with pytest.raises(UsageError, match="exists already"):
         FUSER.fuse_files(*paths)
+    for path, image in zip(paths, (infrared[:5], visible[:5]), strict=False):
+        write_image(path, image, overwrite=True)
+    with pytest.raises(ImageError, match=r"vi\.png: expected at least 8x8 pixels, found 61x5"):
+        FUSER.fuse_files(*paths, overwrite=True)
+    write_image(paths[0], infrared, overwrite=True)
     write_image(paths[1], visible[1:], overwrite=True)
     with pytest.raises(SizeMismatchError, match=r"ir\.tiff with 61x45 and .*vi\.png with 61x44"):
         FUSER.fuse_files(*paths, overwrite=True)

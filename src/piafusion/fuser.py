@@ -104,6 +104,7 @@ class Fuser:
         ir = read_image(infrared, check=as_infrared)
         vi = read_image(visible, check=as_visible)
         check_same_size(ir, vi, names=(str(infrared), str(visible)))
+        check_minimum(vi, MIN_SIDE, name=str(visible))
         fused = self(ir, vi)
         write_image(output, fused, overwrite=overwrite)
         return fused

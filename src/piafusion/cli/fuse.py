@@ -72,8 +72,9 @@ def fuse(
         print(json.dumps({**report, "fused": fused, "failed": failed}, indent=2))
     elif fused:
         where = fused[0]["output"] if len(jobs) == 1 else output
-        images = "1 pair" if len(fused) == 1 else f"{len(fused)} pairs"
-        print(f"fused {images} in {seconds:.2f} s: {where}")
+        share = f"{len(fused)} of {len(jobs)}" if len(fused) < len(jobs) else str(len(jobs))
+        pairs = "pair" if len(jobs) == 1 else "pairs"
+        print(f"fused {share} {pairs} in {seconds:.2f} s: {where}")
     if failed:
         raise typer.Exit(1)
 

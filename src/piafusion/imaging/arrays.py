@@ -79,12 +79,13 @@ def check_same_size(
         )
 
 
-def check_minimum(image: Image, side: int) -> None:
-    """Raise `ImageError` unless an image has at least `side` x `side` pixels."""
+def check_minimum(image: Image, side: int, name: str = "picture") -> None:
+    """Raise `ImageError`, naming the picture, unless it has at least `side` x `side` pixels."""
     height, width = image.shape[:2]
     if min(height, width) < side:
         raise ImageError(
-            f"expected at least {side}x{side} pixels, found {width}x{height}; use a larger picture"
+            f"{name}: expected at least {side}x{side} pixels, found {width}x{height}; "
+            "use a larger one"
         )
 
 

@@ -46,6 +46,7 @@ from piafusion.datasets._street import (
 )
 from piafusion.datasets._texture import Noise
 from piafusion.errors import UsageError
+from piafusion.imaging.io import write_image
 
 Illumination: TypeAlias = Literal["day", "night"]
 
@@ -149,21 +150,15 @@ def write_demo_scenes(root: Path) -> None:
             `vi/street_N.png`; it is made if needed.
 
     Raises:
-        OSError: If a picture cannot be written.
+        OutputError: If a picture cannot be written.
     """
     lights: tuple[Illumination, ...] = get_args(Illumination)
     height, width = DEMO_SIZE
     for light in lights:
         scene = road_scene(light, height=height, width=width, seed=DEMO_SEED)
         name = f"street_{light[0].upper()}.png"
-        _write_png(root / "ir" / name, scene.infrared)
-        _write_png(root / "vi" / name, cv2.cvtColor(scene.visible, cv2.COLOR_RGB2BGR))
-
-
-def _write_png(path: Path, picture: Array) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    encoded = cv2.imencode(".png", picture, [cv2.IMWRITE_PNG_COMPRESSION, 6])[1]
-    path.write_bytes(encoded.tobytes())
+        write_image(root / "ir" / name, scene.infrared, overwrite=True)
+        write_image(root / "vi" / name, scene.visible, overwrite=True)
 
 
 def _check(light: str, height: int, width: int, seed: int) -> None:

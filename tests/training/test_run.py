@@ -188,11 +188,11 @@ def test_training_mistakes_on_the_command_line(piafusion, data: Path, tmp_path: 
 def test_an_export_that_does_not_match_is_refused(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from piafusion.models import export
+    from piafusion.training import onnx
     from piafusion.training.export import export_run
 
     run.start(resolve("fast", data, {**TINY, "steps": "2"}), tmp_path / "run")
-    monkeypatch.setattr(export, "_PARITY_TOLERANCE", -1.0)
+    monkeypatch.setattr(onnx, "_PARITY_TOLERANCE", -1.0)
     with pytest.raises(WeightsError, match="answer like torch"):
         export_run(tmp_path / "run", tmp_path / "weights")
     assert not (tmp_path / "weights").exists()

@@ -9,8 +9,8 @@ from pathlib import Path
 from piafusion.errors import UsageError
 from piafusion.imaging.io import write_bytes
 from piafusion.models import dump, load
-from piafusion.models.export import export_onnx
 from piafusion.models.illumination import IlluminationNet
+from piafusion.training.onnx import export_onnx
 from piafusion.training.run import RECORD, WEIGHTS, load_settings
 from piafusion.weights import Format, WeightsRecord, save_record
 

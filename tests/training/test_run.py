@@ -97,6 +97,23 @@ def test_a_diverged_run_stops_with_the_step(data: Path, tmp_path: Path) -> None:
     assert not (tmp_path / "run" / run.WEIGHTS).exists()
 
 
+def test_an_interrupted_run_leaves_no_weights(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    draw = CropSampler.__call__
+
+    def press_control_c(self: CropSampler, step: int):
+        if step == 3:
+            raise KeyboardInterrupt
+        return draw(self, step)
+
+    monkeypatch.setattr(CropSampler, "__call__", press_control_c)
+    with pytest.raises((TrainingError, KeyboardInterrupt, SystemExit)):
+        run.start(resolve("fast", data, TINY), tmp_path / "run")
+    assert not (tmp_path / "run" / run.WEIGHTS).exists()
+    assert (tmp_path / "run" / run.CHECKPOINT).exists()
+
+
 def test_training_lowers_the_loss(data: Path, tmp_path: Path) -> None:
     run.start(resolve("fast", data, {**TINY, "steps": "60", "batch": "4"}), tmp_path / "run")
     infrared, visible = scene(32, 40)

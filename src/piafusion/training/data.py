@@ -34,6 +34,10 @@ class Batch:
     visible: Tensor
     is_day: Tensor
 
+    def to(self, device: torch.device) -> Batch:
+        """Return the batch on a device."""
+        return Batch(self.infrared.to(device), self.visible.to(device), self.is_day.to(device))
+
     @property
     def luminance(self) -> Tensor:
         """BT.601 luminance of the visible crops, N x 1 x S x S."""

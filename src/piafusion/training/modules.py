@@ -42,7 +42,7 @@ class _Training(lightning.LightningModule):
 
     def training_step(self, *_: object) -> Tensor:
         """One step on the batch that belongs to it."""
-        terms = self._losses(self._sampler(self.global_step))
+        terms = self._losses(self._sampler(self.global_step).to(self.device))
         loss = terms["loss"]
         if not torch.isfinite(loss):
             found = ", ".join(f"{name} {value.item():g}" for name, value in terms.items())
@@ -102,7 +102,8 @@ class FusionTraining(_Training):
         if not self._illumination:
             return batch.is_day
         with torch.no_grad():
-            probabilities: Tensor = self._illumination[0](batch.visible)
+            network = self._illumination[0].to(self.device)
+            probabilities: Tensor = network(batch.visible)
             return probabilities[:, 0]
 
 

@@ -16,7 +16,7 @@ import torch
 from lightning.pytorch.callbacks import Callback, ModelCheckpoint, RichProgressBar
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 
-from piafusion.errors import UsageError
+from piafusion.errors import TrainingError, UsageError
 from piafusion.imaging.io import write_bytes
 from piafusion.models import IlluminationNet, dump, load
 from piafusion.training.config import (
@@ -90,7 +90,13 @@ def _train(settings: TrainingSettings, run: Path) -> Path:
     run.mkdir(parents=True, exist_ok=True)
     (run / SETTINGS).write_text(settings.model_dump_json(indent=2) + "\n")
     checkpoint = run / CHECKPOINT
-    _trainer(settings, run).fit(module, ckpt_path=checkpoint if checkpoint.exists() else None)
+    trainer = _trainer(settings, run)
+    trainer.fit(module, ckpt_path=checkpoint if checkpoint.exists() else None)
+    if trainer.global_step < settings.steps:
+        raise TrainingError(
+            f"{run}: interrupted at step {trainer.global_step} of {settings.steps}; the same "
+            "command with --resume goes on from the last checkpoint"
+        )
     seconds = time.monotonic() - began
     record = _record(settings, pairs, seconds)
     (run / RECORD).write_text(json.dumps(record, indent=2) + "\n")

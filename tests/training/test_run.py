@@ -67,6 +67,11 @@ def test_a_killed_run_resumes_to_the_result_of_an_unbroken_one(
     with pytest.raises(KeyError, match="power"):
         run.start(settings, tmp_path / "broken")
     assert not (tmp_path / "broken" / run.WEIGHTS).exists()
+    stopped = resolve(preset, data, {**TINY, "stop": "4"})
+    run.start(stopped, tmp_path / "stopped")
+    kept = torch.load(tmp_path / "broken" / run.CHECKPOINT)["state_dict"]
+    for key, tensor in weights_of(tmp_path / "stopped").items():
+        assert torch.equal(kept[f"network.{key}"], tensor)
     seen = []
     monkeypatch.setattr(
         CropSampler, "__call__", lambda self, step: seen.append(step) or draw(self, step)

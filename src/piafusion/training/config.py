@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from piafusion.datasets.folders import dataset_name
 from piafusion.errors import UsageError
 from piafusion.training.data import Sampling
 from piafusion.training.losses import TextureLoss
@@ -24,7 +25,10 @@ class TrainingSettings(_Settings):
     model: str
     data: Path
     seed: int = 0
-    steps: int = Field(gt=0)
+    steps: int = Field(gt=0, description="length of the schedule")
+    stop: int | None = Field(
+        default=None, gt=0, description="end after this many of the schedule's steps"
+    )
     batch: int = Field(gt=0)
     crop: int = Field(ge=16, description="side of the square crops in pixels")
     sampling: Sampling = "random"
@@ -34,6 +38,11 @@ class TrainingSettings(_Settings):
     )
     gradient_clip: float = Field(default=1.0, gt=0, description="largest gradient norm")
     checkpoint_every: int = Field(default=200, gt=0, description="steps between checkpoints")
+
+    @property
+    def last_step(self) -> int:
+        """The number of steps that are run."""
+        return self.steps if self.stop is None else min(self.stop, self.steps)
 
 
 class LossSettings(_Settings):
@@ -78,12 +87,12 @@ PRESETS: dict[str, dict[str, Any]] = {
     "fast": {
         "model": "piafusion-fast",
         "light": "label",
-        "steps": 7000,
+        "steps": 6000,
         "batch": 16,
         "crop": 96,
         "learning_rate": 2e-3,
-        "tone_share": 0.5,
-        "loss": _SIGNED,
+        "tone_share": 0.3,
+        "loss": {**_SIGNED, "intensity": 30.0},
     },
     "paper": {**_PAPER, "steps": 30 * 819},
     "paper-short": {
@@ -143,10 +152,10 @@ def validate(values: dict[str, Any]) -> TrainingSettings:
 def command(settings: TrainingSettings) -> str:
     """Return the command line that starts a run with these settings."""
     task = "illumination" if isinstance(settings, IlluminationSettings) else "fusion"
-    data = "/".join(settings.data.resolve().parts[-2:])
     default = _flat(resolve(settings.preset, settings.data, {}).model_dump(mode="json"))
     chosen = _flat(settings.model_dump(mode="json"))
     changes = [f" --set {name}={value}" for name, value in chosen.items() if value != default[name]]
+    data = dataset_name(settings.data)
     return f"piafusion train {task} {data} --preset {settings.preset}{''.join(changes)}"
 
 

@@ -6,6 +6,7 @@ import logging
 import warnings
 
 import numpy as np
+import onnx
 import torch
 from torch import Tensor, nn
 from torch.export import Dim
@@ -49,7 +50,7 @@ def export_onnx(network: nn.Module, inputs: tuple[str, ...], channels: int, outp
         )
     if program is None:
         raise WeightsError("expected an ONNX program from torch, found none; report this")
-    weights: bytes = program.model_proto.SerializeToString()
+    weights: bytes = _without_traces(program.model_proto).SerializeToString()
     difference = _largest_difference(network, weights, len(inputs), channels)
     if not difference <= _PARITY_TOLERANCE:
         raise WeightsError(
@@ -57,6 +58,14 @@ def export_onnx(network: nn.Module, inputs: tuple[str, ...], channels: int, outp
             f"difference of {difference:g}; the export is not used, report this"
         )
     return weights
+
+
+def _without_traces(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Drop torch's notes on where each node came from: they hold paths of this machine."""
+    for part in (model, model.graph, *model.graph.node, *model.graph.value_info):
+        del part.metadata_props[:]
+        part.doc_string = ""
+    return model
 
 
 def _largest_difference(network: nn.Module, weights: bytes, inputs: int, channels: int) -> float:

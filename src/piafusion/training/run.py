@@ -13,9 +13,10 @@ from typing import Any
 
 import lightning
 import torch
-from lightning.pytorch.callbacks import Callback, ModelCheckpoint, RichProgressBar
+from lightning.pytorch.callbacks import Callback, ModelCheckpoint, RichProgressBar, Timer
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 
+from piafusion.datasets.folders import dataset_name
 from piafusion.errors import TrainingError, UsageError
 from piafusion.imaging.io import write_bytes
 from piafusion.models import IlluminationNet, dump, load
@@ -81,7 +82,6 @@ def load_settings(run: Path) -> TrainingSettings:
 
 
 def _train(settings: TrainingSettings, run: Path) -> Path:
-    began = time.monotonic()
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     warnings.filterwarnings("ignore", module="lightning")  # about its own internals
     pairs = load_training_pairs(settings.data)
@@ -90,15 +90,15 @@ def _train(settings: TrainingSettings, run: Path) -> Path:
     run.mkdir(parents=True, exist_ok=True)
     (run / SETTINGS).write_text(settings.model_dump_json(indent=2) + "\n")
     checkpoint = run / CHECKPOINT
-    trainer = _trainer(settings, run)
+    timer = Timer()  # its time is kept in the checkpoints
+    trainer = _trainer(settings, run, timer)
     trainer.fit(module, ckpt_path=checkpoint if checkpoint.exists() else None)
-    if trainer.global_step < settings.steps:
+    if trainer.global_step < settings.last_step:
         raise TrainingError(
-            f"{run}: interrupted at step {trainer.global_step} of {settings.steps}; the same "
+            f"{run}: interrupted at step {trainer.global_step} of {settings.last_step}; the same "
             "command with --resume goes on from the last checkpoint"
         )
-    seconds = time.monotonic() - began
-    record = _record(settings, pairs, seconds)
+    record = _record(settings, pairs, seconds=timer.time_elapsed("train"))
     (run / RECORD).write_text(json.dumps(record, indent=2) + "\n")
     write_bytes(run / WEIGHTS, dump(settings.model, module.network))
     return run / WEIGHTS
@@ -120,7 +120,7 @@ def _module(
     return FusionTraining(settings, pairs, illumination)
 
 
-def _trainer(settings: TrainingSettings, run: Path) -> lightning.Trainer:
+def _trainer(settings: TrainingSettings, run: Path, timer: Timer) -> lightning.Trainer:
     every = settings.checkpoint_every
     keeper = ModelCheckpoint(
         dirpath=run,
@@ -128,25 +128,25 @@ def _trainer(settings: TrainingSettings, run: Path) -> lightning.Trainer:
         every_n_train_steps=every,
         enable_version_counter=False,
     )
-    progress = RichProgressBar() if sys.stderr.isatty() else _ProgressLines(settings.steps)
+    progress = RichProgressBar() if sys.stderr.isatty() else _ProgressLines(settings.last_step)
     return lightning.Trainer(
-        max_steps=settings.steps,
+        max_steps=settings.last_step,
         max_epochs=-1,
         accelerator="auto",
         devices=1,
         gradient_clip_val=settings.gradient_clip,
-        callbacks=[keeper, progress],
+        callbacks=[timer, keeper, progress],
         enable_progress_bar=isinstance(progress, RichProgressBar),
         enable_model_summary=False,
         logger=[
             CSVLogger(run, name="", version="log"),
             TensorBoardLogger(run, name="", version="log"),
         ],
-        log_every_n_steps=min(50, settings.steps),
+        log_every_n_steps=min(50, settings.last_step),
     )
 
 
-def _record(settings: TrainingSettings, pairs: TrainingPairs, seconds: float) -> dict[str, Any]:
+def _record(settings: TrainingSettings, pairs: TrainingPairs, *, seconds: float) -> dict[str, Any]:
     """Return what a manifest says of a run."""
     digest = hashlib.sha256()
     for stem, infrared, visible in zip(pairs.stems, pairs.infrared, pairs.visible, strict=True):
@@ -155,15 +155,15 @@ def _record(settings: TrainingSettings, pairs: TrainingPairs, seconds: float) ->
         digest.update(visible.numpy().tobytes())
     return {
         "command": command(settings),
-        "data": "/".join(settings.data.resolve().parts[-2:]),
+        "data": dataset_name(settings.data),
         "pairs": len(pairs),
         "data_sha256": digest.hexdigest(),
         "seed": settings.seed,
-        "steps": settings.steps,
+        "steps": settings.last_step,
         "settings": settings.model_dump(mode="json", exclude={"data", "preset"}),
         "torch": torch.__version__,
         "hardware": _hardware(),
-        "seconds_since_last_start": round(seconds),
+        "seconds": round(seconds),
     }
 
 

@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from piafusion import Illumination
-from piafusion.datasets.folders import dataset_pairs, is_day
+from piafusion.datasets.folders import dataset_name, dataset_pairs, is_day
 from piafusion.imaging.arrays import as_visible
 from piafusion.imaging.io import read_image
 from piafusion.weights import SHIPPED, load_manifest, save_record
@@ -49,7 +49,6 @@ def main() -> None:
     print(f"images right:  {right_images} of {images} ({right_images / images:.1%})")
     print(f"patches right: {right_patches} of {patches} ({right_patches / patches:.1%})")
     if options.record:
-        where = "/".join(options.data.resolve().parts[-2:])
         record = load_manifest()["illumination"]
         shares = {
             "images": images,
@@ -57,7 +56,7 @@ def main() -> None:
             "patches_right": round(right_patches / patches, 4),
         }
         command = "python benchmarks/illumination.py DATA --record"
-        scores = {**record.scores, where: shares, "command": command}
+        scores = {**record.scores, dataset_name(options.data): shares, "command": command}
         save_record(replace(record, scores=scores), SHIPPED)
 
 

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from piafusion import Fuser
-from piafusion.datasets.folders import dataset_pairs
+from piafusion.datasets.folders import dataset_name, dataset_pairs
 from piafusion.imaging.arrays import Image, as_infrared, as_visible, from_unit, to_unit
 from piafusion.imaging.colour import luminance, replace_luminance
 from piafusion.imaging.io import read_image, write_image
@@ -112,11 +112,13 @@ def _reversed_edges(infrared: Image, visible: Image, fused: Image) -> float:
 
 
 def _record(name: str, data: Path, means: dict[str, float], pairs: int) -> None:
-    where = "/".join(data.resolve().parts[-2:])
     record = load_manifest()[name]
     scores = {
         **record.scores,
-        where: {"pairs": pairs, **{key: round(float(value), 4) for key, value in means.items()}},
+        dataset_name(data): {
+            "pairs": pairs,
+            **{key: round(float(value), 4) for key, value in means.items()},
+        },
         "command": "python benchmarks/quality.py DATA --record",
     }
     save_record(replace(record, scores=scores), SHIPPED)

@@ -17,9 +17,9 @@ import numpy as np
 
 from piafusion import Fuser
 from piafusion.datasets.folders import dataset_pairs
-from piafusion.imaging.arrays import Image, as_infrared, as_visible, to_unit
+from piafusion.imaging.arrays import Image, to_unit
 from piafusion.imaging.colour import luminance
-from piafusion.imaging.io import read_image
+from piafusion.imaging.io import read_pair
 from piafusion.weights import load_manifest
 
 
@@ -40,8 +40,7 @@ def main() -> None:
         by_onnx, by_torch = Fuser(name, engine="onnx"), Fuser(name, engine="torch")
         engines, greys, chromas = [], [], []
         for pair in pairs:
-            ir = read_image(pair.infrared, check=as_infrared)
-            vi = read_image(pair.visible, check=as_visible)
+            ir, vi = read_pair(pair.infrared, pair.visible)
             inputs = to_unit(ir)[None, None], luminance(to_unit(vi))[None, None]
             difference = by_onnx.engine(*inputs) - by_torch.engine(*inputs)
             engines.append(255 * float(np.abs(difference).max()))

@@ -9,14 +9,13 @@ the images that are not. `--record` puts the shares into the manifest of the shi
 from __future__ import annotations
 
 import argparse
-from dataclasses import replace
 from pathlib import Path
 
 from piafusion import Illumination
 from piafusion.datasets.folders import dataset_name, dataset_pairs, is_day
 from piafusion.imaging.arrays import as_visible
 from piafusion.imaging.io import read_image
-from piafusion.weights import SHIPPED, load_manifest, save_record
+from piafusion.weights import add_scores
 
 PATCH = 64  # pixels
 
@@ -49,15 +48,13 @@ def main() -> None:
     print(f"images right:  {right_images} of {images} ({right_images / images:.1%})")
     print(f"patches right: {right_patches} of {patches} ({right_patches / patches:.1%})")
     if options.record:
-        record = load_manifest()["illumination"]
         shares = {
             "images": images,
-            "images_right": round(right_images / images, 4),
-            "patches_right": round(right_patches / patches, 4),
+            "images_right": right_images / images,
+            "patches_right": right_patches / patches,
         }
         command = "python benchmarks/illumination.py DATA --record"
-        scores = {**record.scores, dataset_name(options.data): shares, "command": command}
-        save_record(replace(record, scores=scores), SHIPPED)
+        add_scores("illumination", dataset_name(options.data), shares, command)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -22,15 +21,16 @@ from numpy.typing import NDArray
 
 from piafusion import Fuser
 from piafusion.datasets.folders import dataset_name, dataset_pairs
-from piafusion.imaging.arrays import Image, as_infrared, as_visible, from_unit, to_unit
+from piafusion.imaging.arrays import Image, from_unit, to_unit
 from piafusion.imaging.colour import luminance, replace_luminance
-from piafusion.imaging.io import read_image, write_image
+from piafusion.imaging.io import read_pair, write_image
 from piafusion.imaging.sheet import contact_sheet
 from piafusion.metrics import evaluate
-from piafusion.weights import SHIPPED, load_manifest, save_record
+from piafusion.weights import add_scores, load_manifest
 
 METRICS = ("MI", "SD", "SF", "VIF", "Qabf")
 REVERSED = "reversed"
+COMMAND = "python benchmarks/quality.py DATA --record"
 STRONG_EDGE = 0.5  # of abs(gx) + abs(gy) by Sobel on [0, 1]: a step of an eighth of the range
 
 Method = Callable[[Image, Image], Image]
@@ -55,8 +55,7 @@ def main() -> None:
     sheet = []
     pairs = dataset_pairs(options.data).pairs
     for index, pair in enumerate(pairs):
-        ir = read_image(pair.infrared, check=as_infrared)
-        vi = read_image(pair.visible, check=as_visible)
+        ir, vi = read_pair(pair.infrared, pair.visible)
         pictures: dict[str, Image] = {"infrared": ir, "visible": vi}
         for name, method in methods.items():
             pictures[name] = fused = method(ir, vi)
@@ -72,12 +71,8 @@ def main() -> None:
         print(f"{name:16}" + "".join(f"{value:10.3f}" for value in np.mean(scores, axis=0)))
     if options.record:
         for name in options.models:
-            _record(
-                name,
-                options.data,
-                dict(zip(columns, np.mean(rows[name], axis=0), strict=True)),
-                len(pairs),
-            )
+            means = dict(zip(columns, map(float, np.mean(rows[name], axis=0)), strict=True))
+            add_scores(name, dataset_name(options.data), {"pairs": len(pairs), **means}, COMMAND)
     if options.sheet:
         write_image(options.sheet, contact_sheet(sheet), overwrite=True)
 
@@ -109,19 +104,6 @@ def _reversed_edges(infrared: Image, visible: Image, fused: Image) -> float:
     strong = np.maximum(strength_ir, strength_vi) > STRONG_EDGE
     against = (stronger * of_fused).sum(axis=0) < 0
     return float(100 * against[strong].mean()) if strong.any() else 0.0
-
-
-def _record(name: str, data: Path, means: dict[str, float], pairs: int) -> None:
-    record = load_manifest()[name]
-    scores = {
-        **record.scores,
-        dataset_name(data): {
-            "pairs": pairs,
-            **{key: round(float(value), 4) for key, value in means.items()},
-        },
-        "command": "python benchmarks/quality.py DATA --record",
-    }
-    save_record(replace(record, scores=scores), SHIPPED)
 
 
 if __name__ == "__main__":

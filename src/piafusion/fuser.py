@@ -17,7 +17,7 @@ from piafusion.imaging.arrays import (
     to_unit,
 )
 from piafusion.imaging.colour import luminance, replace_luminance
-from piafusion.imaging.io import read_image, write_image
+from piafusion.imaging.io import read_pair, write_image
 from piafusion.weights import DEFAULT_MODEL
 
 Image = NDArray[np.generic]
@@ -101,9 +101,7 @@ class Fuser:
             UsageError: If the output exists or its format is unknown.
             OutputError: If the result cannot be written.
         """
-        ir = read_image(infrared, check=as_infrared)
-        vi = read_image(visible, check=as_visible)
-        check_same_size(ir, vi, names=(str(infrared), str(visible)))
+        ir, vi = read_pair(infrared, visible)
         check_minimum(vi, MIN_SIDE, name=str(visible))
         fused = self(ir, vi)
         write_image(output, fused, overwrite=overwrite)

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from piafusion.errors import ImageError, OutputError, UsageError
-from piafusion.imaging.arrays import Image
+from piafusion.imaging.arrays import Image, as_infrared, as_visible, check_same_size
 
 # Suffix -> dtypes that the format holds, and the encoder's settings.
 _ANY_INTEGER, _BYTES = ("uint8", "uint16"), ("uint8",)
@@ -60,6 +60,26 @@ def read_image(path: Path | str, check: Callable[[Image], Image] = lambda image:
         return check(image)
     except ImageError as error:
         raise type(error)(f"{path}: {error}") from error
+
+
+def read_pair(infrared: Path | str, visible: Path | str) -> tuple[Image, Image]:
+    """Read the two pictures of a scene and check that they can be fused.
+
+    Args:
+        infrared: File of the infrared picture.
+        visible: File of the visible picture.
+
+    Returns:
+        H x W infrared, and H x W or H x W x 3 RGB visible, each in its file's dtype.
+
+    Raises:
+        ImageError: If a file or picture cannot be used; the message names the file.
+        SizeMismatchError: If the sizes differ.
+    """
+    ir = read_image(infrared, check=as_infrared)
+    vi = read_image(visible, check=as_visible)
+    check_same_size(ir, vi, names=(str(infrared), str(visible)))
+    return ir, vi
 
 
 def check_output(path: Path, *, overwrite: bool) -> None:

@@ -12,16 +12,9 @@ from torch import Tensor
 
 from piafusion.datasets.folders import dataset_pairs, is_day
 from piafusion.errors import TrainingError
-from piafusion.imaging.arrays import (
-    Image,
-    as_infrared,
-    as_visible,
-    check_same_size,
-    from_unit,
-    to_unit,
-)
+from piafusion.imaging.arrays import Image, from_unit, to_unit
 from piafusion.imaging.colour import LUMA_WEIGHTS
-from piafusion.imaging.io import read_image
+from piafusion.imaging.io import read_pair
 
 Sampling = Literal["random", "grid"]
 
@@ -75,9 +68,7 @@ def load_training_pairs(root: Path) -> TrainingPairs:
                 f"{pair.visible}: expected a name that ends in D (day) or N (night), "
                 f"found {pair.stem!r}; rename the pair"
             )
-        ir = _as_uint8(read_image(pair.infrared, check=as_infrared))
-        vi = _as_uint8(read_image(pair.visible, check=as_visible))
-        check_same_size(ir, vi, names=(str(pair.infrared), str(pair.visible)))
+        ir, vi = map(_as_uint8, read_pair(pair.infrared, pair.visible))
         colour = vi if vi.ndim == 3 else np.repeat(vi[..., None], 3, axis=2)
         infrared.append(torch.from_numpy(ir[None].copy()))
         visible.append(torch.from_numpy(colour.transpose(2, 0, 1).copy()))

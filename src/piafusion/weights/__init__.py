@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -113,6 +113,21 @@ def save_record(record: WeightsRecord, folder: Path) -> None:
     for entry in entries.values():
         del entry["name"]
     write_bytes(folder / MANIFEST, (json.dumps(entries, indent=2) + "\n").encode())
+
+
+def add_scores(name: str, data: str, scores: dict[str, float], command: str) -> None:
+    """Put what a shipped model scored on a data set into the manifest, beside other sets.
+
+    Args:
+        name: A shipped model.
+        data: The data set, for example "msrs/test".
+        scores: Values by name, kept to four decimals.
+        command: What measured them.
+    """
+    record = load_manifest()[name]
+    rounded = {key: round(value, 4) for key, value in scores.items()}
+    merged = {**record.scores, data: rounded, "command": command}
+    save_record(replace(record, scores=merged), SHIPPED)
 
 
 def _find(model: str, format: Format, folder: Path) -> tuple[Path, WeightsRecord | None]:

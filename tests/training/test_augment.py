@@ -1,13 +1,14 @@
 import numpy as np
 import torch
 
-from piafusion.training.augment import INFRARED, ToneRange, change_tone
+from piafusion.training.augment import INFRARED, ToneRange, change_tone, draw_curves
 
 IMAGES = torch.rand(64, 1, 4, 5, generator=torch.Generator().manual_seed(0))
 
 
 def changed(share: float, tones: ToneRange = INFRARED) -> torch.Tensor:
-    return change_tone(IMAGES, tones, share, np.random.default_rng(0))
+    curves = draw_curves(tones, share, len(IMAGES), np.random.default_rng(0))
+    return change_tone(IMAGES, curves)
 
 
 def test_a_tone_curve_by_hand() -> None:

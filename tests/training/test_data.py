@@ -6,7 +6,7 @@ import torch
 
 from piafusion.errors import SizeMismatchError, TrainingError
 from piafusion.imaging.io import write_image
-from piafusion.training.data import CropSampler, TrainingPairs, load_training_pairs
+from piafusion.training.data import CropSampler, TrainingPairs, hold_apart, load_training_pairs
 from tests.conftest import scene
 
 
@@ -14,9 +14,13 @@ def numbered(count: int = 3, height: int = 40, width: int = 50) -> TrainingPairs
     """Pairs whose pixels tell where they are: rows in infrared and red, columns in green."""
     rows = torch.arange(height, dtype=torch.uint8)[:, None].expand(height, width)
     columns = torch.arange(width, dtype=torch.uint8)[None].expand(height, width)
-    visible = [torch.stack([rows, columns, torch.full_like(rows, index)]) for index in range(count)]
-    days = torch.tensor([float(index % 2) for index in range(count)])
-    return TrainingPairs([rows[None]] * count, visible, days, [str(i) for i in range(count)])
+    visible = [
+        torch.stack([rows, columns, torch.full_like(rows, index)], dim=2) for index in range(count)
+    ]
+    days = [float(index % 2) for index in range(count)]
+    return TrainingPairs.from_pictures(
+        [rows] * count, visible, days, [str(i) for i in range(count)]
+    )
 
 
 def test_pairs_are_read_with_their_light(pair_folders: tuple[Path, Path]) -> None:
@@ -24,8 +28,11 @@ def test_pairs_are_read_with_their_light(pair_folders: tuple[Path, Path]) -> Non
     assert pairs.stems == ["1D", "2N", "3N"]
     assert pairs.is_day.tolist() == [1, 0, 0]
     infrared, visible = scene(seed=0)
-    np.testing.assert_array_equal(pairs.infrared[0][0], infrared)
-    np.testing.assert_array_equal(pairs.visible[0].permute(1, 2, 0), visible)
+    np.testing.assert_array_equal(pairs.picture(0)[0], infrared)
+    np.testing.assert_array_equal(pairs.picture(0)[1], visible)
+    last = pairs.select([2])
+    assert last.stems == ["3N"]
+    assert torch.equal(last.picture(0)[1], pairs.picture(2)[1])
 
 
 def test_pairs_that_cannot_be_used(tmp_path: Path) -> None:
@@ -82,3 +89,37 @@ def test_crops_that_do_not_fit() -> None:
         CropSampler(numbered(), size=64, batch=1, seed=0, sampling="random")
     with pytest.raises(TrainingError, match="at least 99 patches for one batch, found 18"):
         CropSampler(numbered(), size=16, batch=99, seed=0, sampling="grid")
+
+
+def test_crops_from_pictures_of_different_sizes() -> None:
+    wide, tall = numbered(1, 20, 90), numbered(1, 70, 16)
+    pairs = TrainingPairs.from_pictures(
+        [wide.picture(0)[0], tall.picture(0)[0]],
+        [wide.picture(0)[1], tall.picture(0)[1]],
+        [1.0, 0.0],
+        ["1D", "2N"],
+    )
+    sampler = CropSampler(pairs, size=16, batch=6, seed=0, sampling="random")
+    batch = sampler(0)
+    for crop, visible in zip(sampler.crops(0), (batch.visible * 255).round(), strict=True):
+        corner = visible[:2, -1 if crop.flip_rows else 0, -1 if crop.flip_columns else 0]
+        assert corner.tolist() == [crop.top, crop.left]
+    assert sampler.describe(0).startswith(f"{pairs.stems[sampler.crops(0)[0].pair]} at row ")
+
+
+def test_processes_share_a_batch() -> None:
+    sampler = CropSampler(numbered(), size=16, batch=6, seed=0, sampling="random")
+    whole, shares = sampler(3), [sampler(3, rank, 2) for rank in range(2)]
+    for rank, share in enumerate(shares):
+        assert torch.equal(share.visible, whole.visible[rank::2])
+        assert torch.equal(share.is_day, whole.is_day[rank::2])
+
+
+def test_whole_blocks_of_each_light_are_held_apart() -> None:
+    stems = ["001D", "005D", "100D", "104D", "108N", "112N", "300D", "400N", "404N", "a_N"]
+    held = [stems[index] for index in hold_apart(stems, every=2)]
+    assert held == ["100D", "104D", "400N", "404N"]
+    assert [stems[index] for index in hold_apart(stems, every=1)] == [*stems[2:4], *stems[6:]]
+    assert hold_apart(stems, every=0) == []
+    with pytest.raises(TrainingError, match="2 blocks of neighbouring stems by day"):
+        hold_apart(["1D", "2D", "3N", "50N"], every=4)

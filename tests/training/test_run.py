@@ -1,10 +1,14 @@
 """Training end to end on a few tiny pairs: the command, resuming, guards, export."""
 
+import csv
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+import safetensors.torch
 import torch
 
 from piafusion import Fuser
@@ -13,8 +17,9 @@ from piafusion.imaging.io import write_image
 from piafusion.models import load
 from piafusion.training import run
 from piafusion.training.config import PRESETS, command, resolve
-from piafusion.training.data import CropSampler
-from piafusion.weights import load_manifest
+from piafusion.training.data import CropSampler, load_training_pairs
+from piafusion.training.modules import FAILED_BATCH, SCORE
+from piafusion.weights import load_manifest, read_weights
 from tests.conftest import scene
 
 TINY = {"steps": "8", "batch": "2", "crop": "16", "checkpoint_every": "2"}
@@ -58,10 +63,10 @@ def test_a_killed_run_resumes_to_the_result_of_an_unbroken_one(
     run.start(settings, tmp_path / "whole")
     draw = CropSampler.__call__
 
-    def pull_the_plug(self: CropSampler, step: int):
+    def pull_the_plug(self: CropSampler, step: int, *rank: int):
         if step == 5:  # the last checkpoint is that of step 4
             raise KeyError("power")
-        return draw(self, step)
+        return draw(self, step, *rank)
 
     monkeypatch.setattr(CropSampler, "__call__", pull_the_plug)
     with pytest.raises(KeyError, match="power"):
@@ -74,7 +79,7 @@ def test_a_killed_run_resumes_to_the_result_of_an_unbroken_one(
         assert torch.equal(kept[f"network.{key}"], tensor)
     seen = []
     monkeypatch.setattr(
-        CropSampler, "__call__", lambda self, step: seen.append(step) or draw(self, step)
+        CropSampler, "__call__", lambda self, step, *rank: seen.append(step) or draw(self, step)
     )
     run.resume(tmp_path / "broken", settings)
     assert seen == [4, 5, 6, 7]
@@ -96,10 +101,100 @@ def test_runs_that_cannot_start_or_resume(data: Path, tmp_path: Path) -> None:
 
 
 def test_a_diverged_run_stops_with_the_step(data: Path, tmp_path: Path) -> None:
-    settings = resolve("fast", data, {**TINY, "learning_rate": "1e30", "gradient_clip": "1e30"})
-    with pytest.raises(TrainingError, match=r"step \d: expected a finite loss, found .*nan"):
+    settings = resolve(
+        "fast",
+        data,
+        {**TINY, "learning_rate": "1e30", "gradient_clip": "1e30", "gradient_limit": "1e38"},
+    )
+    with pytest.raises(TrainingError, match=r"step \d: expected a .*, found .*nan"):
         run.start(settings, tmp_path / "run")
     assert not (tmp_path / "run" / run.WEIGHTS).exists()
+    assert (tmp_path / "run" / FAILED_BATCH).exists()
+
+
+def test_a_gradient_beyond_the_limit_stops_the_run_with_its_batch(
+    data: Path, tmp_path: Path
+) -> None:
+    settings = resolve("fast", data, {**TINY, "gradient_limit": "1e-9"})
+    with pytest.raises(
+        TrainingError,
+        match=r"step 0: expected a gradient norm of at most 1e-09, .*[123][DN] at row",
+    ):
+        run.start(settings, tmp_path / "run")
+    batch = safetensors.torch.load_file(tmp_path / "run" / FAILED_BATCH)
+    sampler = CropSampler(load_training_pairs(data), size=16, batch=2, seed=0, sampling="random")
+    assert torch.equal(batch["visible"], sampler(0).visible)
+
+
+@pytest.mark.parametrize("preset", ["fast", "illumination-short"])
+def test_validation_by_light_chooses_the_weights(
+    tmp_path: Path, preset: str, pictures_in_blocks: Path
+) -> None:
+    changes = {**TINY, "validation": "2", "validate_every": "2"}
+    folder = tmp_path / "run"
+    run.start(resolve(preset, pictures_in_blocks, changes), folder)
+    record = json.loads((folder / run.RECORD).read_text())
+    assert record["pairs"] == 2
+    held = record["validation"]
+    assert held["pairs"] == ["100D", "300N"]
+    with (folder / "log" / "metrics.csv").open() as file:
+        rows = [row for row in csv.DictReader(file) if row[SCORE]]
+    scores = {int(row["step"]) + 1: float(row[SCORE]) for row in rows}
+    assert list(scores) == [2, 4, 6, 8]
+    assert held["chosen_step"] == max(scores, key=scores.__getitem__)
+    assert held["score"] == pytest.approx(max(scores.values()))
+    name = "accuracy" if preset == "illumination-short" else "VIF"
+    assert all(rows[0][f"validation/{light}/{name}"] for light in ("day", "night"))
+    best = torch.load(folder / run.BEST)["state_dict"]
+    assert all(torch.equal(best[f"network.{k}"], v) for k, v in weights_of(folder).items())
+
+
+@pytest.fixture
+def pictures_in_blocks(tmp_path: Path) -> Path:
+    for index, stem in enumerate(("001D", "100D", "200N", "300N")):
+        infrared, visible = scene(48, 56, seed=index)
+        write_image(tmp_path / "blocks" / "ir" / f"{stem}.png", infrared)
+        write_image(tmp_path / "blocks" / "vi" / f"{stem}.png", visible)
+    return tmp_path / "blocks"
+
+
+def test_a_run_can_start_from_weights(data: Path, tmp_path: Path) -> None:
+    settings = resolve(
+        "fast",
+        data,
+        {**TINY, "steps": "1", "start_from": "piafusion-fast", "learning_rate": "1e-9"},
+    )
+    run.start(settings, tmp_path / "run")
+    shipped = load(read_weights("piafusion-fast", "safetensors", "fusion")).state_dict()
+    for key, tensor in weights_of(tmp_path / "run").items():
+        torch.testing.assert_close(tensor, shipped[key], atol=1e-8, rtol=0)
+    wrong = resolve("paper-short", data, {**TINY, "start_from": "piafusion-fast"})
+    with pytest.raises(UsageError, match="expected weights of the network 'paper'"):
+        run.start(wrong, tmp_path / "wrong")
+
+
+def test_two_processes_train_what_one_does(data: Path, tmp_path: Path) -> None:
+    """Plain Eq. 12 is a mean over crops, so sharing a batch changes nothing but rounding."""
+    steps = ("--set", "steps=3", "--set", "batch=4", "--set", "crop=16")
+    for devices in ("1", "2"):
+        command = (
+            *(sys.executable, "-m", "piafusion", "train", "fusion", str(data), *steps),
+            *("-o", str(tmp_path / devices), "--set", "hardware.accelerator=cpu"),
+            *("--set", f"hardware.devices={devices}"),
+        )
+        done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.count("next: piafusion export") == 1
+    one, two = weights_of(tmp_path / "1"), weights_of(tmp_path / "2")
+    for key in one:
+        torch.testing.assert_close(one[key], two[key], atol=1e-5, rtol=0)
+    with pytest.raises(UsageError, match="a batch of 3 cannot be shared equally by 2 processes"):
+        resolve("fast", data, {"batch": "3", "hardware.devices": "2"})
+
+
+def test_mixed_precision_runs(data: Path, tmp_path: Path) -> None:
+    run.start(resolve("fast", data, {**TINY, "hardware.precision": "bf16-mixed"}), tmp_path / "run")
+    assert all(tensor.isfinite().all() for tensor in weights_of(tmp_path / "run").values())
 
 
 def test_an_interrupted_run_leaves_no_weights(
@@ -107,10 +202,10 @@ def test_an_interrupted_run_leaves_no_weights(
 ) -> None:
     draw = CropSampler.__call__
 
-    def press_control_c(self: CropSampler, step: int):
+    def press_control_c(self: CropSampler, step: int, *rank: int):
         if step == 3:
             raise KeyboardInterrupt
-        return draw(self, step)
+        return draw(self, step, *rank)
 
     monkeypatch.setattr(CropSampler, "__call__", press_control_c)
     with pytest.raises((TrainingError, KeyboardInterrupt, SystemExit)):
@@ -149,6 +244,8 @@ def test_presets_are_valid_and_say_their_command(data: Path) -> None:
         "intensity": 7,
         "gradient": 50,
         "texture": "magnitude",
+        "fidelity": 0,
+        "edges": 0,
     }
 
 
@@ -166,7 +263,7 @@ def test_presets_are_valid_and_say_their_command(data: Path) -> None:
 def test_unknown_or_impossible_settings(data: Path, overrides: dict, message: str) -> None:
     with pytest.raises(UsageError, match=message):
         resolve("fast", data, overrides)
-    with pytest.raises(UsageError, match="expected a preset of fast"):
+    with pytest.raises(UsageError, match=r"expected a preset of .*, found 'slow'"):
         resolve("slow", data, {})
 
 

@@ -42,7 +42,7 @@ def illumination(
 def fusion(
     data: DataArgument,
     output: RunOption,
-    preset: Annotated[str, typer.Option(help="fast, paper or paper-short.")] = "fast",
+    preset: Annotated[str, typer.Option(help="quality, fast, paper or paper-short.")] = "fast",
     settings: SetOption = None,
     resume: ResumeOption = False,
 ) -> None:
@@ -72,4 +72,5 @@ def _train(
     if isinstance(wanted, IlluminationSettings) != (task == "illumination"):
         raise UsageError(f"--preset: {preset!r} does not train {task}; see piafusion train --help")
     weights = run.resume(output, wanted) if resume else run.start(wanted, output)
-    print(f"weights: {weights}\nnext: piafusion export {output} --output FOLDER")
+    if run.is_main_process():
+        print(f"weights: {weights}\nnext: piafusion export {output} --output FOLDER")

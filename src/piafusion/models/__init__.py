@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from functools import partial
 
 import safetensors
 import safetensors.torch
 from torch import nn
 
 from piafusion.errors import UsageError, WeightsError
-from piafusion.models.fast import FastFusionNet
+from piafusion.models.fast import FastFusionNet, FastFusionSizes
 from piafusion.models.illumination import IlluminationNet
 from piafusion.models.paper import ProgressiveFusionNet
 
@@ -23,7 +25,8 @@ __all__ = [
     "load",
 ]
 
-NETWORKS: dict[str, type[nn.Module]] = {
+NETWORKS: dict[str, Callable[[], nn.Module]] = {
+    "piafusion": partial(FastFusionNet, FastFusionSizes(width=48, residual_layers=4)),
     "piafusion-fast": FastFusionNet,
     "paper": ProgressiveFusionNet,
     "illumination": IlluminationNet,

@@ -6,7 +6,8 @@ import json
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from typing_extensions import Self
 
 from piafusion.datasets.folders import dataset_name
 from piafusion.errors import UsageError
@@ -18,6 +19,20 @@ class _Settings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
 
 
+class HardwareSettings(_Settings):
+    """Where a run computes; a resumed run may use other hardware."""
+
+    accelerator: Literal["auto", "cpu", "gpu"] = "auto"
+    devices: int = Field(default=1, gt=0, description="processes or GPUs per node")
+    nodes: int = Field(default=1, gt=0, description="machines; start the command on each")
+    precision: Literal["32-true", "16-mixed", "bf16-mixed"] = "32-true"
+
+    @property
+    def ranks(self) -> int:
+        """The number of processes that share each batch."""
+        return self.devices * self.nodes
+
+
 class TrainingSettings(_Settings):
     """What both trainings need."""
 
@@ -25,6 +40,10 @@ class TrainingSettings(_Settings):
     model: str
     data: Path
     seed: int = 0
+    start_from: str | None = Field(
+        default=None,
+        description="weights to go on from instead of fresh ones: a shipped model or a path",
+    )
     steps: int = Field(gt=0, description="length of the schedule")
     stop: int | None = Field(
         default=None, gt=0, description="end after this many of the schedule's steps"
@@ -37,7 +56,24 @@ class TrainingSettings(_Settings):
         default=0.01, gt=0, le=1, description="last learning rate as a share of the first"
     )
     gradient_clip: float = Field(default=1.0, gt=0, description="largest gradient norm")
+    gradient_limit: float = Field(
+        default=1e4, gt=0, description="gradient norm before clipping at which the run stops"
+    )
     checkpoint_every: int = Field(default=200, gt=0, description="steps between checkpoints")
+    validation: int = Field(
+        default=0, ge=0, description="hold every so many-th block of neighbours apart; 0: none"
+    )
+    validate_every: int = Field(default=500, gt=0, description="steps between validations")
+    hardware: HardwareSettings = HardwareSettings()
+
+    @model_validator(mode="after")
+    def _batch_can_be_shared(self) -> Self:
+        if self.batch % self.hardware.ranks:
+            raise ValueError(
+                f"a batch of {self.batch} cannot be shared equally by {self.hardware.ranks} "
+                "processes"
+            )
+        return self
 
     @property
     def last_step(self) -> int:
@@ -46,18 +82,20 @@ class TrainingSettings(_Settings):
 
 
 class LossSettings(_Settings):
-    """Weights of Eq. 12 and the form of its texture term."""
+    """Weights of Eq. 12, the form of its texture term, and the weights of two more terms."""
 
     illumination: float = Field(default=3.0, ge=0)
     intensity: float = Field(default=7.0, ge=0)
     gradient: float = Field(default=50.0, ge=0)
     texture: TextureLoss = "magnitude"
+    fidelity: float = Field(default=0.0, ge=0, description="weight of 2 - VIF")
+    edges: float = Field(default=0.0, ge=0, description="weight of 1 - Qabf")
 
 
 class FusionSettings(TrainingSettings):
     """Training of a fusion network by Eq. 12."""
 
-    model: Literal["piafusion-fast", "paper"]
+    model: Literal["piafusion", "piafusion-fast", "paper"]
     loss: LossSettings = LossSettings()
     light: str = Field(
         default="illumination",
@@ -84,6 +122,16 @@ _SIGNED = {"illumination": 2.0, "intensity": 20.0, "gradient": 40.0, "texture": 
 
 # The paper counts 30 epochs of 819 steps and 100 of 438 on its own, larger training set.
 PRESETS: dict[str, dict[str, Any]] = {
+    "quality": {
+        "model": "piafusion",
+        "light": "label",
+        "steps": 9000,
+        "batch": 12,
+        "crop": 96,
+        "learning_rate": 2e-3,
+        "tone_share": 0.3,
+        "loss": {**_SIGNED, "gradient": 60.0, "fidelity": 1.5, "edges": 6.0},
+    },
     "fast": {
         "model": "piafusion-fast",
         "light": "label",

@@ -13,6 +13,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from piafusion.training.fidelity import edge_loss, fidelity_loss
+
 TextureLoss = Literal["magnitude", "signed"]
 
 _SOBEL_X = ((-1.0, 0.0, 1.0), (-2.0, 0.0, 2.0), (-1.0, 0.0, 1.0))
@@ -74,12 +76,14 @@ def signed_texture_loss(fused: Tensor, infrared: Tensor, luminance: Tensor) -> T
 
 @dataclass(frozen=True)
 class FusionLoss:
-    """Eq. 12: the weighted sum of the three terms; its defaults are the paper's."""
+    """Eq. 12: the weighted sum of its three terms, and of two more; defaults are the paper's."""
 
     illumination: float = 3.0
     intensity: float = 7.0
     gradient: float = 50.0
     texture: TextureLoss = "magnitude"
+    fidelity: float = 0.0
+    edges: float = 0.0
 
     def __call__(
         self, fused: Tensor, infrared: Tensor, luminance: Tensor, day_probability: Tensor
@@ -96,6 +100,12 @@ class FusionLoss:
             + self.intensity * terms["intensity"]
             + self.gradient * terms["texture"]
         )
+        if self.fidelity:
+            terms["fidelity"] = fidelity_loss(fused, infrared, luminance)
+            total = total + self.fidelity * terms["fidelity"]
+        if self.edges:
+            terms["edges"] = edge_loss(sobel(fused), sobel(infrared), sobel(luminance))
+            total = total + self.edges * terms["edges"]
         return {**terms, "loss": total}
 
 

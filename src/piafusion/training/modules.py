@@ -3,27 +3,45 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
+from typing import NoReturn
 
 import lightning
 import numpy as np
+import safetensors.torch
 import torch
+from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor, nn
+from torch.optim import Optimizer
 from torch.utils.data import DataLoader
 
 from piafusion.errors import TrainingError
+from piafusion.imaging.arrays import Image, from_unit, to_unit
+from piafusion.imaging.colour import luminance, replace_luminance
+from piafusion.imaging.sheet import contact_sheet
+from piafusion.metrics import evaluate
 from piafusion.models import IlluminationNet, build
-from piafusion.training.augment import INFRARED, VISIBLE, change_tone
+from piafusion.training.augment import INFRARED, VISIBLE, change_tone, draw_curves
 from piafusion.training.config import FusionSettings, IlluminationSettings, TrainingSettings
 from piafusion.training.data import Batch, CropSampler, TrainingPairs
 from piafusion.training.losses import FusionLoss, illumination_cross_entropy
 
+FAILED_BATCH = "failed_batch.safetensors"
+SCORE = "validation/score"
+"""What the best checkpoint is chosen by; higher is better."""
+_METRICS = ("MI", "SD", "SF", "VIF", "Qabf")
+
 
 class _Training(lightning.LightningModule):
-    """A network, its sampler, Adam with exponential decay, and a guard against NaN."""
+    """A network, its sampler, Adam with exponential decay, guards, and validation by light."""
 
     def __init__(
-        self, settings: TrainingSettings, network: nn.Module, pairs: TrainingPairs
+        self,
+        settings: TrainingSettings,
+        network: nn.Module,
+        pairs: TrainingPairs,
+        held: TrainingPairs | None,
     ) -> None:
         super().__init__()
         self.settings = settings
@@ -35,28 +53,48 @@ class _Training(lightning.LightningModule):
             seed=settings.seed,
             sampling=settings.sampling,
         )
+        self._held = held
+        self._scores: dict[str, list[dict[str, float]]] = {"day": [], "night": []}
+
+    def on_fit_start(self) -> None:
+        """Keep the pairs where the network is, so that no batch has to travel."""
+        self._sampler.to(self.device)
 
     def train_dataloader(self) -> Iterable[int]:
         """Only count: the crops of a step are drawn from the step's number."""
-        return DataLoader(range(self.settings.steps), batch_size=None)  # type: ignore[arg-type]
+        return _count(self.settings.steps)
+
+    def val_dataloader(self) -> Iterable[int]:
+        """Count the held-out pairs; every process scores all of them."""
+        return _count(len(self._held) if self._held else 0)
 
     def training_step(self, *_: object) -> Tensor:
-        """One step on the batch that belongs to it."""
-        terms = self._losses(self._sampler(self.global_step).to(self.device))
-        loss = terms["loss"]
-        if not torch.isfinite(loss):
+        """One step on this process's share of the batch that belongs to it."""
+        batch = self._batch()
+        terms = self._losses(batch)
+        if not torch.isfinite(terms["loss"]):
             found = ", ".join(f"{name} {value.item():g}" for name, value in terms.items())
-            raise TrainingError(
-                f"step {self.global_step}: expected a finite loss, found {found}; "
-                "lower learning_rate or gradient_clip and start again"
-            )
+            self._stop(f"expected a finite loss, found {found}", batch)
         self.log_dict({name: value.detach() for name, value in terms.items()})
-        return loss
+        return terms["loss"]
+
+    def configure_gradient_clipping(self, *_: object, **__: object) -> None:
+        """Clip the norm of the gradients, and stop where it tells that training has failed."""
+        settings = self.settings
+        norm = nn.utils.clip_grad_norm_(self.network.parameters(), settings.gradient_clip)
+        self.log("gradient_norm", norm)
+        if settings.hardware.precision == "16-mixed" and not torch.isfinite(norm):
+            return  # the gradient scaler skips this step and lowers its scale
+        if not norm <= settings.gradient_limit:
+            limit = f"{settings.gradient_limit:g}"
+            self._stop(
+                f"expected a gradient norm of at most {limit}, found {norm.item():g}", self._batch()
+            )
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         """Adam, its rate decayed exponentially to `decay` times the first at the last step."""
         settings = self.settings
-        optimizer = torch.optim.Adam(self.network.parameters(), settings.learning_rate)
+        optimizer: Optimizer = torch.optim.Adam(self.network.parameters(), settings.learning_rate)
         schedule = torch.optim.lr_scheduler.ExponentialLR(
             optimizer, settings.decay ** (1 / settings.steps)
         )
@@ -65,8 +103,54 @@ class _Training(lightning.LightningModule):
             "lr_scheduler": {"scheduler": schedule, "interval": "step"},
         }
 
+    def validation_step(self, index: int) -> None:
+        """Score one held-out pair at full size."""
+        if self._held is None:
+            return
+        infrared, visible = (image.numpy() for image in self._held.picture(index))
+        is_day = bool(self._held.is_day[index])
+        self._scores["day" if is_day else "night"].append(
+            self._evaluate(infrared, visible, is_day=is_day)
+        )
+
+    def on_validation_epoch_end(self) -> None:
+        """Log the means by day and by night, and the score: the mean of both lights."""
+        means = {
+            light: {name: float(np.mean([row[name] for row in rows])) for name in rows[0]}
+            for light, rows in self._scores.items()
+            if rows
+        }
+        for light, scores in means.items():
+            self.log_dict({f"validation/{light}/{name}": v for name, v in scores.items()})
+            self._scores[light].clear()
+        self.log(SCORE, float(np.mean([self._score(scores) for scores in means.values()])))
+
+    def _batch(self) -> Batch:
+        return self._sampler(self.global_step, self.global_rank, self.trainer.world_size)
+
+    def _stop(self, what: str, batch: Batch) -> NoReturn:
+        """Save the batch of this step and end the run."""
+        path = Path(self.trainer.default_root_dir) / FAILED_BATCH
+        tensors = {"infrared": batch.infrared, "visible": batch.visible, "is_day": batch.is_day}
+        safetensors.torch.save_file({k: v.contiguous().cpu() for k, v in tensors.items()}, path)
+        raise TrainingError(
+            f"step {self.global_step}: {what}; look at the batch in {path} "
+            f"({self._sampler.describe(self.global_step)}), lower learning_rate or gradient_clip "
+            "and start again"
+        )
+
     def _losses(self, batch: Batch) -> dict[str, Tensor]:
         raise NotImplementedError
+
+    def _evaluate(self, infrared: Image, visible: Image, *, is_day: bool) -> dict[str, float]:
+        raise NotImplementedError
+
+    def _score(self, means: dict[str, float]) -> float:
+        raise NotImplementedError
+
+
+def _count(length: int) -> Iterable[int]:
+    return DataLoader(range(length), batch_size=None)  # type: ignore[arg-type]
 
 
 class FusionTraining(_Training):
@@ -76,6 +160,7 @@ class FusionTraining(_Training):
         self,
         settings: FusionSettings,
         pairs: TrainingPairs,
+        held: TrainingPairs | None,
         illumination: IlluminationNet | None,
     ) -> None:
         """Prepare a run.
@@ -83,20 +168,27 @@ class FusionTraining(_Training):
         Args:
             settings: The run's settings.
             pairs: Training pairs.
+            held: Pairs to validate on.
             illumination: A trained network for the day probability; None takes the labels.
         """
-        super().__init__(settings, build(settings.model), pairs)
+        super().__init__(settings, build(settings.model), pairs, held)
         self._tone_share = settings.tone_share
         self._loss = FusionLoss(**settings.loss.model_dump())
         # In a list, so that it is neither a submodule nor part of the checkpoints.
         self._illumination = [illumination.eval()] if illumination else []
+        self._samples: dict[str, dict[str, Image]] = {}
 
     def _losses(self, batch: Batch) -> dict[str, Tensor]:
         generator = np.random.default_rng((self.settings.seed, self.global_step, 1))
-        infrared = change_tone(batch.infrared, INFRARED, self._tone_share, generator)
-        luminance = change_tone(batch.luminance, VISIBLE, self._tone_share, generator)
-        fused = self.network(infrared, luminance)
-        return self._loss(fused, infrared, luminance, self._day_probability(batch))
+        share = slice(self.global_rank, None, self.trainer.world_size)
+        curves = [
+            draw_curves(tones, self._tone_share, self.settings.batch, generator)[:, share]
+            for tones in (INFRARED, VISIBLE)
+        ]
+        infrared = change_tone(batch.infrared, curves[0])
+        visible = change_tone(batch.luminance, curves[1])
+        fused = self.network(infrared, visible)
+        return self._loss(fused.float(), infrared, visible, self._day_probability(batch))
 
     def _day_probability(self, batch: Batch) -> Tensor:
         if not self._illumination:
@@ -104,15 +196,41 @@ class FusionTraining(_Training):
         with torch.no_grad():
             network = self._illumination[0].to(self.device)
             probabilities: Tensor = network(batch.visible)
-            return probabilities[:, 0]
+            return probabilities[:, 0].float()
+
+    def _evaluate(self, infrared: Image, visible: Image, *, is_day: bool) -> dict[str, float]:
+        colours = to_unit(visible)
+        y = luminance(colours)
+        inputs = [
+            torch.from_numpy(plane)[None, None].to(self.device) for plane in (to_unit(infrared), y)
+        ]
+        fused_y = self.network(*inputs)[0, 0].float().cpu().numpy()
+        fused = from_unit(replace_luminance(colours, y, fused_y), visible.dtype)
+        light = "day" if is_day else "night"
+        if not self._scores[light]:
+            self._samples[light] = {"infrared": infrared, "visible": visible, "fused": fused}
+        return evaluate(infrared, visible, fused, metrics=_METRICS)
+
+    def _score(self, means: dict[str, float]) -> float:
+        return means["VIF"] + means["Qabf"]
+
+    def on_validation_epoch_end(self) -> None:
+        """Log the scores, and a pair of each light as a picture."""
+        super().on_validation_epoch_end()
+        sheet = contact_sheet(list(self._samples.values()))
+        for logger in self.loggers:
+            if isinstance(logger, TensorBoardLogger):
+                logger.experiment.add_image("fused", sheet, self.global_step, dataformats="HWC")
 
 
 class IlluminationTraining(_Training):
     """Trains the illumination network by Eq. 13."""
 
-    def __init__(self, settings: IlluminationSettings, pairs: TrainingPairs) -> None:
+    def __init__(
+        self, settings: IlluminationSettings, pairs: TrainingPairs, held: TrainingPairs | None
+    ) -> None:
         """Prepare a run."""
-        super().__init__(settings, IlluminationNet(), pairs)
+        super().__init__(settings, IlluminationNet(), pairs, held)
         self._grey_share = settings.grey_share
 
     def _losses(self, batch: Batch) -> dict[str, Tensor]:
@@ -122,4 +240,15 @@ class IlluminationTraining(_Training):
             visible = batch.luminance.expand_as(visible)
         logits = self.network.logits(visible)
         right = (logits.argmax(dim=1) == 1 - batch.is_day.long()).float().mean()
-        return {"loss": illumination_cross_entropy(logits, batch.is_day), "accuracy": right}
+        return {"loss": illumination_cross_entropy(logits.float(), batch.is_day), "accuracy": right}
+
+    def _evaluate(self, infrared: Image, visible: Image, *, is_day: bool) -> dict[str, float]:
+        """Classify the 64x64 patches of the visible picture, which the network is trained on."""
+        size = self.settings.crop
+        pixels = torch.from_numpy(to_unit(visible)).to(self.device).permute(2, 0, 1)
+        patches = pixels.unfold(1, size, size).unfold(2, size, size).flatten(1, 2).transpose(0, 1)
+        is_right = (self.network(patches).argmax(dim=1) == 0) == is_day
+        return {"accuracy": float(is_right.float().mean())}
+
+    def _score(self, means: dict[str, float]) -> float:
+        return means["accuracy"]

@@ -15,6 +15,8 @@ import lightning
 import torch
 from lightning.pytorch.callbacks import Callback, ModelCheckpoint, RichProgressBar, Timer
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
+from lightning.pytorch.utilities import rank_zero_only
+from torch import nn
 
 from piafusion.datasets.folders import dataset_name
 from piafusion.errors import TrainingError, UsageError
@@ -27,13 +29,14 @@ from piafusion.training.config import (
     command,
     validate,
 )
-from piafusion.training.data import TrainingPairs, load_training_pairs
-from piafusion.training.modules import FusionTraining, IlluminationTraining
-from piafusion.weights import read_weights
+from piafusion.training.data import TrainingPairs, hold_apart, load_training_pairs
+from piafusion.training.modules import SCORE, FusionTraining, IlluminationTraining
+from piafusion.weights import Kind, read_weights
 
-SETTINGS, CHECKPOINT, WEIGHTS, RECORD = (
+SETTINGS, CHECKPOINT, BEST, WEIGHTS, RECORD = (
     "settings.json",
     "last.ckpt",
+    "best.ckpt",
     "weights.safetensors",
     "record.json",
 )
@@ -46,7 +49,7 @@ def start(settings: TrainingSettings, run: Path) -> Path:
         UsageError: If the folder already holds a run, or the data cannot be found.
         TrainingError: If the data cannot be used or the loss is no longer finite.
     """
-    if (run / SETTINGS).exists():
+    if is_main_process() and (run / SETTINGS).exists():
         raise UsageError(f"{run}: holds a run already; add --resume or choose another folder")
     return _train(settings, run)
 
@@ -56,14 +59,15 @@ def resume(run: Path, wanted: TrainingSettings) -> Path:
 
     Args:
         run: Folder of the run.
-        wanted: The settings asked for now; they must be those that the run was started with.
+        wanted: The settings asked for now; they must be those that the run was started with,
+            except for the hardware.
 
     Raises:
         UsageError: If there is no run in the folder, it is finished, or the settings differ.
     """
     settings = load_settings(run)
     then, now = settings.model_dump(), wanted.model_dump()
-    changed = [name for name in now if name not in then or then[name] != now[name]]
+    changed = [name for name in now if name != "hardware" and then.get(name, ...) != now[name]]
     if changed:
         raise UsageError(
             f"{run}: expected the settings it was started with, found another "
@@ -71,7 +75,12 @@ def resume(run: Path, wanted: TrainingSettings) -> Path:
         )
     if (run / WEIGHTS).exists():
         raise UsageError(f"{run}: is finished ({WEIGHTS} is there); nothing to resume")
-    return _train(settings, run)
+    return _train(wanted, run)
+
+
+def is_main_process() -> bool:
+    """Tell the process that writes from the others of a run on several devices or nodes."""
+    return bool(rank_zero_only.rank == 0)  # type: ignore[attr-defined]
 
 
 def load_settings(run: Path) -> TrainingSettings:
@@ -84,31 +93,65 @@ def load_settings(run: Path) -> TrainingSettings:
 def _train(settings: TrainingSettings, run: Path) -> Path:
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     warnings.filterwarnings("ignore", module="lightning")  # about its own internals
-    pairs = load_training_pairs(settings.data)
+    everything = load_training_pairs(settings.data)
+    held = hold_apart(everything.stems, settings.validation)
+    pairs = everything.select([i for i in range(len(everything)) if i not in held])
     lightning.seed_everything(settings.seed, verbose=False)
-    module = _module(settings, pairs)
-    run.mkdir(parents=True, exist_ok=True)
-    (run / SETTINGS).write_text(settings.model_dump_json(indent=2) + "\n")
+    module = _module(settings, pairs, everything.select(held) if held else None)
+    if settings.start_from is not None:
+        _start_from(settings, module.network)
+    if is_main_process():
+        run.mkdir(parents=True, exist_ok=True)
+        (run / SETTINGS).write_text(settings.model_dump_json(indent=2) + "\n")
     checkpoint = run / CHECKPOINT
     timer = Timer()  # its time is kept in the checkpoints
-    trainer = _trainer(settings, run, timer)
+    trainer = _trainer(settings, run, timer, validates=bool(held))
     trainer.fit(module, ckpt_path=checkpoint if checkpoint.exists() else None)
     if trainer.global_step < settings.last_step:
         raise TrainingError(
             f"{run}: interrupted at step {trainer.global_step} of {settings.last_step}; the same "
             "command with --resume goes on from the last checkpoint"
         )
-    record = _record(settings, pairs, seconds=timer.time_elapsed("train"))
-    (run / RECORD).write_text(json.dumps(record, indent=2) + "\n")
-    write_bytes(run / WEIGHTS, dump(settings.model, module.network))
+    if trainer.is_global_zero:
+        record = _record(settings, pairs, timer)
+        if held:
+            record["validation"] = {
+                "pairs": [everything.stems[index] for index in held],
+                **_take_best(run, module),
+            }
+        (run / RECORD).write_text(json.dumps(record, indent=2) + "\n")
+        write_bytes(run / WEIGHTS, dump(settings.model, module.network))
     return run / WEIGHTS
 
 
+def _start_from(settings: TrainingSettings, network: nn.Module) -> None:
+    kind: Kind = "illumination" if isinstance(settings, IlluminationSettings) else "fusion"
+    before = load(read_weights(str(settings.start_from), "safetensors", kind))
+    try:
+        network.load_state_dict(before.state_dict())
+    except RuntimeError as error:
+        raise UsageError(
+            f"start_from: expected weights of the network {settings.model!r}, found others in "
+            f"{settings.start_from!r}; choose a model of the same kind"
+        ) from error
+
+
+def _take_best(run: Path, module: FusionTraining | IlluminationTraining) -> dict[str, Any]:
+    """Load the best checkpoint into the module; return its step and score."""
+    best = torch.load(run / BEST, map_location="cpu", weights_only=True)
+    module.load_state_dict(best["state_dict"])
+    step, score = best["global_step"], None
+    for state in best["callbacks"].values():
+        if isinstance(state, dict) and state.get("monitor") == SCORE:
+            score = float(state["current_score"])
+    return {"chosen_step": step, "score": score}
+
+
 def _module(
-    settings: TrainingSettings, pairs: TrainingPairs
+    settings: TrainingSettings, pairs: TrainingPairs, held: TrainingPairs | None
 ) -> FusionTraining | IlluminationTraining:
     if isinstance(settings, IlluminationSettings):
-        return IlluminationTraining(settings, pairs)
+        return IlluminationTraining(settings, pairs, held)
     if not isinstance(settings, FusionSettings):
         raise TypeError(f"expected fusion or illumination settings, found {type(settings)}")
     illumination: IlluminationNet | None = None
@@ -117,25 +160,47 @@ def _module(
         if not isinstance(network, IlluminationNet):
             raise UsageError(f"light: {settings.light!r} is not an illumination model")
         illumination = network
-    return FusionTraining(settings, pairs, illumination)
+    return FusionTraining(settings, pairs, held, illumination)
 
 
-def _trainer(settings: TrainingSettings, run: Path, timer: Timer) -> lightning.Trainer:
-    every = settings.checkpoint_every
-    keeper = ModelCheckpoint(
-        dirpath=run,
-        filename=Path(CHECKPOINT).stem,
-        every_n_train_steps=every,
-        enable_version_counter=False,
-    )
+def _trainer(
+    settings: TrainingSettings, run: Path, timer: Timer, *, validates: bool
+) -> lightning.Trainer:
+    hardware = settings.hardware
+    keepers = [
+        ModelCheckpoint(
+            dirpath=run,
+            filename=Path(CHECKPOINT).stem,
+            every_n_train_steps=settings.checkpoint_every,
+            enable_version_counter=False,
+        )
+    ]
+    if validates:
+        keepers.append(
+            ModelCheckpoint(
+                dirpath=run,
+                filename=Path(BEST).stem,
+                monitor=SCORE,
+                mode="max",
+                enable_version_counter=False,
+            )
+        )
     progress = RichProgressBar() if sys.stderr.isatty() else _ProgressLines(settings.last_step)
     return lightning.Trainer(
+        default_root_dir=run,
         max_steps=settings.last_step,
         max_epochs=-1,
-        accelerator="auto",
-        devices=1,
-        gradient_clip_val=settings.gradient_clip,
-        callbacks=[timer, keeper, progress],
+        accelerator=hardware.accelerator,
+        devices=hardware.devices,
+        num_nodes=hardware.nodes,
+        strategy="ddp" if hardware.ranks > 1 else "auto",
+        precision=hardware.precision,
+        use_distributed_sampler=False,  # processes share each batch, not the counted steps
+        callbacks=[timer, progress, *keepers],
+        val_check_interval=min(settings.validate_every, settings.last_step),
+        check_val_every_n_epoch=None,
+        limit_val_batches=1.0 if validates else 0,
+        num_sanity_val_steps=0,
         enable_progress_bar=isinstance(progress, RichProgressBar),
         enable_model_summary=False,
         logger=[
@@ -146,13 +211,16 @@ def _trainer(settings: TrainingSettings, run: Path, timer: Timer) -> lightning.T
     )
 
 
-def _record(settings: TrainingSettings, pairs: TrainingPairs, *, seconds: float) -> dict[str, Any]:
+def _record(settings: TrainingSettings, pairs: TrainingPairs, timer: Timer) -> dict[str, Any]:
     """Return what a manifest says of a run."""
     digest = hashlib.sha256()
-    for stem, infrared, visible in zip(pairs.stems, pairs.infrared, pairs.visible, strict=True):
-        digest.update(stem.encode())
-        digest.update(infrared.numpy().tobytes())
-        digest.update(visible.numpy().tobytes())
+    for pixels in (pairs.infrared, pairs.visible):
+        digest.update(pixels.numpy().tobytes())
+    digest.update(" ".join(pairs.stems).encode())
+    seconds = timer.time_elapsed("train")
+    crops = (
+        settings.last_step * settings.batch / max(seconds - timer.time_elapsed("validate"), 1e-9)
+    )
     return {
         "command": command(settings),
         "data": dataset_name(settings.data),
@@ -164,6 +232,8 @@ def _record(settings: TrainingSettings, pairs: TrainingPairs, *, seconds: float)
         "torch": torch.__version__,
         "hardware": _hardware(),
         "seconds": round(seconds),
+        "crops_per_second": round(crops, 1),
+        "pixels_per_second": round(crops * settings.crop**2),
     }
 
 

@@ -1,12 +1,13 @@
 """Score the shipped models on a dataset folder beside the average and the maximum.
 
-    python benchmarks/quality.py DATA [--models NAME...] [--record] [--sheet OUT.png]
+    python benchmarks/quality.py DATA [--models NAME...] [--record] [--sheet OUT.png] [--every N]
 
 DATA holds `ir` and `vi`. MI, SD, SF, VIF and Qabf follow the float convention of
 `piafusion.metrics`. "reversed" is the share of strong edges, in percent, whose fused gradient
 points against that of the source that has the stronger one there: black outlines show in it.
-`--record` puts the means into the manifest of the shipped weights. `--sheet` writes a contact
-sheet of every eighth pair.
+Below each mean stands its 95 % interval, by bootstrap over the pairs; where names end in D or N,
+day and night follow apart. `--record` puts means and intervals into the manifest of the shipped
+weights. `--sheet` writes a contact sheet of every eighth pair, or every N-th.
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from piafusion import Fuser
-from piafusion.datasets.folders import dataset_name, dataset_pairs
+from piafusion.datasets.folders import dataset_name, dataset_pairs, is_day
+from piafusion.evaluation.bootstrap import mean_interval
 from piafusion.imaging.arrays import Image, from_unit, to_unit
 from piafusion.imaging.colour import luminance, replace_luminance
 from piafusion.imaging.io import read_pair, write_image
@@ -44,6 +46,7 @@ def main() -> None:
     parser.add_argument("--models", nargs="*", default=shipped, metavar="NAME")
     parser.add_argument("--record", action="store_true")
     parser.add_argument("--sheet", type=Path)
+    parser.add_argument("--every", type=int, default=8, metavar="N")
     options = parser.parse_args()
 
     methods: dict[str, Method] = {
@@ -61,20 +64,38 @@ def main() -> None:
             pictures[name] = fused = method(ir, vi)
             scores = evaluate(ir, vi, fused, metrics=METRICS)
             rows[name].append([*scores.values(), _reversed_edges(ir, vi, fused)])
-        if index % 8 == 0:
+        if index % options.every == 0:
             sheet.append(pictures)
 
     columns = (*METRICS, REVERSED)
-    print(f"{len(pairs)} pairs of {options.data}, means")
-    print(f"{'':16}" + "".join(f"{column:>10}" for column in columns))
+    print(f"{len(pairs)} pairs of {options.data}, means and 95 % intervals")
+    print(f"{'':16}" + "".join(f"{column:>16}" for column in columns))
+    lights = [is_day(pair.stem) for pair in pairs]
     for name, scores in rows.items():
-        print(f"{name:16}" + "".join(f"{value:10.3f}" for value in np.mean(scores, axis=0)))
-    if options.record:
-        for name in options.models:
-            means = dict(zip(columns, map(float, np.mean(rows[name], axis=0)), strict=True))
-            add_scores(name, dataset_name(options.data), {"pairs": len(pairs), **means}, COMMAND)
+        table = np.array(scores)
+        print(_line(name, [f"{value:.3f}" for value in table.mean(axis=0)]))
+        low, high = mean_interval(table)
+        print(_line("", [f"{a:.3f}..{b:.3f}" for a, b in zip(low, high, strict=True)]))
+        for light, title in ((True, "  by day"), (False, "  by night")):
+            if light in lights:
+                part = table[[each is light for each in lights]]
+                print(_line(title, [f"{value:.3f}" for value in part.mean(axis=0)]))
+        if options.record and name in options.models:
+            means = dict(zip(columns, map(float, table.mean(axis=0)), strict=True))
+            ends = ((float(a), float(b)) for a, b in zip(low, high, strict=True))
+            add_scores(
+                name,
+                dataset_name(options.data),
+                {"pairs": len(pairs), **means},
+                COMMAND,
+                intervals=dict(zip(columns, ends, strict=True)),
+            )
     if options.sheet:
         write_image(options.sheet, contact_sheet(sheet), overwrite=True)
+
+
+def _line(name: str, cells: list[str]) -> str:
+    return f"{name:16}" + "".join(f"{cell:>16}" for cell in cells)
 
 
 def _mean(infrared: NDArray[np.float32], visible: NDArray[np.float32]) -> NDArray[np.float32]:

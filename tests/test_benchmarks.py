@@ -14,8 +14,16 @@ BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 @pytest.mark.parametrize(
     ("name", "options", "words"),
     [
-        ("quality", ["--models", "piafusion-fast"], ["2 pairs", "average", "maximum", "Qabf"]),
-        ("illumination", [], ["images right:", "of 2", "patches right:", "of 140"]),
+        (
+            "quality",
+            ["--models", "piafusion-fast"],
+            ["2 pairs", "average", "maximum", "Qabf", "by night"],
+        ),
+        (
+            "illumination",
+            [],
+            ["images: ", "of 2 right", "of 140 right", "balanced", "street_D to street_D, 1:"],
+        ),
         ("agreement", ["--pairs", "1"], ["torch - onnx", "piafusion-fast", "paper"]),
     ],
 )

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import math
+import re
 from pathlib import Path
 
 from piafusion.imaging.pairs import PairList, list_pairs
+
+BLOCK_GAP = 12
+"""Neighbouring pairs of MSRS are 3 to 8 frames apart, its blocks 40 and more."""
 
 
 def dataset_pairs(root: Path) -> PairList:
@@ -25,3 +30,24 @@ def dataset_name(root: Path) -> str:
 def is_day(stem: str) -> bool | None:
     """Read the light off an MSRS name: True for ...D, False for ...N, None for neither."""
     return {"D": True, "N": False}.get(stem[-1:])
+
+
+def neighbours(stems: list[str]) -> list[list[str]]:
+    """Return the stems, in their order, in blocks of one recording and one light.
+
+    A block is a run of stems of the same light whose leading numbers are less than `BLOCK_GAP`
+    apart; a stem without a number is a block of its own.
+    """
+    blocks: list[list[str]] = []
+    for stem in stems:
+        before = blocks[-1][-1] if blocks else None
+        if before and is_day(before) is is_day(stem) and _apart(before, stem) < BLOCK_GAP:
+            blocks[-1].append(stem)
+        else:
+            blocks.append([stem])
+    return blocks
+
+
+def _apart(one: str, other: str) -> float:
+    first, second = (re.match(r"\d+", stem) for stem in (one, other))
+    return abs(int(second.group()) - int(first.group())) if first and second else math.inf

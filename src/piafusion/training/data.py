@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-import re
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import accumulate
@@ -14,15 +12,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from piafusion.datasets.folders import dataset_pairs, is_day
+from piafusion.datasets.folders import dataset_pairs, is_day, neighbours
 from piafusion.errors import TrainingError
 from piafusion.imaging.arrays import Image, from_unit, to_unit
 from piafusion.imaging.colour import LUMA_WEIGHTS
 from piafusion.imaging.io import read_pair
 
 Sampling = Literal["random", "grid"]
-BLOCK_GAP = 12
-"""Neighbouring pairs of MSRS are 3 to 8 frames apart, its blocks 40 and more."""
 
 
 @dataclass(frozen=True)
@@ -253,11 +249,9 @@ class CropSampler:
 
 
 def hold_apart(stems: list[str], every: int) -> list[int]:
-    """Return the indices of the pairs to validate on: every n-th block, day and night apart.
+    """Return the indices of the pairs to validate on: some blocks of neighbours of each light.
 
-    Neighbours of a recording look alike, so whole blocks are held apart. A block is a run of
-    stems of one light whose leading numbers are less than `BLOCK_GAP` apart; stems without a
-    number are blocks of their own.
+    Neighbours of a recording look alike, so whole blocks are held apart.
 
     Args:
         stems: Names in order, ending in D or N.
@@ -268,24 +262,13 @@ def hold_apart(stems: list[str], every: int) -> list[int]:
     """
     if every == 0:
         return []
-    held = []
+    held: set[str] = set()
     for light in (True, False):
-        blocks: list[list[int]] = []
-        for index in (i for i, stem in enumerate(stems) if is_day(stem) is light):
-            near = blocks and _apart(stems[blocks[-1][-1]], stems[index]) < BLOCK_GAP
-            blocks[-1].append(index) if near else blocks.append([index])
+        blocks = neighbours([stem for stem in stems if is_day(stem) is light])
         if len(blocks) == 1:
             raise TrainingError(
                 f"expected at least 2 blocks of neighbouring stems by {'day' if light else 'night'}"
-                f" to validate on one of them, found 1; set validation=0"
+                " to validate on one of them, found 1; set validation=0"
             )
-        held += [index for block in blocks[1::every] for index in block]
-    return sorted(held)
-
-
-def _apart(one: str, other: str) -> float:
-    numbers = [re.match(r"\d+", stem) for stem in (one, other)]
-    if not all(numbers):
-        return math.inf
-    first, second = (int(number.group()) for number in numbers if number)
-    return abs(second - first)
+        held.update(stem for block in blocks[1::every] for stem in block)
+    return [index for index, stem in enumerate(stems) if stem in held]

@@ -115,7 +115,14 @@ def save_record(record: WeightsRecord, folder: Path) -> None:
     write_bytes(folder / MANIFEST, (json.dumps(entries, indent=2) + "\n").encode())
 
 
-def add_scores(name: str, data: str, scores: dict[str, float], command: str) -> None:
+def add_scores(
+    name: str,
+    data: str,
+    scores: dict[str, float],
+    command: str,
+    *,
+    intervals: dict[str, tuple[float, float]] | None = None,
+) -> None:
     """Put what a shipped model scored on a data set into the manifest, beside other sets.
 
     Args:
@@ -123,9 +130,14 @@ def add_scores(name: str, data: str, scores: dict[str, float], command: str) -> 
         data: The data set, for example "msrs/test".
         scores: Values by name, kept to four decimals.
         command: What measured them.
+        intervals: 95 % confidence intervals of some of the scores.
     """
     record = load_manifest()[name]
-    rounded = {key: round(value, 4) for key, value in scores.items()}
+    rounded: dict[str, Any] = {key: round(value, 4) for key, value in scores.items()}
+    if intervals:
+        rounded["interval95"] = {
+            key: [round(low, 4), round(high, 4)] for key, (low, high) in intervals.items()
+        }
     merged = {**record.scores, data: rounded, "command": command}
     save_record(replace(record, scores=merged), SHIPPED)
 

@@ -1,0 +1,1 @@
+"""What is done with scores: intervals that say how far they can be trusted."""

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from piafusion.datasets.synthetic import demo_scenes_root
+from piafusion.imaging.io import read_image
+from piafusion.weights import load_manifest
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 
@@ -39,3 +41,25 @@ def test_benchmark_runs(
     printed = capsys.readouterr().out
     for word in words:
         assert word in printed
+
+
+def test_model_cards_say_what_the_manifest_says() -> None:
+    cards = runpy.run_path(str(BENCHMARKS / "cards.py"))
+    for name, record in load_manifest().items():
+        written = (cards["CARDS"] / f"{name}.md").read_text(encoding="utf-8")
+        facts, by_hand = written.split(cards["BY_HAND"])
+        assert facts.strip() == cards["facts"](record).strip(), "run python benchmarks/cards.py"
+        assert "## Known failures" in by_hand
+
+
+def test_training_curves_are_drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("matplotlib")
+    pytest.importorskip("pandas")
+    (tmp_path / "log").mkdir()
+    (tmp_path / "log" / "metrics.csv").write_text(
+        "epoch,step,loss,validation/day/VIF,validation/score\n"
+        "0,0,2.0,,\n0,50,1.0,,\n0,60,,0.9,1.5\n"
+    )
+    monkeypatch.setattr(sys, "argv", ["curves", str(tmp_path), str(tmp_path / "curves.png")])
+    runpy.run_path(str(BENCHMARKS / "curves.py"), run_name="__main__")
+    assert read_image(tmp_path / "curves.png").ndim == 3

@@ -4,12 +4,12 @@ from torch import nn
 
 from piafusion.errors import UsageError, WeightsError
 from piafusion.models import build, dump, load
-from piafusion.models.fast import FastFusionNet
 from piafusion.models.illumination import IlluminationNet
+from piafusion.models.mixing import MixingFusionNet
 from piafusion.models.paper import ProgressiveFusionNet
 from tests.tolerances import FLOAT32
 
-FUSION = [FastFusionNet, ProgressiveFusionNet]
+FUSION = [MixingFusionNet, ProgressiveFusionNet]
 
 
 def conv_parameters(inputs: int, outputs: int, kernel: int) -> int:
@@ -39,7 +39,7 @@ def test_fast_has_the_parameters_counted_by_hand() -> None:
     stems = 2 * conv_parameters(16, 32, 3)
     by_hand = stems + 4 * conv_parameters(32, 32, 3) + conv_parameters(64, 32, 3)
     assert by_hand == 64_736
-    assert parameters(FastFusionNet()) == by_hand
+    assert parameters(MixingFusionNet()) == by_hand
 
 
 def test_illumination_has_the_parameters_of_figure_4() -> None:
@@ -125,7 +125,7 @@ def test_paper_exchanges_after_layers_2_3_and_4_only(monkeypatch: pytest.MonkeyP
 
 @torch.no_grad()
 def test_fast_with_a_silent_head_averages_the_sources() -> None:
-    network = FastFusionNet().eval()
+    network = MixingFusionNet().eval()
     network.head.weight.zero_()
     network.head.bias.zero_()  # weight sigmoid(0) = 1/2, correction tanh(0) = 0
     infrared, luminance = images(1, 1, 10, 11), images(1, 1, 10, 11, seed=1)
@@ -134,7 +134,7 @@ def test_fast_with_a_silent_head_averages_the_sources() -> None:
 
 @torch.no_grad()
 def test_fast_mixes_and_corrects_as_documented() -> None:
-    network = FastFusionNet().eval()
+    network = MixingFusionNet().eval()
     network.head.weight.zero_()
     network.head.bias[:16] = 20.0  # weight 1: infrared alone
     network.head.bias[16:] = 0.1

@@ -9,6 +9,7 @@ from piafusion.training.losses import (
     gradient_magnitude,
     illumination_cross_entropy,
     illumination_loss,
+    salient_intensity_loss,
     signed_texture_loss,
     sobel,
     texture_loss,
@@ -104,3 +105,19 @@ def test_illumination_cross_entropy_by_hand() -> None:
     assert by_day.item() == pytest.approx((math.log(2) + math.log(4 / 3)) / 2)
     second_by_night = illumination_cross_entropy(logits, torch.tensor([1.0, 0.0]))
     assert second_by_night.item() == pytest.approx((math.log(2) + math.log(4)) / 2)
+
+
+def test_the_salient_target_is_the_maximum_by_night_and_spares_warm_planes_by_day() -> None:
+    infrared, luminance = flat(0.8, 80, 80), flat(0.3, 80, 80)
+    infrared[..., 38:42, 38:42] = 1.0  # hot, 0.2 above the plane around it
+    maximum = torch.maximum(infrared, luminance)
+    night, day = torch.zeros(1), torch.ones(1)
+    assert salient_intensity_loss(maximum, infrared, luminance, night).item() == 0
+    assert auxiliary_intensity_loss(maximum, infrared, luminance).item() == 0
+    # by day: the plane stays visible; the target's share is 0.2 less its own part of the mean
+    share = (0.2 - 0.2 * 16 / 65**2) / 0.25
+    expected = luminance.clone()
+    expected[..., 38:42, 38:42] += share * 0.7
+    assert salient_intensity_loss(expected, infrared, luminance, day).item() < 1e-6
+    brighter = flat(0.9, 80, 80)  # where the visible image is brighter nothing changes
+    assert salient_intensity_loss(brighter, flat(0.5, 80, 80), brighter, day).item() == 0

@@ -244,6 +244,7 @@ def test_presets_are_valid_and_say_their_command(data: Path) -> None:
         "intensity": 7,
         "gradient": 50,
         "texture": "magnitude",
+        "target": "maximum",
         "fidelity": 0,
         "edges": 0,
     }

@@ -1,4 +1,4 @@
-"""The networks as torch modules: the paper's two and the fast one."""
+"""The networks as torch modules: the paper's two and our own two."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ import safetensors.torch
 from torch import nn
 
 from piafusion.errors import UsageError, WeightsError
-from piafusion.models.fast import FastFusionNet, FastFusionSizes
 from piafusion.models.illumination import IlluminationNet
+from piafusion.models.mixing import MixingFusionNet, MixingFusionSizes
 from piafusion.models.paper import ProgressiveFusionNet
 
 __all__ = [
     "NETWORKS",
-    "FastFusionNet",
     "IlluminationNet",
+    "MixingFusionNet",
     "ProgressiveFusionNet",
     "build",
     "dump",
@@ -26,8 +26,8 @@ __all__ = [
 ]
 
 NETWORKS: dict[str, Callable[[], nn.Module]] = {
-    "piafusion": partial(FastFusionNet, FastFusionSizes(width=48, residual_layers=4)),
-    "piafusion-fast": FastFusionNet,
+    "piafusion": partial(MixingFusionNet, MixingFusionSizes(width=48, residual_layers=4)),
+    "piafusion-fast": MixingFusionNet,
     "paper": ProgressiveFusionNet,
     "illumination": IlluminationNet,
 }

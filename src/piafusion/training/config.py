@@ -12,7 +12,7 @@ from typing_extensions import Self
 from piafusion.datasets.folders import dataset_name
 from piafusion.errors import UsageError
 from piafusion.training.data import Sampling
-from piafusion.training.losses import TextureLoss
+from piafusion.training.losses import IntensityTarget, TextureLoss
 
 
 class _Settings(BaseModel):
@@ -88,6 +88,7 @@ class LossSettings(_Settings):
     intensity: float = Field(default=7.0, ge=0)
     gradient: float = Field(default=50.0, ge=0)
     texture: TextureLoss = "magnitude"
+    target: IntensityTarget = Field(default="maximum", description="of Eq. 10")
     fidelity: float = Field(default=0.0, ge=0, description="weight of 2 - VIF")
     edges: float = Field(default=0.0, ge=0, description="weight of 1 - Qabf")
 

@@ -17,6 +17,13 @@ from piafusion.training.fidelity import edge_loss, fidelity_loss
 
 TextureLoss = Literal["magnitude", "signed"]
 
+IntensityTarget = Literal["maximum", "salient"]
+
+SURROUNDINGS = 65
+"""Side of the square that a hot target has to stand out from, in pixels."""
+STANDS_OUT = 0.25
+"""How much hotter than its surroundings a target is, on [0, 1], to count fully by day."""
+
 _SOBEL_X = ((-1.0, 0.0, 1.0), (-2.0, 0.0, 2.0), (-1.0, 0.0, 1.0))
 
 
@@ -48,6 +55,29 @@ def illumination_loss(
 def auxiliary_intensity_loss(fused: Tensor, infrared: Tensor, luminance: Tensor) -> Tensor:
     """Eq. 10: distance to the pixelwise maximum of the sources."""
     return functional.l1_loss(fused, torch.maximum(infrared, luminance))
+
+
+def salient_intensity_loss(
+    fused: Tensor, infrared: Tensor, luminance: Tensor, day_probability: Tensor
+) -> Tensor:
+    """Eq. 10 made aware of the light: by day only what stands out in infrared may brighten.
+
+    By night the target is the pixelwise maximum. By day a warm road or wall is no target, and the
+    maximum bleaches it; there the infrared counts as far as it is hotter than the mean of its
+    surroundings of `SURROUNDINGS` pixels, fully from a step of `STANDS_OUT` on.
+    """
+    mean = infrared
+    margin = SURROUNDINGS // 2
+    for sides, window in (
+        ((margin, margin, 0, 0), (1, SURROUNDINGS)),
+        ((0, 0, margin, margin), (SURROUNDINGS, 1)),
+    ):
+        extended = functional.pad(mean, sides, mode="replicate")
+        mean = functional.avg_pool2d(extended, window, stride=1)
+    salience = ((infrared - mean) / STANDS_OUT).clamp(0, 1)
+    share = 1 - day_probability.view(-1, 1, 1, 1) * (1 - salience)
+    target = luminance + share * (infrared - luminance).clamp_min(0)
+    return functional.l1_loss(fused, target)
 
 
 def texture_loss(fused: Tensor, infrared: Tensor, luminance: Tensor) -> Tensor:
@@ -82,6 +112,7 @@ class FusionLoss:
     intensity: float = 7.0
     gradient: float = 50.0
     texture: TextureLoss = "magnitude"
+    target: IntensityTarget = "maximum"
     fidelity: float = 0.0
     edges: float = 0.0
 
@@ -90,9 +121,14 @@ class FusionLoss:
     ) -> dict[str, Tensor]:
         """Return the unweighted terms and, as `loss`, their weighted sum."""
         texture = signed_texture_loss if self.texture == "signed" else texture_loss
+        brightness = (
+            salient_intensity_loss(fused, infrared, luminance, day_probability)
+            if self.target == "salient"
+            else auxiliary_intensity_loss(fused, infrared, luminance)
+        )
         terms = {
             "illumination": illumination_loss(fused, infrared, luminance, day_probability),
-            "intensity": auxiliary_intensity_loss(fused, infrared, luminance),
+            "intensity": brightness,
             "texture": texture(fused, infrared, luminance),
         }
         total = (

@@ -1,10 +1,11 @@
-"""The small network for video rate: the paper's idea at a quarter of the resolution.
+"""The networks that mix the sources: the paper's idea at a quarter of the resolution.
 
 Both images are rearranged into blocks of `factor` x `factor` pixels as channels (pixel
 unshuffle), so each convolution sees far and costs little. The streams exchange differences
 (Eq. 5 of the paper) and share a layer, then a few layers predict, for each pixel, how to mix
 the sources and a bounded correction. Starting from a mix of the sources instead of from
-nothing keeps fine detail without having to learn to draw it.
+nothing keeps fine detail without having to learn to draw it. `piafusion-fast` is the narrow
+one for video rate, `piafusion` the wider and deeper one for quality.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from piafusion.models.blocks import conv, exchange_differences, leaky
 
 
 @dataclass(frozen=True)
-class FastFusionSizes:
+class MixingFusionSizes:
     """Size of the unshuffled blocks, width of all layers, layers with residual links."""
 
     factor: int = 4
@@ -27,13 +28,13 @@ class FastFusionSizes:
     residual_layers: int = 2
 
 
-class FastFusionNet(nn.Module):
+class MixingFusionNet(nn.Module):
     """Mixes infrared and luminance with per-pixel weights and a bounded correction."""
 
-    def __init__(self, sizes: FastFusionSizes | None = None) -> None:
+    def __init__(self, sizes: MixingFusionSizes | None = None) -> None:
         """Build the layers with torch's default initialisation."""
         super().__init__()
-        sizes = sizes or FastFusionSizes()
+        sizes = sizes or MixingFusionSizes()
         self.factor = sizes.factor
         block, width = sizes.factor**2, sizes.width
         self.infrared_stem = conv(block, width, padding_mode="replicate")

@@ -1,0 +1,93 @@
+"""Write the facts of the model cards in docs/cards from the manifest of the shipped weights.
+
+    python benchmarks/cards.py
+
+Everything above the line `BY_HAND` is written anew; what stands below it (intended use, known
+failures) is kept.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from piafusion.weights import WeightsRecord, load_manifest
+
+CARDS = Path(__file__).parents[1] / "docs" / "cards"
+BY_HAND = "<!-- Below: by hand. Above: python benchmarks/cards.py -->"
+
+
+def main() -> None:
+    """Write all cards."""
+    CARDS.mkdir(exist_ok=True)
+    for name, record in load_manifest().items():
+        path = CARDS / f"{name}.md"
+        written = path.read_text(encoding="utf-8") if path.exists() else BY_HAND + "\n"
+        by_hand = written[written.index(BY_HAND) :]
+        path.write_text(f"{facts(record)}\n{by_hand}", encoding="utf-8")
+
+
+def facts(record: WeightsRecord) -> str:
+    """Return the generated part of a card."""
+    training = record.training
+    settings = training["settings"]
+    rows = {
+        "parameters": f"{record.parameters:,}",
+        "trained on": f"{training['data']}, {training['pairs']} pairs, "
+        f"sha256 `{training['data_sha256'][:16]}`",
+        "command": f"`{training['command']}`",
+        "schedule": f"{training['steps']:,} steps of {settings['batch']} crops of "
+        f"{settings['crop']}x{settings['crop']}, {settings['sampling']}; Adam at "
+        f"{settings['learning_rate']:g}, decayed exponentially to {settings['decay']:g} of it",
+        "seed": str(training["seed"]),
+        "hardware": f"{training['hardware']}, torch {training['torch']}",
+        "time": f"{training['seconds'] / 60:.0f} minutes{_speed(training)}",
+        "sha256 (ONNX)": f"`{record.sha256['onnx']}`",
+    }
+    if "loss" in settings:
+        rows["loss"] = ", ".join(f"{name} {value}" for name, value in settings["loss"].items())
+    if settings.get("start_from"):
+        rows["started from"] = f"the weights of `{settings['start_from']}` before it"
+    if "validation" in training:
+        held = training["validation"]
+        rows["validation"] = (
+            f"{len(held['pairs'])} pairs of the training set held apart; step "
+            f"{held['chosen_step']:,} was chosen"
+        )
+    lines = [f"# {record.name}", "", record.summary, "", "| | |", "| --- | --- |"]
+    lines += [f"| {name} | {value} |" for name, value in rows.items()]
+    return "\n".join([*lines, "", *_scores(record.scores), ""])
+
+
+def _speed(training: dict[str, Any]) -> str:
+    speed = training.get("pixels_per_second")
+    return f", {speed:,} pixels a second" if speed else ""
+
+
+def _scores(scores: dict[str, Any]) -> list[str]:
+    sets = {name: values for name, values in scores.items() if name != "command"}
+    if not sets:
+        return ["Not scored yet."]
+    first, *_ = sets.values()
+    columns = [name for name in first if name != "interval95"]
+    lines = ["| data | " + " | ".join(columns) + " |", "| --- " * (len(columns) + 1) + "|"]
+    for name, values in sets.items():
+        cells = [_cell(column, values) for column in columns]
+        lines.append(f"| {name} | " + " | ".join(cells) + " |")
+    note = f"Measured by `{scores['command']}`"
+    if "interval95" in first:
+        note += "; in brackets the 95 % interval of the mean, by bootstrap over the pairs"
+    return [*lines, "", f"{note}."]
+
+
+def _cell(column: str, values: dict[str, Any]) -> str:
+    value = values[column]
+    text = f"{value:.0f}" if column in ("pairs", "images", "patches") else f"{value:.3f}"
+    if column in values.get("interval95", {}):
+        low, high = values["interval95"][column]
+        text += f" ({low:.3f} to {high:.3f})"
+    return text
+
+
+if __name__ == "__main__":
+    main()

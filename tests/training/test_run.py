@@ -1,6 +1,7 @@
 """Training end to end on a few tiny pairs: the command, resuming, guards, export."""
 
 import csv
+import hashlib
 import json
 import subprocess
 import sys
@@ -165,7 +166,10 @@ def test_a_run_can_start_from_weights(data: Path, tmp_path: Path) -> None:
         {**TINY, "steps": "1", "start_from": "piafusion-fast", "learning_rate": "1e-9"},
     )
     run.start(settings, tmp_path / "run")
-    shipped = load(read_weights("piafusion-fast", "safetensors", "fusion")).state_dict()
+    before = read_weights("piafusion-fast", "safetensors", "fusion")
+    record = json.loads((tmp_path / "run" / run.RECORD).read_text())
+    assert record["start_sha256"] == hashlib.sha256(before).hexdigest()
+    shipped = load(before).state_dict()
     for key, tensor in weights_of(tmp_path / "run").items():
         torch.testing.assert_close(tensor, shipped[key], atol=1e-8, rtol=0)
     wrong = resolve("paper-short", data, {**TINY, "start_from": "piafusion-fast"})

@@ -119,14 +119,16 @@ def _train(settings: TrainingSettings, run: Path) -> Path:
                 "pairs": [everything.stems[index] for index in held],
                 **_take_best(run, module),
             }
+        if settings.start_from is not None:
+            before = read_weights(settings.start_from, "safetensors", _kind(settings))
+            record["start_sha256"] = hashlib.sha256(before).hexdigest()
         (run / RECORD).write_text(json.dumps(record, indent=2) + "\n")
         write_bytes(run / WEIGHTS, dump(settings.model, module.network))
     return run / WEIGHTS
 
 
 def _start_from(settings: TrainingSettings, network: nn.Module) -> None:
-    kind: Kind = "illumination" if isinstance(settings, IlluminationSettings) else "fusion"
-    before = load(read_weights(str(settings.start_from), "safetensors", kind))
+    before = load(read_weights(str(settings.start_from), "safetensors", _kind(settings)))
     try:
         network.load_state_dict(before.state_dict())
     except RuntimeError as error:
@@ -134,6 +136,10 @@ def _start_from(settings: TrainingSettings, network: nn.Module) -> None:
             f"start_from: expected weights of the network {settings.model!r}, found others in "
             f"{settings.start_from!r}; choose a model of the same kind"
         ) from error
+
+
+def _kind(settings: TrainingSettings) -> Kind:
+    return "illumination" if isinstance(settings, IlluminationSettings) else "fusion"
 
 
 def _take_best(run: Path, module: FusionTraining | IlluminationTraining) -> dict[str, Any]:

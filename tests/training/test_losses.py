@@ -121,3 +121,14 @@ def test_the_salient_target_is_the_maximum_by_night_and_spares_warm_planes_by_da
     assert salient_intensity_loss(expected, infrared, luminance, day).item() < 1e-6
     brighter = flat(0.9, 80, 80)  # where the visible image is brighter nothing changes
     assert salient_intensity_loss(brighter, flat(0.5, 80, 80), brighter, day).item() == 0
+
+
+def test_infrared_edges_are_not_asked_for_in_white() -> None:
+    edge = step(0.2, 0.6)
+    for luminance, share in ((1.0, 0.0), (0.925, 0.5), (0.85, 1.0), (0.3, 1.0)):
+        sky = flat(luminance, 4, 4)
+        fused = sky + share * (edge - 0.2)  # the edge drawn as far as it is asked for
+        loss = FusionLoss(0, 0, 1, texture="headroom")(fused, edge, sky, torch.ones(1))
+        assert loss["texture"].item() == pytest.approx(0, abs=1e-5)
+        if share < 1:
+            assert signed_texture_loss(fused, edge, sky).item() > 0.1

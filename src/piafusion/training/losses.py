@@ -15,7 +15,7 @@ from torch.nn import functional
 
 from piafusion.training.fidelity import edge_loss, fidelity_loss
 
-TextureLoss = Literal["magnitude", "signed"]
+TextureLoss = Literal["magnitude", "signed", "headroom"]
 
 IntensityTarget = Literal["maximum", "salient"]
 
@@ -23,6 +23,8 @@ SURROUNDINGS = 65
 """Side of the square that a hot target has to stand out from, in pixels."""
 STANDS_OUT = 0.25
 """How much hotter than its surroundings a target is, on [0, 1], to count fully by day."""
+HEADROOM = 0.15
+"""Distance from white, on [0, 1], from which on infrared edges are drawn in full."""
 
 _SOBEL_X = ((-1.0, 0.0, 1.0), (-2.0, 0.0, 2.0), (-1.0, 0.0, 1.0))
 
@@ -90,13 +92,21 @@ def texture_loss(fused: Tensor, infrared: Tensor, luminance: Tensor) -> Tensor:
     return functional.l1_loss(gradient_magnitude(fused), target)
 
 
-def signed_texture_loss(fused: Tensor, infrared: Tensor, luminance: Tensor) -> Tensor:
+def signed_texture_loss(
+    fused: Tensor, infrared: Tensor, luminance: Tensor, *, within_headroom: bool = False
+) -> Tensor:
     """Eq. 11 with direction: the gradient vector should be that of the stronger source.
 
     At each pixel both components are compared with those of the source whose magnitude is
     larger, so a reversed edge costs twice its strength instead of nothing.
+
+    An infrared edge cannot be drawn on a sky that is white already without darkening it into a
+    halo. `within_headroom` counts infrared gradients only as far as the visible image leaves room
+    for them: fully up to `HEADROOM` below white, not at all in white.
     """
     of_infrared, of_visible = sobel(infrared), sobel(luminance)
+    if within_headroom:
+        of_infrared = of_infrared * ((1 - luminance) / HEADROOM).clamp(0, 1)
     infrared_is_stronger = of_infrared.abs().sum(dim=1, keepdim=True) > of_visible.abs().sum(
         dim=1, keepdim=True
     )
@@ -120,7 +130,13 @@ class FusionLoss:
         self, fused: Tensor, infrared: Tensor, luminance: Tensor, day_probability: Tensor
     ) -> dict[str, Tensor]:
         """Return the unweighted terms and, as `loss`, their weighted sum."""
-        texture = signed_texture_loss if self.texture == "signed" else texture_loss
+        texture = (
+            texture_loss(fused, infrared, luminance)
+            if self.texture == "magnitude"
+            else signed_texture_loss(
+                fused, infrared, luminance, within_headroom=self.texture == "headroom"
+            )
+        )
         brightness = (
             salient_intensity_loss(fused, infrared, luminance, day_probability)
             if self.target == "salient"
@@ -129,7 +145,7 @@ class FusionLoss:
         terms = {
             "illumination": illumination_loss(fused, infrared, luminance, day_probability),
             "intensity": brightness,
-            "texture": texture(fused, infrared, luminance),
+            "texture": texture,
         }
         total = (
             self.illumination * terms["illumination"]

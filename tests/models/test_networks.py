@@ -42,6 +42,12 @@ def test_fast_has_the_parameters_counted_by_hand() -> None:
     assert parameters(MixingFusionNet()) == by_hand
 
 
+def test_piafusion_is_wider_and_deeper() -> None:
+    stems = 2 * conv_parameters(16, 48, 3)
+    layers = 5 * conv_parameters(48, 48, 3) + conv_parameters(96, 48, 3)
+    assert parameters(build("piafusion")) == stems + layers + conv_parameters(48, 32, 3)
+
+
 def test_illumination_has_the_parameters_of_figure_4() -> None:
     convolutions = sum(
         conv_parameters(i, o, 4) for i, o in ((3, 16), (16, 32), (32, 64), (64, 128))
@@ -154,7 +160,7 @@ def test_illumination_gives_probabilities_for_any_size() -> None:
         assert probabilities.min() >= 0
 
 
-@pytest.mark.parametrize("name", ["piafusion-fast", "paper", "illumination"])
+@pytest.mark.parametrize("name", ["piafusion", "piafusion-fast", "paper", "illumination"])
 def test_weights_survive_saving(name: str) -> None:
     network = build(name)
     copy = load(dump(name, network))

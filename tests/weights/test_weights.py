@@ -19,8 +19,8 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_the_three_models_are_shipped() -> None:
-    assert SHIPPED_MODELS == ["illumination", "paper", "piafusion-fast"]
+def test_the_models_are_shipped() -> None:
+    assert SHIPPED_MODELS == ["illumination", "paper", "piafusion", "piafusion-fast"]
 
 
 @pytest.mark.parametrize("name", SHIPPED_MODELS)

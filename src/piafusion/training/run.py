@@ -98,8 +98,7 @@ def _train(settings: TrainingSettings, run: Path) -> Path:
     pairs = everything.select([i for i in range(len(everything)) if i not in held])
     lightning.seed_everything(settings.seed, verbose=False)
     module = _module(settings, pairs, everything.select(held) if held else None)
-    if settings.start_from is not None:
-        _start_from(settings, module.network)
+    before = _start_from(settings, module.network)
     if is_main_process():
         run.mkdir(parents=True, exist_ok=True)
         (run / SETTINGS).write_text(settings.model_dump_json(indent=2) + "\n")
@@ -119,27 +118,27 @@ def _train(settings: TrainingSettings, run: Path) -> Path:
                 "pairs": [everything.stems[index] for index in held],
                 **_take_best(run, module),
             }
-        if settings.start_from is not None:
-            before = read_weights(settings.start_from, "safetensors", _kind(settings))
-            record["start_sha256"] = hashlib.sha256(before).hexdigest()
+        if before is not None:
+            record["start_sha256"] = before
         (run / RECORD).write_text(json.dumps(record, indent=2) + "\n")
         write_bytes(run / WEIGHTS, dump(settings.model, module.network))
     return run / WEIGHTS
 
 
-def _start_from(settings: TrainingSettings, network: nn.Module) -> None:
-    before = load(read_weights(str(settings.start_from), "safetensors", _kind(settings)))
+def _start_from(settings: TrainingSettings, network: nn.Module) -> str | None:
+    """Load the weights to go on from, if there are any, and return their sha256."""
+    if settings.start_from is None:
+        return None
+    kind: Kind = "illumination" if isinstance(settings, IlluminationSettings) else "fusion"
+    weights = read_weights(settings.start_from, "safetensors", kind)
     try:
-        network.load_state_dict(before.state_dict())
+        network.load_state_dict(load(weights).state_dict())
     except RuntimeError as error:
         raise UsageError(
             f"start_from: expected weights of the network {settings.model!r}, found others in "
             f"{settings.start_from!r}; choose a model of the same kind"
         ) from error
-
-
-def _kind(settings: TrainingSettings) -> Kind:
-    return "illumination" if isinstance(settings, IlluminationSettings) else "fusion"
+    return hashlib.sha256(weights).hexdigest()
 
 
 def _take_best(run: Path, module: FusionTraining | IlluminationTraining) -> dict[str, Any]:

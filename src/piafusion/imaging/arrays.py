@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -54,10 +55,9 @@ def as_infrared(image: Image) -> Image:
     image = as_visible(image)
     if image.ndim == 2:
         return image
-    full = full_scale(image.dtype)
-    # For integers: a type that holds the difference of any two values.
-    channels = image.astype(np.int32) if image.dtype.kind == "u" else image
-    spread = float(np.ptp(channels, axis=2).max()) / full
+    red, green, blue = cv2.split(image if image.dtype.kind == "u" else to_unit(image))
+    differences = ((red, green), (green, blue), (blue, red))
+    spread = max(cv2.norm(*two, cv2.NORM_INF) for two in differences) / full_scale(image.dtype)
     if spread > _GREY_TOLERANCE:
         raise ImageError(
             "expected a grey infrared image, found colours (channels differ by up to "

@@ -17,6 +17,7 @@ from piafusion.imaging.arrays import (
 )
 from piafusion.imaging.colour import join_luminance, split_luminance
 from piafusion.imaging.io import read_pair, write_image
+from piafusion.imaging.scratch import ScratchPool
 from piafusion.weights import DEFAULT_MODEL
 
 Image = NDArray[np.generic]
@@ -63,6 +64,7 @@ class Fuser:
         self.engine = create_engine(
             model, kind="fusion", device=device, engine=engine, threads=threads
         )
+        self._scratch = ScratchPool()
 
     def __call__(self, infrared: Image, visible: Image) -> Image:
         """Fuse one pair of the same height and width.
@@ -83,10 +85,11 @@ class Fuser:
         ir, vi = as_infrared(infrared), as_visible(visible)  # 1. two pictures of one size
         check_same_size(ir, vi)
         check_minimum(vi, MIN_SIDE)
-        heat = to_unit(ir)  # 2. infrared to [0, 1]
-        channels, y = split_luminance(vi)  # 3. luminance to [0, 1]
-        fused_y = self.engine(heat[None, None], y[None, None])[0, 0]  # 4. the network fuses
-        fused = join_luminance(channels, y, fused_y)  # 5. join it with the chroma
+        with self._scratch.lend() as scratch:
+            heat = to_unit(ir, out=scratch("heat", ir.shape, np.float32))  # 2. to [0, 1]
+            channels, y = split_luminance(vi, scratch)  # 3. the visible's luminance, in [0, 1]
+            fused_y = self.engine(heat[None, None], y[None, None])[0, 0]  # 4. the network fuses
+            fused = join_luminance(channels, y, fused_y, scratch)  # 5. join it with the chroma
         return fused.astype(visible.dtype, copy=False).reshape(visible.shape)  # 6. as it came
 
     def fuse_files(

@@ -89,11 +89,16 @@ def check_minimum(image: Image, side: int, name: str = "picture") -> None:
         )
 
 
-def to_unit(image: Image) -> NDArray[np.float32]:
-    """Map a checked image to float32 in [0, 1], same shape."""
+def to_unit(image: Image, out: NDArray[np.float32] | None = None) -> NDArray[np.float32]:
+    """Map a checked image to float32 in [0, 1], same shape.
+
+    Args:
+        image: uint8, uint16 or float in [0, 1].
+        out: Where to write what has to be computed; float32 is returned as it is.
+    """
     if image.dtype.kind == "f":
         return image.astype(np.float32, copy=False)
-    return np.multiply(image, 1 / full_scale(image.dtype), dtype=np.float32)
+    return np.multiply(image, 1 / full_scale(image.dtype), out=out, dtype=np.float32)
 
 
 def from_unit(image: NDArray[np.float32], dtype: np.dtype[Any]) -> Image:

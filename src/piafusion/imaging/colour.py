@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from piafusion.imaging.arrays import Image, full_scale, to_unit
+from piafusion.imaging.scratch import Scratch
 
 FloatImage = NDArray[np.floating[Any]]
 
@@ -62,11 +63,12 @@ def replace_luminance(image: FloatImage, old: FloatImage, new: FloatImage) -> Fl
     return new if image.ndim == 2 else np.asarray(image + change[..., None])
 
 
-def split_luminance(image: Image) -> tuple[list[Image], NDArray[np.float32]]:
+def split_luminance(image: Image, scratch: Scratch) -> tuple[list[Image], NDArray[np.float32]]:
     """Split a picture into its channels and its luminance.
 
     Args:
         image: H x W or H x W x 3 RGB; uint8, uint16 or float in [0, 1].
+        scratch: Where the results may lie.
 
     Returns:
         The channels, H x W each, of the same dtype (floats as float32), and the luminance,
@@ -74,20 +76,26 @@ def split_luminance(image: Image) -> tuple[list[Image], NDArray[np.float32]]:
     """
     if image.dtype.kind == "f":
         image = to_unit(image)
+    size = image.shape[:2]
+    y = scratch("y", size, np.float32)
     if image.ndim == 2:
-        return [image], to_unit(image)
-    channels: list[Image] = list(cv2.split(image))
+        return [image], to_unit(image, out=y)
+    channels = list(scratch("channels", (3, *size), image.dtype))
+    cv2.split(image, channels)
     if image.dtype != np.uint8:
         return channels, np.asarray(luminance(to_unit(image)), dtype=np.float32)
     red, green, blue = channels
     of_red, of_green, of_blue = _LUMA_65536
-    y = cv2.addWeighted(red, of_red, green, of_green, 0, dtype=cv2.CV_32F)
-    y = cv2.addWeighted(y, 1, blue, of_blue, 0, dst=y, dtype=cv2.CV_32F)
+    cv2.addWeighted(red, of_red, green, of_green, 0, dst=y, dtype=cv2.CV_32F)
+    cv2.addWeighted(y, 1, blue, of_blue, 0, dst=y, dtype=cv2.CV_32F)
     return channels, np.multiply(y, np.float32(1 / (255 * 65536)), out=y)
 
 
 def join_luminance(
-    channels: list[Image], old: NDArray[np.float32], new: NDArray[np.float32]
+    channels: list[Image],
+    old: NDArray[np.float32],
+    new: NDArray[np.float32],
+    scratch: Scratch,
 ) -> Image:
     """Give the channels of a picture a new luminance, keeping its chroma.
 
@@ -95,19 +103,24 @@ def join_luminance(
         channels: One or three, as `split_luminance` returns them.
         old: Their luminance, H x W in [0, 1].
         new: The luminance to give them, H x W in [0, 1].
+        scratch: For what lies between; the result is fresh.
 
     Returns:
         H x W or H x W x 3 of the channels' dtype, clipped to its range. The change is rounded
         to whole levels once and is the same for all channels: grey stays grey.
     """
-    dtype = channels[0].dtype
+    size, dtype = old.shape, channels[0].dtype
+    changed = list(scratch("changed", (len(channels), *size), dtype))
     if dtype.kind == "f":
-        change = cv2.subtract(new, old)
-        changed = [np.clip(cv2.add(channel, change), 0, 1) for channel in channels]
+        change = cv2.subtract(new, old, dst=scratch("change", size, dtype))
+        for channel, result in zip(channels, changed, strict=True):
+            np.clip(cv2.add(channel, change, dst=result), 0, 1, out=result)
     else:
         # Unsigned levels saturate at both ends, so one of the two is 0 at each pixel.
         full, depth = full_scale(dtype), cv2.CV_8U if dtype == np.uint8 else cv2.CV_16U
-        brighter = cv2.addWeighted(new, full, old, -full, 0, dtype=depth)
-        darker = cv2.addWeighted(old, full, new, -full, 0, dtype=depth)
-        changed = [cv2.subtract(cv2.add(channel, brighter), darker) for channel in channels]
-    return changed[0] if len(changed) == 1 else cv2.merge(changed)
+        more, less = scratch("more", size, dtype), scratch("less", size, dtype)
+        cv2.addWeighted(new, full, old, -full, 0, dst=more, dtype=depth)
+        cv2.addWeighted(old, full, new, -full, 0, dst=less, dtype=depth)
+        for channel, result in zip(channels, changed, strict=True):
+            cv2.subtract(cv2.add(channel, more, dst=result), less, dst=result)
+    return np.asarray(cv2.merge(changed)) if len(changed) > 1 else changed[0].copy()

@@ -39,7 +39,7 @@ class OnnxEngine:
         providers = [provider for provider in wanted if provider in available]
         try:
             self._session = onnxruntime.InferenceSession(
-                weights, _options(self.threads), providers=providers
+                weights, session_options(self.threads), providers=providers
             )
         except Exception as error:  # onnxruntime's own classes share no public base
             raise WeightsError(
@@ -58,7 +58,8 @@ class OnnxEngine:
         return np.asarray(self._session.run(None, feeds)[0])
 
 
-def _options(threads: int) -> onnxruntime.SessionOptions:
+def session_options(threads: int) -> onnxruntime.SessionOptions:
+    """Return how a session runs on the processor."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.enable_mem_pattern = False  # plans memory for each size anew; a quarter less without

@@ -1,3 +1,4 @@
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -114,6 +115,15 @@ def test_every_result_is_a_fresh_array() -> None:
     np.testing.assert_array_equal(first, kept)
     for other in (second, infrared, visible):
         assert not np.shares_memory(first, other)
+
+
+def test_threads_share_a_fuser() -> None:
+    pairs = [scene(40 + 8 * (seed % 2), 52, seed) for seed in range(4)]
+    expected = [FUSER(*pair) for pair in pairs]
+    with ThreadPoolExecutor(4) as pool:
+        for found in pool.map(lambda _: [FUSER(*pair) for pair in pairs], range(8)):
+            for one, other in zip(found, expected, strict=True):
+                np.testing.assert_array_equal(one, other)
 
 
 def test_bad_pairs_are_refused() -> None:

@@ -89,6 +89,14 @@ def test_three_equal_channels_have_the_luminance_of_one_to_the_last_bit(dtype: t
     np.testing.assert_array_equal(expected, to_unit(grey))
 
 
+@pytest.mark.parametrize("dtype", [np.uint16, np.float32])
+def test_luminance_of_other_dtypes_is_that_of_floats(dtype: type) -> None:
+    full = 1 if dtype is np.float32 else 65535
+    image = (np.random.default_rng(0).random((9, 11, 3)) * full).astype(dtype)
+    _, y = split_luminance(image, Scratch())
+    np.testing.assert_allclose(y, luminance(to_unit(image)), atol=FLOAT32)
+
+
 @given(byte_colours, greys)
 def test_joined_bytes_are_the_rounded_floats(image: np.ndarray, new: np.ndarray) -> None:
     channels, y = split_luminance(image, Scratch())

@@ -51,8 +51,13 @@ def test_wheels_are_unpacked_and_other_things_refused(tmp_path: Path) -> None:
     with unpacked(wheel) as build:
         assert (build / "piafusion" / "__init__.py").exists()
     assert not build.exists()
-    with pytest.raises(UsageError, match="expected a wheel or a source folder"), unpacked(tmp_path):
-        pass
+    wheel.write_bytes(b"no wheel")
+    for other in (tmp_path, wheel, tmp_path / "none"):
+        with (
+            pytest.raises(UsageError, match="expected a wheel or a source folder"),
+            unpacked(other),
+        ):
+            pass
 
 
 def test_the_scene_is_always_the_same() -> None:

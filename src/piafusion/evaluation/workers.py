@@ -78,7 +78,8 @@ def start_worker(setup: Setup, build: Path | None = None) -> Iterator[Worker]:
     build = (build or Path(__file__).parents[2]).resolve()
     settings = {**setup.settings, "build": str(build)}
     command = [sys.executable, str(Path(worker.__file__)), json.dumps(settings)]
-    environment = {**os.environ, "PYTHONPATH": str(build)}
+    paths = [str(build), *filter(None, [os.environ.get("PYTHONPATH")])]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
     ) as process:
@@ -96,8 +97,9 @@ def unpacked(build: Path) -> Iterator[Path]:
         UsageError: If there is no piafusion in it.
     """
     with tempfile.TemporaryDirectory() as folder:
-        if build.suffix == ".whl" and build.is_file():
-            zipfile.ZipFile(build).extractall(folder)
+        if build.suffix == ".whl" and zipfile.is_zipfile(build):
+            with zipfile.ZipFile(build) as wheel:
+                wheel.extractall(folder)
             candidates = [Path(folder)]
         else:
             candidates = [build, build / "src"]

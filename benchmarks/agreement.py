@@ -3,9 +3,9 @@
     python benchmarks/agreement.py DATA [--pairs 5]
 
 For each shipped fusion model: the largest difference of torch and, where it is installed, of
-OpenVINO from ONNX Runtime in grey levels of 8 bits, before rounding; the largest difference between the channels of a fused image
-whose visible image is grey; and the largest change of Cb and Cr, in grey levels, where no
-channel of the fused image is 0 or 255.
+OpenVINO from ONNX Runtime in grey levels of 8 bits, before rounding; the largest difference
+between the channels of a fused image whose visible image is grey; and the largest change of Cb
+and Cr, in grey levels, where no channel of the fused image is 0 or 255.
 """
 
 from __future__ import annotations

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import math
 
-import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from piafusion.metrics._inputs import Grey, Greys
-from piafusion.metrics._spec import MetricSpec
-from piafusion.metrics._strips import strips
+from piafusion.metrics._spec import ALL, Arithmetic, MetricSpec
+from piafusion.metrics._windows import FLAT, Moments, gaussian, moments, smooth
 
 WINDOWS = (17, 9, 5, 3)
 """Side of the Gaussian window at each scale, finest first; its sigma is a fifth of the side."""
@@ -19,7 +17,7 @@ MINIMUM_SIZE = 41
 """41 shrinks to 17, 7 and 3 pixels, on which the last 3 x 3 window still fits once."""
 
 _NOISE = 2.0  # variance of the noise of the eye, sigma_nsq
-_TINY = 1e-10  # variances below this are rounding errors of a flat window
+_FACTORS = 16  # so many information ratios are multiplied before the logarithm is taken
 
 
 def visual_information_fidelity(greys: Greys) -> float:
@@ -44,60 +42,73 @@ def visual_information_fidelity(greys: Greys) -> float:
         Image Processing 15(2), 2006, in the authors' pixel-domain form, vifp_mscale.
     """
     # Variances do not see the mean; without it less is lost to rounding in E[x^2] - E[x]^2.
-    planes = [plane - plane.mean() for plane in (*greys.sources, greys.fused)]
+    return _fidelity([plane - plane.mean() for plane in greys.planes], saturate=False)
+
+
+def visual_information_fidelity_uint8(greys: Greys) -> float:
+    """VIF as in the published sheet: at the finest scale products stop at 255.
+
+    There MATLAB multiplies uint8 pictures, so that most variances of the finest scale come out as
+    0 and the three coarser scales decide. Pictures of fewer than 16 levels keep their variances.
+    """
+    return _fidelity(list(greys.planes), saturate=True)
+
+
+def _fidelity(planes: list[Grey], *, saturate: bool) -> float:
     kept = np.zeros(2)
     present = np.zeros(2)
     for side in WINDOWS:
-        taps = _gaussian(side)
-        if side != WINDOWS[0]:
-            planes = [np.ascontiguousarray(_smooth(p, taps)[::2, ::2]) for p in planes]
-        for strip in strips(planes, window=side):
-            kept_here, present_here = _information(strip, taps)
-            kept += kept_here
-            present += present_here
+        taps = gaussian(side, side / 5.0)
+        finest = side == WINDOWS[0]
+        if not finest:
+            planes = [np.ascontiguousarray(smooth(p, taps)[::2, ::2]) for p in planes]
+        local = moments(planes, taps, _saturated_product if saturate and finest else np.multiply)
+        kept += _kept_information(local)
+        present += [_sum_of_logs(v * (v >= FLAT) / _NOISE + 1.0) for v in local.variances[:2]]
     return math.fsum(k / p for k, p in zip(kept, present, strict=True) if p > 0)
 
 
-def _information(planes: list[Grey], taps: NDArray[np.float64]) -> tuple[list[float], list[float]]:
-    """Information in nats at one scale that the fused picture keeps of, and that is in, sources."""
-    *sources, fused = planes
-    fused_mean = _smooth(fused, taps)
-    fused_variance = _smooth(fused * fused, taps) - fused_mean * fused_mean
-    kept, present = [], []
-    for source in sources:
-        mean = _smooth(source, taps)
-        variance = _smooth(source * source, taps) - mean * mean
-        variance *= variance >= _TINY  # flat windows hold nothing
-        covariance = _smooth(source * fused, taps) - mean * fused_mean
+def _kept_information(local: Moments) -> list[float]:
+    """Information in nats at one scale that the fused picture keeps of either source."""
+    *sources, fused = local.variances
+    fused_varies = fused >= FLAT
+    kept = []
+    for variance, covariance in zip(sources, local.covariances, strict=True):
         # Channel model: fused = gain * source + noise, with a gain that is never negative.
-        gain = np.maximum(covariance, 0.0) / (variance + _TINY)
-        noise = np.maximum(fused_variance - gain * covariance, 0.0)
-        kept.append(float(np.log1p(gain * gain * variance / (noise + _NOISE)).sum()))
-        present.append(float(np.log1p(variance / _NOISE).sum()))
-    return kept, present
+        gained = np.maximum(covariance, 0.0)
+        gained *= fused_varies & (variance >= FLAT)
+        gain = gained / (variance + FLAT)
+        noise = fused - gain * gained
+        np.maximum(noise, FLAT, out=noise)
+        noise += _NOISE
+        gain *= gain
+        gain *= variance
+        gain /= noise
+        gain += 1.0
+        kept.append(_sum_of_logs(gain))
+    return kept
 
 
-def _gaussian(side: int) -> NDArray[np.float64]:
-    offsets = np.arange(side) - side // 2
-    taps = np.exp(-0.5 * (offsets / (side / 5.0)) ** 2)
-    return np.asarray(taps / taps.sum(), dtype=np.float64)
+def _saturated_product(one: Grey, other: Grey) -> Grey:
+    return np.minimum(one * other, 255.0)
 
 
-def _smooth(plane: Grey, taps: NDArray[np.float64]) -> Grey:
-    """Separable filter, only where the window fits: ``H x W`` becomes ``H-n+1 x W-n+1``."""
-    margin = taps.size // 2
-    smooth = np.asarray(cv2.sepFilter2D(plane, cv2.CV_64F, taps, taps), dtype=np.float64)
-    return smooth[margin:-margin, margin:-margin]
+def _sum_of_logs(factors: Grey) -> float:
+    """Sum of the logarithms of 1 or more, up to 1e17: that of their products, which is quicker."""
+    rows = len(factors) - len(factors) % _FACTORS
+    stacked = factors[:rows].reshape(-1, _FACTORS, factors.shape[1])
+    whole = float(np.log(np.multiply.reduce(stacked, axis=1)).sum())
+    return whole + float(np.log(factors[rows:]).sum())
 
 
 SPECS = (
     MetricSpec(
         name="VIF",
         direction="higher",
-        range=(0.0, math.inf),
-        unit="",
+        inputs=ALL,
         reference="Sheikh, Bovik, IEEE Transactions on Image Processing 15(2), 2006",
-        function=visual_information_fidelity,
+        float=Arithmetic(visual_information_fidelity, range=(0.0, math.inf)),
+        uint8=Arithmetic(visual_information_fidelity_uint8, range=(0.0, math.inf)),
         minimum_size=MINIMUM_SIZE,
     ),
 )

@@ -43,6 +43,23 @@ def test_benchmark_runs(
         assert word in printed
 
 
+def test_conformance_with_a_sheet_of_our_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    scenes = demo_scenes_root()
+    (tmp_path / "published").mkdir()
+    for link, folder in (("ir", "ir"), ("vi", "vi"), ("published/mine", "vi")):
+        (tmp_path / link).symlink_to(scenes / folder)
+    (tmp_path / "published_metrics.csv").write_text(
+        "image,method,EN,CC\nstreet_D.png,mine,7.5,0.5\nstreet_N.png,absent,7.5,0.5\n"
+    )
+    monkeypatch.setattr(sys, "argv", ["conformance", str(tmp_path)])
+    runpy.run_path(str(BENCHMARKS / "conformance.py"), run_name="__main__")
+    printed = capsys.readouterr().out
+    assert "mine street_D.png" in printed
+    assert "1 images: 1 of mine." in printed
+
+
 def test_model_cards_say_what_the_manifest_says() -> None:
     cards = runpy.run_path(str(BENCHMARKS / "cards.py"))
     for name, record in load_manifest().items():

@@ -15,18 +15,21 @@ from piafusion.errors import ImageError, SizeMismatchError
 from piafusion.imaging.arrays import as_visible, full_scale
 from piafusion.imaging.colour import luminance
 
-Grey = NDArray[np.float64]
-"""A grey picture, ``H x W``, float64, on the 0..255 scale."""
+Grey = NDArray[np.floating[Any]]
+"""A grey picture, ``H x W``, on the 0..255 scale.
 
+In float64, or, if all its levels are whole, in float32, which holds them exactly and is quicker.
+"""
+
+Double = NDArray[np.float64]
 Single = NDArray[np.float32]
-"""The same in float32, for metrics whose formulas do not subtract large numbers."""
 
 Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, eq=False)
 class Greys:
-    """A source pair and its fused picture, each ``H x W``, float64, on the 0..255 scale.
+    """A source pair and its fused picture, each ``H x W``, on the 0..255 scale.
 
     All three have the same size and hold finite values only; `read_greys` sees to it. What
     several metrics need is computed once, when the first of them asks.
@@ -52,12 +55,20 @@ class Greys:
     @cached_property
     def levels(self) -> tuple[NDArray[np.uint8], ...]:
         """Nearest grey levels of the three planes; halves go up."""
-        return tuple((plane + 0.5).astype(np.uint8) for plane in self.planes)
+        return tuple(
+            plane.astype(np.uint8) if plane.dtype == np.float32 else (plane + 0.5).astype(np.uint8)
+            for plane in self.planes
+        )
+
+    @cached_property
+    def doubles(self) -> tuple[Double, ...]:
+        """The three planes in float64."""
+        return tuple(plane.astype(np.float64, copy=False) for plane in self.planes)
 
     @cached_property
     def singles(self) -> tuple[Single, ...]:
-        """The three planes in float32."""
-        return tuple(plane.astype(np.float32) for plane in self.planes)
+        """The three planes in float32, for formulas that do not subtract large numbers."""
+        return tuple(plane.astype(np.float32, copy=False) for plane in self.planes)
 
     def once(self, function: Callable[[Greys], Result]) -> Result:
         """Return ``function(self)``, computed when first asked for."""
@@ -82,7 +93,7 @@ def read_greys(
         whole_levels: Round every picture to whole grey levels, halves up.
 
     Returns:
-        The three pictures as float64 grey on the 0..255 scale. The luminance of uint8 colour is
+        The three pictures as grey on the 0..255 scale. The luminance of uint8 colour is
         rounded to whole grey levels, as the grey files are that published figures were made of;
         uint16 and floats stay as fine as they are unless `whole_levels` is set.
 
@@ -98,7 +109,7 @@ def read_greys(
             f"expected three pictures of one size, found {found}; align and resize them first"
         )
     if whole_levels:
-        greys = {name: np.floor(grey + 0.5) for name, grey in greys.items()}
+        greys = {name: np.floor(grey + 0.5).astype(np.float32) for name, grey in greys.items()}
     return Greys(**greys)
 
 
@@ -108,17 +119,18 @@ def _to_grey(image: NDArray[Any], name: str) -> Grey:
     except ImageError as error:
         raise type(error)(f"{name}: {error}") from error
     if checked.dtype == np.uint8:
-        return _whole_luminance(checked) if checked.ndim == 3 else checked.astype(np.float64)
+        return _whole_luminance(checked) if checked.ndim == 3 else checked.astype(np.float32)
     grey = np.asarray(luminance(checked.astype(np.float64)), dtype=np.float64)
     return np.asarray(grey * (255.0 / full_scale(checked.dtype)), dtype=np.float64)
 
 
-def _whole_luminance(image: NDArray[np.uint8]) -> Grey:
+def _whole_luminance(image: NDArray[np.uint8]) -> Single:
     """Nearest level to 0.299 R + 0.587 G + 0.114 B, halves up.
 
     In thousandths of a level the sum is a whole number below 2^24, which float32 holds exactly.
     """
     weights = np.array([[299.0, 587.0, 114.0]], dtype=np.float32)
-    thousandths = np.asarray(cv2.transform(image.astype(np.float32), weights))
-    levels: Grey = np.floor((thousandths + 500.0) / 1000.0).astype(np.float64)
-    return levels
+    thousandths = np.asarray(cv2.transform(image.astype(np.float32), weights), dtype=np.float32)
+    thousandths += 500.0
+    thousandths /= 1000.0
+    return np.floor(thousandths, out=thousandths)

@@ -22,7 +22,8 @@ def stretch(grey: Grey) -> Single:
     low, high = float(grey.min()), float(grey.max())
     if low == high:
         return grey.astype(np.float32)
-    return np.floor((grey - low) * (255.0 / (high - low)) + 0.5).astype(np.float32)
+    stretched = (grey.astype(np.float64, copy=False) - low) * (255.0 / (high - low))
+    return np.floor(stretched + 0.5).astype(np.float32)
 
 
 def filter_by_sensitivity(picture: Single, sensitivity: Sensitivity, pixels: float) -> Single:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+
+from piafusion.metrics._strips import strips
 
 F64 = NDArray[np.float64]
 
@@ -55,13 +57,21 @@ def moments(
         Arrays of ``H-n+1 x W-n+1``. Variances are 0 or more.
     """
     means = [smooth(plane, taps) for plane in planes]
-    variances = [
-        np.maximum(smooth(product(plane, plane), taps) - mean * mean, 0.0)
-        for plane, mean in zip(planes, means, strict=True)
-    ]
+    variances = []
+    for plane, mean in zip(planes, means, strict=True):
+        variance = smooth(product(plane, plane), taps)
+        variance -= mean * mean
+        variances.append(np.maximum(variance, 0.0, out=variance))
     *sources, fused = planes
-    covariances = [
-        smooth(product(source, fused), taps) - mean * means[2]
-        for source, mean in zip(sources, means, strict=False)
-    ]
+    covariances = []
+    for source, mean in zip(sources, means, strict=False):
+        covariance = smooth(product(source, fused), taps)
+        covariance -= mean * means[2]
+        covariances.append(covariance)
     return Moments(means, variances, covariances)
+
+
+def moments_in_strips(planes: Sequence[NDArray[Any]], taps: F64) -> Iterator[Moments]:
+    """Yield the moments of three pictures of any floating type, strip after strip."""
+    for strip in strips(planes, taps.size):
+        yield moments([plane.astype(np.float64) for plane in strip], taps)

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from piafusion.metrics._inputs import Grey, Greys
+from piafusion.metrics._inputs import Double, Greys
 from piafusion.metrics._spec import ALL, Arithmetic, MetricSpec
 
 
@@ -25,7 +25,8 @@ def correlation_coefficient(greys: Greys) -> float:
         J. Ma, Y. Ma, C. Li, Infrared and visible image fusion methods and applications: a survey,
         Information Fusion 45, 2019, section 5.
     """
-    return sum(_correlation(source, greys.fused) for source in greys.sources) / 2.0
+    *sources, fused = greys.doubles
+    return sum(_correlation(source, fused) for source in sources) / 2.0
 
 
 def sum_of_correlations_of_differences(greys: Greys) -> float:
@@ -45,13 +46,11 @@ def sum_of_correlations_of_differences(greys: Greys) -> float:
         correlations of differences, AEU International Journal of Electronics and Communications
         69(12), 2015.
     """
-    infrared, visible = greys.sources
-    return _correlation(greys.fused - visible, infrared) + _correlation(
-        greys.fused - infrared, visible
-    )
+    infrared, visible, fused = greys.doubles
+    return _correlation(fused - visible, infrared) + _correlation(fused - infrared, visible)
 
 
-def _correlation(one: Grey, other: Grey) -> float:
+def _correlation(one: Double, other: Double) -> float:
     if one.min() == one.max() or other.min() == other.max():
         return 0.0
     one, other = one - one.mean(), other - other.mean()

@@ -23,7 +23,8 @@ def mean_squared_error(greys: Greys) -> float:
         J. Ma, Y. Ma, C. Li, Infrared and visible image fusion methods and applications: a survey,
         Information Fusion 45, 2019, section 5.
     """
-    errors = (source - greys.fused for source in greys.sources)
+    *sources, fused = greys.doubles
+    errors = (source - fused for source in sources)
     return sum(float(np.mean(error * error)) for error in errors) / 2.0
 
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from piafusion.metrics._inputs import Greys, Single
 from piafusion.metrics._spec import ALL, Arithmetic, MetricSpec
+from piafusion.metrics._strips import strips
 
 # Sigmoids of strength (g) and orientation (a); limits of the weights.
 _GAMMA_G, _KAPPA_G, _SIGMA_G = 0.9999, 19.0, 0.5
@@ -92,24 +93,27 @@ def _balance_uint8(greys: Greys) -> tuple[float, float]:
 
 
 def _artefacts_and_loss(greys: Greys, *, by_strength: bool) -> tuple[float, float]:
-    *sources, fused = map(_edges, greys.singles)
-    missing = np.zeros_like(fused.strength)
-    total = 0.0
-    for source in sources:
-        weight = _weights(source.strength, by_strength=by_strength)
-        missing += (1.0 - _preservation(source, fused)) * weight
-        total += float(weight.sum(dtype=np.float64))
-    made_up = fused.strength > np.maximum(sources[0].strength, sources[1].strength)
-    artefacts = float(missing.sum(dtype=np.float64, where=made_up))
-    lost = float(missing.sum(dtype=np.float64)) - artefacts
-    if not any(source.strength.any() for source in sources):
+    artefacts = lost = total = 0.0
+    mirrored = [np.pad(plane, 1, mode="reflect") for plane in greys.singles]
+    for strip in strips(mirrored, window=3):
+        *sources, fused = map(_edges, strip)
+        missing = np.zeros_like(fused.strength)
+        for source in sources:
+            weight = _weights(source.strength, by_strength=by_strength)
+            missing += (1.0 - _preservation(source, fused)) * weight
+            total += float(weight.sum(dtype=np.float64))
+        made_up = fused.strength > np.maximum(sources[0].strength, sources[1].strength)
+        artefacts += float((missing * made_up).sum(dtype=np.float64))
+        lost += float((missing * ~made_up).sum(dtype=np.float64))
+    if all(source.min() == source.max() for source in greys.sources):
         lost = 0.0
-    return artefacts / total, max(lost, 0.0) / total
+    return artefacts / total, lost / total
 
 
 def _edges(grey: Single) -> _Edges:
-    right = np.asarray(cv2.Sobel(grey, cv2.CV_32F, 1, 0, scale=1 / 8))
-    down = np.asarray(cv2.Sobel(grey, cv2.CV_32F, 0, 1, scale=1 / 8))
+    """Sobel gradient where its 3 x 3 window fits, divided by 8."""
+    right = np.asarray(cv2.Sobel(grey, cv2.CV_32F, 1, 0, scale=1 / 8))[1:-1, 1:-1]
+    down = np.asarray(cv2.Sobel(grey, cv2.CV_32F, 0, 1, scale=1 / 8))[1:-1, 1:-1]
     slope = right / (down + (down == 0) * np.float32(_TINY))
     return _Edges(np.sqrt(right * right + down * down), np.arctan(slope))
 

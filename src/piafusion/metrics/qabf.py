@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,8 +10,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from piafusion.metrics._inputs import Grey, Greys, Single
+from piafusion.metrics._inputs import Double, Greys, Single
 from piafusion.metrics._spec import ALL, Arithmetic, MetricSpec
+from piafusion.metrics._strips import strips
 
 # The sigmoids' constants, in the paper's names: strength (g) and orientation (a).
 _GAMMA_G, _KAPPA_G, _SIGMA_G = 0.9994, -15.0, 0.5
@@ -61,14 +63,15 @@ def edge_preservation(greys: Greys) -> float:
     """
     if _without_edges(greys):
         return 0.0
-    *sources, fused = map(_edges, greys.singles)
     preserved = total = 0.0
-    for source in sources:
-        weaker = np.minimum(source.strength, fused.strength)
-        stronger = np.maximum(source.strength, fused.strength)
-        ratio = weaker / np.maximum(stronger, np.float32(_NO_EDGE))
-        preserved += _sum(_quality(ratio, source, fused) * source.strength)
-        total += _sum(source.strength)
+    for strip in strips(greys.singles, window=3, margin=1):
+        *sources, fused = map(_edges, strip)
+        for source in sources:
+            weaker = np.minimum(source.strength, fused.strength)
+            stronger = np.maximum(source.strength, fused.strength)
+            ratio = weaker / np.maximum(stronger, np.float32(_NO_EDGE))
+            preserved += _sum(_quality(ratio, source, fused) * source.strength)
+            total += _sum(source.strength)
     return preserved / total
 
 
@@ -81,15 +84,16 @@ def edge_preservation_uint8(greys: Greys) -> float:
     """
     if _without_edges(greys):
         return 0.0
-    *sources, fused = (_edges_as_conv2(plane / 255.0) for plane in greys.planes)
     preserved = total = 0.0
-    for source in sources:
-        weaker = np.minimum(source.strength, fused.strength)
-        stronger = np.maximum(source.strength, fused.strength)
-        ratio = weaker / np.maximum(stronger, _NO_EDGE)
-        ratio = np.where(source.strength == fused.strength, fused.strength, ratio)
-        preserved += float(np.sum(_quality(ratio, source, fused) * source.strength))
-        total += float(np.sum(source.strength))
+    for strip in strips(greys.doubles, window=3, margin=1):
+        *sources, fused = (_edges_as_conv2(plane / 255.0) for plane in strip)
+        for source in sources:
+            weaker = np.minimum(source.strength, fused.strength)
+            stronger = np.maximum(source.strength, fused.strength)
+            ratio = weaker / np.maximum(stronger, _NO_EDGE)
+            ratio = np.where(source.strength == fused.strength, fused.strength, ratio)
+            preserved += _sum(_quality(ratio, source, fused) * source.strength)
+            total += _sum(source.strength)
     return preserved / total
 
 
@@ -99,23 +103,22 @@ def _without_edges(greys: Greys) -> bool:
 
 
 def _edges(grey: Single) -> _Edges:
-    """Sobel gradient of a picture on the 0..255 scale with a black frame, ``H x W``."""
-    framed = np.pad(grey, 1)
-    right = np.asarray(cv2.Sobel(framed, cv2.CV_32F, 1, 0))[1:-1, 1:-1]
-    down = np.asarray(cv2.Sobel(framed, cv2.CV_32F, 0, 1))[1:-1, 1:-1]
+    """Sobel gradient where its 3 x 3 window fits, on the 0..255 scale."""
+    right = np.asarray(cv2.Sobel(grey, cv2.CV_32F, 1, 0))[1:-1, 1:-1]
+    down = np.asarray(cv2.Sobel(grey, cv2.CV_32F, 0, 1))[1:-1, 1:-1]
     vertical = np.abs(right) < _VERTICAL
-    slope: Single = np.asarray(-down / (right + vertical), dtype=np.float32)  # never divides by 0
-    orientation = np.where(vertical, np.float32(np.pi / 2), np.arctan(slope))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        slope: Single = np.divide(down, -right)
+    orientation = np.where(vertical, np.float32(np.pi / 2), np.arctan(slope, out=slope))
     return _Edges(np.sqrt(right * right + down * down), orientation)
 
 
-def _edges_as_conv2(grey: Grey) -> _Edges:
+def _edges_as_conv2(grey: Double) -> _Edges:
     """The same on the [0, 1] scale, in float64, in the order of MATLAB's conv2."""
     height, width = grey.shape
-    framed = np.pad(grey, 1)
 
-    def neighbour(row: int, column: int) -> Grey:
-        return framed[row : row + height, column : column + width]
+    def neighbour(row: int, column: int) -> Double:
+        return grey[row : height - 2 + row, column : width - 2 + column]
 
     first, second, third = ([neighbour(row, column) for row in (2, 1, 0)] for column in (2, 1, 0))
     across = -first[0] - 2.0 * first[1] - first[2] + third[0] + 2.0 * third[1] + third[2]
@@ -130,8 +133,8 @@ def _quality(
 ) -> NDArray[np.floating[Any]]:
     """Quality in [0, 1] with which each pixel's edge of a source appears in the fused picture."""
     turned = np.abs(source.orientation - fused.orientation)
-    strength = 1.0 + np.exp(_KAPPA_G * ratio - _KAPPA_G * _SIGMA_G)
-    orientation = 1.0 + np.exp(_KAPPA_A * (1.0 - _SIGMA_A) - (_KAPPA_A / (np.pi / 2)) * turned)
+    strength = 1.0 + cv2.exp(_KAPPA_G * ratio - _KAPPA_G * _SIGMA_G)
+    orientation = 1.0 + cv2.exp(_KAPPA_A * (1.0 - _SIGMA_A) - (_KAPPA_A * 2.0 / math.pi) * turned)
     return np.asarray(_GAMMA_G * _GAMMA_A / (strength * orientation))
 
 

@@ -6,8 +6,8 @@ import numpy as np
 
 from piafusion.metrics._inputs import Greys
 from piafusion.metrics._spec import ALL, Arithmetic, MetricSpec
-from piafusion.metrics._windows import ROUNDING
-from piafusion.metrics.ssim import TAPS, similarity, ssim_moments
+from piafusion.metrics._windows import ROUNDING, moments_in_strips
+from piafusion.metrics.ssim import TAPS, similarity
 
 
 def weighted_fusion_quality(greys: Greys) -> float:
@@ -31,14 +31,17 @@ def weighted_fusion_quality(greys: Greys) -> float:
         G. Piella, H. Heijmans, A new quality metric for image fusion, IEEE International
         Conference on Image Processing, 2003.
     """
-    local = greys.once(ssim_moments)
-    infrared, visible, _ = local.variances
-    both_flat = infrared + visible < ROUNDING
-    infrared, visible = infrared + 0.5 * both_flat, visible + 0.5 * both_flat
-    share = infrared / (infrared + visible)
-    of_infrared, of_visible = similarity(local, 0), similarity(local, 1)
-    quality = of_visible + share * (of_infrared - of_visible)
-    return float(np.average(quality, weights=np.maximum(infrared, visible)))
+    quality = total = 0.0
+    for local in moments_in_strips(greys.planes, TAPS):
+        infrared, visible, _ = local.variances
+        both_flat = infrared + visible < ROUNDING
+        infrared, visible = infrared + 0.5 * both_flat, visible + 0.5 * both_flat
+        share = infrared / (infrared + visible)
+        of_infrared, of_visible = similarity(local, 0), similarity(local, 1)
+        weight = np.maximum(infrared, visible)
+        quality += float(np.sum(weight * (of_visible + share * (of_infrared - of_visible))))
+        total += float(np.sum(weight))
+    return quality / total
 
 
 SPECS = (

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from piafusion.metrics._inputs import Greys
 from piafusion.metrics._spec import ALL, Arithmetic, MetricSpec
+from piafusion.metrics._strips import strips
 from piafusion.metrics._windows import ROUNDING, Moments, gaussian, moments, smooth
 from piafusion.metrics.ssim import similarity
 
@@ -34,16 +35,24 @@ def similarity_based_quality(greys: Greys) -> float:
         C. Yang, J.-Q. Zhang, X.-R. Wang, X. Liu, A novel similarity based quality metric for image
         fusion, Information Fusion 9(2), 2008, with the constants of Z. Liu's toolbox.
     """
-    infrared, visible, _ = greys.planes
-    with_fused = moments(greys.planes, _TAPS)
-    agreement = similarity(_of_sources(with_fused, smooth(infrared * visible, _TAPS)), 0, _C, _C)
-    with_fused = _without_rounding(with_fused)
+    quality, count = 0.0, 0
+    for strip in strips(greys.planes, _TAPS.size):
+        planes = [plane.astype(np.float64) for plane in strip]
+        with_fused = moments(planes, _TAPS)
+        between = _of_sources(with_fused, smooth(planes[0] * planes[1], _TAPS))
+        quality += float(_quality(_without_rounding(with_fused), between).sum())
+        count += with_fused.means[0].size
+    return quality / count
+
+
+def _quality(with_fused: Moments, of_sources: Moments) -> NDArray[np.float64]:
+    """Quality in each window, from the moments with the fused picture and of the sources."""
+    agreement = similarity(of_sources, 0, _C, _C)
     of_infrared, of_visible = (similarity(with_fused, source, _C, _C) for source in (0, 1))
     variance, other = with_fused.variances[0] + _C, with_fused.variances[1] + _C
     share = variance / (variance + other)
     shared = of_visible + share * (of_infrared - of_visible)
-    better = np.maximum(of_infrared, of_visible)
-    return float(np.where(agreement >= _AGREE, shared, better).mean())
+    return np.where(agreement >= _AGREE, shared, np.maximum(of_infrared, of_visible))
 
 
 def _of_sources(local: Moments, mean_product: NDArray[np.float64]) -> Moments:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from piafusion.metrics._inputs import Grey, Greys
 from piafusion.metrics._spec import ALL, Arithmetic, MetricSpec
-from piafusion.metrics._windows import Moments, gaussian, moments
+from piafusion.metrics._windows import Moments, gaussian, moments_in_strips
 
 TAPS = gaussian(11, 1.5)
 """Window of SSIM along one axis."""
@@ -18,6 +20,8 @@ C1, C2 = (0.01 * 255.0) ** 2, (0.03 * 255.0) ** 2
 
 WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
 """Exponents of MS-SSIM's scales, finest first."""
+
+Pair = NDArray[np.float64]
 
 
 def structural_similarity(greys: Greys) -> float:
@@ -37,8 +41,7 @@ def structural_similarity(greys: Greys) -> float:
         Z. Wang, A. C. Bovik, H. R. Sheikh, E. P. Simoncelli, Image quality assessment: from error
         visibility to structural similarity, IEEE Transactions on Image Processing 13(4), 2004.
     """
-    local = greys.once(ssim_moments)
-    return sum(float(similarity(local, source).mean()) for source in (0, 1)) / 2.0
+    return float(np.mean(greys.once(_finest)[0]))
 
 
 def multiscale_structural_similarity(greys: Greys) -> float:
@@ -62,22 +65,14 @@ def multiscale_structural_similarity(greys: Greys) -> float:
         Z. Wang, E. P. Simoncelli, A. C. Bovik, Multi-scale structural similarity for image quality
         assessment, Asilomar Conference on Signals, Systems and Computers, 2003.
     """
-    planes, local = list(greys.planes), greys.once(ssim_moments)
-    product = np.ones(2)
-    for scale, weight in enumerate(WEIGHTS):
-        if scale:
-            planes = [_halve(plane) for plane in planes]
-            local = moments(planes, TAPS)
-        coarsest = scale == len(WEIGHTS) - 1
-        compare = similarity if coarsest else contrast_and_structure
-        means = [float(compare(local, source).mean()) for source in (0, 1)]
-        product *= np.maximum(means, 0.0) ** weight
+    planes: list[Grey] = list(greys.planes)
+    product = np.maximum(greys.once(_finest)[1], 0.0) ** WEIGHTS[0]
+    for scale, weight in enumerate(WEIGHTS[1:], start=2):
+        planes = [_halve(plane) for plane in planes]
+        of_all, of_structure = _means(planes)
+        coarsest = scale == len(WEIGHTS)
+        product *= np.maximum(of_all if coarsest else of_structure, 0.0) ** weight
     return float(product.mean())
-
-
-def ssim_moments(greys: Greys) -> Moments:
-    """Local moments in the window of SSIM; ask for them through `Greys.once`."""
-    return moments(greys.planes, TAPS)
 
 
 def similarity(local: Moments, source: int, c1: float = C1, c2: float = C2) -> NDArray[np.float64]:
@@ -93,9 +88,23 @@ def contrast_and_structure(local: Moments, source: int, c2: float = C2) -> NDArr
     return np.asarray((2.0 * local.covariances[source] + c2) / spread)
 
 
-def _halve(plane: Grey) -> Grey:
+def _finest(greys: Greys) -> tuple[Pair, Pair]:
+    return _means(greys.planes)
+
+
+def _means(planes: Sequence[Grey]) -> tuple[Pair, Pair]:
+    """Mean similarity of the fused picture to either source, and that without luminance."""
+    of_all, of_structure, count = np.zeros(2), np.zeros(2), 0
+    for local in moments_in_strips(planes, TAPS):
+        of_all += [similarity(local, source).sum() for source in (0, 1)]
+        of_structure += [contrast_and_structure(local, source).sum() for source in (0, 1)]
+        count += local.means[0].size
+    return of_all / count, of_structure / count
+
+
+def _halve(plane: Grey) -> NDArray[np.float64]:
     height, width = plane.shape
-    even = np.pad(plane, ((0, height % 2), (0, width % 2)), mode="edge")
+    even = np.pad(plane, ((0, height % 2), (0, width % 2)), mode="edge").astype(np.float64)
     size = (even.shape[1] // 2, even.shape[0] // 2)
     return np.asarray(cv2.resize(even, size, interpolation=cv2.INTER_AREA), dtype=np.float64)
 

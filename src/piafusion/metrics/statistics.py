@@ -8,6 +8,7 @@ import numpy as np
 
 from piafusion.metrics._inputs import Greys
 from piafusion.metrics._spec import FUSED, Arithmetic, MetricSpec
+from piafusion.metrics._strips import strips
 
 
 def standard_deviation(greys: Greys) -> float:
@@ -25,7 +26,12 @@ def standard_deviation(greys: Greys) -> float:
         Y.-J. Rao, In-fibre Bragg grating sensors, Measurement Science and Technology 8(4), 1997,
         by which the field cites it.
     """
-    return float(np.std(greys.fused))
+    mean = greys.fused.mean(dtype=np.float64)
+    squares = 0.0
+    for (strip,) in strips([greys.fused], window=1):
+        deviation = np.subtract(strip, mean, dtype=np.float64)
+        squares += float(np.vdot(deviation, deviation))
+    return math.sqrt(squares / greys.fused.size)
 
 
 def standard_deviation_uint8(greys: Greys) -> float:
@@ -35,7 +41,8 @@ def standard_deviation_uint8(greys: Greys) -> float:
     and its square stops at 255. So only pixels above the mean count, and none for more than 16
     levels: the value is at most sqrt(255), and says little of contrast.
     """
-    above = np.floor(np.maximum(greys.fused - greys.fused.mean(), 0.0) + 0.5)
+    fused = greys.doubles[2]
+    above = np.floor(np.maximum(fused - fused.mean(), 0.0) + 0.5)
     return math.sqrt(np.mean(np.minimum(above * above, 255.0)))
 
 
@@ -57,8 +64,8 @@ def spatial_frequency(greys: Greys) -> float:
         A. M. Eskicioglu, P. S. Fisher, Image quality measures and their performance,
         IEEE Transactions on Communications 43(12), 1995.
     """
-    along_rows = np.diff(greys.fused, axis=1)
-    along_columns = np.diff(greys.fused, axis=0)
+    along_rows = np.diff(greys.doubles[2], axis=1)
+    along_columns = np.diff(greys.doubles[2], axis=0)
     return math.sqrt(np.mean(along_rows**2) + np.mean(along_columns**2))
 
 
@@ -86,7 +93,7 @@ def average_gradient(greys: Greys) -> float:
         images using regional saliency extraction and multi-scale image decomposition, Optics
         Communications 341, 2015.
     """
-    down, right = np.gradient(greys.fused)
+    down, right = np.gradient(greys.doubles[2])
     height, width = greys.fused.shape
     strength = np.sqrt((right * right + down * down) / 2.0)
     return float(strength.sum() / ((height - 1) * (width - 1)))

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from piafusion.metrics._inputs import Grey, Greys
+from piafusion.metrics._inputs import Double, Grey, Greys
 from piafusion.metrics._spec import ALL, Arithmetic, MetricSpec
+from piafusion.metrics._strips import strips
 from piafusion.metrics._windows import FLAT, Moments, gaussian, moments, smooth
 
 WINDOWS = (17, 9, 5, 3)
@@ -18,6 +20,8 @@ MINIMUM_SIZE = 41
 
 _NOISE = 2.0  # variance of the noise of the eye, sigma_nsq
 _FACTORS = 16  # so many information ratios are multiplied before the logarithm is taken
+
+Product = Callable[[Double, Double], Double]
 
 
 def visual_information_fidelity(greys: Greys) -> float:
@@ -42,7 +46,8 @@ def visual_information_fidelity(greys: Greys) -> float:
         Image Processing 15(2), 2006, in the authors' pixel-domain form, vifp_mscale.
     """
     # Variances do not see the mean; without it less is lost to rounding in E[x^2] - E[x]^2.
-    return _fidelity([plane - plane.mean() for plane in greys.planes], saturate=False)
+    centres = [float(plane.mean(dtype=np.float64)) for plane in greys.planes]
+    return _fidelity(greys.planes, centres, np.multiply)
 
 
 def visual_information_fidelity_uint8(greys: Greys) -> float:
@@ -51,49 +56,65 @@ def visual_information_fidelity_uint8(greys: Greys) -> float:
     There MATLAB multiplies uint8 pictures, so that most variances of the finest scale come out as
     0 and the three coarser scales decide. Pictures of fewer than 16 levels keep their variances.
     """
-    return _fidelity(list(greys.planes), saturate=True)
+    return _fidelity(greys.planes, [0.0, 0.0, 0.0], _saturated_product)
 
 
-def _fidelity(planes: list[Grey], *, saturate: bool) -> float:
+def _fidelity(planes: Sequence[Grey], centres: list[float], product: Product) -> float:
+    """Sum over both sources; at the finest scale `product` stands for multiplication."""
     kept = np.zeros(2)
     present = np.zeros(2)
     for side in WINDOWS:
         taps = gaussian(side, side / 5.0)
-        finest = side == WINDOWS[0]
-        if not finest:
-            planes = [np.ascontiguousarray(smooth(p, taps)[::2, ::2]) for p in planes]
-        local = moments(planes, taps, _saturated_product if saturate and finest else np.multiply)
-        kept += _kept_information(local)
-        present += [_sum_of_logs(v * (v >= FLAT) / _NOISE + 1.0) for v in local.variances[:2]]
+        if side != WINDOWS[0]:
+            planes = [_halve(p, centre, taps) for p, centre in zip(planes, centres, strict=True)]
+            centres, product = [0.0, 0.0, 0.0], np.multiply
+        for strip in strips(planes, side):
+            local = moments(list(map(_centred, strip, centres)), taps, product)
+            for source in (0, 1):
+                of_source, of_fused = _information(local, source)
+                present[source] += of_source
+                kept[source] += of_fused
     return math.fsum(k / p for k, p in zip(kept, present, strict=True) if p > 0)
 
 
-def _kept_information(local: Moments) -> list[float]:
-    """Information in nats at one scale that the fused picture keeps of either source."""
-    *sources, fused = local.variances
-    fused_varies = fused >= FLAT
-    kept = []
-    for variance, covariance in zip(sources, local.covariances, strict=True):
-        # Channel model: fused = gain * source + noise, with a gain that is never negative.
-        gained = np.maximum(covariance, 0.0)
-        gained *= fused_varies & (variance >= FLAT)
-        gain = gained / (variance + FLAT)
-        noise = fused - gain * gained
-        np.maximum(noise, FLAT, out=noise)
-        noise += _NOISE
-        gain *= gain
-        gain *= variance
-        gain /= noise
-        gain += 1.0
-        kept.append(_sum_of_logs(gain))
-    return kept
+def _centred(strip: Grey, centre: float) -> Double:
+    return np.subtract(strip, centre, dtype=np.float64)
 
 
-def _saturated_product(one: Grey, other: Grey) -> Grey:
+def _halve(plane: Grey, centre: float, taps: Double) -> Double:
+    """Smooth a picture and keep every second pixel."""
+    parts = strips([plane], taps.size)
+    return np.concatenate([smooth(_centred(part, centre), taps)[::2, ::2] for (part,) in parts])
+
+
+def _information(local: Moments, source: int) -> tuple[float, float]:
+    """Information in nats that is in a source, and that the fused picture keeps of it.
+
+    The moments are overwritten.
+    """
+    variance, fused = local.variances[source], local.variances[2]
+    variance *= variance >= FLAT
+    present = variance * (1.0 / _NOISE)
+    present += 1.0
+    # Channel model: fused = gain * source + noise, with a gain that is never negative.
+    gained = np.maximum(local.covariances[source], 0.0, out=local.covariances[source])
+    gained *= fused >= FLAT
+    gain = gained / (variance + FLAT)
+    noise = np.subtract(fused, gain * gained, out=gained)
+    np.maximum(noise, FLAT, out=noise)
+    noise += _NOISE
+    gain *= gain
+    gain *= variance
+    gain /= noise
+    gain += 1.0
+    return _sum_of_logs(present), _sum_of_logs(gain)
+
+
+def _saturated_product(one: Double, other: Double) -> Double:
     return np.minimum(one * other, 255.0)
 
 
-def _sum_of_logs(factors: Grey) -> float:
+def _sum_of_logs(factors: Double) -> float:
     """Sum of the logarithms of 1 or more, up to 1e17: that of their products, which is quicker."""
     rows = len(factors) - len(factors) % _FACTORS
     stacked = factors[:rows].reshape(-1, _FACTORS, factors.shape[1])

@@ -26,6 +26,7 @@ BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
             [],
             ["images: ", "of 2 right", "of 140 right", "balanced", "street_D to street_D, 1:"],
         ),
+        ("metrics", ["--rounds", "1"], ["milliseconds", "| VIF |", "the paper's four"]),
         ("agreement", ["--pairs", "1"], ["torch - onnx", "piafusion-fast", "paper"]),
     ],
 )
@@ -37,6 +38,7 @@ def test_benchmark_runs(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setattr(sys, "argv", [name, str(demo_scenes_root()), *options])
+    monkeypatch.syspath_prepend(BENCHMARKS)
     runpy.run_path(str(BENCHMARKS / f"{name}.py"), run_name="__main__")
     printed = capsys.readouterr().out
     for word in words:

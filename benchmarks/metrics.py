@@ -1,4 +1,4 @@
-"""Time the metrics on one core, beside a plain NumPy and SciPy version of the same formulas.
+"""Time the metrics in one thread, beside a plain NumPy and SciPy version of the same formulas.
 
     python benchmarks/metrics.py DATA [--rounds 15] [--plain-rounds 1]
 
@@ -11,7 +11,6 @@ ones. Largest deviation is between the two.
 from __future__ import annotations
 
 import argparse
-import os
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -44,8 +43,6 @@ def main() -> None:
     parser.add_argument("--plain-rounds", type=int, default=1)
     options = parser.parse_args()
     cv2.setNumThreads(1)
-    if hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
 
     pair = dataset_pairs(options.data).pairs[0]
     ir, vi = read_pair(pair.infrared, pair.visible)
@@ -68,7 +65,7 @@ def main() -> None:
             plain[name].append(_time(lambda name=name: METRICS[name](*doubles)))
         deviations[name] = abs(values[name] - METRICS[name](*doubles))
 
-    print(f"{width}x{height}, {options.rounds} rounds, milliseconds on one core\n")
+    print(f"{width}x{height}, {options.rounds} rounds, milliseconds, one thread\n")
     print("| metric | least | median | processor | plain | times | deviation |")
     print("| --- | --- | --- | --- | --- | --- | --- |")
     for label, names in sets.items():

@@ -102,3 +102,52 @@ def test_fractional_luminance_goes_to_the_nearest_level() -> None:
 def test_all_256_levels_count_apart() -> None:
     ramp = np.arange(256, dtype=np.uint8).reshape(16, 16)
     assert mi(ramp, ramp, ramp) == pytest.approx(16.0, abs=1e-12)
+
+
+def bits(name: str, infrared: U8, visible: U8, fused: U8, convention: str = "float") -> float:
+    return evaluate(infrared, visible, fused, metrics=[name], convention=convention)[name]
+
+
+@given(pictures)
+@settings(max_examples=20, deadline=None)
+def test_en_is_the_entropy_of_the_fused_picture(fused: U8) -> None:
+    blank = np.zeros_like(fused)
+    expected = pytest.approx(entropy(fused.ravel().tolist()), abs=1e-12)
+    for convention in ("float", "uint8"):
+        assert bits("EN", blank, blank, fused, convention) == expected
+
+
+def test_en_by_hand() -> None:
+    # A half, a quarter, two eighths: 1/2 + 2/4 + 2 * 3/8 bits.
+    fused = np.array([[0, 0, 0, 0, 7, 7, 8, 255]], dtype=np.uint8)
+    assert bits("EN", fused, fused, fused) == pytest.approx(1.75, abs=1e-14)
+    assert bits("EN", fused, fused, np.zeros_like(fused)) == 0.0
+    ramp = np.arange(256, dtype=np.uint8).reshape(16, 16)
+    assert bits("EN", ramp, ramp, ramp) == pytest.approx(8.0, abs=1e-12)
+
+
+@given(pictures, coarse_pictures, coarse_pictures)
+@settings(max_examples=30, deadline=None)
+def test_nmi_agrees_with_entropies(infrared: U8, visible: U8, fused: U8) -> None:
+    expected = 0.0
+    for source in (infrared, visible):
+        alone = entropy(source.ravel().tolist()) + entropy(fused.ravel().tolist())
+        expected += 2 * by_entropies(source, fused) / alone if alone > 0 else 0.0
+    assert bits("NMI", infrared, visible, fused) == pytest.approx(expected, abs=1e-12)
+
+
+def test_nmi_of_equal_and_of_constant_pictures() -> None:
+    picture = np.array([[0, 1], [254, 255]], dtype=np.uint8)
+    constant = np.full_like(picture, 3)
+    assert bits("NMI", picture, picture, picture) == pytest.approx(2.0, abs=1e-12)
+    assert bits("NMI", picture, picture, constant) == 0.0
+    assert bits("NMI", constant, constant, constant) == 0.0
+    assert bits("NMI", constant, picture, picture) == pytest.approx(1.0, abs=1e-12)
+
+
+def test_uint8_merges_the_two_highest_levels_of_the_joint_histogram() -> None:
+    # Entropies 2 bits each, joint entropy of {0}, {1} and twice {254, 255}: 1.5 bits.
+    picture = np.array([[0, 1], [254, 255]], dtype=np.uint8)
+    assert bits("MI", picture, picture, picture, "uint8") == pytest.approx(5.0, abs=1e-14)
+    lower = np.array([[0, 1], [252, 253]], dtype=np.uint8)
+    assert bits("MI", lower, lower, lower, "uint8") == pytest.approx(4.0, abs=1e-14)

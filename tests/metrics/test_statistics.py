@@ -93,3 +93,41 @@ def test_order_of_pixels_matters_to_sf_alone() -> None:
     fine = np.array([[0, 9, 0, 9], [9, 0, 9, 0]], dtype=np.uint8)
     assert score(coarse)[0] == score(fine)[0]
     assert score(coarse)[1] < score(fine)[1]
+
+
+def one(name: str, fused: NDArray[np.generic], convention: str = "float") -> float:
+    blank = np.zeros(fused.shape[:2], dtype=np.uint8)
+    return evaluate(blank, blank, fused, metrics=[name], convention=convention)[name]
+
+
+def test_ag_by_hand() -> None:
+    # On a ramp of 2 per pixel each gradient is (2, 0): sqrt(2) at 12 pixels, over 2 x 3.
+    ramp = np.tile(np.arange(0, 8, 2, dtype=np.uint8), (3, 1))
+    assert one("AG", ramp) == pytest.approx(math.sqrt(2) * 12 / 6, rel=1e-15)
+    assert one("AG", np.full((4, 5), 200, dtype=np.uint8)) == 0.0
+    checks = np.array([[0, 255], [255, 0]], dtype=np.uint8)
+    assert one("AG", checks) == pytest.approx(1020)
+
+
+@given(unit_pictures, st.floats(0.01, 1), st.floats(0, 0.5))
+@settings(max_examples=30, deadline=None)
+def test_ag_is_linear_in_contrast_and_blind_to_brightness(
+    fused: F64, gain: float, offset: float
+) -> None:
+    expected = pytest.approx(gain * one("AG", fused), rel=1e-9, abs=1e-9)
+    assert one("AG", fused * gain + offset) == expected
+    assert one("AG", fused.T * gain) == expected
+
+
+def test_uint8_sd_counts_what_is_above_the_mean_up_to_16_levels() -> None:
+    # Mean 15.5; above it 20 by 4.5, which rounds to 5, and 42 by 26.5: 27, its square stops at 255.
+    fused = np.array([[0, 0], [20, 42]], dtype=np.uint8)
+    assert one("SD", fused, "uint8") == pytest.approx(math.sqrt((25 + 255) / 4), rel=1e-15)
+    assert one("SD", np.full((3, 3), 9, dtype=np.uint8), "uint8") == 0.0
+
+
+@given(unit_pictures)
+@settings(max_examples=20, deadline=None)
+def test_uint8_sf_is_on_the_unit_scale(fused: F64) -> None:
+    levels = np.floor(fused * 255 + 0.5).astype(np.uint8)
+    assert one("SF", levels, "uint8") == pytest.approx(one("SF", levels) / 255, rel=1e-12)

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from scipy.signal import convolve2d
 
+from benchmarks.plain_metrics import METRICS
 from piafusion.errors import ImageError
 from piafusion.metrics import evaluate
 from piafusion.metrics.vif import MINIMUM_SIZE
@@ -33,46 +33,13 @@ def textured(seed: int, height: int = 48, width: int = 53) -> F64:
     return total / total.max()
 
 
-def vifp_by_convolution(reference: F64, distorted: F64) -> float:
-    """Sheikh and Bovik's vifp_mscale, line by line, on the 0..255 scale."""
-    kept = present = 0.0
-    for scale in range(1, 5):
-        side = 2 ** (5 - scale) + 1
-        axis = np.arange(side) - (side - 1) / 2
-        window = np.exp(-(axis[:, None] ** 2 + axis[None, :] ** 2) / (2 * (side / 5) ** 2))
-        window /= window.sum()
-        if scale > 1:
-            reference = convolve2d(reference, window, mode="valid")[::2, ::2]
-            distorted = convolve2d(distorted, window, mode="valid")[::2, ::2]
-        mean_r = convolve2d(reference, window, mode="valid")
-        mean_d = convolve2d(distorted, window, mode="valid")
-        var_r = convolve2d(reference**2, window, mode="valid") - mean_r**2
-        var_d = convolve2d(distorted**2, window, mode="valid") - mean_d**2
-        covariance = convolve2d(reference * distorted, window, mode="valid") - mean_r * mean_d
-        var_r, var_d = np.maximum(var_r, 0), np.maximum(var_d, 0)
-        gain = covariance / (var_r + 1e-10)
-        noise = var_d - gain * covariance
-        gain[var_r < 1e-10] = 0
-        noise[var_r < 1e-10] = var_d[var_r < 1e-10]
-        var_r[var_r < 1e-10] = 0
-        gain[var_d < 1e-10] = 0
-        noise[var_d < 1e-10] = 0
-        noise[gain < 0] = var_d[gain < 0]
-        gain[gain < 0] = 0
-        noise[noise <= 1e-10] = 1e-10
-        kept += np.log10(1 + gain**2 * var_r / (noise + 2)).sum()
-        present += np.log10(1 + var_r / 2).sum()
-    return float(kept / present)
-
-
 @given(seeds, st.integers(41, 160), st.integers(41, 70))
 @settings(max_examples=15, deadline=None)
 def test_agrees_with_convolutions(seed: int, height: int, width: int) -> None:
     infrared, visible, noise = (textured(seed + i, height, width) for i in range(3))
     fused = 0.5 * infrared + 0.3 * visible + 0.2 * noise
     visible[:20, :20] = 0.25  # flat windows as well
-    expected = vifp_by_convolution(infrared * 255, fused * 255)
-    expected += vifp_by_convolution(visible * 255, fused * 255)
+    expected = METRICS["VIF"](infrared * 255, visible * 255, fused * 255)
     assert vif(infrared, visible, fused) == pytest.approx(expected, rel=1e-9)
 
 
@@ -141,3 +108,27 @@ def test_too_small(shape: tuple[int, int]) -> None:
 def test_smallest_size_is_enough() -> None:
     picture = textured(6, MINIMUM_SIZE, MINIMUM_SIZE)
     assert math.isclose(vif(picture, picture, picture), 2.0, abs_tol=1e-7)
+
+
+def test_uint8_products_stop_at_255() -> None:
+    picture = (textured(8) * 255).astype(np.uint8)
+    fused = (textured(9) * 255).astype(np.uint8)
+    as_uint8 = evaluate(picture, picture, fused, metrics=["VIF"], convention="uint8")["VIF"]
+    assert as_uint8 != pytest.approx(vif(picture, picture, fused / 255), rel=1e-3)
+
+
+def test_uint8_of_pictures_below_16_levels_is_float() -> None:
+    dim = [(textured(seed) * 15).astype(np.uint8) for seed in range(3)]
+    as_float, as_uint8 = (
+        evaluate(*dim, metrics=["VIF"], convention=convention)["VIF"]
+        for convention in ("float", "uint8")
+    )
+    assert as_uint8 == pytest.approx(as_float, rel=1e-6)
+
+
+@pytest.mark.parametrize("level", [0, 10, 255])
+def test_uint8_of_a_constant_source_adds_nothing(level: int) -> None:
+    constant = np.full((50, 60), level, dtype=np.uint8)
+    fused = (textured(3, 50, 60) * 255).astype(np.uint8)
+    value = evaluate(constant, constant, fused, metrics=["VIF"], convention="uint8")["VIF"]
+    assert value == pytest.approx(0.0, abs=1e-6)

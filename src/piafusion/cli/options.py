@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sized
 from pathlib import Path
 from typing import Annotated, TypeVar
 
@@ -26,14 +26,19 @@ RunOption = Annotated[
 ]
 
 
-def track(items: Sequence[Item], label: str, *, every: float = 5.0) -> Iterator[Item]:
+def track(
+    items: Iterable[Item], label: str, *, total: int | None = None, every: float = 5.0
+) -> Iterator[Item]:
     """Yield the items and show how far it is: a bar on a terminal, plain lines otherwise.
 
     Args:
         items: What to go through.
         label: What is being done, for example "fusing".
+        total: How many they are, if they cannot tell themselves.
         every: Seconds between plain lines; nothing is printed for work that is shorter.
     """
+    if total is None and isinstance(items, Sized):
+        total = len(items)
     if sys.stderr.isatty():
         from rich.console import Console
         from rich.progress import (
@@ -51,11 +56,11 @@ def track(items: Sequence[Item], label: str, *, every: float = 5.0) -> Iterator[
             TimeRemainingColumn(),
         )
         with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-            yield from progress.track(items, description=label)
+            yield from progress.track(items, total=total, description=label)
         return
     last = time.monotonic()
     for done, item in enumerate(items):
         if time.monotonic() - last >= every:
             last = time.monotonic()
-            print(f"{label}: {done} of {len(items)}", file=sys.stderr)
+            print(f"{label}: {done} of {total}", file=sys.stderr)
         yield item

@@ -5,7 +5,7 @@
 >>> picture = np.array([[0, 255], [0, 255]], dtype=np.uint8)
 >>> evaluate(picture, picture, picture, metrics=["MI", "SD"])
 {'MI': 2.0, 'SD': 127.5}
->>> SPECS["MI"].direction, SPECS["MI"].unit
+>>> SPECS["MI"].direction, SPECS["MI"].float.unit
 ('higher', 'bit')
 """
 
@@ -18,16 +18,44 @@ from typing import Any
 from numpy.typing import NDArray
 
 from piafusion.errors import ImageError, UsageError
-from piafusion.metrics import information, qabf, statistics, vif
+from piafusion.metrics import (
+    correlation,
+    difference,
+    fmi,
+    information,
+    nabf,
+    qabf,
+    qcb,
+    qcv,
+    qw,
+    qy,
+    ssim,
+    statistics,
+    vif,
+)
 from piafusion.metrics._inputs import read_greys
 from piafusion.metrics._spec import MetricSpec
 
-__all__ = ["CONVENTIONS", "SPECS", "MetricSpec", "evaluate"]
+__all__ = ["CONVENTIONS", "SPECS", "MetricSpec", "check_names", "evaluate"]
 
-CONVENTIONS: tuple[str, ...] = ("float",)
-"""Arithmetic that `evaluate` can follow; ``"float"`` is that of the later papers' code."""
+CONVENTIONS: tuple[str, ...] = ("float", "uint8")
+"""Arithmetic that `evaluate` can follow: that of later papers' code, and MATLAB's on uint8."""
 
-_FAMILIES = (information, statistics, vif, qabf)
+_FAMILIES = (
+    information,
+    statistics,
+    correlation,
+    difference,
+    ssim,
+    vif,
+    qabf,
+    nabf,
+    fmi,
+    qcb,
+    qcv,
+    qw,
+    qy,
+)
 
 SPECS: Mapping[str, MetricSpec] = MappingProxyType(
     {spec.name: spec for family in _FAMILIES for spec in family.SPECS}
@@ -53,25 +81,24 @@ def evaluate(
         visible: The same height and width; dtype and colour may differ.
         fused: The same height and width; dtype and colour may differ.
         metrics: Names out of `SPECS`.
-        convention: ``"float"``, float64 arithmetic on the 0..255 scale.
+        convention: ``"float"``, floating arithmetic on the 0..255 scale, or ``"uint8"``: all
+            pictures are rounded to whole grey levels, and metrics whose spec says so follow the
+            saturating arithmetic or the scale of the MATLAB code behind the published sheets.
 
     Returns:
         A value for each name, in the order asked for. Units, directions and ranges are in `SPECS`;
-        the answers for constant pictures are 0 and explained with each metric.
+        the answers for constant pictures are explained with each metric. None is ever NaN; PSNR
+        of three equal pictures is infinite.
 
     Raises:
         SizeMismatchError: The three heights and widths are not the same.
         ImageError: A picture has a wrong dtype, shape or value (NaN, float outside [0, 1]), or is
-            too small for a metric (VIF needs 41 x 41 pixels, SF 2 x 2).
+            too small for a metric (MS-SSIM needs 176 x 176 pixels, VIF 41 x 41).
         UsageError: Unknown metric or convention.
     """
-    specs = _choose(metrics)
-    if convention not in CONVENTIONS:
-        raise UsageError(
-            f"expected a convention out of {', '.join(CONVENTIONS)}, found {convention!r}; "
-            "choose one of these or leave the argument out"
-        )
-    greys = read_greys(infrared, visible, fused)
+    check_names(metrics, convention)
+    specs = [SPECS[name] for name in metrics]
+    greys = read_greys(infrared, visible, fused, whole_levels=convention == "uint8")
     height, width = greys.fused.shape
     for spec in specs:
         if min(height, width) < spec.minimum_size:
@@ -80,10 +107,11 @@ def evaluate(
                 f"{spec.minimum_size} pixels, found {width}x{height}; "
                 f"leave {spec.name} out or score a larger picture"
             )
-    return {spec.name: spec.function(greys) for spec in specs}
+    return {spec.name: spec.arithmetic(convention).function(greys) for spec in specs}
 
 
-def _choose(metrics: Sequence[str]) -> list[MetricSpec]:
+def check_names(metrics: Sequence[str], convention: str) -> None:
+    """Raise `UsageError` unless all metrics and the convention are known."""
     if isinstance(metrics, str):
         raise UsageError(
             f"expected a list of metric names, found the string {metrics!r}; "
@@ -95,4 +123,8 @@ def _choose(metrics: Sequence[str]) -> list[MetricSpec]:
             f"expected metrics out of {', '.join(SPECS)}, found {', '.join(map(repr, unknown))}; "
             "check spelling and capitals"
         )
-    return [SPECS[name] for name in metrics]
+    if convention not in CONVENTIONS:
+        raise UsageError(
+            f"expected a convention out of {', '.join(CONVENTIONS)}, found {convention!r}; "
+            "choose one of these or leave the argument out"
+        )

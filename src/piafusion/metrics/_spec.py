@@ -8,6 +8,24 @@ from typing import Literal
 
 from piafusion.metrics._inputs import Greys
 
+FUSED: tuple[str, ...] = ("fused",)
+ALL: tuple[str, ...] = ("infrared", "visible", "fused")
+
+
+@dataclass(frozen=True)
+class Arithmetic:
+    """A metric in one convention.
+
+    Attributes:
+        function: Computes the value from three grey pictures.
+        range: Smallest and largest value that the definition allows, in `unit`.
+        unit: Unit of the value, or an empty string for a pure number.
+    """
+
+    function: Callable[[Greys], float]
+    range: tuple[float, float]
+    unit: str = ""
+
 
 @dataclass(frozen=True)
 class MetricSpec:
@@ -16,17 +34,22 @@ class MetricSpec:
     Attributes:
         name: The name that `evaluate` takes and that tables show.
         direction: Which way is better, ``"higher"`` or ``"lower"``.
-        range: Smallest and largest value that the definition allows, in the metric's own unit.
-        unit: Unit of the value, or an empty string for a pure number.
+        inputs: Which of the three pictures the value depends on.
         reference: Where the metric was defined.
-        function: Computes the value from three grey pictures in the float convention.
+        float: The metric in the float convention.
+        uint8: The metric in the uint8 convention, where its arithmetic or its unit differs;
+            None where both conventions are the same on whole grey levels.
         minimum_size: Least height and least width, in pixels, on which it is defined.
     """
 
     name: str
     direction: Literal["higher", "lower"]
-    range: tuple[float, float]
-    unit: str
+    inputs: tuple[str, ...]
     reference: str
-    function: Callable[[Greys], float]
+    float: Arithmetic
+    uint8: Arithmetic | None = None
     minimum_size: int = 1
+
+    def arithmetic(self, convention: str) -> Arithmetic:
+        """Return the metric in the convention ``"float"`` or ``"uint8"``."""
+        return self.uint8 if convention == "uint8" and self.uint8 else self.float

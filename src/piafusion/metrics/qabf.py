@@ -2,28 +2,39 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from piafusion.metrics._inputs import Grey, Greys
-from piafusion.metrics._spec import MetricSpec
+from piafusion.metrics._inputs import Double, Greys, Single
+from piafusion.metrics._spec import ALL, Arithmetic, MetricSpec
 from piafusion.metrics._strips import strips
 
 # The sigmoids' constants, in the paper's names: strength (g) and orientation (a).
 _GAMMA_G, _KAPPA_G, _SIGMA_G = 0.9994, -15.0, 0.5
 _GAMMA_A, _KAPPA_A, _SIGMA_A = 0.9879, -22.0, 0.8
 
-_VERTICAL = 5e-4
-"""A horizontal derivative smaller than this counts as 0.
+_VERTICAL = 5e-3
+"""A horizontal derivative smaller than this, in grey levels, counts as 0.
 
-Luminance of uint8 colour comes in steps of 0.001, so that a smaller value is rounding; without
-the limit its sign would decide between the orientations +90 and -90 degrees.
+Float pictures are whole levels up to rounding; without the limit the sign of a rounding error
+would decide between the orientations +90 and -90 degrees. The luminance of 16-bit colour comes
+in finer steps; there the limit is 0.3 degrees on an edge of a level.
 """
 
-_NO_EDGE = 1e-300  # keeps 0/0 out; such pixels have weight 0
+_NO_EDGE = 1e-30  # keeps 0/0 out; such pixels have weight 0
+
+
+@dataclass(frozen=True)
+class _Edges:
+    """Gradient of a picture: strength, and orientation in radians, in (-pi/2, pi/2]."""
+
+    strength: NDArray[np.floating[Any]]
+    orientation: NDArray[np.floating[Any]]
 
 
 def edge_preservation(greys: Greys) -> float:
@@ -35,14 +46,13 @@ def edge_preservation(greys: Greys) -> float:
     reach 0.9748, not 1: the sigmoids do not.
 
     As in the field's code (VIFB, MEFB) the pictures are continued by black, so that their frame
-    counts as an edge, 0.03 of the mean score on TNO; and orientations lie in (-90, 90] degrees and
-    are compared without wrapping round. Unlike that code, two equal gradients have ratio 1 as in
-    the paper, not the gradient itself; this changes uint8 scores by less than 0.0006.
+    counts as an edge, 0.03 of the mean score on TNO; and orientations are compared without
+    wrapping round. Unlike that code, two equal gradients have ratio 1 as in the paper.
 
     Two constant sources have no edges to preserve; the answer is then 0.
 
     Args:
-        greys: Three ``H x W`` float64 pictures on the 0..255 scale.
+        greys: Three ``H x W`` float64 pictures on the 0..255 scale; float32 inside.
 
     Returns:
         0 to 1; higher is better.
@@ -51,54 +61,94 @@ def edge_preservation(greys: Greys) -> float:
         C. S. Xydeas, V. Petrovic, Objective image fusion performance measure,
         Electronics Letters 36(4), 2000.
     """
-    if all(source.min() == source.max() for source in greys.sources):
+    if _without_edges(greys):
         return 0.0
-    framed = [np.pad(plane, 1) for plane in (*greys.sources, greys.fused)]
     preserved = total = 0.0
-    for strip in strips(framed, window=3):
+    for strip in strips(greys.singles, window=3, margin=1):
         *sources, fused = map(_edges, strip)
         for source in sources:
-            preserved += float(np.sum(_preservation(source, fused) * source.strength))
-            total += float(np.sum(source.strength))
+            weaker = np.minimum(source.strength, fused.strength)
+            stronger = np.maximum(source.strength, fused.strength)
+            ratio = weaker / np.maximum(stronger, np.float32(_NO_EDGE))
+            preserved += _sum(_quality(ratio, source, fused) * source.strength)
+            total += _sum(source.strength)
     return preserved / total
 
 
-@dataclass(frozen=True)
-class _Edges:
-    """Gradient of a picture: strength, and orientation in radians."""
+def edge_preservation_uint8(greys: Greys) -> float:
+    """Qabf as in the published sheet: two equal gradients have their strength as ratio.
 
-    strength: Grey
-    orientation: NDArray[np.float64]
+    The MATLAB code works on the [0, 1] scale and divides the smaller gradient by the larger; where
+    both are the same it takes the gradient itself for the ratio. Whether two gradients are the
+    same is decided by rounding: the six products are summed column by column, as conv2 does.
+    """
+    if _without_edges(greys):
+        return 0.0
+    preserved = total = 0.0
+    for strip in strips(greys.doubles, window=3, margin=1):
+        *sources, fused = (_edges_as_conv2(plane / 255.0) for plane in strip)
+        for source in sources:
+            weaker = np.minimum(source.strength, fused.strength)
+            stronger = np.maximum(source.strength, fused.strength)
+            ratio = weaker / np.maximum(stronger, _NO_EDGE)
+            ratio = np.where(source.strength == fused.strength, fused.strength, ratio)
+            preserved += _sum(_quality(ratio, source, fused) * source.strength)
+            total += _sum(source.strength)
+    return preserved / total
 
 
-def _edges(grey: Grey) -> _Edges:
-    """Sobel gradient where its 3 x 3 window fits: ``H x W`` becomes ``H-2 x W-2``."""
-    right = np.asarray(cv2.Sobel(grey, cv2.CV_64F, 1, 0))[1:-1, 1:-1]
-    down = np.asarray(cv2.Sobel(grey, cv2.CV_64F, 0, 1))[1:-1, 1:-1]
-    strength = np.asarray(cv2.magnitude(right, down), dtype=np.float64)
+def _without_edges(greys: Greys) -> bool:
+    """Both sources are constant."""
+    return all(source.min() == source.max() for source in greys.sources)
+
+
+def _edges(grey: Single) -> _Edges:
+    """Sobel gradient where its 3 x 3 window fits, on the 0..255 scale."""
+    right = np.asarray(cv2.Sobel(grey, cv2.CV_32F, 1, 0))[1:-1, 1:-1]
+    down = np.asarray(cv2.Sobel(grey, cv2.CV_32F, 0, 1))[1:-1, 1:-1]
     vertical = np.abs(right) < _VERTICAL
-    slope = -down / (right + vertical)  # never divides by 0
-    return _Edges(strength, np.where(vertical, np.pi / 2, np.arctan(slope)))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        slope: Single = np.divide(down, -right)
+    orientation = np.where(vertical, np.float32(np.pi / 2), np.arctan(slope, out=slope))
+    return _Edges(np.sqrt(right * right + down * down), orientation)
 
 
-def _preservation(source: _Edges, fused: _Edges) -> NDArray[np.float64]:
+def _edges_as_conv2(grey: Double) -> _Edges:
+    """The same on the [0, 1] scale, in float64, in the order of MATLAB's conv2."""
+    height, width = grey.shape
+
+    def neighbour(row: int, column: int) -> Double:
+        return grey[row : height - 2 + row, column : width - 2 + column]
+
+    first, second, third = ([neighbour(row, column) for row in (2, 1, 0)] for column in (2, 1, 0))
+    across = -first[0] - 2.0 * first[1] - first[2] + third[0] + 2.0 * third[1] + third[2]
+    up = first[0] - first[2] + 2.0 * second[0] - 2.0 * second[2] + third[0] - third[2]
+    vertical = across == 0
+    orientation = np.where(vertical, np.pi / 2, np.arctan(up / (across + vertical)))
+    return _Edges(np.sqrt(across * across + up * up), orientation)
+
+
+def _quality(
+    ratio: NDArray[np.floating[Any]], source: _Edges, fused: _Edges
+) -> NDArray[np.floating[Any]]:
     """Quality in [0, 1] with which each pixel's edge of a source appears in the fused picture."""
-    weaker = np.minimum(source.strength, fused.strength)
-    stronger = np.maximum(source.strength, fused.strength)
-    ratio = weaker / np.maximum(stronger, _NO_EDGE)
-    agreement = 1.0 - np.abs(source.orientation - fused.orientation) / (np.pi / 2)
-    strength = 1.0 + np.exp(_KAPPA_G * (ratio - _SIGMA_G))
-    orientation = 1.0 + np.exp(_KAPPA_A * (agreement - _SIGMA_A))
-    return _GAMMA_G * _GAMMA_A / (strength * orientation)
+    turned = np.abs(source.orientation - fused.orientation)
+    strength = 1.0 + cv2.exp(_KAPPA_G * ratio - _KAPPA_G * _SIGMA_G)
+    orientation = 1.0 + cv2.exp(_KAPPA_A * (1.0 - _SIGMA_A) - (_KAPPA_A * 2.0 / math.pi) * turned)
+    return np.asarray(_GAMMA_G * _GAMMA_A / (strength * orientation))
+
+
+def _sum(values: NDArray[np.floating[Any]]) -> float:
+    return float(values.sum(dtype=np.float64))
 
 
 SPECS = (
     MetricSpec(
         name="Qabf",
         direction="higher",
-        range=(0.0, 1.0),
-        unit="",
+        inputs=ALL,
         reference="Xydeas, Petrovic, Electronics Letters 36(4), 2000",
-        function=edge_preservation,
+        float=Arithmetic(edge_preservation, range=(0.0, 1.0)),
+        uint8=Arithmetic(edge_preservation_uint8, range=(0.0, 1.0)),
     ),
 )

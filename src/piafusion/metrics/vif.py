@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
 
-import cv2
 import numpy as np
-from numpy.typing import NDArray
 
-from piafusion.metrics._inputs import Grey, Greys
-from piafusion.metrics._spec import MetricSpec
+from piafusion.metrics._inputs import Double, Grey, Greys
+from piafusion.metrics._spec import ALL, Arithmetic, MetricSpec
 from piafusion.metrics._strips import strips
+from piafusion.metrics._windows import FLAT, Moments, gaussian, moments, smooth
 
 WINDOWS = (17, 9, 5, 3)
 """Side of the Gaussian window at each scale, finest first; its sigma is a fifth of the side."""
@@ -19,7 +19,9 @@ MINIMUM_SIZE = 41
 """41 shrinks to 17, 7 and 3 pixels, on which the last 3 x 3 window still fits once."""
 
 _NOISE = 2.0  # variance of the noise of the eye, sigma_nsq
-_TINY = 1e-10  # variances below this are rounding errors of a flat window
+_FACTORS = 16  # so many information ratios are multiplied before the logarithm is taken
+
+Product = Callable[[Double, Double], Double]
 
 
 def visual_information_fidelity(greys: Greys) -> float:
@@ -44,60 +46,90 @@ def visual_information_fidelity(greys: Greys) -> float:
         Image Processing 15(2), 2006, in the authors' pixel-domain form, vifp_mscale.
     """
     # Variances do not see the mean; without it less is lost to rounding in E[x^2] - E[x]^2.
-    planes = [plane - plane.mean() for plane in (*greys.sources, greys.fused)]
+    centres = [float(plane.mean(dtype=np.float64)) for plane in greys.planes]
+    return _fidelity(greys.planes, centres, np.multiply)
+
+
+def visual_information_fidelity_uint8(greys: Greys) -> float:
+    """VIF as in the published sheet: at the finest scale products stop at 255.
+
+    There MATLAB multiplies uint8 pictures, so that most variances of the finest scale come out as
+    0 and the three coarser scales decide. Pictures of fewer than 16 levels keep their variances.
+    """
+    return _fidelity(greys.planes, [0.0, 0.0, 0.0], _saturated_product)
+
+
+def _fidelity(planes: Sequence[Grey], centres: list[float], product: Product) -> float:
+    """Sum over both sources; at the finest scale `product` stands for multiplication."""
     kept = np.zeros(2)
     present = np.zeros(2)
     for side in WINDOWS:
-        taps = _gaussian(side)
+        taps = gaussian(side, side / 5.0)
         if side != WINDOWS[0]:
-            planes = [np.ascontiguousarray(_smooth(p, taps)[::2, ::2]) for p in planes]
-        for strip in strips(planes, window=side):
-            kept_here, present_here = _information(strip, taps)
-            kept += kept_here
-            present += present_here
+            planes = [_halve(p, centre, taps) for p, centre in zip(planes, centres, strict=True)]
+            centres, product = [0.0, 0.0, 0.0], np.multiply
+        for strip in strips(planes, side):
+            local = moments(list(map(_centred, strip, centres)), taps, product)
+            for source in (0, 1):
+                of_source, of_fused = _information(local, source)
+                present[source] += of_source
+                kept[source] += of_fused
     return math.fsum(k / p for k, p in zip(kept, present, strict=True) if p > 0)
 
 
-def _information(planes: list[Grey], taps: NDArray[np.float64]) -> tuple[list[float], list[float]]:
-    """Information in nats at one scale that the fused picture keeps of, and that is in, sources."""
-    *sources, fused = planes
-    fused_mean = _smooth(fused, taps)
-    fused_variance = _smooth(fused * fused, taps) - fused_mean * fused_mean
-    kept, present = [], []
-    for source in sources:
-        mean = _smooth(source, taps)
-        variance = _smooth(source * source, taps) - mean * mean
-        variance *= variance >= _TINY  # flat windows hold nothing
-        covariance = _smooth(source * fused, taps) - mean * fused_mean
-        # Channel model: fused = gain * source + noise, with a gain that is never negative.
-        gain = np.maximum(covariance, 0.0) / (variance + _TINY)
-        noise = np.maximum(fused_variance - gain * covariance, 0.0)
-        kept.append(float(np.log1p(gain * gain * variance / (noise + _NOISE)).sum()))
-        present.append(float(np.log1p(variance / _NOISE).sum()))
-    return kept, present
+def _centred(strip: Grey, centre: float) -> Double:
+    return np.subtract(strip, centre, dtype=np.float64)
 
 
-def _gaussian(side: int) -> NDArray[np.float64]:
-    offsets = np.arange(side) - side // 2
-    taps = np.exp(-0.5 * (offsets / (side / 5.0)) ** 2)
-    return np.asarray(taps / taps.sum(), dtype=np.float64)
+def _halve(plane: Grey, centre: float, taps: Double) -> Double:
+    """Smooth a picture and keep every second pixel."""
+    parts = strips([plane], taps.size)
+    return np.concatenate([smooth(_centred(part, centre), taps)[::2, ::2] for (part,) in parts])
 
 
-def _smooth(plane: Grey, taps: NDArray[np.float64]) -> Grey:
-    """Separable filter, only where the window fits: ``H x W`` becomes ``H-n+1 x W-n+1``."""
-    margin = taps.size // 2
-    smooth = np.asarray(cv2.sepFilter2D(plane, cv2.CV_64F, taps, taps), dtype=np.float64)
-    return smooth[margin:-margin, margin:-margin]
+def _information(local: Moments, source: int) -> tuple[float, float]:
+    """Information in nats that is in a source, and that the fused picture keeps of it.
+
+    The moments are overwritten.
+    """
+    variance, fused = local.variances[source], local.variances[2]
+    variance *= variance >= FLAT
+    present = variance * (1.0 / _NOISE)
+    present += 1.0
+    # Channel model: fused = gain * source + noise, with a gain that is never negative.
+    gained = np.maximum(local.covariances[source], 0.0, out=local.covariances[source])
+    gained *= fused >= FLAT
+    gain = gained / (variance + FLAT)
+    noise = np.subtract(fused, gain * gained, out=gained)
+    np.maximum(noise, FLAT, out=noise)
+    noise += _NOISE
+    gain *= gain
+    gain *= variance
+    gain /= noise
+    gain += 1.0
+    return _sum_of_logs(present), _sum_of_logs(gain)
+
+
+def _saturated_product(one: Double, other: Double) -> Double:
+    return np.minimum(one * other, 255.0)
+
+
+def _sum_of_logs(factors: Double) -> float:
+    """Sum of the logarithms of 1 or more, up to 1e17: that of their products, which is quicker."""
+    rows = len(factors) - len(factors) % _FACTORS
+    stacked = factors[:rows].reshape(-1, _FACTORS, factors.shape[1])
+    whole = float(np.log(np.multiply.reduce(stacked, axis=1)).sum())
+    return whole + float(np.log(factors[rows:]).sum())
 
 
 SPECS = (
     MetricSpec(
         name="VIF",
         direction="higher",
-        range=(0.0, math.inf),
-        unit="",
+        inputs=ALL,
         reference="Sheikh, Bovik, IEEE Transactions on Image Processing 15(2), 2006",
-        function=visual_information_fidelity,
+        float=Arithmetic(visual_information_fidelity, range=(0.0, math.inf)),
+        uint8=Arithmetic(visual_information_fidelity_uint8, range=(0.0, math.inf)),
         minimum_size=MINIMUM_SIZE,
     ),
 )

@@ -1,0 +1,77 @@
+"""Local means, variances and covariances in Gaussian windows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from piafusion.metrics._strips import strips
+
+F64 = NDArray[np.float64]
+
+FLAT = 1e-10
+"""VIF's limit, on the 0..255 scale: a variance below it belongs to a flat window."""
+
+ROUNDING = 1e-8
+"""Variance that rounding can give to a flat window; one pixel off by a level has 1e-6 or more."""
+
+
+class Moments(NamedTuple):
+    """Moments of infrared, visible and fused picture at each place where the window fits."""
+
+    means: list[F64]
+    variances: list[F64]
+    covariances: list[F64]
+    """Of infrared with fused, and of visible with fused."""
+
+
+def gaussian(side: int, sigma: float) -> F64:
+    """Weights of a Gaussian window along one axis: `side` of them (odd), their sum 1."""
+    offsets = np.arange(side) - side // 2
+    taps = np.exp(-0.5 * (offsets / sigma) ** 2)
+    return np.asarray(taps / taps.sum(), dtype=np.float64)
+
+
+def smooth(plane: F64, taps: F64) -> F64:
+    """Separable filter, only where the window fits: ``H x W`` becomes ``H-n+1 x W-n+1``."""
+    margin = taps.size // 2
+    smoothed = np.asarray(cv2.sepFilter2D(plane, cv2.CV_64F, taps, taps), dtype=np.float64)
+    return smoothed[margin:-margin, margin:-margin]
+
+
+def moments(
+    planes: Sequence[F64], taps: F64, product: Callable[[F64, F64], F64] = np.multiply
+) -> Moments:
+    """Moments of three pictures in one window.
+
+    Args:
+        planes: Infrared, visible and fused, each ``H x W`` and no smaller than the window.
+        taps: The window's weights along one axis.
+        product: What stands for multiplication of two pictures.
+
+    Returns:
+        Arrays of ``H-n+1 x W-n+1``. Variances are 0 or more.
+    """
+    means = [smooth(plane, taps) for plane in planes]
+    variances = []
+    for plane, mean in zip(planes, means, strict=True):
+        variance = smooth(product(plane, plane), taps)
+        variance -= mean * mean
+        variances.append(np.maximum(variance, 0.0, out=variance))
+    *sources, fused = planes
+    covariances = []
+    for source, mean in zip(sources, means, strict=False):
+        covariance = smooth(product(source, fused), taps)
+        covariance -= mean * means[2]
+        covariances.append(covariance)
+    return Moments(means, variances, covariances)
+
+
+def moments_in_strips(planes: Sequence[NDArray[Any]], taps: F64) -> Iterator[Moments]:
+    """Yield the moments of three pictures of any floating type, strip after strip."""
+    for strip in strips(planes, taps.size):
+        yield moments([plane.astype(np.float64) for plane in strip], taps)

@@ -76,6 +76,6 @@ def test_illumination(piafusion, tmp_path: Path) -> None:
 
 def test_models(piafusion) -> None:
     done = piafusion("models")
-    assert "piafusion-fast (default)" in done.out
+    assert "piafusion (default)" in done.out
     assert "1,076,785" in done.out
     assert json.loads(piafusion("models", "--json").out)["paper"]["parameters"] == 1_076_785

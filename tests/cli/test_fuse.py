@@ -40,7 +40,7 @@ def test_folders(piafusion, pair_folders, tmp_path: Path) -> None:
 def test_json(piafusion, pair_folders, tmp_path: Path) -> None:
     done = piafusion("fuse", *pair_folders, "-o", tmp_path / "out", "--json")
     report = json.loads(done.out)
-    assert report["model"] == "piafusion-fast"
+    assert report["model"] == "piafusion"
     assert report["failed"] == []
     assert [Path(item["output"]).name for item in report["fused"]] == ["1D.png", "2N.png", "3N.png"]
     assert report["fused"][0]["width"] == 64

@@ -3,8 +3,8 @@ import math
 import pytest
 import torch
 
-from piafusion.models.blocks import conv, exchange_differences, leaky
-from tests.tolerances import FLOAT32
+from piafusion.models.blocks import common_features, conv, exchange_differences, leaky
+from tests.tolerances import FLOAT32, FLOAT32_SUMS
 
 
 def sigmoid(value: float) -> float:
@@ -45,6 +45,14 @@ def test_exchange_leaves_equal_features_alone_and_mirrors() -> None:
     swapped_infrared, swapped_visible = exchange_differences(other, features)
     torch.testing.assert_close(to_infrared, swapped_visible)
     torch.testing.assert_close(to_visible, swapped_infrared)
+
+
+def test_the_exchange_as_printed_gives_both_modalities_the_same() -> None:
+    infrared, visible = torch.randn(2, 2, 3, 4, 5, generator=torch.Generator().manual_seed(1))
+    for features in exchange_differences(infrared, visible):
+        common = common_features(infrared, visible)
+        torch.testing.assert_close(features, common, atol=FLOAT32_SUMS, rtol=0)
+    assert not torch.allclose(common, visible, atol=0.1)
 
 
 def test_leaky_slope() -> None:

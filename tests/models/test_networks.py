@@ -1,3 +1,5 @@
+import math
+
 import pytest
 import torch
 from torch import nn
@@ -5,7 +7,7 @@ from torch import nn
 from piafusion.errors import UsageError, WeightsError
 from piafusion.models import build, dump, load
 from piafusion.models.illumination import IlluminationNet
-from piafusion.models.mixing import MixingFusionNet
+from piafusion.models.mixing import MixingFusionNet, MixingFusionSizes
 from piafusion.models.paper import ProgressiveFusionNet
 from tests.tolerances import FLOAT32
 
@@ -35,17 +37,12 @@ def test_paper_has_the_parameters_of_table_1() -> None:
     assert parameters(ProgressiveFusionNet()) == by_hand
 
 
-def test_fast_has_the_parameters_counted_by_hand() -> None:
-    stems = 2 * conv_parameters(16, 32, 3)
-    by_hand = stems + 4 * conv_parameters(32, 32, 3) + conv_parameters(64, 32, 3)
-    assert by_hand == 64_736
-    assert parameters(MixingFusionNet()) == by_hand
-
-
-def test_piafusion_is_wider_and_deeper() -> None:
-    stems = 2 * conv_parameters(16, 48, 3)
-    layers = 5 * conv_parameters(48, 48, 3) + conv_parameters(96, 48, 3)
-    assert parameters(build("piafusion")) == stems + layers + conv_parameters(48, 32, 3)
+def test_the_mixing_networks_have_the_parameters_counted_by_hand() -> None:
+    for name, width, layers in (("piafusion-fast", 32, 3), ("piafusion", 48, 5)):
+        stems = 2 * conv_parameters(1, width, 12)
+        residual = layers * conv_parameters(width, width, 3)
+        by_hand = stems + residual + conv_parameters(width, 2 * 4 * 4, 3)
+        assert parameters(build(name)) == by_hand
 
 
 def test_illumination_has_the_parameters_of_figure_4() -> None:
@@ -130,23 +127,37 @@ def test_paper_exchanges_after_layers_2_3_and_4_only(monkeypatch: pytest.MonkeyP
 
 
 @torch.no_grad()
-def test_fast_with_a_silent_head_averages_the_sources() -> None:
+def test_a_silent_head_takes_the_brighter_source_softly() -> None:
     network = MixingFusionNet().eval()
     network.head.weight.zero_()
-    network.head.bias.zero_()  # weight sigmoid(0) = 1/2, correction tanh(0) = 0
-    infrared, luminance = images(1, 1, 10, 11), images(1, 1, 10, 11, seed=1)
-    torch.testing.assert_close(network(infrared, luminance), (infrared + luminance) / 2)
+    network.head.bias.zero_()
+    infrared = torch.full((1, 1, 10, 11), 0.5)
+    for step in (-0.4, -0.1, 0.0, 0.1, 0.4):
+        share = 1 / (1 + math.exp(20 * step))  # of infrared, luminance being brighter by `step`
+        expected = infrared + (1 - share) * step
+        torch.testing.assert_close(network(infrared, infrared + step), expected)
 
 
 @torch.no_grad()
-def test_fast_mixes_and_corrects_as_documented() -> None:
+def test_the_head_shifts_the_mix_and_corrects_it() -> None:
     network = MixingFusionNet().eval()
     network.head.weight.zero_()
-    network.head.bias[:16] = 20.0  # weight 1: infrared alone
+    network.head.bias[:16] = 40.0  # weight 1: infrared alone, even where it is darker
     network.head.bias[16:] = 0.1
     infrared = 0.2 + 0.2 * images(1, 1, 8, 8)
     expected = infrared + 0.5 * torch.tanh(torch.tensor(0.1))
     torch.testing.assert_close(network(infrared, images(1, 1, 8, 8, seed=1)), expected)
+
+
+@torch.no_grad()
+def test_each_output_pixel_comes_from_its_own_channel_of_its_block() -> None:
+    network = MixingFusionNet().eval()
+    network.head.weight.zero_()
+    network.head.bias.zero_()
+    network.head.bias[16 + 4 * 2 + 3] = 0.3  # correction of row 2, column 3 of each block
+    grey = torch.full((1, 1, 11, 9), 0.5)
+    changed = (network(grey, grey) - grey).nonzero()[:, 2:].tolist()
+    assert changed == [[2, 3], [2, 7], [6, 3], [6, 7], [10, 3], [10, 7]]
 
 
 @torch.no_grad()
@@ -167,6 +178,17 @@ def test_weights_survive_saving(name: str) -> None:
     assert type(copy) is type(network)
     for key, tensor in network.state_dict().items():
         torch.testing.assert_close(copy.state_dict()[key], tensor, atol=FLOAT32, rtol=0)
+
+
+def test_networks_of_ones_own_size_survive_saving_and_only_ours_have_sizes() -> None:
+    sizes = MixingFusionSizes(stride=2, window=6, width=8, residual_layers=1)
+    network = build("piafusion-fast", sizes).eval()
+    copy = load(dump("piafusion-fast", network)).eval()
+    assert copy.sizes == sizes
+    pair = images(1, 1, 13, 10), images(1, 1, 13, 10, seed=1)
+    assert torch.equal(copy(*pair), network(*pair))
+    with pytest.raises(UsageError, match="expected one of piafusion, piafusion-fast"):
+        build("paper", sizes)
 
 
 def test_unknown_or_damaged_networks_are_refused() -> None:

@@ -6,6 +6,7 @@ import torch
 from piafusion.training.losses import (
     FusionLoss,
     auxiliary_intensity_loss,
+    coarse_structure_loss,
     gradient_magnitude,
     illumination_cross_entropy,
     illumination_loss,
@@ -132,3 +133,19 @@ def test_infrared_edges_are_not_asked_for_in_white() -> None:
         assert loss["texture"].item() == pytest.approx(0, abs=1e-5)
         if share < 1:
             assert signed_texture_loss(fused, edge, sky).item() > 0.1
+
+
+def test_the_coarse_loss_sees_soft_edges_that_neither_source_has() -> None:
+    luminance, infrared = flat(0.3, 64, 64), flat(0.5, 64, 64)
+    maximum = torch.maximum(infrared, luminance)
+    assert coarse_structure_loss(maximum, infrared, luminance) == 0
+    assert coarse_structure_loss(maximum - 0.1, infrared, luminance) < 1e-6  # no edge
+    blotch = maximum - 0.2 * torch.linspace(0, 1, 64).expand(1, 1, 64, 64)  # from one to the other
+    # per block of 8 a fall of 0.2 * 8 / 63, Sobel 8 times that inside, 4 times at both ends
+    fall = 0.2 / 63
+    expected = fall * 8 * (8 * 6 + 4 * 2) / 8 + fall * 16 * (8 * 2 + 4 * 2) / 4
+    assert coarse_structure_loss(blotch, infrared, luminance).item() == pytest.approx(expected)
+    detail = maximum.clone()
+    detail[..., ::2] += 0.1
+    detail[..., 1::2] -= 0.1
+    assert coarse_structure_loss(detail, infrared, luminance) < 1e-6

@@ -24,6 +24,11 @@ from piafusion.weights import load_manifest, read_weights
 from tests.conftest import scene
 
 TINY = {"steps": "8", "batch": "2", "crop": "16", "checkpoint_every": "2"}
+FAST = {**TINY, "loss.fidelity": "0", "loss.edges": "0"}  # these two need larger crops
+
+
+def tiny(preset: str) -> dict[str, str]:
+    return FAST if preset == "fast" else TINY
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +46,7 @@ def weights_of(folder: Path) -> dict[str, torch.Tensor]:
 
 
 def test_a_run_is_repeatable_and_says_what_it_was(data: Path, tmp_path: Path) -> None:
-    settings = resolve("fast", data, TINY)
+    settings = resolve("fast", data, FAST)
     for name in ("one", "two"):
         run.start(settings, tmp_path / name)
     one, two = weights_of(tmp_path / "one"), weights_of(tmp_path / "two")
@@ -51,7 +56,8 @@ def test_a_run_is_repeatable_and_says_what_it_was(data: Path, tmp_path: Path) ->
     assert record["pairs"] == 3
     assert record["steps"] == 8
     assert record["command"].endswith(
-        "--preset fast --set steps=8 --set batch=2 --set crop=16 --set checkpoint_every=2"
+        "--preset fast --set steps=8 --set batch=2 --set crop=16 --set checkpoint_every=2 "
+        "--set loss.fidelity=0.0 --set loss.edges=0.0"
     )
     assert (tmp_path / "one" / "log" / "metrics.csv").is_file()
 
@@ -60,7 +66,7 @@ def test_a_run_is_repeatable_and_says_what_it_was(data: Path, tmp_path: Path) ->
 def test_a_killed_run_resumes_to_the_result_of_an_unbroken_one(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, preset: str
 ) -> None:
-    settings = resolve(preset, data, TINY)
+    settings = resolve(preset, data, tiny(preset))
     run.start(settings, tmp_path / "whole")
     draw = CropSampler.__call__
 
@@ -73,7 +79,7 @@ def test_a_killed_run_resumes_to_the_result_of_an_unbroken_one(
     with pytest.raises(KeyError, match="power"):
         run.start(settings, tmp_path / "broken")
     assert not (tmp_path / "broken" / run.WEIGHTS).exists()
-    stopped = resolve(preset, data, {**TINY, "stop": "4"})
+    stopped = resolve(preset, data, {**tiny(preset), "stop": "4"})
     run.start(stopped, tmp_path / "stopped")
     kept = torch.load(tmp_path / "broken" / run.CHECKPOINT)["state_dict"]
     for key, tensor in weights_of(tmp_path / "stopped").items():
@@ -89,7 +95,7 @@ def test_a_killed_run_resumes_to_the_result_of_an_unbroken_one(
 
 
 def test_runs_that_cannot_start_or_resume(data: Path, tmp_path: Path) -> None:
-    settings = resolve("fast", data, {**TINY, "steps": "2"})
+    settings = resolve("fast", data, {**FAST, "steps": "2"})
     with pytest.raises(UsageError, match="expected a training run"):
         run.resume(tmp_path / "none", settings)
     run.start(settings, tmp_path / "done")
@@ -102,7 +108,7 @@ def test_runs_that_cannot_start_or_resume(data: Path, tmp_path: Path) -> None:
 
 
 def test_a_diverged_run_stops_with_the_step(data: Path, tmp_path: Path) -> None:
-    settings = resolve("fast", data, {**TINY, "learning_rate": "1e30", "gradient_clip": "1e30"})
+    settings = resolve("fast", data, {**FAST, "learning_rate": "1e30", "gradient_clip": "1e30"})
     with pytest.raises(TrainingError, match=r"step \d: expected a finite loss, found .*nan"):
         run.start(settings, tmp_path / "run")
     assert not (tmp_path / "run" / run.WEIGHTS).exists()
@@ -112,7 +118,7 @@ def test_a_diverged_run_stops_with_the_step(data: Path, tmp_path: Path) -> None:
 def test_a_gradient_beyond_the_limit_stops_the_run_with_its_batch(
     data: Path, tmp_path: Path
 ) -> None:
-    settings = resolve("fast", data, {**TINY, "gradient_limit": "1e-9"})
+    settings = resolve("fast", data, {**FAST, "gradient_limit": "1e-9"})
     with pytest.raises(
         TrainingError,
         match=r"step 0: expected a gradient norm of at most 1e-09, .*[123][DN] at row",
@@ -127,7 +133,7 @@ def test_a_gradient_beyond_the_limit_stops_the_run_with_its_batch(
 def test_validation_by_light_chooses_the_weights(
     tmp_path: Path, preset: str, pictures_in_blocks: Path
 ) -> None:
-    changes = {**TINY, "validation": "2", "validate_every": "2"}
+    changes = {**tiny(preset), "validation": "2", "validate_every": "2"}
     folder = tmp_path / "run"
     run.start(resolve(preset, pictures_in_blocks, changes), folder)
     record = json.loads((folder / run.RECORD).read_text())
@@ -159,7 +165,7 @@ def test_a_run_can_start_from_weights(data: Path, tmp_path: Path) -> None:
     settings = resolve(
         "fast",
         data,
-        {**TINY, "steps": "1", "start_from": "piafusion-fast", "learning_rate": "1e-9"},
+        {**FAST, "steps": "1", "start_from": "piafusion-fast", "learning_rate": "1e-9"},
     )
     run.start(settings, tmp_path / "run")
     before = read_weights("piafusion-fast", "safetensors", "fusion")
@@ -175,7 +181,8 @@ def test_a_run_can_start_from_weights(data: Path, tmp_path: Path) -> None:
 
 def test_two_processes_train_what_one_does(data: Path, tmp_path: Path) -> None:
     """Plain Eq. 12 is a mean over crops, so sharing a batch changes nothing but rounding."""
-    steps = ("--set", "steps=3", "--set", "batch=4", "--set", "crop=16")
+    changes = {**FAST, "steps": "3", "batch": "4"}
+    steps = [part for name, value in changes.items() for part in ("--set", f"{name}={value}")]
     for devices in ("1", "2"):
         command = (
             *(sys.executable, "-m", "piafusion", "train", "fusion", str(data), *steps),
@@ -193,7 +200,7 @@ def test_two_processes_train_what_one_does(data: Path, tmp_path: Path) -> None:
 
 
 def test_mixed_precision_runs(data: Path, tmp_path: Path) -> None:
-    run.start(resolve("fast", data, {**TINY, "hardware.precision": "bf16-mixed"}), tmp_path / "run")
+    run.start(resolve("fast", data, {**FAST, "hardware.precision": "bf16-mixed"}), tmp_path / "run")
     assert all(tensor.isfinite().all() for tensor in weights_of(tmp_path / "run").values())
 
 
@@ -209,13 +216,29 @@ def test_an_interrupted_run_leaves_no_weights(
 
     monkeypatch.setattr(CropSampler, "__call__", press_control_c)
     with pytest.raises((TrainingError, KeyboardInterrupt, SystemExit)):
-        run.start(resolve("fast", data, TINY), tmp_path / "run")
+        run.start(resolve("fast", data, FAST), tmp_path / "run")
     assert not (tmp_path / "run" / run.WEIGHTS).exists()
     assert (tmp_path / "run" / run.CHECKPOINT).exists()
 
 
+def test_a_network_of_ones_own_size_can_be_trained(data: Path, tmp_path: Path) -> None:
+    changes = {**FAST, "steps": "1", "sizes.width": "8", "sizes.residual_layers": "1"}
+    run.start(resolve("fast", data, changes), tmp_path / "run")
+    sizes = load((tmp_path / "run" / run.WEIGHTS).read_bytes()).sizes
+    assert (sizes.stride, sizes.window, sizes.width, sizes.residual_layers) == (4, 12, 8, 1)
+    with pytest.raises(UsageError, match="sizes: expected one of piafusion, piafusion-fast"):
+        run.start(
+            resolve(
+                "paper",
+                data,
+                {f"sizes.{k}": "4" for k in ("stride", "window", "width", "residual_layers")},
+            ),
+            tmp_path / "paper",
+        )
+
+
 def test_training_lowers_the_loss(data: Path, tmp_path: Path) -> None:
-    run.start(resolve("fast", data, {**TINY, "steps": "60", "batch": "4"}), tmp_path / "run")
+    run.start(resolve("fast", data, {**FAST, "steps": "60", "batch": "4"}), tmp_path / "run")
     infrared, visible = scene(32, 40)
     maximum = np.maximum(infrared, visible[..., 1]).astype(float)
     errors = []
@@ -245,6 +268,7 @@ def test_presets_are_valid_and_say_their_command(data: Path) -> None:
         "gradient": 50,
         "texture": "magnitude",
         "target": "maximum",
+        "coarse": 0,
         "fidelity": 0,
         "edges": 0,
     }
@@ -259,6 +283,9 @@ def test_presets_are_valid_and_say_their_command(data: Path) -> None:
         ({"loss.colour": "1"}, r"'loss\.colour'"),
         ({"loss.texture": "rough"}, r"'loss\.texture'"),
         ({"model.width": "3"}, "'model' has no parts"),
+        ({"sizes.window": "11"}, "a window of 11 cannot surround a block of 4 evenly"),
+        ({"sizes.depth": "3"}, r"'sizes\.depth'"),
+        ({"crop": "40"}, "the fidelity term needs crops of at least 41 pixels, found 40"),
     ],
 )
 def test_unknown_or_impossible_settings(data: Path, overrides: dict, message: str) -> None:
@@ -269,14 +296,15 @@ def test_unknown_or_impossible_settings(data: Path, overrides: dict, message: st
 
 
 def test_from_the_command_line_to_a_fused_picture(piafusion, data: Path, tmp_path: Path) -> None:
-    tiny = [part for name, value in TINY.items() for part in ("--set", f"{name}={value}")]
+    small = [part for name, value in TINY.items() for part in ("--set", f"{name}={value}")]
+    plain = ("--set", "loss.fidelity=0", "--set", "loss.edges=0")
     light, fusion, weights = (tmp_path / name for name in ("light", "fusion", "weights"))
-    done = piafusion("train", "illumination", data, "-o", light, *tiny)
+    done = piafusion("train", "illumination", data, "-o", light, *small)
     assert done.code == 0, done.err
     assert "step 8/8" in done.out
     assert piafusion("export", light, "-o", weights).code == 0
     done = piafusion(
-        *("train", "fusion", data, "-o", fusion, *tiny),
+        *("train", "fusion", data, "-o", fusion, *small, *plain),
         *("--set", f"light={weights / 'illumination.onnx'}"),
     )
     assert done.code == 0, done.err
@@ -311,7 +339,7 @@ def test_an_export_that_does_not_match_is_refused(
     from piafusion.training import onnx
     from piafusion.training.export import export_run
 
-    run.start(resolve("fast", data, {**TINY, "steps": "2"}), tmp_path / "run")
+    run.start(resolve("fast", data, {**FAST, "steps": "2"}), tmp_path / "run")
     monkeypatch.setattr(onnx, "_PARITY_TOLERANCE", -1.0)
     with pytest.raises(WeightsError, match="answer like torch"):
         export_run(tmp_path / "run", tmp_path / "weights")

@@ -15,6 +15,7 @@ try:
     from torch import Tensor, nn
 
     from piafusion.models import load
+    from piafusion.models.folding import fold
 except ImportError as error:
     raise MissingExtraError(
         "expected torch and safetensors for the engine 'torch', found them not installed; "
@@ -50,7 +51,7 @@ class TorchEngine:
             torch.set_num_threads(threads)
         self.device = device
         self.threads = torch.get_num_threads()
-        self._network = load(weights).eval()
+        self._network = fold(load(weights).eval())
         if device == "cuda":
             # torch's types do not know of the last argument
             self._network.to(device, torch.float16, memory_format=torch.channels_last)  # type: ignore[call-overload]

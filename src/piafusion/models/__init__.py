@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from functools import partial
+from dataclasses import asdict
 
 import safetensors
 import safetensors.torch
@@ -17,8 +17,10 @@ from piafusion.models.paper import ProgressiveFusionNet
 
 __all__ = [
     "NETWORKS",
+    "SIZES",
     "IlluminationNet",
     "MixingFusionNet",
+    "MixingFusionSizes",
     "ProgressiveFusionNet",
     "build",
     "dump",
@@ -26,28 +28,45 @@ __all__ = [
 ]
 
 NETWORKS: dict[str, Callable[[], nn.Module]] = {
-    "piafusion": partial(MixingFusionNet, MixingFusionSizes(width=48, residual_layers=4)),
-    "piafusion-fast": MixingFusionNet,
     "paper": ProgressiveFusionNet,
     "illumination": IlluminationNet,
 }
+"""Networks of one size."""
+
+SIZES: dict[str, MixingFusionSizes] = {
+    "piafusion": MixingFusionSizes(width=48, residual_layers=5),
+    "piafusion-fast": MixingFusionSizes(width=32, residual_layers=3),
+}
+"""The sizes of our own networks; others can be asked for."""
 
 
-def build(name: str) -> nn.Module:
+def build(name: str, sizes: MixingFusionSizes | None = None) -> nn.Module:
     """Return the network of that name with fresh, untrained parameters.
 
+    Args:
+        name: One of `NETWORKS` or `SIZES`.
+        sizes: Other sizes for a network of `SIZES`.
+
     Raises:
-        UsageError: If there is none.
+        UsageError: If there is none, or it has one size only.
     """
+    if name in SIZES:
+        return MixingFusionNet(sizes or SIZES[name])
     if name not in NETWORKS:
-        raise UsageError(f"expected a network of {', '.join(NETWORKS)}, found {name!r}")
+        known = ", ".join((*SIZES, *NETWORKS))
+        raise UsageError(f"expected a network of {known}, found {name!r}")
+    if sizes is not None:
+        raise UsageError(f"sizes: expected one of {', '.join(SIZES)}, found {name!r}; leave it out")
     return NETWORKS[name]()
 
 
 def dump(name: str, network: nn.Module) -> bytes:
     """Return the weights as a safetensors file that says which network they belong to."""
     tensors = {key: tensor.contiguous() for key, tensor in network.state_dict().items()}
-    return safetensors.torch.save(tensors, metadata={"network": name})
+    metadata = {"network": name}
+    if isinstance(network, MixingFusionNet):
+        metadata["sizes"] = json.dumps(asdict(network.sizes))
+    return safetensors.torch.save(tensors, metadata=metadata)
 
 
 def load(weights: bytes) -> nn.Module:
@@ -58,8 +77,11 @@ def load(weights: bytes) -> nn.Module:
     """
     try:
         header_size = int.from_bytes(weights[:8], "little")
-        name = json.loads(weights[8 : 8 + header_size])["__metadata__"]["network"]
-        network = NETWORKS[name]()
+        metadata = json.loads(weights[8 : 8 + header_size])["__metadata__"]
+        sizes = metadata.get("sizes")
+        network = build(
+            metadata["network"], MixingFusionSizes(**json.loads(sizes)) if sizes else None
+        )
         network.load_state_dict(safetensors.torch.load(weights))
     except (ValueError, KeyError, TypeError, RuntimeError, safetensors.SafetensorError) as error:
         raise WeightsError(

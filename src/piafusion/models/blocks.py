@@ -45,6 +45,10 @@ def exchange_differences(infrared: Tensor, visible: Tensor) -> tuple[Tensor, Ten
     the mean difference. There is nothing to learn in it. (The authors' released TensorFlow
     code has the sign of the added term reversed; this is Eq. 5 as printed.)
 
+    As printed it gives both modalities the same features: since sigmoid(-x) = 1 - sigmoid(x),
+    `F_ir - (1 - s) d` and `F_vi + s d` are equal for d = F_ir - F_vi. `common_features` computes
+    them once.
+
     Args:
         infrared: Features of the infrared image, N x C x H x W.
         visible: Features of the visible image, same shape.
@@ -57,3 +61,17 @@ def exchange_differences(infrared: Tensor, visible: Tensor) -> tuple[Tensor, Ten
     to_infrared = infrared - torch.sigmoid(-mean) * difference
     to_visible = visible + torch.sigmoid(mean) * difference
     return to_infrared, to_visible
+
+
+def common_features(infrared: Tensor, visible: Tensor) -> Tensor:
+    """Return what Eq. 5 gives to both modalities: one mix per channel, N x C x H x W.
+
+    The modality whose mean in a channel is the larger one has the larger share of it.
+
+    Args:
+        infrared: Features of the infrared image, N x C x H x W.
+        visible: Features of the visible image, same shape.
+    """
+    difference = infrared - visible
+    mean = difference.mean(dim=(2, 3), keepdim=True)
+    return visible + torch.sigmoid(mean) * difference

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal
 
@@ -11,6 +12,8 @@ from typing_extensions import Self
 
 from piafusion.datasets.folders import dataset_name
 from piafusion.errors import UsageError
+from piafusion.metrics import SPECS
+from piafusion.models import SIZES
 from piafusion.training.data import Sampling
 from piafusion.training.losses import IntensityTarget, TextureLoss
 
@@ -89,14 +92,35 @@ class LossSettings(_Settings):
     gradient: float = Field(default=50.0, ge=0)
     texture: TextureLoss = "magnitude"
     target: IntensityTarget = Field(default="maximum", description="of Eq. 10")
+    coarse: float = Field(default=0.0, ge=0, description="weight of structure in block means")
     fidelity: float = Field(default=0.0, ge=0, description="weight of 2 - VIF")
     edges: float = Field(default=0.0, ge=0, description="weight of 1 - Qabf")
+
+
+class SizeSettings(_Settings):
+    """Sizes of our own networks: what `MixingFusionSizes` describes."""
+
+    stride: int = Field(gt=0)
+    window: int = Field(gt=0)
+    width: int = Field(gt=0)
+    residual_layers: int = Field(ge=0)
+
+    @model_validator(mode="after")
+    def _window_surrounds_a_block(self) -> Self:
+        if self.window < self.stride or (self.window - self.stride) % 2:
+            raise ValueError(
+                f"a window of {self.window} cannot surround a block of {self.stride} evenly"
+            )
+        return self
 
 
 class FusionSettings(TrainingSettings):
     """Training of a fusion network by Eq. 12."""
 
     model: Literal["piafusion", "piafusion-fast", "paper"]
+    sizes: SizeSettings | None = Field(
+        default=None, description="of our own networks; by default those of the shipped one"
+    )
     loss: LossSettings = LossSettings()
     light: str = Field(
         default="illumination",
@@ -106,6 +130,15 @@ class FusionSettings(TrainingSettings):
     tone_share: float = Field(
         default=0.0, ge=0, le=1, description="share of the crops shown in another exposure"
     )
+
+    @model_validator(mode="after")
+    def _crops_hold_the_terms(self) -> Self:
+        least = SPECS["VIF"].minimum_size
+        if self.loss.fidelity and self.crop < least:
+            raise ValueError(
+                f"the fidelity term needs crops of at least {least} pixels, found {self.crop}"
+            )
+        return self
 
 
 class IlluminationSettings(TrainingSettings):
@@ -120,29 +153,33 @@ class IlluminationSettings(TrainingSettings):
 _PAPER = {"model": "paper", "batch": 64, "crop": 64, "sampling": "grid", "gradient_clip": 100.0}
 _ILLUMINATION = {"model": "illumination", "batch": 128, "crop": 64, "sampling": "grid"}
 _SIGNED = {"illumination": 2.0, "intensity": 20.0, "gradient": 40.0, "texture": "signed"}
+_MIXING = {
+    "light": "label",
+    "steps": 6000,
+    "batch": 12,
+    "crop": 96,
+    "learning_rate": 2e-3,
+    "tone_share": 0.3,
+    "loss": {
+        "illumination": 2.0,
+        "intensity": 30.0,
+        "gradient": 50.0,
+        "texture": "headroom",
+        "coarse": 5.0,
+        "fidelity": 4.0,
+        "edges": 6.0,
+    },
+}
 
 # The paper counts 30 epochs of 819 steps and 100 of 438 on its own, larger training set.
 PRESETS: dict[str, dict[str, Any]] = {
     "quality": {
+        **_MIXING,
         "model": "piafusion",
-        "light": "label",
+        "sizes": asdict(SIZES["piafusion"]),
         "steps": 9000,
-        "batch": 12,
-        "crop": 96,
-        "learning_rate": 2e-3,
-        "tone_share": 0.3,
-        "loss": {**_SIGNED, "gradient": 60.0, "fidelity": 1.5, "edges": 6.0},
     },
-    "fast": {
-        "model": "piafusion-fast",
-        "light": "label",
-        "steps": 6000,
-        "batch": 16,
-        "crop": 96,
-        "learning_rate": 2e-3,
-        "tone_share": 0.3,
-        "loss": {**_SIGNED, "intensity": 30.0},
-    },
+    "fast": {**_MIXING, "model": "piafusion-fast", "sizes": asdict(SIZES["piafusion-fast"])},
     "paper": {**_PAPER, "steps": 30 * 819},
     "paper-short": {
         "model": "paper",

@@ -30,17 +30,19 @@ def fidelity_loss(fused: Tensor, infrared: Tensor, luminance: Tensor) -> Tensor:
         H. R. Sheikh, A. C. Bovik, Image information and visual quality, IEEE Transactions on
         Image Processing 15(2), 2006, pixel domain, four scales.
     """
-    planes = torch.cat((infrared, luminance, fused), dim=1)
-    planes = planes - planes.mean(dim=(2, 3), keepdim=True)
+    # Apart, because only what the fused picture takes part in needs a way back.
+    sources = _centred(torch.cat((infrared, luminance), dim=1))
+    picture = _centred(fused)
     kept = present = fused.new_zeros(2)  # per source
     for side in WINDOWS:
         if side != WINDOWS[0]:
-            planes = _smooth(planes, side)[..., ::2, ::2]
-        moments = torch.cat((planes, planes * planes, planes[:, :2] * planes[:, 2:]), dim=1)
-        mean, square, product = torch.split(_smooth(moments, side), [3, 3, 2], dim=1)
-        variance = (square - mean * mean).clamp_min(0)
-        of_sources, of_fused = variance[:, :2], variance[:, 2:]
-        covariance = product - mean[:, :2] * mean[:, 2:]
+            sources, picture = (_smooth(x, side)[..., ::2, ::2] for x in (sources, picture))
+        mean, square = _smooth(torch.cat((sources, sources**2), dim=1), side).chunk(2, dim=1)
+        of_sources = (square - mean**2).clamp_min(0)
+        moments = torch.cat((picture, picture**2, sources * picture), dim=1)
+        fused_mean, fused_square, product = torch.split(_smooth(moments, side), [1, 1, 2], dim=1)
+        of_fused = (fused_square - fused_mean**2).clamp_min(0)
+        covariance = product - mean * fused_mean
         gain = covariance.clamp_min(0) / (of_sources + _FLAT)
         noise = (of_fused - gain * covariance).clamp_min(0)
         signal = gain * gain * of_sources
@@ -76,6 +78,10 @@ def edge_loss(fused_edges: Tensor, infrared_edges: Tensor, visible_edges: Tensor
         preserved = preserved + (quality * strength).sum()
         total = total + strength.sum()
     return 1 - preserved / total
+
+
+def _centred(planes: Tensor) -> Tensor:
+    return planes - planes.mean(dim=(2, 3), keepdim=True)
 
 
 def _strength(edges: Tensor) -> Tensor:

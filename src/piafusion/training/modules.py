@@ -21,7 +21,7 @@ from piafusion.imaging.arrays import Image, from_unit, to_unit
 from piafusion.imaging.colour import luminance, replace_luminance
 from piafusion.imaging.sheet import contact_sheet
 from piafusion.metrics import evaluate
-from piafusion.models import IlluminationNet, build
+from piafusion.models import IlluminationNet, MixingFusionSizes, build
 from piafusion.training.augment import INFRARED, VISIBLE, change_tone, draw_curves
 from piafusion.training.config import FusionSettings, IlluminationSettings, TrainingSettings
 from piafusion.training.data import Batch, CropSampler, TrainingPairs
@@ -171,7 +171,8 @@ class FusionTraining(_Training):
             held: Pairs to validate on.
             illumination: A trained network for the day probability; None takes the labels.
         """
-        super().__init__(settings, build(settings.model), pairs, held)
+        sizes = MixingFusionSizes(**settings.sizes.model_dump()) if settings.sizes else None
+        super().__init__(settings, build(settings.model, sizes), pairs, held)
         self._tone_share = settings.tone_share
         self._loss = FusionLoss(**settings.loss.model_dump())
         # In a list, so that it is neither a submodule nor part of the checkpoints.

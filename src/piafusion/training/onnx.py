@@ -13,6 +13,7 @@ from torch.export import Dim
 
 from piafusion.engines.onnx import OnnxEngine
 from piafusion.errors import WeightsError
+from piafusion.models.folding import fold
 
 # Batch and size of the inputs that are compared after the export; odd and even, small and not.
 _PARITY_SIZES = ((1, 64, 64), (2, 61, 83), (1, 240, 318))
@@ -20,7 +21,7 @@ _PARITY_TOLERANCE = 1e-4  # a fortieth of a grey level of 8 bits
 
 
 def export_onnx(network: nn.Module, inputs: tuple[str, ...], channels: int, output: str) -> bytes:
-    """Export a network with free batch, height and width, and prove it against torch.
+    """Export a network, folded, with free batch, height and width; prove it against torch.
 
     Args:
         network: In evaluation mode; takes and returns float tensors.
@@ -40,7 +41,7 @@ def export_onnx(network: nn.Module, inputs: tuple[str, ...], channels: int, outp
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch's notes on its own internals
         program = torch.onnx.export(
-            network,
+            fold(network),
             example,
             dynamo=True,
             dynamic_shapes=tuple(free for _ in inputs),

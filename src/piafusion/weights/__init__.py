@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from piafusion.errors import UsageError, WeightsError
 
-DEFAULT_MODEL = "piafusion-fast"
+DEFAULT_MODEL = "piafusion"
 SHIPPED = Path(__file__).parent
 MANIFEST = "manifest.json"
 

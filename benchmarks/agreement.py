@@ -2,15 +2,16 @@
 
     python benchmarks/agreement.py DATA [--pairs 5]
 
-For each shipped fusion model: the largest difference between torch and ONNX Runtime in grey
-levels of 8 bits, before rounding; the largest difference between the channels of a fused image
-whose visible image is grey; and the largest change of Cb and Cr, in grey levels, where no
-channel of the fused image is 0 or 255.
+For each shipped fusion model: the largest difference of torch and, where it is installed, of
+OpenVINO from ONNX Runtime in grey levels of 8 bits, before rounding; the largest difference
+between the channels of a fused image whose visible image is grey; and the largest change of Cb
+and Cr, in grey levels, where no channel of the fused image is 0 or 255.
 """
 
 from __future__ import annotations
 
 import argparse
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -33,23 +34,32 @@ def main() -> None:
     found = dataset_pairs(options.data).pairs
     pairs = found[:: max(1, len(found) // options.pairs)][: options.pairs]
     print(f"{len(pairs)} pairs of {options.data}; grey levels of 8 bits")
-    print(f"{'':16}{'torch - onnx':>14}{'grey':>8}{'Cb, Cr':>8}")
+    others = {"torch": {"engine": "torch"}}
+    if find_spec("openvino"):
+        others["openvino"] = {"device": "openvino"}
+    heads = "".join(f"{f'{other} - onnx':>18}" for other in others)
+    print(f"{'':16}{heads}{'grey':>8}{'Cb, Cr':>8}")
     for name, record in load_manifest().items():
         if record.kind != "fusion":
             continue
-        by_onnx, by_torch = Fuser(name, engine="onnx"), Fuser(name, engine="torch")
-        engines, greys, chromas = [], [], []
+        by_onnx = Fuser(name, device="cpu")
+        engines = {other: Fuser(name, **choice).engine for other, choice in others.items()}
+        differences: dict[str, list[float]] = {other: [] for other in others}
+        greys, chromas = [], []
         for pair in pairs:
             ir, vi = read_pair(pair.infrared, pair.visible)
             inputs = to_unit(ir)[None, None], luminance(to_unit(vi))[None, None]
-            difference = by_onnx.engine(*inputs) - by_torch.engine(*inputs)
-            engines.append(255 * float(np.abs(difference).max()))
+            expected = by_onnx.engine(*inputs)
+            for other, engine in engines.items():
+                apart = 255 * np.abs(engine(*inputs) - expected)
+                differences[other].append(float(apart.max()))
             grey = vi if vi.ndim == 2 else vi[..., 1]
             of_grey = by_onnx(ir, np.stack([grey] * 3, axis=2)).astype(int)
             greys.append(int(np.ptp(of_grey, axis=2).max()))
             if vi.ndim == 3:
                 chromas.append(_chroma_change(vi, by_onnx(ir, vi)))
-        row = f"{max(engines):14.4f}{max(greys):8d}{max(chromas, default=0.0):8.3f}"
+        largest = "".join(f"{max(values):18.4f}" for values in differences.values())
+        row = f"{largest}{max(greys):8d}{max(chromas, default=0.0):8.3f}"
         print(f"{name:16}{row}")
 
 

@@ -60,6 +60,31 @@ def test_conformance_with_a_sheet_of_our_own(
     assert "1 images: 1 of mine." in printed
 
 
+@pytest.mark.parametrize(
+    ("name", "options", "words"),
+    [
+        ("stream", ["--frames", "5"], ["frame      5", "peak", "growth over the second half"]),
+        (
+            "time_profile",
+            ["--frames", "2", "--threads", "1"],
+            ["64x48, 1 threads", "3 luminance", "all, arrays to array", "Conv", "GFLOP", "memory"],
+        ),
+    ],
+)
+def test_timing_benchmark_runs(
+    name: str,
+    options: list[str],
+    words: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(sys, "argv", [name, "--size", "64x48", *options])
+    runpy.run_path(str(BENCHMARKS / f"{name}.py"), run_name="__main__")
+    printed = capsys.readouterr().out
+    for word in words:
+        assert word in printed
+
+
 def test_model_cards_say_what_the_manifest_says() -> None:
     cards = runpy.run_path(str(BENCHMARKS / "cards.py"))
     for name, record in load_manifest().items():

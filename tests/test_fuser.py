@@ -1,3 +1,4 @@
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -7,6 +8,8 @@ from hypothesis import strategies as st
 
 from piafusion import Fuser
 from piafusion.errors import ImageError, SizeMismatchError, UsageError
+from piafusion.imaging.arrays import from_unit, to_unit
+from piafusion.imaging.colour import luminance, replace_luminance
 from piafusion.imaging.io import read_image, write_image
 from tests.conftest import scene
 
@@ -33,6 +36,20 @@ def test_output_has_the_visible_dtype_and_any_dtype_means_the_same_picture(
     np.testing.assert_allclose(fused / scale, expected, atol=0.5 / 255 + 1e-5)
 
 
+@pytest.mark.parametrize(("dtype", "share"), [(np.uint8, 0.999), (np.uint16, 0.99)])
+def test_levels_are_those_of_the_formula_in_floats(dtype: type, share: float) -> None:
+    infrared, visible = (convert(image, dtype) for image in scene(240, 320))
+    visible[:40], visible[40:80, :, 0], visible[80:120, :, 2] = 0, np.iinfo(dtype).max, 0
+    fused = FUSER(infrared, visible)
+    colours = to_unit(visible)
+    y = luminance(colours)
+    fused_y = FUSER.engine(to_unit(infrared)[None, None], y[None, None])[0, 0]
+    expected = from_unit(replace_luminance(colours, y, fused_y), np.dtype(dtype))
+    difference = np.abs(fused.astype(int) - expected)
+    assert difference.max() <= 1
+    assert (difference == 0).mean() > share
+
+
 @given(st.integers(8, 70), st.integers(8, 70), st.booleans())
 @settings(max_examples=20)
 def test_any_size_comes_back_in_the_visible_shape(height: int, width: int, grey: bool) -> None:
@@ -41,9 +58,10 @@ def test_any_size_comes_back_in_the_visible_shape(height: int, width: int, grey:
     assert FUSER(infrared, visible).shape == visible.shape
 
 
-def test_grey_visible_comes_out_grey_however_it_is_stored() -> None:
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_grey_visible_comes_out_grey_however_it_is_stored(dtype: type) -> None:
     infrared, visible = scene()
-    grey = visible[..., 1]
+    grey = convert(visible[..., 1], dtype)
     fused = FUSER(infrared, grey)
     assert fused.shape == grey.shape
     np.testing.assert_array_equal(FUSER(infrared, grey[..., None])[..., 0], fused)
@@ -87,6 +105,25 @@ def test_slices_and_flips_are_as_good_as_copies() -> None:
     infrared, visible = scene(60, 80)
     views = infrared[::-1, 4:44], visible[::-1, 4:44]
     np.testing.assert_array_equal(FUSER(*views), FUSER(*(view.copy() for view in views)))
+
+
+def test_every_result_is_a_fresh_array() -> None:
+    infrared, visible = scene()
+    first = FUSER(infrared, visible)
+    kept = first.copy()
+    second = FUSER(infrared[::-1], visible[::-1])
+    np.testing.assert_array_equal(first, kept)
+    for other in (second, infrared, visible):
+        assert not np.shares_memory(first, other)
+
+
+def test_threads_share_a_fuser() -> None:
+    pairs = [scene(40 + 8 * (seed % 2), 52, seed) for seed in range(4)]
+    expected = [FUSER(*pair) for pair in pairs]
+    with ThreadPoolExecutor(4) as pool:
+        for found in pool.map(lambda _: [FUSER(*pair) for pair in pairs], range(8)):
+            for one, other in zip(found, expected, strict=True):
+                np.testing.assert_array_equal(one, other)
 
 
 def test_bad_pairs_are_refused() -> None:

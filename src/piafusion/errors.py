@@ -42,3 +42,7 @@ class MissingExtraError(PiafusionError, ImportError):
 
 class TrainingError(PiafusionError):
     """A training run cannot start, cannot resume or has diverged."""
+
+
+class MeasurementError(PiafusionError):
+    """A process that measures could not do its work; the message says why."""

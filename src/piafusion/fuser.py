@@ -13,11 +13,11 @@ from piafusion.imaging.arrays import (
     as_visible,
     check_minimum,
     check_same_size,
-    from_unit,
     to_unit,
 )
-from piafusion.imaging.colour import luminance, replace_luminance
+from piafusion.imaging.colour import join_luminance, split_luminance
 from piafusion.imaging.io import read_pair, write_image
+from piafusion.imaging.scratch import ScratchPool
 from piafusion.weights import DEFAULT_MODEL
 
 Image = NDArray[np.generic]
@@ -26,7 +26,7 @@ MIN_SIDE = 8  # pixels; the networks look at least that far
 
 
 class Fuser:
-    """Fuses aligned pairs with one model; make it once, call it for each pair.
+    """Fuses aligned pairs with one model; make it once, call it for each pair, from any thread.
 
     >>> fuser = Fuser()
     >>> infrared = np.zeros((48, 64), np.uint8)
@@ -36,15 +36,23 @@ class Fuser:
     """
 
     def __init__(
-        self, model: str = DEFAULT_MODEL, device: str = "auto", engine: str = "onnx"
+        self,
+        model: str = DEFAULT_MODEL,
+        device: str = "auto",
+        engine: str = "onnx",
+        threads: int | None = None,
     ) -> None:
         """Load the weights of a model.
 
         Args:
             model: A shipped model (`piafusion models` lists them) or the path of an exported
                 `.onnx` or `.safetensors` file.
-            device: "auto" (the fastest that the engine finds), "cpu" or "cuda".
-            engine: "onnx" (ONNX Runtime) or "torch" (needs the `train` extra).
+            device: "auto" (CUDA where it works, else the processor), "cpu", "cuda", "tensorrt"
+                or "openvino" (needs the `openvino` extra).
+            engine: "onnx" (ONNX Runtime, or OpenVINO on that device) or "torch" (needs the
+                `train` extra).
+            threads: Of the processor; one for each usable core by default. Give 1 where
+                several processes or threads fuse at the same time, one for each core.
 
         Raises:
             UsageError: If the model, device or engine is unknown.
@@ -53,7 +61,10 @@ class Fuser:
             MissingExtraError: If the engine is not installed.
         """
         self.model = model
-        self.engine = create_engine(model, kind="fusion", device=device, engine=engine)
+        self.engine = create_engine(
+            model, kind="fusion", device=device, engine=engine, threads=threads
+        )
+        self._scratch = ScratchPool()
 
     def __call__(self, infrared: Image, visible: Image) -> Image:
         """Fuse one pair of the same height and width.
@@ -71,14 +82,15 @@ class Fuser:
             ImageError: If a shape, dtype or value cannot be used.
             SizeMismatchError: If the sizes differ.
         """
-        ir = to_unit(as_infrared(infrared))  # 1. infrared to [0, 1]
-        vi = to_unit(as_visible(visible))  # 2. visible to [0, 1]
+        ir, vi = as_infrared(infrared), as_visible(visible)  # 1. two pictures of one size
         check_same_size(ir, vi)
         check_minimum(vi, MIN_SIDE)
-        y = luminance(vi)  # 3. split off the luminance
-        fused_y = self.engine(ir[None, None], y[None, None])[0, 0]  # 4. the network fuses
-        fused = replace_luminance(vi, y, fused_y)  # 5. join it with the chroma
-        return from_unit(fused, visible.dtype).reshape(visible.shape)  # 6. back to the dtype
+        with self._scratch.lend() as scratch:
+            heat = to_unit(ir, out=scratch("heat", ir.shape, np.float32))  # 2. to [0, 1]
+            channels, y = split_luminance(vi, scratch)  # 3. the visible's luminance, in [0, 1]
+            fused_y = self.engine(heat[None, None], y[None, None])[0, 0]  # 4. the network fuses
+            fused = join_luminance(channels, y, fused_y, scratch)  # 5. join it with the chroma
+        return fused.astype(visible.dtype, copy=False).reshape(visible.shape)  # 6. as it came
 
     def fuse_files(
         self,

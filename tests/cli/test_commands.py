@@ -10,7 +10,7 @@ from piafusion.imaging.io import read_image
 
 def test_version_and_help(piafusion) -> None:
     assert piafusion("--version").out == f"piafusion {package.__version__}\n"
-    for command in ("demo", "fuse", "illumination", "models", "train", "export"):
+    for command in ("demo", "fuse", "illumination", "bench", "models", "train", "export"):
         done = piafusion(command, "--help")
         assert done.code == 0
         assert command in done.out

@@ -1,4 +1,7 @@
+import threading
+
 import numpy as np
+import onnxruntime
 import pytest
 
 from piafusion.engines import create_engine
@@ -7,7 +10,7 @@ from piafusion.engines.torch import TorchEngine
 from piafusion.errors import DeviceError, UsageError, WeightsError
 from piafusion.weights import load_manifest
 from tests.conftest import scene
-from tests.tolerances import ENGINES
+from tests.tolerances import ENGINES, FLOAT32_SUMS
 
 RECORDS = load_manifest().values()
 
@@ -51,20 +54,81 @@ def test_damaged_weights_are_refused(engine: type) -> None:
 
 
 def test_unknown_devices_and_engines() -> None:
+    known = "auto, cpu, cuda, tensorrt, openvino"
     for arguments, message in (
-        ({"device": "tpu", "engine": "onnx"}, "device of auto, cpu, cuda, found 'tpu'"),
+        ({"device": "tpu", "engine": "onnx"}, f"device of {known}, found 'tpu'"),
         ({"device": "cpu", "engine": "tensorflow"}, "engine of onnx, torch, found 'tensorflow'"),
+        ({"device": "tensorrt", "engine": "torch"}, "cuda for the engine torch, found 'tensorrt'"),
+        ({"device": "cpu", "engine": "onnx", "threads": 0}, "at least 1 thread, found 0"),
     ):
         with pytest.raises(UsageError, match=message):
             create_engine("piafusion-fast", kind="fusion", **arguments)
 
 
-def test_cuda_where_there_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
-    import onnxruntime
+@pytest.mark.parametrize(
+    ("engine", "device", "advice"),
+    [
+        ("onnx", "cuda", "onnxruntime-gpu in place of onnxruntime, or"),
+        ("onnx", "tensorrt", "onnxruntime and TensorRT's libraries, or"),
+        ("torch", "cuda", "use the device cpu"),
+    ],
+)
+def test_gpu_where_there_is_none(
+    engine: str, device: str, advice: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     import torch
 
     monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: ["CPUExecutionProvider"])
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    for engine, advice in (("onnx", "onnxruntime-gpu"), ("torch", "use the device cpu")):
-        with pytest.raises(DeviceError, match=advice):
-            create_engine("piafusion-fast", kind="fusion", device="cuda", engine=engine)
+    with pytest.raises(DeviceError, match=advice):
+        create_engine("piafusion-fast", kind="fusion", device=device, engine=engine)
+
+
+def test_a_provider_that_is_installed_but_does_not_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As onnxruntime-gpu on a machine with no card: it drops the provider without an error."""
+    start = onnxruntime.InferenceSession
+
+    def drop_cuda(weights, options, providers):
+        return start(weights, options, providers=providers[-1:])
+
+    providers = ["CUDAExecutionProvider", "CPUExecutionProvider"]
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: providers)
+    monkeypatch.setattr(onnxruntime, "InferenceSession", drop_cuda)
+    engine = create_engine("piafusion-fast", kind="fusion", device="auto", engine="onnx")
+    assert engine.device == "cpu"
+    with pytest.raises(DeviceError, match="CUDAExecutionProvider at work, found CPUExecution"):
+        create_engine("piafusion-fast", kind="fusion", device="cuda", engine="onnx")
+
+
+def test_threads_are_as_many_as_asked_for_and_change_nothing() -> None:
+    image = scene(40, 52)[0].astype(np.float32)[None, None] / 255
+    one, two = (
+        create_engine("piafusion-fast", kind="fusion", device="cpu", engine="onnx", threads=threads)
+        for threads in (1, 2)
+    )
+    assert (one.threads, two.threads) == (1, 2)
+    np.testing.assert_allclose(one(image, image), two(image, image), atol=FLOAT32_SUMS)
+
+
+@pytest.mark.parametrize("device", ["cpu", "openvino"])
+def test_threads_share_an_engine(device: str) -> None:
+    if device == "openvino":
+        pytest.importorskip("openvino")
+    engine = create_engine("piafusion-fast", kind="fusion", device=device, engine="onnx")
+    images = [
+        scene(40, 52 + seed % 2, seed)[0].astype(np.float32)[None, None] / 255 for seed in range(4)
+    ]
+    expected = [engine(image, image) for image in images]
+    found: dict[int, list[np.ndarray]] = {}
+
+    def work(index: int) -> None:
+        found[index] = [engine(images[index], images[index]) for _ in range(5)]
+
+    workers = [threading.Thread(target=work, args=(index,)) for index in range(4)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    for index in range(4):
+        for answer in found[index]:
+            np.testing.assert_allclose(answer, expected[index], atol=FLOAT32_SUMS)

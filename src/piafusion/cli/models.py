@@ -5,15 +5,15 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 
-from rich.console import Console
-from rich.table import Table
-
 from piafusion.cli.options import JsonOption
 from piafusion.weights import DEFAULT_MODEL, load_manifest
 
 
 def models(as_json: JsonOption = False) -> None:
     """List the shipped models with their training and scores."""
+    from rich.console import Console
+    from rich.table import Table
+
     records = load_manifest()
     if as_json:
         print(json.dumps({name: asdict(record) for name, record in records.items()}, indent=2))

@@ -9,8 +9,6 @@ from pathlib import Path
 from typing import Annotated, TypeVar
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 Item = TypeVar("Item")
 
@@ -18,7 +16,9 @@ ModelOption = Annotated[
     str,
     typer.Option("--model", "-m", help="A name of `piafusion models`, or an exported file."),
 ]
-DeviceOption = Annotated[str, typer.Option("--device", help="auto, cpu or cuda.")]
+DeviceOption = Annotated[
+    str, typer.Option("--device", help="auto, cpu, cuda, tensorrt or openvino.")
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print machine-readable results.")]
 OverwriteOption = Annotated[bool, typer.Option("--overwrite", help="Replace existing files.")]
 RunOption = Annotated[
@@ -40,6 +40,15 @@ def track(
     if total is None and isinstance(items, Sized):
         total = len(items)
     if sys.stderr.isatty():
+        from rich.console import Console
+        from rich.progress import (
+            BarColumn,
+            MofNCompleteColumn,
+            Progress,
+            TextColumn,
+            TimeRemainingColumn,
+        )
+
         columns = (
             TextColumn("{task.description}"),
             BarColumn(),

@@ -1,4 +1,4 @@
-"""Who runs a network: ONNX Runtime by default, torch where it is installed."""
+"""Who runs a network: ONNX Runtime by default, OpenVINO and torch where they are installed."""
 
 from __future__ import annotations
 
@@ -12,21 +12,36 @@ from piafusion.weights import Kind, read_weights
 
 Tensor = NDArray[np.float32]
 
-DEVICES = ("auto", "cpu", "cuda")
+DEVICES = ("auto", "cpu", "cuda", "tensorrt", "openvino")
 
 
 class Engine(Protocol):
-    """A loaded network: float32 arrays N x C x H x W in, one float32 array out."""
+    """A loaded network: float32 arrays N x C x H x W in, one fresh float32 array out.
+
+    Attributes:
+        device: Where it runs: a name of `DEVICES`, never "auto".
+        threads: Of the processor.
+    """
 
     device: str
+    threads: int
 
     def __call__(self, *inputs: Tensor) -> Tensor:
         """Run the network."""
         ...
 
 
-def create_engine(model: str, *, kind: Kind, device: str, engine: str) -> Engine:
+def create_engine(
+    model: str, *, kind: Kind, device: str, engine: str, threads: int | None = None
+) -> Engine:
     """Load a model's weights into an engine.
+
+    Args:
+        model: A shipped model or the path of an exported file.
+        kind: What the network has to do.
+        device: A name of `DEVICES`; "auto" is CUDA where it works, else the processor.
+        engine: "onnx" (on "openvino", OpenVINO runs the ONNX file) or "torch".
+        threads: Of the processor; one for each usable core by default.
 
     Raises:
         UsageError: If the model, device or engine is unknown.
@@ -36,12 +51,21 @@ def create_engine(model: str, *, kind: Kind, device: str, engine: str) -> Engine
     """
     if device not in DEVICES:
         raise UsageError(f"expected a device of {', '.join(DEVICES)}, found {device!r}")
+    if threads is not None and threads < 1:
+        raise UsageError(f"expected at least 1 thread, found {threads}")
     if engine == "onnx":
+        weights = read_weights(model, "onnx", kind)
+        if device == "openvino":
+            from piafusion.engines.openvino import OpenVinoEngine
+
+            return OpenVinoEngine(weights, threads)
         from piafusion.engines.onnx import OnnxEngine
 
-        return OnnxEngine(read_weights(model, "onnx", kind), device)
+        return OnnxEngine(weights, device, threads)
     if engine == "torch":
+        if device in ("tensorrt", "openvino"):
+            raise UsageError(f"expected auto, cpu or cuda for the engine torch, found {device!r}")
         from piafusion.engines.torch import TorchEngine
 
-        return TorchEngine(read_weights(model, "safetensors", kind), device)
+        return TorchEngine(read_weights(model, "safetensors", kind), device, threads)
     raise UsageError(f"expected an engine of onnx, torch, found {engine!r}")

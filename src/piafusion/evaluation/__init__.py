@@ -1,1 +1,1 @@
-"""What is done with scores: intervals that say how far they can be trusted."""
+"""What is done with scores and times: intervals that say how far they can be trusted."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -54,10 +55,9 @@ def as_infrared(image: Image) -> Image:
     image = as_visible(image)
     if image.ndim == 2:
         return image
-    full = full_scale(image.dtype)
-    # For integers: a type that holds the difference of any two values.
-    channels = image.astype(np.int32) if image.dtype.kind == "u" else image
-    spread = float(np.ptp(channels, axis=2).max()) / full
+    red, green, blue = cv2.split(image if image.dtype.kind == "u" else to_unit(image))
+    differences = ((red, green), (green, blue), (blue, red))
+    spread = max(cv2.norm(*two, cv2.NORM_INF) for two in differences) / full_scale(image.dtype)
     if spread > _GREY_TOLERANCE:
         raise ImageError(
             "expected a grey infrared image, found colours (channels differ by up to "
@@ -89,11 +89,16 @@ def check_minimum(image: Image, side: int, name: str = "picture") -> None:
         )
 
 
-def to_unit(image: Image) -> NDArray[np.float32]:
-    """Map a checked image to float32 in [0, 1], same shape."""
+def to_unit(image: Image, out: NDArray[np.float32] | None = None) -> NDArray[np.float32]:
+    """Map a checked image to float32 in [0, 1], same shape.
+
+    Args:
+        image: uint8, uint16 or float in [0, 1].
+        out: Where to write what has to be computed; float32 is returned as it is.
+    """
     if image.dtype.kind == "f":
         return image.astype(np.float32, copy=False)
-    return np.multiply(image, 1 / full_scale(image.dtype), dtype=np.float32)
+    return np.multiply(image, 1 / full_scale(image.dtype), out=out, dtype=np.float32)
 
 
 def from_unit(image: NDArray[np.float32], dtype: np.dtype[Any]) -> Image:

@@ -1,0 +1,178 @@
+"""Where the time of one pair goes, and how far that is from what the machine could do.
+
+    python benchmarks/time_profile.py [--model NAME] [--size WxH] [--frames N] [--threads N]
+
+First the steps of `Fuser` on two uint8 arrays, one by one. Then the network's kinds of operators
+by ONNX Runtime's own profile. Then two floors: the multiply-adds of the convolutions at the
+speed of a large matrix product, and each operator's inputs and outputs once through memory at
+the speed of a large copy, both measured here with as many threads. Caches hold much of the
+traffic, so a network may be below the second floor; none is below the first.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+import time
+from collections import defaultdict
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
+from math import prod
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+
+from piafusion import Fuser
+from piafusion.engines.onnx import session_options
+from piafusion.evaluation.timing import processor_name
+from piafusion.evaluation.worker import scene
+from piafusion.imaging.arrays import as_infrared, as_visible, to_unit
+from piafusion.imaging.colour import join_luminance, split_luminance
+from piafusion.imaging.scratch import Scratch
+from piafusion.weights import DEFAULT_MODEL, read_weights
+
+MATRIX = 1536  # rows and columns
+COPIED = 2**26  # bytes, far more than a cache holds
+REPEATS = 12
+WARM_UP = 3
+Event = dict[str, Any]
+
+
+def main() -> None:
+    """Print the tables."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--model", default=DEFAULT_MODEL)
+    parser.add_argument("--size", default="640x480", metavar="WxH")
+    parser.add_argument("--frames", type=int, default=30)
+    parser.add_argument("--threads", type=int)
+    options = parser.parse_args()
+
+    width, height = (int(side) for side in options.size.split("x"))
+    fuser = Fuser(options.model, "cpu", threads=options.threads)
+    threads = fuser.engine.threads
+    print(f"{options.model}, {width}x{height}, {threads} threads, {processor_name()}")
+    print("\nsteps of one pair, medians in ms")
+    for name, seconds in _steps(fuser, width, height, options.frames).items():
+        print(f"  {name:28}{1000 * seconds:8.2f}")
+
+    runs = _profile(options.model, threads, width, height, options.frames)
+    operators: dict[str, list[float]] = defaultdict(list)
+    for run in runs:
+        sums: dict[str, float] = defaultdict(float)
+        for event in run:
+            sums[event["args"]["op_name"]] += event["dur"] / 1000
+        for kind, milliseconds in sums.items():
+            operators[kind].append(milliseconds)
+    medians = {kind: float(np.median(values)) for kind, values in operators.items()}
+    total = sum(medians.values())
+    print("\noperators of the network, medians in ms")
+    for kind, median in sorted(medians.items(), key=lambda item: -item[1]):
+        count = sum(event["args"]["op_name"] == kind for event in runs[-1])
+        print(f"  {kind:22}{count:4d} x {median:8.2f} {median / total:7.1%}")
+    print(f"  {'all':28}{total:8.2f}")
+
+    flops = sum(_convolution_flops(event) for event in runs[-1])
+    traffic = sum(_traffic(event) for event in runs[-1])
+    speed, bandwidth = _matrix_speed(), _copy_speed(threads)
+    print(f"\nfloors: matrix products {speed / 1e9:.0f} GFLOP/s, copies {bandwidth / 1e9:.1f} GB/s")
+    for name, amount, floor in (
+        ("arithmetic", f"{flops / 1e9:.2f} GFLOP", 1000 * flops / speed),
+        ("memory", f"{traffic / 1e6:.0f} MB", 1000 * traffic / bandwidth),
+    ):
+        print(
+            f"  {name:12}{amount:16}{floor:8.2f} ms; the network takes {total / floor:.2f} x that"
+        )
+
+
+def _steps(fuser: Fuser, width: int, height: int, frames: int) -> dict[str, float]:
+    """Return the median seconds of each step of `Fuser.__call__` and of the whole."""
+    infrared, visible = scene(width, height)
+    scratch = Scratch()
+    heat = scratch("heat", infrared.shape, np.float32)
+    channels, y = split_luminance(visible, scratch)
+    fused_y = fuser.engine(to_unit(infrared, out=heat)[None, None], y[None, None])[0, 0]
+    steps: dict[str, Callable[[], object]] = {
+        "1 checks": lambda: (as_infrared(infrared), as_visible(visible)),
+        "2 infrared to [0, 1]": lambda: to_unit(infrared, out=heat),
+        "3 luminance": lambda: split_luminance(visible, scratch),
+        "4 network": lambda: fuser.engine(heat[None, None], y[None, None]),
+        "5 join": lambda: join_luminance(channels, y, fused_y, scratch),
+        "all, arrays to array": lambda: fuser(infrared, visible),
+    }
+    times: dict[str, list[float]] = {name: [] for name in steps}
+    for _ in range(WARM_UP + frames):
+        for name, step in steps.items():
+            start = time.perf_counter()
+            step()
+            times[name].append(time.perf_counter() - start)
+    return {name: float(np.median(values[WARM_UP:])) for name, values in times.items()}
+
+
+def _profile(model: str, threads: int, width: int, height: int, frames: int) -> list[list[Event]]:
+    """Return ONNX Runtime's kernel events, a list for each run after the first few."""
+    options = session_options(threads)
+    options.enable_profiling = True
+    with tempfile.TemporaryDirectory() as folder:
+        options.profile_file_prefix = str(Path(folder) / "profile")
+        session = onnxruntime.InferenceSession(
+            read_weights(model, "onnx", "fusion"), options, providers=["CPUExecutionProvider"]
+        )
+        infrared, visible = scene(width, height)
+        planes = [to_unit(plane)[None, None] for plane in (infrared, visible[..., 1])]
+        feeds = dict(zip((node.name for node in session.get_inputs()), planes, strict=True))
+        for _ in range(WARM_UP + frames):
+            session.run(None, feeds)
+        events = json.loads(Path(session.end_profiling()).read_text(encoding="utf-8"))
+    kernels = [event for event in events if event["name"].endswith("_kernel_time")]
+    ends = sorted(event["ts"] + event["dur"] for event in events if event["name"] == "model_run")
+    limits = pairwise([0, *ends])
+    return [[e for e in kernels if low <= e["ts"] < high] for low, high in limits][WARM_UP:]
+
+
+def _shapes(event: Event, which: str) -> list[list[int]]:
+    """Return the shapes of an operator's `input` or `output` tensors."""
+    return [next(iter(tensor.values())) for tensor in event["args"][f"{which}_type_shape"]]
+
+
+def _convolution_flops(event: Event) -> int:
+    """Return the additions and multiplications of a convolution, 0 for anything else."""
+    if "Conv" not in event["args"]["op_name"]:
+        return 0
+    kernel, (result, *_) = _shapes(event, "input")[1], _shapes(event, "output")
+    return 2 * prod(result) * prod(kernel[1:])
+
+
+def _traffic(event: Event) -> int:
+    """Return the bytes of an operator's inputs and outputs, taken as float32."""
+    return 4 * sum(prod(shape) for which in ("input", "output") for shape in _shapes(event, which))
+
+
+def _matrix_speed() -> float:
+    """Return the best floating-point operations a second of NumPy's matrix product."""
+    matrix = np.random.default_rng(0).random((MATRIX, MATRIX), np.float32)
+    return 2 * MATRIX**3 / _best(lambda: matrix @ matrix)
+
+
+def _copy_speed(threads: int) -> float:
+    """Return the best bytes a second, read and written, of copies in all threads."""
+    sources, targets = (np.array_split(np.ones(COPIED // 4, np.float32), threads) for _ in range(2))
+    with ThreadPoolExecutor(threads) as pool:
+        return 2 * COPIED / _best(lambda: list(pool.map(np.copyto, targets, sources)))
+
+
+def _best(work: Callable[[], object]) -> float:
+    """Return the seconds of the fastest of a few runs."""
+    times = []
+    for _ in range(REPEATS):
+        start = time.perf_counter()
+        work()
+        times.append(time.perf_counter() - start)
+    return min(times)
+
+
+if __name__ == "__main__":
+    main()

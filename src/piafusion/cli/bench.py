@@ -1,0 +1,169 @@
+"""`piafusion bench`: how long fusing takes on this machine."""
+
+from __future__ import annotations
+
+import json
+from contextlib import ExitStack
+from dataclasses import asdict, replace
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from piafusion.cli.options import JsonOption, track
+from piafusion.cli.table import print_table
+from piafusion.errors import MeasurementError, UsageError
+from piafusion.weights import DEFAULT_MODEL, load_manifest
+
+if TYPE_CHECKING:
+    from piafusion.evaluation.workers import Setup
+
+SIZES = ("320x256", "640x480", "1280x720", "1920x1080")
+SMALLEST = 8  # pixels a side
+
+_MEASURED = (
+    *("model", "engine", "size", "threads", "frames", "first", "network", "p99", "end to end"),
+    *("p99", "frames/s", "MiB", ""),
+)
+_COMPARED = (
+    *("model", "engine", "size", "frames", "this", "p99", "other", "p99", "other / this"),
+    *("95 % interval", ""),
+)
+Row = dict[str, Any]
+
+
+def bench(
+    model: Annotated[
+        list[str] | None, typer.Option("--model", "-m", help="Repeatable; all by default.")
+    ] = None,
+    engine: Annotated[
+        list[str] | None, typer.Option(help="onnx or torch, repeatable; what is installed.")
+    ] = None,
+    device: Annotated[
+        list[str] | None, typer.Option(help="As of `fuse`, repeatable; what is installed.")
+    ] = None,
+    size: Annotated[
+        list[str] | None, typer.Option(help=f"WxH, repeatable; {', '.join(SIZES)} by default.")
+    ] = None,
+    frames: Annotated[int, typer.Option(min=1, help="Timed frames of each, at most.")] = 100,
+    budget: Annotated[
+        float, typer.Option(help="Seconds for each; slower ones get fewer frames or are skipped.")
+    ] = 10.0,
+    threads: Annotated[
+        int | None, typer.Option(min=1, help="Of the processor; all cores by default.")
+    ] = None,
+    against: Annotated[
+        str | None,
+        typer.Option(help="Compare with a wheel or source folder of piafusion, or a model."),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Time models: first call, network alone, and end to end from arrays to array."""
+    from piafusion.evaluation.timing import processor_name
+    from piafusion.evaluation.workers import Setup
+
+    fusion = [name for name, record in load_manifest().items() if record.kind == "fusion"]
+    models = model or ([DEFAULT_MODEL] if against else fusion)
+    sizes = sorted((_parse(text) for text in size or SIZES), key=lambda wh: wh[0] * wh[1])
+    setups = [
+        Setup(name, which, where, width, height, threads)
+        for name in models
+        for which, where in _runners(engine, device, everything=not against)
+        for width, height in sizes
+    ]
+    rows = _compare(setups, against, frames) if against else _measure(setups, frames, budget)
+    processor = processor_name()
+    if as_json:
+        print(json.dumps({"processor": processor, "rows": rows}, indent=2))
+    else:
+        print(f"{processor}; medians and 99th percentiles in ms")
+        print_table(
+            _COMPARED if against else _MEASURED,
+            [_cells(row, compared=bool(against)) for row in rows],
+        )
+    if all("skipped" in row for row in rows):
+        raise typer.Exit(1)
+
+
+def _parse(text: str) -> tuple[int, int]:
+    width, _, height = text.lower().partition("x")
+    if not (width.isdecimal() and height.isdecimal()) or min(int(width), int(height)) < SMALLEST:
+        raise UsageError(
+            f"--size: expected WIDTHxHEIGHT of at least {SMALLEST} each, such as 640x480, "
+            f"found {text!r}"
+        )
+    return int(width), int(height)
+
+
+def _runners(
+    engines: list[str] | None, devices: list[str] | None, *, everything: bool
+) -> list[tuple[str, str]]:
+    """Return engines and devices: those asked for, or all that are installed, or the default."""
+    if engines or devices or not everything:
+        return [(which, where) for which in engines or ["onnx"] for where in devices or ["auto"]]
+    optional = {"openvino": ("onnx", "openvino"), "torch": ("torch", "auto")}
+    installed = [runs for package, runs in optional.items() if find_spec(package)]
+    return [("onnx", "auto"), *installed]
+
+
+def _measure(setups: list[Setup], frames: int, budget: float) -> list[Row]:
+    """Time each setup; what the next smaller size says would take too long is left out."""
+    from piafusion.evaluation.timing import measure
+
+    rows: list[Row] = []
+    paces: dict[tuple[str, str, str], float] = {}  # seconds for a pixel, network and end to end
+    for setup in track(setups, "measuring"):
+        runner, pixels = (setup.model, setup.engine, setup.device), setup.width * setup.height
+        expected = paces.get(runner, 0) * pixels
+        if expected > budget:
+            why = f"two frames take about {expected:.0f} s; raise --budget"
+            rows.append({**asdict(setup), "skipped": why})
+            continue
+        try:
+            measured = measure(setup, frames=frames, budget=budget)
+        except MeasurementError as error:
+            rows.append({**asdict(setup), "skipped": str(error)})
+            continue
+        both = measured.network.median + measured.end_to_end.median
+        paces[runner] = both / 1000 / pixels
+        rows.append({**asdict(setup), **asdict(measured)})
+    return rows
+
+
+def _compare(setups: list[Setup], against: str, frames: int) -> list[Row]:
+    """Time each setup in alternation with another build, or with another model."""
+    from piafusion.evaluation.timing import compare
+    from piafusion.evaluation.workers import unpacked
+
+    is_model = against in load_manifest() or against.endswith((".onnx", ".safetensors"))
+    rows: list[Row] = []
+    with ExitStack() as stack:
+        build = None if is_model else stack.enter_context(unpacked(Path(against)))
+        for setup in track(setups, "comparing"):
+            other = replace(setup, model=against) if is_model else setup
+            try:
+                compared = compare(setup, other, frames=frames, second_build=build)
+            except MeasurementError as error:
+                rows.append({**asdict(setup), "skipped": str(error)})
+                continue
+            rows.append({**asdict(setup), "against": against, **asdict(compared)})
+    return rows
+
+
+def _cells(row: Row, *, compared: bool) -> list[str]:
+    """Return a row as texts, in the order of its header."""
+    runner = [row["model"], row["engine"], f"{row['width']}x{row['height']}"]
+    if row["device"] != "auto":
+        runner[1] += f" on {row['device']}"
+    if "skipped" in row:
+        return [*runner, *[""] * (7 if compared else 9), f"skipped: {row['skipped']}"]
+    both = ("first", "second") if compared else ("network", "end_to_end")
+    times = [f"{row[which][of]:.1f}" for which in both for of in ("median", "p99")]
+    if compared:
+        low, high = row["interval"]
+        ratio = [f"{row['ratio']:.3f}", f"{low:.3f}..{high:.3f}"]
+        return [*runner, str(row["frames"]), *times, *ratio, ""]
+    counts = [str(row["threads"]), str(row["frames"]), f"{row['first_ms']:.1f}"]
+    memory = "" if row["peak_mib"] is None else f"{row['peak_mib']:.0f}"
+    return [*runner, *counts, *times, f"{row['frames_per_second']:.1f}", memory, ""]

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 import piafusion
-from piafusion.cli import bench, demo, export, fuse, illumination, models, train
+from piafusion.cli import bench, demo, export, fuse, illumination, metrics, models, train
 from piafusion.errors import PiafusionError, UsageError
 
 WRONG_USE, SOME_FAILED = 2, 1
@@ -22,6 +22,7 @@ app = typer.Typer(
 app.command("demo")(demo.demo)
 app.command("fuse")(fuse.fuse)
 app.command("illumination")(illumination.illumination)
+app.command("metrics")(metrics.metrics)
 app.command("bench")(bench.bench)
 app.command("models")(models.models)
 app.add_typer(train.app, name="train")

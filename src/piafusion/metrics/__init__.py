@@ -36,7 +36,7 @@ from piafusion.metrics import (
 from piafusion.metrics._inputs import read_greys
 from piafusion.metrics._spec import MetricSpec
 
-__all__ = ["CONVENTIONS", "SPECS", "MetricSpec", "evaluate"]
+__all__ = ["CONVENTIONS", "SPECS", "MetricSpec", "check_names", "evaluate"]
 
 CONVENTIONS: tuple[str, ...] = ("float", "uint8")
 """Arithmetic that `evaluate` can follow: that of later papers' code, and MATLAB's on uint8."""
@@ -96,12 +96,8 @@ def evaluate(
             too small for a metric (MS-SSIM needs 176 x 176 pixels, VIF 41 x 41).
         UsageError: Unknown metric or convention.
     """
-    specs = _choose(metrics)
-    if convention not in CONVENTIONS:
-        raise UsageError(
-            f"expected a convention out of {', '.join(CONVENTIONS)}, found {convention!r}; "
-            "choose one of these or leave the argument out"
-        )
+    check_names(metrics, convention)
+    specs = [SPECS[name] for name in metrics]
     greys = read_greys(infrared, visible, fused, whole_levels=convention == "uint8")
     height, width = greys.fused.shape
     for spec in specs:
@@ -114,7 +110,8 @@ def evaluate(
     return {spec.name: spec.arithmetic(convention).function(greys) for spec in specs}
 
 
-def _choose(metrics: Sequence[str]) -> list[MetricSpec]:
+def check_names(metrics: Sequence[str], convention: str) -> None:
+    """Raise `UsageError` unless all metrics and the convention are known."""
     if isinstance(metrics, str):
         raise UsageError(
             f"expected a list of metric names, found the string {metrics!r}; "
@@ -126,4 +123,8 @@ def _choose(metrics: Sequence[str]) -> list[MetricSpec]:
             f"expected metrics out of {', '.join(SPECS)}, found {', '.join(map(repr, unknown))}; "
             "check spelling and capitals"
         )
-    return [SPECS[name] for name in metrics]
+    if convention not in CONVENTIONS:
+        raise UsageError(
+            f"expected a convention out of {', '.join(CONVENTIONS)}, found {convention!r}; "
+            "choose one of these or leave the argument out"
+        )

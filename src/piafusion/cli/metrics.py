@@ -1,0 +1,147 @@
+"""`piafusion metrics`: score fused pictures against the pairs they were made from."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from piafusion.cli.options import JsonOption, track
+from piafusion.errors import UsageError
+
+if TYPE_CHECKING:
+    from piafusion.evaluation.scoring import Score
+    from piafusion.evaluation.triples import Triple
+
+_ARROWS = {"higher": "↑", "lower": "↓"}
+
+
+def metrics(
+    infrared: Annotated[Path, typer.Argument(metavar="IR", help="Infrared image or folder.")],
+    visible: Annotated[Path, typer.Argument(metavar="VI", help="Visible image or folder.")],
+    fused: Annotated[Path, typer.Argument(metavar="FUSED", help="Fused image or folder.")],
+    names: Annotated[
+        str,
+        typer.Option("--metrics", metavar="NAMES", help="Such as MI,SD,VIF,Qabf, or all."),
+    ] = "MI,SD,VIF,Qabf",
+    convention: Annotated[
+        str,
+        typer.Option("--convention", help="float, or uint8: as the PIAFusion authors' sheets."),
+    ] = "float",
+    as_json: JsonOption = False,
+) -> None:
+    """Score a fused image against its sources, or three folders matched by file name."""
+    triples, failed = _plan(infrared, visible, fused)
+
+    from piafusion.evaluation.scoring import score_all
+    from piafusion.metrics import SPECS, check_names
+
+    wanted = list(SPECS) if names == "all" else [name.strip() for name in names.split(",")]
+    check_names(wanted, convention)
+    scores = score_all(triples, metrics=wanted, convention=convention)
+    scored = list(track(scores, "scoring", total=len(triples)))
+    good = [score for score in scored if not score.error]
+    failed += [{"fused": str(s.triple.fused), "error": s.error} for s in scored if s.error]
+    for failure in failed:
+        print(f"piafusion: {failure['error']}", file=sys.stderr)
+    if as_json:
+        print(json.dumps(_report(wanted, convention, good, failed), indent=2, allow_nan=False))
+    elif good:
+        print(_table(wanted, good))
+        if len(triples) > 1:
+            print(f"scored {len(good)} of {len(triples)} triples, convention {convention}")
+    if failed:
+        raise typer.Exit(1)
+
+
+def _plan(infrared: Path, visible: Path, fused: Path) -> tuple[list[Triple], list[dict[str, str]]]:
+    """Return what to score, and the files of folders that have no counterparts."""
+    from piafusion.evaluation.triples import Triple, list_triples
+
+    paths = (infrared, visible, fused)
+    for path in paths:
+        if not path.exists():
+            raise UsageError(f"{path}: expected an image or a folder, found nothing there")
+    folders = [path for path in paths if path.is_dir()]
+    if not folders:
+        return [Triple(fused.stem, *paths)], []
+    if len(folders) < len(paths):
+        file = next(path for path in paths if not path.is_dir())
+        raise UsageError(
+            f"expected three files or three folders, found the folder {folders[0]} "
+            f"and the file {file}"
+        )
+    found = list_triples(*paths)
+    failed = [
+        {"file": str(path), "error": f"{path}: {why}"} for path, why in found.problems.items()
+    ]
+    return found.triples, failed
+
+
+def _table(names: Sequence[str], scores: Sequence[Score]) -> str:
+    """A row per triple, and below several rows their mean and standard deviation."""
+    from piafusion.metrics import SPECS
+
+    rows = [("", [f"{name} {_ARROWS[SPECS[name].direction]}" for name in names])]
+    rows += [(s.triple.stem, [f"{s.values[name]:.4f}" for name in names]) for s in scores]
+    if len(scores) > 1:
+        statistics = [_mean_and_deviation([s.values[name] for s in scores]) for name in names]
+        rows.append(("mean", [f"{mean:.4f}" for mean, _ in statistics]))
+        rows.append(("std", [f"{deviation:.4f}" for _, deviation in statistics]))
+    width = max(len(label) for label, _ in rows)
+    columns = [max(len(cells[i]) for _, cells in rows) for i in range(len(names))]
+    return "\n".join(
+        f"{label:<{width}}  " + "  ".join(f"{c:>{w}}" for c, w in zip(cells, columns, strict=True))
+        for label, cells in rows
+    )
+
+
+def _report(
+    names: Sequence[str],
+    convention: str,
+    scores: Sequence[Score],
+    failed: Sequence[dict[str, str]],
+) -> dict[str, Any]:
+    """What --json prints; an infinite value, which JSON lacks, is the string "inf"."""
+    from piafusion.metrics import SPECS
+
+    statistics = {name: _mean_and_deviation([s.values[name] for s in scores]) for name in names}
+    return {
+        "convention": convention,
+        "metrics": {
+            name: {
+                "direction": SPECS[name].direction,
+                "unit": SPECS[name].arithmetic(convention).unit,
+                "mean": _number(statistics[name][0]),
+                "std": _number(statistics[name][1]),
+            }
+            for name in (names if scores else ())
+        },
+        "scored": [
+            {
+                "infrared": str(score.triple.infrared),
+                "visible": str(score.triple.visible),
+                "fused": str(score.triple.fused),
+                "values": {name: _number(value) for name, value in score.values.items()},
+            }
+            for score in scores
+        ],
+        "failed": list(failed),
+    }
+
+
+def _mean_and_deviation(values: Sequence[float]) -> tuple[float, float]:
+    """Mean and population standard deviation; infinite values make both infinite."""
+    if not values or math.inf in values:
+        return math.inf, math.inf
+    mean = math.fsum(values) / len(values)
+    return mean, math.sqrt(math.fsum((value - mean) ** 2 for value in values) / len(values))
+
+
+def _number(value: float) -> float | str:
+    return value if math.isfinite(value) else "inf"

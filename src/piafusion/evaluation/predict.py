@@ -17,7 +17,6 @@ from piafusion.imaging.io import read_pair, write_image
 from piafusion.imaging.pairs import Pair, list_images
 
 JOURNAL = "predicted.jsonl"
-_SHOWN = 10  # stems of a long list
 
 
 def predict(
@@ -83,7 +82,7 @@ def fused_files(
         if _is_current(folder, journal.entries.get(pair.stem), data.digests[pair.stem])
     }
     missing = [pair.stem for pair in data.pairs if pair.stem not in files]
-    message = f"not predicted under these settings: {_listed(missing)}; run the step predict"
+    message = f"not predicted under these settings: {', '.join(missing)}; run the step predict"
     problem = Problem(data.name, method.name, message, tuple(missing))
     return files, [problem] if missing else []
 
@@ -175,7 +174,7 @@ def _given(method: Pictures, data: DataSet) -> tuple[dict[str, Path], list[Probl
     )
     for stems, found, advice in what:
         if stems:
-            message = f"{folder}: {found}: {_listed(stems)}; {advice}"
+            message = f"{folder}: {found}: {', '.join(stems)}; {advice}"
             problems.append(Problem(data.name, method.name, message, tuple(stems)))
     return _single(by_stem, data), problems
 
@@ -183,8 +182,3 @@ def _given(method: Pictures, data: DataSet) -> tuple[dict[str, Path], list[Probl
 def _single(by_stem: Mapping[str, list[Path]], data: DataSet) -> dict[str, Path]:
     stems = (pair.stem for pair in data.pairs)
     return {stem: by_stem[stem][0] for stem in stems if len(by_stem.get(stem, ())) == 1}
-
-
-def _listed(stems: Sequence[str]) -> str:
-    more = f" and {len(stems) - _SHOWN} more" if len(stems) > _SHOWN else ""
-    return ", ".join(stems[:_SHOWN]) + more

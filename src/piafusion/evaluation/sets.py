@@ -28,7 +28,7 @@ class Problem:
         data: Name of the data set.
         method: Name of the method, or an empty text.
         message: One line: expected, found, next step.
-        stems: All pairs that it is about; the message may name but a few.
+        stems: The pairs that it is about.
     """
 
     data: str

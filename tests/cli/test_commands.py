@@ -10,7 +10,17 @@ from piafusion.imaging.io import read_image
 
 def test_version_and_help(piafusion) -> None:
     assert piafusion("--version").out == f"piafusion {package.__version__}\n"
-    commands = ("demo", "fuse", "illumination", "metrics", "bench", "models", "train", "export")
+    commands = (
+        "demo",
+        "fuse",
+        "illumination",
+        "metrics",
+        "evaluate",
+        "bench",
+        "models",
+        "train",
+        "export",
+    )
     for command in commands:
         done = piafusion(command, "--help")
         assert done.code == 0

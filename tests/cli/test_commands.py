@@ -10,7 +10,7 @@ from piafusion.imaging.io import read_image
 
 def test_version_and_help(piafusion) -> None:
     assert piafusion("--version").out == f"piafusion {package.__version__}\n"
-    commands = (
+    for command in (
         "demo",
         "fuse",
         "illumination",
@@ -20,8 +20,7 @@ def test_version_and_help(piafusion) -> None:
         "models",
         "train",
         "export",
-    )
-    for command in commands:
+    ):
         done = piafusion(command, "--help")
         assert done.code == 0
         assert command in done.out

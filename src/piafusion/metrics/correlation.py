@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
-
 from piafusion.metrics._inputs import Double, Greys
 from piafusion.metrics._spec import ALL, Arithmetic, MetricSpec
 
@@ -54,8 +52,8 @@ def _correlation(one: Double, other: Double) -> float:
     if one.min() == one.max() or other.min() == other.max():
         return 0.0
     one, other = one - one.mean(), other - other.mean()
-    power = float(np.vdot(one, one)) * float(np.vdot(other, other))
-    value = float(np.vdot(one, other)) / math.sqrt(power)
+    power = float((one * one).sum()) * float((other * other).sum())
+    value = float((one * other).sum()) / math.sqrt(power)
     return min(max(value, -1.0), 1.0)  # rounding may end at 1 + 1e-16
 
 

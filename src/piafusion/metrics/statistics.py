@@ -30,7 +30,7 @@ def standard_deviation(greys: Greys) -> float:
     squares = 0.0
     for (strip,) in strips([greys.fused], window=1):
         deviation = np.subtract(strip, mean, dtype=np.float64)
-        squares += float(np.vdot(deviation, deviation))
+        squares += float(np.square(deviation, out=deviation).sum())
     return math.sqrt(squares / greys.fused.size)
 
 

@@ -41,9 +41,9 @@ th:first-child { position: sticky; left: 0; text-align: left; background: var(--
   font-weight: 600; min-width: 6rem; max-width: 11rem; white-space: normal;
   overflow-wrap: break-word; }
 td small { display: block; font-size: .75rem; line-height: 1.35; }
-@media (max-width: 40rem) { table { font-size: .9rem; } th, td { padding: .35rem .4rem; }
-  td { white-space: normal; }
-  th:first-child { min-width: 5rem; max-width: 6.5rem; }
+@media (max-width: 40rem) { body { padding: .75rem; } table { font-size: .875rem; }
+  th, td { padding: .35rem .3rem; } td small { white-space: normal; }
+  th:first-child { min-width: 4.5rem; max-width: 6rem; }
   .std { display: block; font-size: .85rem; white-space: nowrap; } }
 .best { background: var(--best); }
 .best b { font-weight: 700; }

@@ -18,13 +18,13 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from piafusion import Fuser
 from piafusion.datasets.folders import dataset_name, dataset_pairs, is_day
+from piafusion.evaluation.baselines import average, maximum
 from piafusion.evaluation.bootstrap import mean_interval
-from piafusion.imaging.arrays import Image, from_unit, to_unit
-from piafusion.imaging.colour import luminance, replace_luminance
+from piafusion.imaging.arrays import Image, to_unit
+from piafusion.imaging.colour import luminance
 from piafusion.imaging.io import read_pair, write_image
 from piafusion.imaging.sheet import contact_sheet
 from piafusion.metrics import evaluate
@@ -49,10 +49,7 @@ def main() -> None:
     parser.add_argument("--every", type=int, default=8, metavar="N")
     options = parser.parse_args()
 
-    methods: dict[str, Method] = {
-        "average": _by_luminance(_mean),
-        "maximum": _by_luminance(np.maximum),
-    }
+    methods: dict[str, Method] = {"average": average, "maximum": maximum}
     methods.update({name: Fuser(model=name) for name in options.models})
     rows: dict[str, list[list[float]]] = {name: [] for name in methods}
     sheet = []
@@ -96,22 +93,6 @@ def main() -> None:
 
 def _line(name: str, cells: list[str]) -> str:
     return f"{name:16}" + "".join(f"{cell:>16}" for cell in cells)
-
-
-def _mean(infrared: NDArray[np.float32], visible: NDArray[np.float32]) -> NDArray[np.float32]:
-    return (infrared + visible) / 2
-
-
-def _by_luminance(rule: Callable[..., NDArray[np.float32]]) -> Method:
-    """Return a method that applies a rule to infrared and luminance and keeps the chroma."""
-
-    def fuse(infrared: Image, visible: Image) -> Image:
-        colours = to_unit(visible)
-        y = luminance(colours)
-        fused = replace_luminance(colours, y, rule(to_unit(infrared), y))
-        return from_unit(fused, visible.dtype)
-
-    return fuse
 
 
 def _reversed_edges(infrared: Image, visible: Image, fused: Image) -> float:

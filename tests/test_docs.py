@@ -35,6 +35,7 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in ("ir", "vi"):
         shutil.copytree(tmp_path / name, tmp_path / "DATA" / name)
     monkeypatch.setattr("piafusion.cli.bench.SIZES", ("24x16",))
+    shutil.copytree(tmp_path / "vi", tmp_path / "FUSED")
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

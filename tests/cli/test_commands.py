@@ -15,6 +15,7 @@ def test_version_and_help(piafusion) -> None:
         "fuse",
         "illumination",
         "metrics",
+        "evaluate",
         "bench",
         "models",
         "train",

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 import piafusion
-from piafusion.cli import bench, demo, export, fuse, illumination, metrics, models, train
+from piafusion.cli import bench, demo, evaluate, export, fuse, illumination, metrics, models, train
 from piafusion.errors import PiafusionError, UsageError
 
 WRONG_USE, SOME_FAILED = 2, 1
@@ -23,6 +23,7 @@ app.command("demo")(demo.demo)
 app.command("fuse")(fuse.fuse)
 app.command("illumination")(illumination.illumination)
 app.command("metrics")(metrics.metrics)
+app.command("evaluate")(evaluate.evaluate)
 app.command("bench")(bench.bench)
 app.command("models")(models.models)
 app.add_typer(train.app, name="train")

@@ -1,0 +1,216 @@
+"""`piafusion evaluate`: methods compared on data sets."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+import piafusion
+from piafusion.cli.options import DeviceOption, JsonOption, track
+from piafusion.cli.table import print_table
+from piafusion.errors import UsageError
+from piafusion.weights import DEFAULT_MODEL
+
+if TYPE_CHECKING:
+    from piafusion.evaluation.methods import Method, Pictures
+    from piafusion.evaluation.results import DataResult
+    from piafusion.evaluation.sets import DataSet, Problem
+
+SETTINGS = "evaluation.json"
+STEPS = ("predict", "score")
+
+
+def evaluate(
+    data: Annotated[
+        list[str],
+        typer.Argument(metavar="[NAME=]ROOT...", help="Data sets: folders with ir/ and vi/."),
+    ],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the evaluation.")],
+    method: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--method",
+            "-m",
+            help="A model, an exported file, NAME=FOLDER or NAME@DATASET=FOLDER of fused images; "
+            f"repeatable, {DEFAULT_MODEL} by default. average and maximum are always in.",
+        ),
+    ] = None,
+    names: Annotated[
+        str,
+        typer.Option("--metrics", metavar="NAMES", help="Such as MI,SD,VIF,Qabf, or all."),
+    ] = "MI,SD,VIF,Qabf",
+    convention: Annotated[
+        str,
+        typer.Option("--convention", help="float, or uint8: as the PIAFusion authors' sheets."),
+    ] = "float",
+    against: Annotated[
+        str | None,
+        typer.Option(help="Method that the others are tested against; the first --method."),
+    ] = None,
+    only: Annotated[
+        str | None, typer.Option(metavar="STEP", help="One step alone: predict or score.")
+    ] = None,
+    limit: Annotated[
+        int | None, typer.Option(min=1, help="So many pairs of each data set, evenly spread.")
+    ] = None,
+    jobs: Annotated[
+        int | None, typer.Option(min=1, help="Processes that score; one per core by default.")
+    ] = None,
+    scenes: Annotated[int, typer.Option(min=0, help="How many scenes of a data set to show.")] = 4,
+    device: DeviceOption = "cpu",
+    as_json: JsonOption = False,
+) -> None:
+    """Fuse data sets with several methods, score the results and report on them."""
+    from piafusion.evaluation.methods import read_methods
+    from piafusion.evaluation.predict import predict
+    from piafusion.evaluation.sets import read_sets
+    from piafusion.metrics import SPECS, check_names
+
+    if only not in (None, *STEPS):
+        raise UsageError(f"--only: expected {' or '.join(STEPS)}, found {only!r}")
+    metrics = list(SPECS) if names == "all" else [name.strip() for name in names.split(",")]
+    check_names(metrics, convention)
+    if only != "predict":
+        from piafusion.evaluation import report as _  # noqa: F401 - missing extras before any work
+    sets = read_sets(data, limit)
+    methods = read_methods(method or [DEFAULT_MODEL], sets, device)
+    rival = _rival(against, [each.name for each in methods])
+    _claim(output)
+    _save_settings(output, sets, methods, metrics, convention)
+
+    problems = [problem for each in sets for problem in each.problems]
+    if only != "score":
+        total = sum(len(each.pairs) for each in sets) * _running(methods)
+        done = track(predict(methods, sets, output), "fusing", total=total)
+        problems += [problem for problem in done if problem]
+    if only == "predict":
+        _tell(problems, None, [], f"fused images: {output / 'fused'}", as_json=as_json)
+        return
+
+    from piafusion.evaluation.report import Report
+    from piafusion.evaluation.results import sum_up
+    from piafusion.evaluation.score import Scoring
+
+    scoring = Scoring.plan(methods, sets, output, metrics, convention)
+    known = {(each.data, each.method, stem) for each in problems for stem in each.stems}
+    problems += [
+        each
+        for each in scoring.problems
+        if not each.stems or {(each.data, each.method, stem) for stem in each.stems} - known
+    ]
+    problems += [each for each in track(scoring.run(jobs), "scoring", total=len(scoring)) if each]
+    rows = scoring.rows()
+    results = []
+    for each in sets:
+        own = [row for row in rows if row.data == each.name]
+        if own:
+            results.append(sum_up(each, own, methods, metrics, rival, output))
+    if results:
+        Report(results, rows, problems, convention, metrics, rival, scoring.files, scenes).write(
+            output
+        )
+    report = output / "report.html" if results else None
+    last = f"report: {report}" if results else "nothing could be scored"
+    _tell(problems, report, results, last, as_json=as_json)
+
+
+def _rival(against: str | None, methods: Sequence[str]) -> str:
+    if against is None:
+        return methods[2] if len(methods) > 2 else methods[-1]
+    if against not in methods:
+        raise UsageError(
+            f"--against: expected a method of {', '.join(methods)}, found {against!r}; "
+            "add it with --method"
+        )
+    return against
+
+
+def _claim(output: Path) -> None:
+    """Refuse a folder that holds something else than an evaluation."""
+    if output.is_file():
+        raise UsageError(f"{output}: expected a folder for the evaluation, found a file")
+    if output.is_dir() and any(output.iterdir()) and not (output / SETTINGS).exists():
+        raise UsageError(
+            f"{output}: expected a new or empty folder, or one of an earlier evaluation, found "
+            "other files; choose another folder"
+        )
+
+
+def _save_settings(
+    output: Path,
+    sets: Sequence[DataSet],
+    methods: Sequence[Method | Pictures],
+    metrics: Sequence[str],
+    convention: str,
+) -> None:
+    from piafusion.evaluation.methods import Method
+    from piafusion.imaging.io import write_bytes
+
+    settings = {
+        "piafusion": piafusion.__version__,
+        "convention": convention,
+        "metrics": list(metrics),
+        "data": {each.name: [pair.stem for pair in each.pairs] for each in sets},
+        "methods": {
+            each.name: dict(each.settings)
+            if isinstance(each, Method)
+            else {name: str(folder) for name, folder in each.folders.items()}
+            for each in methods
+        },
+    }
+    write_bytes(output / SETTINGS, (json.dumps(settings, indent=2) + "\n").encode())
+
+
+def _running(methods: Sequence[Method | Pictures]) -> int:
+    from piafusion.evaluation.methods import Method
+
+    return sum(isinstance(each, Method) for each in methods)
+
+
+def _tell(
+    problems: Sequence[Problem],
+    report: Path | None,
+    results: Sequence[DataResult],
+    last: str,
+    *,
+    as_json: bool,
+) -> None:
+    """Say what came out, list what is missing, and exit with 1 if anything is."""
+    from piafusion.evaluation.sets import told
+
+    for problem in problems:
+        print(f"piafusion: {told(problem)}", file=sys.stderr)
+    if as_json:
+        summary: dict[str, Any] = {
+            "report": str(report) if report else None,
+            "data": [result.as_json() for result in results],
+            "problems": [vars(problem) for problem in problems],
+        }
+        print(json.dumps(summary, indent=2, allow_nan=False))
+    else:
+        for result in results:
+            _print(result)
+        print(last)
+    if problems:
+        raise typer.Exit(1)
+
+
+def _print(result: DataResult) -> None:
+    from piafusion.evaluation.tables import heading, label, number
+
+    table = result.table
+    print(f"{table.title}: means of {table.size}")
+    rows = [
+        [
+            label(table, method),
+            *(number(cell.mean, table.decimals(i)) for i, cell in enumerate(row)),
+        ]
+        for method, row in table.cells.items()
+    ]
+    print_table(["method", *map(heading, table.metrics)], rows)
+    print()

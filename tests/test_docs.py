@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 TINY = [
     part
-    for setting in ("steps=2", "batch=2", "crop=16", "light=label")
+    for setting in ("steps=2", "batch=2", "crop=48", "light=label")
     for part in ("--set", setting)
 ]
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from piafusion.imaging.io import write_image
+from piafusion.weights import DEFAULT_MODEL
 from tests.conftest import scene
 
 
@@ -68,7 +69,7 @@ def test_steps_apart(piafusion, root: Path, tmp_path: Path) -> None:
     done = piafusion("evaluate", *arguments, "--only", "predict")
     assert (done.code, done.out) == (0, f"fused images: {out / 'fused'}\n")
     assert not (out / "report.html").exists()
-    assert len(list((out / "fused/piafusion-fast/road").glob("*.png"))) == 3
+    assert len(list((out / "fused" / DEFAULT_MODEL / "road").glob("*.png"))) == 3
     done = piafusion("evaluate", *arguments, "--only", "score")
     assert done.code == 0, done.err
     assert (out / "report.html").exists()

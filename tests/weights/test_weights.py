@@ -56,7 +56,9 @@ def test_one_changed_bit_is_an_error(folder: Path, suffix: str) -> None:
 
 def test_missing_weights_are_an_error(folder: Path) -> None:
     (folder / f"{DEFAULT_MODEL}.onnx").unlink()
-    with pytest.raises(WeightsError, match=rf"{DEFAULT_MODEL}\.onnx: expected the weights.*No such file"):
+    with pytest.raises(
+        WeightsError, match=rf"{DEFAULT_MODEL}\.onnx: expected the weights.*No such file"
+    ):
         read_weights(DEFAULT_MODEL, "onnx", "fusion", folder)
 
 

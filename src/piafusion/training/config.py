@@ -232,7 +232,8 @@ def validate(values: dict[str, Any]) -> TrainingSettings:
         first = error.errors()[0]
         name = ".".join(str(part) for part in first["loc"])
         known = ", ".join(kind.model_fields)
-        raise UsageError(f"setting {name!r}: {first['msg']} (settings: {known})") from error
+        where = f"setting {name!r}" if name else "settings"  # a rule that joins several has no name
+        raise UsageError(f"{where}: {first['msg']} (settings: {known})") from error
 
 
 def command(settings: TrainingSettings) -> str:

@@ -11,7 +11,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 import piafusion
-from piafusion.cli.options import DeviceOption, JsonOption, track
+from piafusion.cli.options import (
+    PAPER_METRICS,
+    ConventionOption,
+    DeviceOption,
+    JsonOption,
+    MetricsOption,
+    metric_names,
+    track,
+)
 from piafusion.cli.table import print_table
 from piafusion.errors import UsageError
 from piafusion.weights import DEFAULT_MODEL
@@ -40,14 +48,8 @@ def evaluate(
             f"repeatable, {DEFAULT_MODEL} by default. average and maximum are always in.",
         ),
     ] = None,
-    names: Annotated[
-        str,
-        typer.Option("--metrics", metavar="NAMES", help="Such as MI,SD,VIF,Qabf, or all."),
-    ] = "MI,SD,VIF,Qabf",
-    convention: Annotated[
-        str,
-        typer.Option("--convention", help="float, or uint8: as the PIAFusion authors' sheets."),
-    ] = "float",
+    names: MetricsOption = PAPER_METRICS,
+    convention: ConventionOption = "float",
     against: Annotated[
         str | None,
         typer.Option(help="Method that the others are tested against; the first --method."),
@@ -69,11 +71,11 @@ def evaluate(
     from piafusion.evaluation.methods import read_methods
     from piafusion.evaluation.predict import predict
     from piafusion.evaluation.sets import read_sets
-    from piafusion.metrics import SPECS, check_names
+    from piafusion.metrics import check_names
 
     if only not in (None, *STEPS):
         raise UsageError(f"--only: expected {' or '.join(STEPS)}, found {only!r}")
-    metrics = list(SPECS) if names == "all" else [name.strip() for name in names.split(",")]
+    metrics = metric_names(names)
     check_names(metrics, convention)
     if only != "predict":
         from piafusion.evaluation import report as _  # noqa: F401 - missing extras before any work

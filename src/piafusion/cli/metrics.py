@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from piafusion.cli.options import JsonOption, track
+from piafusion.cli.options import (
+    PAPER_METRICS,
+    ConventionOption,
+    JsonOption,
+    MetricsOption,
+    metric_names,
+    track,
+)
 from piafusion.errors import UsageError
 
 if TYPE_CHECKING:
@@ -25,23 +32,17 @@ def metrics(
     infrared: Annotated[Path, typer.Argument(metavar="IR", help="Infrared image or folder.")],
     visible: Annotated[Path, typer.Argument(metavar="VI", help="Visible image or folder.")],
     fused: Annotated[Path, typer.Argument(metavar="FUSED", help="Fused image or folder.")],
-    names: Annotated[
-        str,
-        typer.Option("--metrics", metavar="NAMES", help="Such as MI,SD,VIF,Qabf, or all."),
-    ] = "MI,SD,VIF,Qabf",
-    convention: Annotated[
-        str,
-        typer.Option("--convention", help="float, or uint8: as the PIAFusion authors' sheets."),
-    ] = "float",
+    names: MetricsOption = PAPER_METRICS,
+    convention: ConventionOption = "float",
     as_json: JsonOption = False,
 ) -> None:
     """Score a fused image against its sources, or three folders matched by file name."""
     triples, failed = _plan(infrared, visible, fused)
 
     from piafusion.evaluation.scoring import score_all
-    from piafusion.metrics import SPECS, check_names
+    from piafusion.metrics import check_names
 
-    wanted = list(SPECS) if names == "all" else [name.strip() for name in names.split(",")]
+    wanted = metric_names(names)
     check_names(wanted, convention)
     scores = score_all(triples, metrics=wanted, convention=convention)
     scored = list(track(scores, "scoring", total=len(triples)))

@@ -20,10 +20,24 @@ DeviceOption = Annotated[
     str, typer.Option("--device", help="auto, cpu, cuda, tensorrt or openvino.")
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print machine-readable results.")]
+PAPER_METRICS = "MI,SD,VIF,Qabf"
+MetricsOption = Annotated[
+    str, typer.Option("--metrics", metavar="NAMES", help=f"Such as {PAPER_METRICS}, or all.")
+]
+ConventionOption = Annotated[
+    str, typer.Option("--convention", help="float, or uint8: as the PIAFusion authors' sheets.")
+]
 OverwriteOption = Annotated[bool, typer.Option("--overwrite", help="Replace existing files.")]
 RunOption = Annotated[
     Path, typer.Option("--output", "-o", help="Folder of the run: settings, log, weights.")
 ]
+
+
+def metric_names(names: str) -> list[str]:
+    """Return what `--metrics` names, in its order; they are not checked."""
+    from piafusion.metrics import SPECS
+
+    return list(SPECS) if names == "all" else [name.strip() for name in names.split(",")]
 
 
 def track(

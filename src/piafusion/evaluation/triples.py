@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from piafusion.errors import UsageError
-from piafusion.imaging.pairs import list_images
+from piafusion.imaging.pairs import images_by_stem
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ def list_triples(infrared: Path, visible: Path, fused: Path) -> TripleList:
     folders = (infrared, visible, fused)
     if fused.resolve() in (infrared.resolve(), visible.resolve()):
         raise UsageError(f"{fused}: is a folder of sources; give the folder of fused pictures")
-    by_stem = {folder: _by_stem(folder) for folder in dict.fromkeys(folders)}
+    by_stem = {folder: images_by_stem(folder) for folder in dict.fromkeys(folders)}
     problems = {}
     for folder, stems in by_stem.items():
         for stem, paths in stems.items():
@@ -65,10 +65,3 @@ def list_triples(infrared: Path, visible: Path, fused: Path) -> TripleList:
             f"(for example {examples}); give the three files of a scene the same name"
         )
     return TripleList(triples, problems)
-
-
-def _by_stem(folder: Path) -> dict[str, list[Path]]:
-    stems: dict[str, list[Path]] = {}
-    for path in list_images(folder):
-        stems.setdefault(path.stem, []).append(path)
-    return stems

@@ -56,7 +56,7 @@ def list_pairs(infrared: Path, visible: Path) -> PairList:
     Raises:
         UsageError: If a folder is missing or empty, or no stem occurs in both.
     """
-    by_stem = {folder: _by_stem(folder) for folder in (infrared, visible)}
+    by_stem = {folder: images_by_stem(folder) for folder in (infrared, visible)}
     problems = {}
     for folder, other in ((infrared, visible), (visible, infrared)):
         for stem, paths in by_stem[folder].items():
@@ -81,7 +81,12 @@ def list_pairs(infrared: Path, visible: Path) -> PairList:
     return PairList(pairs, problems)
 
 
-def _by_stem(folder: Path) -> dict[str, list[Path]]:
+def images_by_stem(folder: Path) -> dict[str, list[Path]]:
+    """Return the pictures of a folder by stem, which several files may share.
+
+    Raises:
+        UsageError: If the folder is missing or empty.
+    """
     stems: dict[str, list[Path]] = {}
     for path in list_images(folder):
         stems.setdefault(path.stem, []).append(path)

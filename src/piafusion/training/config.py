@@ -172,8 +172,6 @@ _MIXING = {
     "crop": 96,
     "learning_rate": 2e-3,
     "tone_share": 0.3,
-    "move_share": 0.3,
-    "branches": True,
     "loss": {
         "illumination": 2.0,
         "intensity": 30.0,

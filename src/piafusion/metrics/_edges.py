@@ -44,7 +44,7 @@ def strength(right: Single, down: Single) -> Single:
     """
     squares = right * right
     squares += down * down
-    return np.sqrt(squares, out=squares)
+    return np.asarray(np.sqrt(squares, out=squares))
 
 
 def orientation(across: Single, along: Single) -> Single:
@@ -64,11 +64,11 @@ def orientation(across: Single, along: Single) -> Single:
     np.abs(np.subtract(steep * _HALF_PI, angle, out=angle), out=angle)
     bits = angle.view(np.int32)
     bits |= (across.view(np.int32) ^ along.view(np.int32)) & _SIGN
-    return angle
+    return np.asarray(angle)
 
 
 def ratio(one: Single, other: Single) -> Single:
     """The smaller over the larger; 0 where both are 0."""
     larger = np.maximum(one, other)
     np.maximum(larger, _TINY, out=larger)
-    return np.divide(np.minimum(one, other), larger, out=larger)
+    return np.asarray(np.divide(np.minimum(one, other), larger, out=larger))

@@ -31,9 +31,7 @@ class Means(NamedTuple):
     """Qw, on which SSIM's windows agree."""
 
 
-def similarity(
-    local: Moments, source: int, c1: float = C1, c2: float = C2
-) -> tuple[F64, F64]:
+def similarity(local: Moments, source: int, c1: float = C1, c2: float = C2) -> tuple[F64, F64]:
     """SSIM of the fused picture and a source (0 infrared, 1 visible) in each window.
 
     Returns:
@@ -66,7 +64,8 @@ def means(planes: Sequence[Grey]) -> Means:
     of_all, of_structure, count = np.zeros(2), np.zeros(2), 0
     quality = total = 0.0
     for local in moments_in_strips(planes, TAPS):
-        similarities, structures = zip(*(similarity(local, source) for source in (0, 1)), strict=True)
+        maps = [similarity(local, source) for source in (0, 1)]
+        similarities, structures = zip(*maps, strict=True)
         of_all += [values.sum() for values in similarities]
         of_structure += [values.sum() for values in structures]
         count += local.means[0].size

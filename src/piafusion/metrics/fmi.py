@@ -93,7 +93,7 @@ def _feature_mutual_information(features: Sequence[Single]) -> float:
         for source in sources:
             shared = _shared(source, fused, as_it_is, in_reverse, staircases)
             total += float(shared.sum(dtype=np.float64))
-    return total / (2.0 * height * width)
+    return float(total / (2.0 * height * width))
 
 
 class _Windows:

@@ -124,7 +124,7 @@ def _quality(
         cv2.exp(exponent, exponent)
         exponent += 1.0
     amount *= turned
-    return np.divide(_GAMMA_G * _GAMMA_A, amount, out=amount)
+    return np.asarray(np.divide(_GAMMA_G * _GAMMA_A, amount, out=amount))
 
 
 def _sum(values: NDArray[np.floating[Any]]) -> float:

@@ -23,11 +23,9 @@ _RESOLUTION = np.finfo(np.float32).eps
 
 _ONES = np.ones(PLACES, np.float32)
 _CENTRED = np.arange(PLACES) - (PLACES - 1) / 2
-_CUMULATE = np.tril(np.ones((PLACES - 1, PLACES)))
-_SUMS = np.vstack(
-    [_CUMULATE, _CENTRED, _CENTRED**2, (2 * np.arange(PLACES - 1) - (PLACES - 2)) @ _CUMULATE]
-).astype(np.float32)
-"""Times shares: those cumulated; mean and mean square place, from the centre; P - P' summed."""
+_RANKS = 2 * np.arange(PLACES - 1) - (PLACES - 2)
+_SUMS = np.stack([_CENTRED, _CENTRED**2, _RANKS @ np.tri(PLACES - 1, PLACES)]).astype(np.float32)
+"""Times shares: mean and mean square place, from the centre; distances of cumulated shares."""
 
 
 def feature_mutual_information_pixel(greys: Greys) -> float:
@@ -104,9 +102,7 @@ class _Windows:
 
     def __init__(self, count: int) -> None:
         self.values, self.shares, self._logs = np.empty((3, PLACES, count), np.float32)
-        self._sums = np.empty((len(_SUMS), count), np.float32)
-        self.cumulated = self._sums[: PLACES - 1]
-        self.mean, self._square, self.energy = self._sums[PLACES - 1 :]
+        self.cumulated = np.empty((PLACES - 1, count), np.float32)
 
     def read(self, plane: Single) -> None:
         """Take the windows of a picture."""
@@ -117,8 +113,11 @@ class _Windows:
         np.subtract(self.values, self.values.min(axis=0), out=self.shares)
         self.shares += _LEAST
         self.shares /= _ONES @ self.shares
-        np.matmul(_SUMS, self.shares, out=self._sums)
-        self.spread = np.sqrt(np.maximum(self._square - self.mean * self.mean, 0))
+        self.cumulated[0] = self.shares[0]
+        for place in range(1, PLACES - 1):
+            np.add(self.cumulated[place - 1], self.shares[place], out=self.cumulated[place])
+        self.mean, square, self.distances = _SUMS @ self.shares
+        self.spread = np.sqrt(np.maximum(square - self.mean * self.mean, 0))
         self.power = np.einsum("kn,kn->n", self.shares, self.shares) - np.float32(1 / PLACES)
         cv2.log(self.shares, self._logs)
         self.entropy = -np.einsum("kn,kn->n", self.shares, self._logs)
@@ -132,7 +131,7 @@ def _shared(
     opposed = product.view(np.int32) >> 31  # all bits, or none
     falling = (as_it_is ^ in_reverse) & opposed
     falling ^= as_it_is
-    distances = staircases.climb(source.cumulated, falling) - source.energy - fused.energy
+    distances = staircases.climb(source.cumulated, falling) - source.distances - fused.distances
 
     # By Hoeffding the covariance at the bound is the sum of min(P, Q) - P Q over all cumulated
     # shares P and Q; min(P, Q) is (P + Q - |P - Q|) / 2.

@@ -24,6 +24,7 @@ from piafusion.imaging.align.geometry import (
     distances,
     fit,
     is_sane,
+    nearest_similarity,
     normalised,
     transform,
 )
@@ -84,7 +85,10 @@ def estimate_alignment(pairs: Sequence[tuple[Image, Image]], kind: str = "homogr
 def _search(pairs: Pairs, kind: Kind) -> Alignment | None:
     """Return the best alignment found, good or bad."""
     some = pairs[:: -(-len(pairs) // _COARSE_PAIRS)]
-    trials = (_step(pairs, start, kind, _TRIAL) for start in candidates(some, _CANDIDATES))
+    starts = candidates(some, _CANDIDATES, stretch=kind != "similarity")
+    if kind == "similarity":
+        starts = [nearest_similarity(start, pairs[0][1].size) for start in starts]
+    trials = (_step(pairs, start, kind, _TRIAL) for start in starts)
     best = max((trial for trial in trials if trial), key=lambda trial: trial[2], default=None)
     before: Matrix | None = None
     for level in _STEPS:

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from piafusion.imaging.align.geometry import Matrix, Points, resizing
 from piafusion.imaging.align.structure import Array, Picture, Size, shrunk, structure
 
-GRID = 18  # blocks along the longer side
 _COVERED = 0.8  # of a block's area must have data in both pictures
 _EPSILON = 1e-6
 
@@ -24,6 +23,7 @@ class Level:
     side: int  # pixels of that side while matching
     block: float
     radius: float  # how far a block is looked for
+    grid: int = 18  # blocks along the longer side
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ def match(pairs: Sequence[tuple[Picture, Picture]], matrix: Matrix, level: Level
     size = (round(vi_size[0] * factor), round(vi_size[1] * factor))
     half = max(4, min(round(level.block * max(size) / 2), min(size) // 3))
     radius = max(2, round(level.radius * max(size)))
-    places = _places(size, half)
+    places = _places(size, half, level.grid)
     total = np.zeros((len(places), 2 * radius + 1, 2 * radius + 1), np.float32)
     weight = np.zeros(len(places))
     to_ir = matrix @ resizing(size, vi_size)
@@ -93,9 +93,9 @@ def match(pairs: Sequence[tuple[Picture, Picture]], matrix: Matrix, level: Level
     return Matches(points, shifts[inside] * pixel, likeness[inside], int(tried.sum()), len(places))
 
 
-def _places(size: Size, half: int) -> list[tuple[int, int]]:
+def _places(size: Size, half: int, grid: int) -> list[tuple[int, int]]:
     """Return the centres, as row and column, of a grid of blocks that reach the borders."""
-    step = max(size) / GRID
+    step = max(size) / grid
     rows, columns = (
         np.linspace(half, side - half, max(2, round(side / step)), dtype=int) for side in size
     )

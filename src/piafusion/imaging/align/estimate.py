@@ -38,11 +38,11 @@ MAX_DISAGREEMENT = 0.018  # of the visible picture's longer side
 
 _CANDIDATES = 6
 _COARSE_PAIRS = 8
-_TRIAL = Level(side=320, block=0.2, radius=0.045)
-_STEPS = (Level(640, 0.15, 0.02), Level(640, 0.12, 0.012), Level(640, 0.12, 0.01))
+_TRIAL = Level(side=320, block=0.2, radius=0.045, grid=12)
+_STEPS = (Level(640, 0.15, 0.02), Level(640, 0.12, 0.01))
 _PROOF = Level(640, 0.15, 0.035)
 _TOLERANCE = 0.006  # of the longer side: what depth and lenses leave of any one map
-_MIN_BLOCKS = 24
+_MIN_BLOCKS = 12
 _MAX_BENDING = 0.06  # of the longer side; the cameras of a rig look the same way
 
 Pairs = Sequence[tuple[Picture, Picture]]

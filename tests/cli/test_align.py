@@ -112,7 +112,7 @@ def test_check_goes_on_after_bad_files(aligned: tuple[Path, Path], piafusion) ->
     [
         (["align", "ir", "vi"], "either --output FILE or --check"),
         (["align", "ir", "vi", "--check", "--output", "rig.json"], "either --output"),
-        (["align", "ir", "vi", "--output", "a", "--alignment", "b"], "is for --check"),
+        (["align", "ir", "vi", "--output", "a", "--alignment", "b"], "are for --check"),
         (["align", "ir", "nowhere", "--output", "rig.json"], "nowhere: expected an image"),
         (["align", "ir", "vi/D.png", "--output", "rig.json"], "two files or two folders"),
         (["align", "ir", "vi", "--output", "rig.json", "--kind", "rigid"], "found 'rigid'"),

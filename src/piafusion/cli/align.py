@@ -28,7 +28,6 @@ AlignOption = Annotated[
     typer.Option(help="auto: estimate the alignment first; of folders one for all pairs."),
 ]
 MOST_PAIRS = 20
-LIMIT = 4.0
 
 
 def align(
@@ -48,16 +47,16 @@ def align(
         Path | None, typer.Option(help="With --check: align by this file before looking.")
     ] = None,
     limit: Annotated[
-        float, typer.Option(min=0, help="With --check: pixels that are not suspicious yet.")
-    ] = LIMIT,
+        float | None, typer.Option(min=0, help="With --check: pixels of shift allowed; 4.")
+    ] = None,
     overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Estimate the transform between the two cameras of a rig from one or many pairs."""
     if check is (output is not None):
         raise UsageError("expected either --output FILE or --check; give one of the two")
-    if alignment is not None and not check:
-        raise UsageError("--alignment: is for --check; use piafusion fuse --alignment to apply it")
+    if not check and (alignment is not None or limit is not None):
+        raise UsageError("--alignment and --limit: are for --check; piafusion fuse applies a file")
     if output is None:
         _check(infrared, visible, alignment, limit, as_json=as_json)
         return
@@ -81,13 +80,13 @@ def estimate(
 ) -> Alignment:
     """Estimate one alignment from two files, or from pairs spread evenly over two folders.
 
-    Pairs of a folder that cannot be read, or have other sizes than most, are named on standard
-    error and left out.
+    Pairs of a folder that cannot be read are named on standard error and left out.
     """
     from piafusion.imaging.align import estimate_alignment
 
     listed = _pairs(infrared, visible)
-    chosen = listed[:: -(-len(listed) // most)]
+    count = min(most, len(listed))
+    chosen = [listed[index * len(listed) // count] for index in range(count)]
     if not infrared.is_dir():
         return estimate_alignment([_read(chosen[0])], kind)
     pictures = []
@@ -117,12 +116,13 @@ def chosen_alignment(
 
 
 def _check(
-    infrared: Path, visible: Path, alignment: Path | None, limit: float, *, as_json: bool
+    infrared: Path, visible: Path, alignment: Path | None, limit: float | None, *, as_json: bool
 ) -> None:
     """Print what separates the pictures of each pair; exit with 1 if any is suspicious."""
     from piafusion.imaging.align import read_alignment
-    from piafusion.imaging.align.check import check_pair
+    from piafusion.imaging.align.check import LIMIT, check_pair
 
+    limit = LIMIT if limit is None else limit
     known = read_alignment(alignment) if alignment else None
     checked: list[tuple[str, Residual]] = []
     failed: list[dict[str, str]] = []

@@ -182,5 +182,5 @@ def test_alignment_lets_sizes_differ_and_keeps_the_visible_where_infrared_shows_
     fused = Fuser(alignment=tmp_path / "rig.json")(infrared, visible)
     outside = np.abs(fused[:, :24].astype(int) - visible[:, :24])
     inside = np.abs(fused[:, 48:].astype(int) - visible[:, 48:])
-    assert outside.mean() < 3
+    assert outside.mean() < 5
     assert inside.mean() > 10

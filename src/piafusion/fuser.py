@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from piafusion.engines import create_engine
-from piafusion.imaging.align.alignment import Alignment, read_alignment
+from piafusion.imaging.align import Alignment, read_alignment
 from piafusion.imaging.arrays import (
     as_infrared,
     as_visible,

@@ -26,6 +26,7 @@ BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
             [],
             ["images: ", "of 2 right", "of 140 right", "balanced", "street_D to street_D, 1:"],
         ),
+        ("alignment", [], ["2 pairs", "accepted", "of the warp", "other scene accepted"]),
         ("metrics", ["--rounds", "1"], ["milliseconds", "| VIF |", "the paper's four"]),
         ("agreement", ["--pairs", "1"], ["torch - onnx", "piafusion-fast", "paper"]),
     ],

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from piafusion.datasets.synthetic import demo_scenes_root
 from piafusion.imaging.io import write_image
 from tests.conftest import scene
 
@@ -34,6 +35,7 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     write_image(tmp_path / "vi.png", scene()[1])
     for name in ("ir", "vi"):
         shutil.copytree(tmp_path / name, tmp_path / "DATA" / name)
+    shutil.copytree(demo_scenes_root(), tmp_path / "RIG")  # pictures that show the same
     monkeypatch.setattr("piafusion.cli.bench.SIZES", ("24x16",))
     shutil.copytree(tmp_path / "vi", tmp_path / "FUSED")
     monkeypatch.chdir(tmp_path)

@@ -39,6 +39,10 @@ class TooSmallError(ImageError):
         self.metrics = tuple(metrics)
 
 
+class AlignmentError(PiafusionError):
+    """No alignment that can be trusted was found, or a file holds none."""
+
+
 class OutputError(PiafusionError, OSError):
     """A result could not be written; nothing half-written is left behind."""
 

@@ -8,7 +8,18 @@ from typing import Annotated
 import typer
 
 import piafusion
-from piafusion.cli import bench, demo, evaluate, export, fuse, illumination, metrics, models, train
+from piafusion.cli import (
+    bench,
+    demo,
+    evaluate,
+    export,
+    fuse,
+    illumination,
+    metrics,
+    models,
+    train,
+    video,
+)
 from piafusion.errors import PiafusionError, UsageError
 
 WRONG_USE, SOME_FAILED = 2, 1
@@ -21,6 +32,7 @@ app = typer.Typer(
 )
 app.command("demo")(demo.demo)
 app.command("fuse")(fuse.fuse)
+app.command("video")(video.video)
 app.command("illumination")(illumination.illumination)
 app.command("metrics")(metrics.metrics)
 app.command("evaluate")(evaluate.evaluate)

@@ -17,6 +17,7 @@ from piafusion.imaging.video.frames import Convert, Frame
 
 OPEN_SECONDS, READ_SECONDS = 10.0, 5.0  # how long a stream or device may stay silent
 
+_ANALYSE = "1000000"  # microseconds that a stream is looked at before its first frame
 _LIVE_SCHEMES = ("rtsp", "rtsps", "rtp", "rtmp", "rtmps", "srt", "tcp", "udp")
 _ASSUMED_RATE = Fraction(25)  # where neither timestamps nor a rate are given
 _HIGHEST_RATE = 1000  # what claims more gives its clock's, not its frames', rate
@@ -144,7 +145,7 @@ def open_source(name: str) -> Source:
     is_device = name.startswith("/dev/video")
     options = {"rtsp_transport": "tcp"} if scheme in ("rtsp", "rtsps") else {}
     if scheme in _LIVE_SCHEMES:
-        options["fflags"] = "nobuffer"
+        options |= {"fflags": "nobuffer", "analyzeduration": _ANALYSE}
     try:
         container = av.open(
             name if scheme or is_device else str(Path(name)),

@@ -117,7 +117,7 @@ def video(
             f"({run.frames / elapsed:.1f} frames/s): {output}",
             file=sys.stderr if output == STANDARD_OUTPUT else sys.stdout,
         )
-    if stop.asked() or run.error or inputs.damaged:
+    if stop.asked() or run.error or inputs.problems:
         raise typer.Exit(stop.exit_code or 1)
 
 
@@ -198,10 +198,7 @@ def _make_writer(
 def _notices(run: Run, inputs: Inputs, max_gap: float, output: Path) -> list[str]:
     """Say what a user has to know beside the result."""
     kept = f"the {run.frames} frames before are kept in {output}" if run.frames else "nothing kept"
-    lines = [
-        f"{name}: {count} damaged packets were passed over"
-        for name, count in inputs.damaged.items()
-    ]
+    lines = list(inputs.problems)
     if run.unmatched:
         lines.append(
             f"{run.unmatched} visible frames had no infrared frame within {max_gap:g} s and were "
@@ -229,7 +226,7 @@ def _report(run: Run, inputs: Inputs, fuser: Fuser, output: Path, elapsed: float
         "height": run.height,
         "unmatched": run.unmatched,
         "dropped": inputs.dropped,
-        "damaged": inputs.damaged,
+        "problems": inputs.problems,
         "reconnections": inputs.reconnections,
         "interrupted": run.interrupted,
         "error": None if run.error is None else str(run.error),

@@ -113,7 +113,7 @@ class Camera:
                 lasts = self._breaks.pop(0) if self._breaks else float("inf")
                 with suppress(OSError), viewer:
                     if not self._send(viewer, began, time.monotonic() + lasts):
-                        return
+                        self._listener.close()
                 time.sleep(self._dark)
 
     def _send(self, viewer: socket.socket, began: float, until: float) -> bool:

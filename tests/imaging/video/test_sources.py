@@ -64,8 +64,19 @@ def test_a_damaged_packet_costs_its_frames_only(tmp_path: Path) -> None:
     path.write_bytes(data)
     source = open_source(str(path))
     frames = list(source.frames(to_visible()))
-    assert len(frames) + source.damaged >= 10
-    assert [frame.time for frame in frames] == sorted(frame.time for frame in frames)
+    assert len(frames) == 5  # in this codec the later ones hang on it
+    assert source.problem == f"{path}: {source.damaged} damaged packets were passed over"
+    source.close()
+
+
+def test_a_file_that_ends_too_early(tmp_path: Path) -> None:
+    path = write_video(tmp_path / "vi.mkv", moving(30)[1])
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    source = open_source(str(path))
+    assert source.problem is None
+    count = len(list(source.frames(to_visible())))
+    assert 5 < count < 25
+    assert source.problem == f"{path}: ends after {count} of the 30 frames it announces"
     source.close()
 
 

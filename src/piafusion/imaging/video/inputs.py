@@ -137,10 +137,10 @@ class Inputs:
         return self._visible.queue.dropped
 
     @property
-    def damaged(self) -> dict[str, int]:
-        """How many packets could not be decoded, by source."""
-        found = {reader.source.name: reader.source.damaged for reader in self._readers}
-        return {name: count for name, count in found.items() if count}
+    def problems(self) -> list[str]:
+        """What was wrong with files and has cost frames; streams are expected to lose some."""
+        sources = [reader.source for reader in self._readers if not reader.source.live]
+        return [source.problem for source in sources if source.problem]
 
     @property
     def reconnections(self) -> int:

@@ -9,7 +9,7 @@ from fractions import Fraction
 
 from piafusion.errors import VideoError
 from piafusion.imaging.video.frames import Convert, Frame
-from piafusion.imaging.video.sources import LIVE_TIME_BASE, Source, open_source
+from piafusion.imaging.video.sources import LIVE_TIME_BASE, OPEN_SECONDS, Source, open_source
 
 FIRST_WAIT, LONGEST_WAIT = 0.5, 8.0  # seconds between tries to connect again, doubled each time
 
@@ -107,7 +107,7 @@ class LiveSource:
                     return
                 wait = min(2 * wait, LONGEST_WAIT)
                 try:
-                    self._source = open_source(self._url)
+                    self._source = open_source(self._url, min(OPEN_SECONDS, max(left, 1)))
                     break
                 except VideoError as error:
                     problem = error

@@ -20,6 +20,7 @@ OPEN_SECONDS, READ_SECONDS = 10.0, 5.0  # how long a stream or device may stay s
 _ANALYSE = "1000000"  # microseconds that a stream is looked at before its first frame
 _LIVE_SCHEMES = ("rtsp", "rtsps", "rtp", "rtmp", "rtmps", "srt", "tcp", "udp")
 _ASSUMED_RATE = Fraction(25)  # where neither timestamps nor a rate are given
+_MISSING_SHARE = 0.05  # of the frames; a length made of duration and rate is not exact
 _HIGHEST_RATE = 1000  # what claims more gives its clock's, not its frames', rate
 LIVE_TIME_BASE = Fraction(1, 90_000)
 
@@ -55,11 +56,12 @@ class Source:
         start: Where its own clock stands at its first frame, in seconds.
         length: How many frames it will have, if that is known.
         damaged: Packets so far that could not be decoded.
+        missing: Frames that a file announces and does not have, once it has been read.
     """
 
     def __init__(self, name: str, container: InputContainer, stream: VideoStream) -> None:
         self.name, self.path = shown(name), Path(name)
-        self.live, self.damaged = _is_live(name, container), 0
+        self.live, self.damaged, self.missing = _is_live(name, container), 0, 0
         self._container, self._stream = container, stream
         context, self._rate = stream.codec_context, _frame_rate(stream)
         self._base = stream.time_base or 1 / self._rate
@@ -90,7 +92,7 @@ class Source:
             VideoError: If nothing can be decoded, or the source breaks off with an error.
             ImageError: If `convert` refuses a frame.
         """
-        step, shown_at, began = 1 / self._rate, None, False
+        step, shown_at, count = 1 / self._rate, None, 0
         for frame in self._decode():
             base = frame.time_base or self._base
             if frame.pts is not None:
@@ -102,13 +104,25 @@ class Source:
                 image = convert(frame)
             except (ImageError, av.FFmpegError) as error:
                 raise ImageError(f"{self.name} at {float(shown_at):.3f} s: {error}") from error
-            began, self._turned = True, frame.rotation % 180 != 0
+            self._turned = frame.rotation % 180 != 0
+            count += 1
             yield Frame(image, shown_at, lasts)
-        if not began:
+        self.missing = max(0, (self.length or 0) - count)
+        if not count:
             raise VideoError(
                 f"{self.name}: expected frames, found none that can be decoded "
                 f"({self.damaged} damaged packets); check that it plays"
             )
+
+    @property
+    def problem(self) -> str | None:
+        """What was wrong with the source and has cost frames; None if nothing was."""
+        if self.damaged:
+            return f"{self.name}: {self.damaged} damaged packets were passed over"
+        if self.length and self.missing > _MISSING_SHARE * self.length:
+            found = self.length - self.missing
+            return f"{self.name}: ends after {found} of the {self.length} frames it announces"
+        return None
 
     def close(self) -> None:
         """Let go of the file, the connection or the device."""
@@ -132,11 +146,12 @@ class Source:
             ) from error
 
 
-def open_source(name: str) -> Source:
+def open_source(name: str, seconds: float = OPEN_SECONDS) -> Source:
     """Open a video file, a stream or a device.
 
     Args:
         name: A path, a URL, or a device such as /dev/video0 (Video4Linux2).
+        seconds: How long a stream or device may take to answer.
 
     Raises:
         VideoError: If it cannot be opened or holds no video.
@@ -151,7 +166,7 @@ def open_source(name: str) -> Source:
             name if scheme or is_device else str(Path(name)),
             format="v4l2" if is_device else None,
             options=options,
-            timeout=(OPEN_SECONDS, READ_SECONDS) if scheme or is_device else None,
+            timeout=(seconds, READ_SECONDS) if scheme or is_device else None,
             metadata_errors="replace",
         )
     except (av.FFmpegError, ValueError) as error:

@@ -16,7 +16,7 @@ import typer
 from piafusion.cli.counting import FrameCounter
 from piafusion.cli.options import DeviceOption, JsonOption, ModelOption, OverwriteOption
 from piafusion.cli.stopping import StopSignals
-from piafusion.errors import UsageError
+from piafusion.errors import UsageError, VideoError
 
 if TYPE_CHECKING:
     from piafusion.fuser import Fuser
@@ -89,10 +89,16 @@ def video(
     fuser, workers = _make_fuser(model, device)
     with StopSignals() as stop, FrameCounter() as counter:
         matching = Matching(_exact(offset), _exact(max_gap), reconnect, counter.note)
-        if visible is None:
-            inputs = open_halves(infrared, cast("Layout", layout), matching, infrared_first=first)
-        else:
-            inputs = open_two(infrared, visible, matching)
+        try:
+            if visible is None:
+                which = cast("Layout", layout)
+                inputs = open_halves(infrared, which, matching, infrared_first=first)
+            else:
+                inputs = open_two(infrared, visible, matching)
+        except VideoError:
+            if stop.asked():
+                raise typer.Exit(stop.exit_code) from None
+            raise
         began = time.perf_counter()
         run = fuse_video(
             inputs,

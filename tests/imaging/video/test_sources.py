@@ -8,7 +8,7 @@ import pytest
 from piafusion.errors import ImageError, VideoError
 from piafusion.imaging.video.frames import to_infrared, to_visible
 from piafusion.imaging.video.sources import open_source, shown
-from tests.imaging.video.conftest import RATE, moving, write_video
+from tests.imaging.video.conftest import RATE, moving, rotate, write_video
 
 
 def test_a_file_tells_its_rate_and_length(tmp_path: Path) -> None:
@@ -45,7 +45,7 @@ def test_pixels_that_are_not_square_turn_with_the_picture(tmp_path: Path) -> Non
         stream = container.add_stream("libx264", 25)
         stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
         stream.codec_context.sample_aspect_ratio = Fraction(4, 3)
-        stream.set_display_rotation(90)
+        rotate(stream, 90)
         container.mux(stream.encode(av.VideoFrame.from_ndarray(moving(1)[1][0])))
         container.mux(stream.encode())
     source = open_source(str(path))

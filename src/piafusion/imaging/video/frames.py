@@ -17,8 +17,9 @@ from piafusion.imaging.arrays import Image
 
 Layout = Literal["side-by-side", "top-bottom"]
 
-# A palette colours most of a picture; compression and overlays colour a little of it.
-_PALETTE_SPREAD = 24  # levels of 255 between the channels, in the median
+# A palette, or the visible video, colours much of a picture; overlays and compression a little.
+_COLOURED = 24  # levels of 255 between the channels
+_COLOURED_SHARE = 0.1  # of the pixels
 _THUMBNAIL = 32  # pixels a side
 _STRIDE = 8  # every so many pixels are enough to notice one
 
@@ -103,13 +104,12 @@ def split_halves(image: Image, layout: Layout, *, infrared_first: bool) -> tuple
 
 
 def refuse_palette(image: Image) -> None:
-    """Raise `ImageError` if most of an infrared picture, H x W x 3 uint8, is coloured."""
-    spread = float(np.median(np.ptp(image.astype(np.int16), axis=2)))
-    if spread > _PALETTE_SPREAD:
+    """Raise `ImageError` if much of an infrared picture, H x W x 3 uint8, is coloured."""
+    coloured = float(np.mean(np.ptp(image, axis=2) > _COLOURED))
+    if coloured > _COLOURED_SHARE:
         raise ImageError(
-            "expected grey infrared frames, found colours (the channels differ by "
-            f"{spread / 255:.0%} of the range in the median); record it without a palette, or "
-            "swap the two if this is the visible video"
+            f"expected grey infrared frames, found colours in {coloured:.0%} of the picture; "
+            "record it without a palette, or swap the two if this is the visible video"
         )
 
 

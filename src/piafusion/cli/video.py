@@ -54,7 +54,7 @@ def video(
         typer.Option("--infrared", help="Its infrared half: left (default), right, top, bottom."),
     ] = None,
     offset: Annotated[
-        float, typer.Option(help="Seconds that the infrared started after the visible; or -.")
+        float, typer.Option(help="Seconds that the infrared started later; may be negative.")
     ] = 0.0,
     max_gap: Annotated[
         float, typer.Option(min=0, help="Seconds that two frames of a pair may lie apart.")
@@ -83,7 +83,8 @@ def video(
         raise UsageError("--json: expected a file or folder as output; - carries the frames")
 
     from piafusion.imaging.video.frames import scale_to
-    from piafusion.imaging.video.inputs import Matching, open_halves, open_two
+    from piafusion.imaging.video.inputs import open_halves, open_two
+    from piafusion.imaging.video.matching import Matching
     from piafusion.imaging.video.pipeline import fuse_video
 
     fuser, workers = _make_fuser(model, device)
@@ -197,7 +198,7 @@ def _make_writer(
         return FolderWriter(output, overwrite=overwrite)
     if width % 2 or height % 2:
         note(f"{output}: one pixel is added to each odd side of {width}x{height} for H.264")
-    audio = None if inputs.live else AudioCopy(inputs.visible.path, inputs.visible.start)
+    audio = None if inputs.live else AudioCopy(inputs.visible.url, inputs.visible.start)
     return MovieWriter(output, format, width, height, crf=crf, audio=audio)
 
 

@@ -8,8 +8,9 @@ import pytest
 from piafusion.errors import VideoError
 from piafusion.imaging.video import live, sources
 from piafusion.imaging.video.frames import to_visible
-from piafusion.imaging.video.inputs import Matching, open_two
+from piafusion.imaging.video.inputs import open_two
 from piafusion.imaging.video.live import LiveClock, LiveSource, Patience
+from piafusion.imaging.video.matching import Matching
 from piafusion.imaging.video.pipeline import fuse_video
 from piafusion.imaging.video.sources import open_source
 from tests.imaging.video.conftest import moving, write_video

@@ -8,7 +8,8 @@ import pytest
 
 from piafusion.errors import ImageError, OutputError, UsageError, VideoError
 from piafusion.imaging.video.frames import Frame
-from piafusion.imaging.video.inputs import Inputs, Matching, open_halves, open_two
+from piafusion.imaging.video.inputs import Inputs, open_halves, open_two
+from piafusion.imaging.video.matching import Matching
 from piafusion.imaging.video.pipeline import Run, fuse_video
 from piafusion.imaging.video.sources import VideoFormat
 from tests.imaging.video.conftest import RATE, moving, write_video

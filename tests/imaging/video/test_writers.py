@@ -81,7 +81,7 @@ def test_the_colour_matrix_is_told(tmp_path: Path) -> None:
 def test_sound_is_copied_from_where_the_pictures_start(tmp_path: Path) -> None:
     image = scene()[1]
     source = write_video(tmp_path / "source.mp4", [image] * 60, sound=True)
-    sound = AudioCopy(source, Fraction(0))
+    sound = AudioCopy(str(source), Fraction(0))
     path = write(tmp_path / "o.mp4", [image] * 30, [1 + k / RATE for k in range(30)], audio=sound)
     with av.open(str(path)) as container:
         audio = container.streams.audio[0]
@@ -94,7 +94,7 @@ def test_sound_is_copied_from_where_the_pictures_start(tmp_path: Path) -> None:
 
 def test_a_silent_source_adds_no_sound(tmp_path: Path) -> None:
     source = write_video(tmp_path / "source.mp4", [scene()[1]])
-    sound = AudioCopy(source, Fraction(0))
+    sound = AudioCopy(str(source), Fraction(0))
     path = write(tmp_path / "out.mp4", [scene()[1]], [Fraction(0)], audio=sound)
     with av.open(str(path)) as container:
         assert not container.streams.audio

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from fractions import Fraction
 
 from piafusion.errors import ImageError, UsageError
 from piafusion.imaging.video.frames import (
-    Convert,
     Frame,
     FramePair,
     Layout,
@@ -20,88 +15,15 @@ from piafusion.imaging.video.frames import (
     to_infrared,
     to_visible,
 )
-from piafusion.imaging.video.live import LiveSource, Patience
-from piafusion.imaging.video.matching import NearestInTime, match
-from piafusion.imaging.video.queues import BoundedQueue, ClosedError
+from piafusion.imaging.video.matching import Matching, NearestInTime, match
+from piafusion.imaging.video.queues import BoundedQueue
+from piafusion.imaging.video.reader import Reader
 from piafusion.imaging.video.sources import Source, VideoFormat, open_source
 
 # Decoded frames that wait; of a live infrared source, enough to span the visible frames' delay.
 _FILE, _LIVE_VISIBLE, _LIVE_INFRARED = 4, 2, 8
 _LIVE_LOOK_AHEAD = 0.1  # seconds to wait for an infrared frame after the visible one
 _POLL = 0.1  # seconds between looks whether to stop
-_JOIN = 2.0  # seconds for a thread to end before it is left to its read timeout
-
-
-@dataclass(frozen=True)
-class Matching:
-    """How the two sources are brought together.
-
-    Attributes:
-        offset: Seconds by which the infrared source started later than the visible one.
-        max_gap: Seconds that the frames of a pair may lie apart.
-        reconnect: Seconds for a stream that drops to come back; 0 to end with it.
-        notify: Told in one line what happens to a connection.
-    """
-
-    offset: Fraction = Fraction(0)
-    max_gap: Fraction = Fraction(1, 2)
-    reconnect: float = 30.0
-    notify: Callable[[str], None] = lambda line: print(line, file=sys.stderr)
-
-
-class Reader:
-    """A thread that decodes a source into a queue."""
-
-    def __init__(self, source: Source, url: str, convert: Convert, ahead: int) -> None:
-        """Prepare; `start` starts it.
-
-        Args:
-            source: What to decode.
-            url: What to open again if the source is live and drops.
-            convert: Makes arrays of frames.
-            ahead: The most decoded frames that wait; a live source drops its oldest.
-        """
-        self.source, self._url, self._convert = source, url, convert
-        self.queue = BoundedQueue[Frame](ahead, drop_oldest=source.live)
-        self.reconnections = 0
-        self._thread = threading.Thread(target=self._run, daemon=True)
-
-    def start(self, began: float, matching: Matching) -> None:
-        """Start; `began` is where `time.monotonic` stood when the live clock was 0."""
-        self._began, self._matching = began, matching
-        self._thread.start()
-
-    def close(self) -> None:
-        """Tell the thread to end, and wait a little for it."""
-        self.queue.close()
-        if self._thread.ident is not None:
-            self._thread.join(_JOIN)
-
-    def _run(self) -> None:
-        try:
-            for frame in self._frames():
-                self.queue.put(frame)
-            self.queue.end()
-        except ClosedError:
-            pass
-        except BaseException as error:
-            self.queue.end(error)
-        finally:
-            self.source.close()
-
-    def _frames(self) -> Iterator[Frame]:
-        if not self.source.live:
-            yield from self.source.frames(self._convert)
-            return
-        notify = self._matching.notify
-        patience = Patience(self._matching.reconnect, self.queue.wait_closed, notify)
-        live = LiveSource(self.source, self._url, self._began)
-        try:
-            for frame in live.frames(self._convert, patience):
-                self.reconnections = live.reconnections
-                yield frame
-        finally:
-            live.close()
 
 
 class Inputs:

@@ -2,10 +2,29 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from fractions import Fraction
 
 from piafusion.imaging.video.frames import Frame, FramePair
+
+
+@dataclass(frozen=True)
+class Matching:
+    """How the two sources are brought together.
+
+    Attributes:
+        offset: Seconds by which the infrared source started later than the visible one.
+        max_gap: Seconds that the frames of a pair may lie apart.
+        reconnect: Seconds for a stream that drops to come back; 0 to end with it.
+        notify: Told in one line what happens to a connection.
+    """
+
+    offset: Fraction = Fraction(0)
+    max_gap: Fraction = Fraction(1, 2)
+    reconnect: float = 30.0
+    notify: Callable[[str], None] = lambda line: print(line, file=sys.stderr)
 
 
 class NearestInTime:

@@ -51,7 +51,7 @@ class Source:
 
     Attributes:
         name: What it was opened by, a password hidden.
-        path: The same as a path.
+        url: The same with it.
         live: Whether its frames come at their own pace.
         start: Where its own clock stands at its first frame, in seconds.
         length: How many frames it will have, if that is known.
@@ -60,7 +60,7 @@ class Source:
     """
 
     def __init__(self, name: str, container: InputContainer, stream: VideoStream) -> None:
-        self.name, self.path = shown(name), Path(name)
+        self.name, self.url = shown(name), name
         self.live, self.damaged, self.missing = _is_live(name, container), 0, 0
         self._container, self._stream = container, stream
         context, self._rate = stream.codec_context, _frame_rate(stream)

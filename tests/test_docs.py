@@ -5,11 +5,14 @@ import shlex
 import shutil
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 
 from piafusion.datasets.synthetic import demo_scenes_root
 from piafusion.imaging.io import write_image
 from tests.conftest import scene
+from tests.imaging.video.conftest import moving, write_video
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -38,6 +41,11 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     shutil.copytree(demo_scenes_root(), tmp_path / "RIG")  # pictures that show the same
     monkeypatch.setattr("piafusion.cli.bench.SIZES", ("24x16",))
     shutil.copytree(tmp_path / "vi", tmp_path / "FUSED")
+    infrared, visible = moving(6)
+    write_video(tmp_path / "ir.mp4", infrared)
+    write_video(tmp_path / "vi.mp4", visible)
+    both = [np.hstack((cv2.merge([ir] * 3), vi)) for ir, vi in zip(infrared, visible, strict=True)]
+    write_video(tmp_path / "both.mp4", both)
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

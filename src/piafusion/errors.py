@@ -65,3 +65,7 @@ class TrainingError(PiafusionError):
 
 class MeasurementError(PiafusionError):
     """A process that measures could not do its work; the message says why."""
+
+
+class VideoError(PiafusionError):
+    """A video, stream or device cannot be opened or decoded, or has broken off."""

@@ -19,6 +19,7 @@ from piafusion.cli import (
     metrics,
     models,
     train,
+    video,
 )
 from piafusion.errors import PiafusionError, UsageError
 
@@ -33,6 +34,7 @@ app = typer.Typer(
 app.command("demo")(demo.demo)
 app.command("fuse")(fuse.fuse)
 app.command("align")(align.align)
+app.command("video")(video.video)
 app.command("illumination")(illumination.illumination)
 app.command("metrics")(metrics.metrics)
 app.command("evaluate")(evaluate.evaluate)

@@ -68,7 +68,10 @@ class Canvas:
             labels: Of what is laid over.
         """
         under = self.pixels[block]
-        under += opacity[..., None] * (layer - under)
+        if layer.ndim == 1:
+            under += opacity[..., None] * (layer - under)
+        else:
+            under[:] = cv2.blendLinear(layer, np.ascontiguousarray(under), opacity, 1 - opacity)
         solid = opacity > 0.5
         np.copyto(self.depth[block], depth, where=solid)
         np.copyto(self.labels[block], labels, where=solid, casting="unsafe")

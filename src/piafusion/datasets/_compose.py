@@ -46,7 +46,7 @@ def _paint_sky(canvas: Canvas, plan: Plan, hour: Hour) -> None:
     """Gradient and clouds, down to a little below the horizon."""
     rows = min(canvas.height, int(canvas.centre[1]) + 3)
     dy = (canvas.centre[1] - np.arange(rows, dtype=np.float32) - 0.5) / np.float32(canvas.focal)
-    height = smoothstep(-0.05, 0.75, dy)[:, None, None]
+    height = smoothstep(-0.05, 0.75, dy)[:, None]
     index, shift, amount = plan.sky
     tile = _library.clouds(index)
     across = canvas.width / canvas.focal
@@ -55,12 +55,12 @@ def _paint_sky(canvas: Canvas, plan: Plan, hour: Hour) -> None:
     top = max(0, round((0.75 - canvas.centre[1] / canvas.focal) * tile.shape[0] / 0.75))
     part = tile[top:, left : left + max(2, round(across * texels))]
     cover = cv2.resize(part, (canvas.width, rows), interpolation=cv2.INTER_LINEAR) * amount
-    clear = hour.horizon + (hour.zenith - hour.horizon) * height
-    block = canvas.pixels[:rows]
-    veil = (np.float32(0.85) * cover)[..., None]
-    block[..., :3] = clear + veil * (hour.cloud * np.float32(0.92) - clear)
     low = hour.air - 9.0
-    block[..., 3] = low + (hour.sky - low) * height[..., 0] + 9.0 * cover
+    planes = [low + (hour.sky - low) * height + 9.0 * cover]
+    for horizon, zenith, cloud in zip(hour.horizon, hour.zenith, hour.cloud, strict=True):
+        clear = horizon + (zenith - horizon) * height
+        planes.insert(-1, clear + cover * (0.85 * (0.92 * cloud - clear)))
+    canvas.pixels[:rows] = cv2.merge([np.asarray(plane, np.float32) for plane in planes])
     canvas.pixels[rows:] = 0
     canvas.depth[:rows] = np.minimum(FAR, 40.0 / np.maximum(dy, 0.05) + 60.0)[:, None]
 
@@ -86,13 +86,13 @@ def _paint_ground(canvas: Canvas, plan: Plan, hour: Hour, light: RoadLight) -> N
         to_image = cv2.getPerspectiveTransform(edges, seen(corners))
         ground = cv2.warpPerspective(
             texels, to_image, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
-        ).astype(np.float32)
-        ground *= np.float32(1 / 255)
+        )
         lit, warmth = light.on_ground(seen, size)
         rows = slice(top, bottom)
         block = canvas.pixels[rows]
-        np.multiply(ground[..., :3], lit, out=block[..., :3])
-        block[..., 3] = hour.air + WARMTH * (ground[..., 3] - MILD) + warmth
+        factors = cv2.merge([*lit, np.full_like(warmth, WARMTH)])
+        cv2.multiply(ground, factors, block, scale=1 / 255, dtype=cv2.CV_32F)
+        block[..., 3] += warmth + np.float32(hour.air - WARMTH * MILD)
         v = np.arange(top, bottom, dtype=np.float32) + 0.5 - np.float32(canvas.centre[1])
         canvas.depth[rows] = (canvas.focal * eye / np.maximum(v, 0.3))[:, None]
         canvas.labels[rows] = 0
@@ -133,7 +133,7 @@ def _paint_end(canvas: Canvas, plan: Plan, hour: Hour) -> None:
         block = canvas.block(outline)
         if block is not None:
             light = np.tile(_light_on_wall(hour, (0.0, 0.0, -1.0)), (2, 2, 1))
-            _lay_front(canvas, hour, front, front.paint, front.glow, light, outline, z)
+            _lay_front(canvas, hour, front, light, outline, z)
             ridge = [(left, front.height, z), (left + front.length, front.height, z)]
             ridge += [
                 (left + front.length - 0.6, front.height + 3.2, z + 4),
@@ -152,7 +152,7 @@ def _light_on_wall(hour: Hour, normal: tuple[float, float, float]) -> Array:
 
 
 def _paint_house(canvas: Canvas, plan: Plan, hour: Hour, light: RoadLight, row: Row) -> None:
-    """Gable, roof and front of a house beside the street."""
+    """Gable and front of a house beside the street; the eaves hide its roof from below."""
     side, front, top = row.side, row.front, row.front.height
     room = canvas.centre[0] if side < 0 else canvas.width - canvas.centre[0]
     nearest = max(2.0, 0.97 * abs(side * WALL - canvas.eye[0]) * canvas.focal / max(room, 1.0))
@@ -164,59 +164,64 @@ def _paint_house(canvas: Canvas, plan: Plan, hour: Hour, light: RoadLight, row: 
         shape += [(x + side * 10, top, near), (x + side * 10, 0, near)]
         gable = _surface(hour, (0.0, 0.0, -1.0), 0.85 * np.asarray(front.colour), 0.38)
         canvas.polygon(shape, gable)
-    start = max(near, 0.8 * nearest)
-    eaves, ridge = x - side * 0.35, x + side * 5.0
-    slope = [(eaves, top - 0.15, start), (eaves, top - 0.15, far)]
-    slope += [(ridge, top + 3.4, far), (ridge, top + 3.4, start)]
-    red = rgb(0.30, 0.13, 0.09) if front.length > 13 else rgb(0.15, 0.15, 0.17)
-    canvas.polygon(slope, _surface(hour, (-side * 0.56, 0.83, 0.0), red, 0.30))
-
     start = max(near, nearest)
-    paint, glow = front.paint, front.glow
-    if side != front.side:
-        paint, glow = paint[:, ::-1], glow[:, ::-1]
-    skip = min(paint.shape[1] - 1, int((start - near) / front.length * paint.shape[1]))
-    start = near + skip / paint.shape[1] * front.length
     places = ((start, top), (far, top), (far, 0.0), (start, 0.0))
     outline = np.array([canvas.place(x, y, z) for z, y in places])
     z = np.linspace(start, far, _LATTICE, dtype=np.float32)[None, :]
     y = np.linspace(top, 0, _LATTICE, dtype=np.float32)[:, None]
     lattice = light.on_wall(plan, side, y, z)
-    _lay_front(canvas, hour, front, paint[:, skip:], glow[:, skip:], lattice, outline, (start, far))
+    mirrored = side != front.side
+    part = (start - near) / front.length
+    _lay_front(canvas, hour, front, lattice, outline, (start, far), part, mirrored=mirrored)
 
 
 def _lay_front(
     canvas: Canvas,
     hour: Hour,
     front: Front,
-    paint: Array,
-    glow: Array,
     light: Array,
     outline: Array,
     depth: float | tuple[float, float],
+    part: float = 0.0,
+    *,
+    mirrored: bool = False,
 ) -> None:
-    """Light a front and warp it into its outline (left top, right top, right and left bottom)."""
+    """Light a front and warp it into the picture.
+
+    Args:
+        canvas: The picture.
+        hour: The light.
+        front: What to lay.
+        light: Light RGB and solar warmth on a lattice over what is seen of it, `n x n x 4`.
+        outline: Where it is seen: left top, right top, right bottom, left bottom, `4 x 2`; left
+            is its near end.
+        depth: Of all of it, or of its near and far ends.
+        part: How much of its length, from the near end, is not seen.
+        mirrored: See `front_texture`.
+    """
     block = canvas.block(outline)
     if block is None:
         return
-    extent = np.ptp(outline, axis=0)
-    size = (
-        int(np.clip(1.25 * extent[0], 1, paint.shape[1])),
-        int(np.clip(extent[1], 1, paint.shape[0])),
+    size = (front.length * _library.FRONT_TEXELS, front.height * _library.FRONT_TEXELS)
+    wanted = np.maximum(np.ptp(outline, axis=0), 1)
+    across, down = (
+        int(np.clip(np.log2(full / seen) + 0.1, 0, 6))
+        for full, seen in zip((size[0] * (1 - part), size[1]), wanted, strict=True)
     )
-    paint, glow = (
-        cv2.resize(np.ascontiguousarray(part), size, interpolation=cv2.INTER_AREA)
-        for part in (paint, glow)
-    )
-    lit = cv2.resize(light, size, interpolation=cv2.INTER_LINEAR)
-    layer = paint * np.float32(1 / 255)
-    heat = layer[..., 3] - np.float32(MILD)
-    inside = glow * np.float32(1 / 255)
-    layer[..., :3] *= lit[..., :3]
-    if hour.lamps > 0:
-        layer[..., :3] += inside[..., :3] * np.float32(GLOW * hour.lamps)
-    layer[..., :3] += inside[..., 3:] * (0.55 * hour.horizon + 0.25 * hour.zenith)
-    layer[..., 3] = hour.air + WARMTH * heat + hour.stored + lit[..., 3]
+    paint, glow = _library.front_texture(front.index, across, down, mirrored=mirrored)
+    skip = min(paint.shape[1] - 1, int(part * paint.shape[1]))
+    paint, glow = paint[:, skip:], glow[:, skip:]
+    size = (paint.shape[1], paint.shape[0])
+    factors, extra = light.copy(), np.zeros_like(light)
+    factors[..., 3] = WARMTH
+    extra[..., 3] = light[..., 3] + hour.air - WARMTH * MILD + hour.stored
+    lit, more = (cv2.resize(part, size, interpolation=cv2.INTER_LINEAR) for part in (factors, extra))
+    layer = cv2.multiply(paint, lit, scale=1 / 255, dtype=cv2.CV_32F)
+    layer += more
+    mixing = np.zeros((4, 4), np.float32)
+    mixing[[0, 1, 2], [0, 1, 2]] = GLOW * hour.lamps / 255
+    mixing[:3, 3] = (0.55 * hour.horizon + 0.25 * hour.zenith) / 255
+    layer += cv2.transform(glow.astype(np.float32), mixing)
     rows, columns = block
     local = (outline - [columns.start + 0.5, rows.start + 0.5]).astype(np.float32)
     warp = cv2.getPerspectiveTransform(_edges(*size), local)
@@ -224,13 +229,14 @@ def _lay_front(
     seen = cv2.warpPerspective(
         layer, warp, shape, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
     )
+    mask = canvas.mask(outline, block)
     if isinstance(depth, tuple):
         u = np.arange(columns.start, columns.stop, dtype=np.float32) + 0.5 - canvas.centre[0]
         lateral = (outline[0, 0] - canvas.centre[0]) * depth[0]
         away = np.clip(lateral / np.where(np.abs(u) < 1, 1, u), *sorted(depth))
-        canvas.blend(block, seen, canvas.mask(outline, block), away.astype(np.float32)[None, :])
+        canvas.blend(block, seen, mask, away.astype(np.float32)[None, :])
     else:
-        canvas.blend(block, seen, canvas.mask(outline, block), depth)
+        canvas.blend(block, seen, mask, depth)
 
 
 def _paint_lamp(canvas: Canvas, hour: Hour, side: int, z: float) -> None:
@@ -269,27 +275,27 @@ def _paint_thing(canvas: Canvas, hour: Hour, light: RoadLight, thing: Thing) -> 
     if rows.start >= rows.stop or columns.start >= columns.stop:
         return
     part = (slice(rows.start - top, rows.stop - top), slice(columns.start - left, columns.stop - left))
-    planes = cv2.resize(level.planes, size, interpolation=cv2.INTER_LINEAR)[part]
+    paint = cv2.resize(level.paint, size, interpolation=cv2.INTER_LINEAR)[part]
+    shape = cv2.resize(level.shape, size, interpolation=cv2.INTER_LINEAR)[part]
     labels = cv2.resize(level.labels, size, interpolation=cv2.INTER_NEAREST)[part]
-    planes = planes * np.float32(1 / 255)
-    opacity = planes[..., 7]
-    normal = (planes[..., 4:7] - np.float32(128 / 255)) / np.maximum(opacity, 0.02)[..., None]
-    normal *= np.float32(255 / 127)
-    lit, solar = light.on_thing(thing, normal)
-    # The layer is times opacity already, so that it is added rather than blended.
-    colour = planes[..., :3] * lit
-    colour += planes[..., 8:9] * (0.6 * hour.horizon + 0.3 * hour.zenith)
+    lit, solar = light.on_thing(thing, shape.astype(np.float32))
+    warmth = WARMTH * ((33.0 - hour.air) / 24.0 if sprite.alive else 1.0)
+    lit[..., 3] = warmth
+    # The paint is times opacity already, so that it is added rather than blended.
+    layer = cv2.multiply(np.ascontiguousarray(paint), lit, scale=1 / 255, dtype=cv2.CV_32F)
+    opacity = shape[..., 3] * np.float32(1 / 255)
+    layer[..., 3] += opacity * np.float32(hour.air - warmth * MILD + solar)
+    if level.mirror is not None:
+        mirror = cv2.resize(level.mirror, size, interpolation=cv2.INTER_LINEAR)[part]
+        sky = (0.6 * hour.horizon + 0.3 * hour.zenith) / 255
+        layer[..., :3] += mirror[..., None] * sky.astype(np.float32)
     if level.glow is not None and hour.lamps > 0:
-        colour += cv2.resize(level.glow, size, interpolation=cv2.INTER_LINEAR)[part] * hour.lamps
-    excess = WARMTH * (planes[..., 3] - np.float32(MILD) * opacity)
-    if sprite.alive:
-        excess *= np.float32((33.0 - hour.air) / 24.0)
-    warm = hour.air * opacity + excess + solar * opacity
+        glow = cv2.resize(level.glow, size, interpolation=cv2.INTER_LINEAR)[part]
+        layer[..., :3] += glow * np.float32(hour.lamps)
     block = (rows, columns)
     under = canvas.pixels[block]
-    under *= (1 - opacity)[..., None]
-    under[..., :3] += colour
-    under[..., 3] += warm
+    under *= cv2.merge([1 - opacity] * 4)
+    under += layer
     solid = opacity > 0.5
     np.copyto(canvas.depth[block], np.float32(thing.z), where=solid)
     np.copyto(canvas.labels[block], labels, where=solid)

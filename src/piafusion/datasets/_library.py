@@ -15,7 +15,7 @@ import numpy as np
 from piafusion.datasets._cars import PAINTS as DEMO_PAINTS
 from piafusion.datasets._cars import paint_car
 from piafusion.datasets._ground import Array, GroundMaps
-from piafusion.datasets._houses import front_surface, plan_houses
+from piafusion.datasets._houses import House, front_surface, plan_houses
 from piafusion.datasets._people import COATS, DARK_COAT, paint_bicycle, paint_cyclist, paint_person
 from piafusion.datasets._render import Camera, Frame, Placement
 from piafusion.datasets._shading import SUN
@@ -34,10 +34,13 @@ GROUND_BANDS = ((2.2, 11.0, 9.0, 44.0), (10.9, 32.0, 18.0, 20.0), (31.9, 200.0, 
 GLOW = 1.25
 """Radiance that 255 stands for in the glow of a house front."""
 NOISE_SIDE = 1024
+LAMP, BEAM = (74.0, 50.0, 23.0), (3.4, 3.16, 2.72)
+"""Linear RGB of street lamps and of headlights."""
+LIGHT_TEXELS = 4.0  # per metre of the maps of light on the ground
 
 _SEED = 20220
 _EYE, _BELOW = 1.6, 0.3  # metres: height of the camera, and room below the feet
-_FRONT_TEXELS = 28.0  # per metre
+FRONT_TEXELS = 28.0  # per metre of a house front
 
 
 @dataclass(frozen=True)
@@ -45,13 +48,16 @@ class Level:
     """A sprite at one size; outside the thing all planes are 0.
 
     Attributes:
-        planes: uint8 `h x w x 9`: albedo RGB, heat, normal x, y, z (128 is 0), opacity and the
-            share of the sky that it mirrors; all but the normal times opacity.
+        paint: uint8 `h x w x 4`: albedo RGB and heat, times opacity.
+        shape: uint8 `h x w x 4`: normal x, y, z (128 is 0), and opacity.
+        mirror: uint8 `h x w`, the share of the sky that it mirrors, times opacity, or None.
         glow: float32 `h x w x 3`, linear radiance of its own lights, or None.
         labels: uint8 `h x w`.
     """
 
-    planes: Array
+    paint: Array
+    shape: Array
+    mirror: Array | None
     glow: Array | None
     labels: Array
 
@@ -78,17 +84,14 @@ class Front:
     """A house front, without light.
 
     Attributes:
-        paint: uint8 `h x w x 4`: albedo RGB and heat. Rows go from the eaves down, columns along
-            z, away from the camera.
-        glow: uint8 `h x w x 4`: light from inside, RGB, and the share of the sky that it mirrors.
+        index: Below `FRONTS`.
         length: Metres along the street.
         height: Metres from the ground to the eaves.
         colour: Albedo of its gables.
         side: -1 or 1, the side of the street on which its lettering can be read.
     """
 
-    paint: Array
-    glow: Array
+    index: int
     length: float
     height: float
     colour: tuple[float, float, float]
@@ -128,30 +131,39 @@ def _sprite(frame: Frame, x: float, z: float, labels: Array, *, alive: bool = Fa
     facing = (view * normal).sum(axis=-1)
     above = smoothstep(-0.06, 0.22, view[..., 1] - 2 * facing * normal[..., 1])
     fresnel = frame.gloss[block] * (0.35 + 0.65 * (1 - np.clip(-facing, 0, 1)) ** 3)
-    single = [255 * frame.heat[block], 255.0 * opaque[block], 255 * fresnel * above]
+    single = (frame.heat[block], opaque[block], fresnel * above)
     heat, opacity, mirror = (np.asarray(plane, np.float32)[..., None] for plane in single)
-    planes = np.concatenate(
-        [255 * frame.albedo[block], heat, 128 + 127 * normal, opacity, mirror], axis=-1
-    )
+    planes = np.concatenate([frame.albedo[block], heat, normal, opacity, mirror], axis=-1)
     glow = frame.emission[block] if frame.emission[block].any() else None
-    level = Level(np.clip(planes, 0, 255), glow, labels[block])
+    own = labels[block]
     levels = []
-    for _ in range(5):
-        level = _halved(level)
-        levels.append(level)
-        if min(level.labels.shape) < 8:
-            break
+    while not levels or (min(own.shape) >= 16 and len(levels) < 5):
+        planes, own = _means(planes), np.ascontiguousarray(own[1::2, 1::2])
+        glow = None if glow is None else _means(glow)
+        levels.append(_level(planes, glow, own))
     foot = camera.project(np.array([(x, 0.0, z)]))[0]
     place = ((float(foot[0]) - left) / 2, (float(foot[1]) - top) / 2)
     return Sprite(tuple(levels), place, camera.focal / z / 2, alive)
 
 
-def _halved(level: Level) -> Level:
+def _level(planes: Array, glow: Array | None, labels: Array) -> Level:
+    opacity = planes[..., 7:8]
+    normal = 0.5 + planes[..., 4:7] / np.maximum(opacity, 1e-3) / 2
+    shape, mirror = np.concatenate([normal, opacity], axis=-1), planes[..., 8]
+    own_labels = labels[: planes.shape[0], : planes.shape[1]]
     return Level(
-        np.rint(_means(level.planes)).astype(np.uint8),
-        None if level.glow is None else _means(level.glow),
-        np.ascontiguousarray(level.labels[1::2, 1::2]),
+        _bytes(planes[..., :4]),
+        _bytes(shape),
+        _bytes(mirror) if mirror.any() else None,
+        glow,
+        own_labels,
     )
+
+
+def _bytes(planes: Array) -> Array:
+    """Planes in [0, 1] as uint8."""
+    levels = np.rint(255 * np.clip(planes, 0, 1)).astype(np.uint8)
+    return np.ascontiguousarray(levels)
 
 
 def _means(planes: Array) -> Array:
@@ -175,10 +187,10 @@ def car(view: int, paint: int, *, oncoming: bool, driven: bool) -> Sprite:
     colour = np.asarray(PAINTS[paint], np.float32)
     levels = []
     for dark, light in zip(black.levels, white.levels, strict=True):
-        planes = dark.planes.copy()
-        covered = light.planes[..., :3].astype(np.float32) - planes[..., :3]
-        planes[..., :3] = np.rint(planes[..., :3] + colour * covered)
-        levels.append(replace(dark, planes=planes))
+        mixed = dark.paint.copy()
+        covered = light.paint[..., :3].astype(np.float32) - mixed[..., :3]
+        mixed[..., :3] = np.rint(mixed[..., :3] + colour * covered)
+        levels.append(replace(dark, paint=mixed))
     return replace(black, levels=tuple(levels))
 
 
@@ -243,15 +255,45 @@ def sign() -> Sprite:
     return _sprite(frame, x, z, np.zeros(frame.depth.shape, np.uint8))
 
 
-@lru_cache(maxsize=None)
+@lru_cache(maxsize=1)
+def _houses() -> list[House]:
+    return plan_houses(np.random.default_rng((_SEED, 5)), night=True)
+
+
 def front(index: int) -> Front:
     """One of `FRONTS` house fronts, some of its windows lit."""
-    rng = np.random.default_rng((_SEED, 5))
-    house = plan_houses(rng, night=True)[index]
+    house = _houses()[index]
+    return Front(index, house.far - house.near, house.height, house.colour, house.side)
+
+
+@lru_cache(maxsize=None)
+def front_texture(index: int, across: int, down: int, *, mirrored: bool) -> tuple[Array, Array]:
+    """What a house front is made of.
+
+    Args:
+        index: Of the front.
+        across: How often its width is halved.
+        down: How often its height is halved.
+        mirrored: For the side of the street on which its lettering cannot be read.
+
+    Returns:
+        Albedo RGB and heat, and light from inside RGB and the share of the sky that it mirrors,
+        both uint8 `h x w x 4`. Rows go from the eaves down, columns away from the camera.
+    """
+    if mirrored:
+        first, second = front_texture(index, across, down, mirrored=False)
+        return np.ascontiguousarray(first[:, ::-1]), np.ascontiguousarray(second[:, ::-1])
+    if across or down:
+        finer = front_texture(index, max(0, across - 1), down - (not across), mirrored=False)
+        height, width = finer[0].shape[:2]
+        size = (max(1, width // 2), height) if across else (width, max(1, height // 2))
+        first, second = (cv2.resize(p, size, interpolation=cv2.INTER_AREA) for p in finer)
+        return first, second
+    house = _houses()[index]
     length = house.far - house.near
     z, y = np.meshgrid(
-        np.arange(0.5 / _FRONT_TEXELS, length, 1 / _FRONT_TEXELS, dtype=np.float32),
-        np.arange(house.height - 0.5 / _FRONT_TEXELS, 0, -1 / _FRONT_TEXELS, dtype=np.float32),
+        np.arange(0.5 / FRONT_TEXELS, length, 1 / FRONT_TEXELS, dtype=np.float32),
+        np.arange(house.height - 0.5 / FRONT_TEXELS, 0, -1 / FRONT_TEXELS, dtype=np.float32),
     )
     board = lettering([house.shop]) if house.shop else None
     along = np.float32(length) - z if house.side > 0 else z
@@ -259,10 +301,8 @@ def front(index: int) -> Front:
     glow = np.broadcast_to(np.asarray(surface.emission, np.float32), (*z.shape, 3))
     single = (np.asarray(surface.heat), 0.6 * np.asarray(surface.gloss))
     heat, mirror = (np.broadcast_to(plane, z.shape)[..., None] for plane in single)
-    planes = np.concatenate([np.asarray(surface.albedo), heat, glow / GLOW, mirror], axis=-1)
-    texels = np.rint(255 * np.clip(planes, 0, 1)).astype(np.uint8)
-    paint, inside = (np.ascontiguousarray(texels[..., part]) for part in (slice(4), slice(4, 8)))
-    return Front(paint, inside, length, house.height, house.colour, house.side)
+    paint = np.concatenate([np.asarray(surface.albedo), heat], axis=-1)
+    return _bytes(paint), _bytes(np.concatenate([glow / GLOW, mirror], axis=-1))
 
 
 @lru_cache(maxsize=None)
@@ -291,7 +331,7 @@ def ground(index: int) -> tuple[Array, ...]:
             albedo = np.where(lawn[..., None], green * tuft, albedo)
             heat = np.where(lawn, 0.33 + 0.012 * blades, heat)
         planes = np.concatenate([albedo, heat[..., None]], axis=-1)
-        bands.append(np.rint(255 * np.clip(planes, 0, 1)).astype(np.uint8))
+        bands.append(_bytes(planes))
     return tuple(bands)
 
 
@@ -307,17 +347,17 @@ def clouds(index: int) -> Array:
 
 
 @lru_cache(maxsize=None)
-def sensor_noise() -> Array:
-    """Noise of unit variance, slightly soft, float32 `NOISE_SIDE x NOISE_SIDE`."""
+def sensor_noise() -> tuple[Array, Array, Array]:
+    """Noise of red, green and blue, slightly soft and partly shared, of unit variance.
+
+    Each is float32 `NOISE_SIDE x NOISE_SIDE`.
+    """
     rng = np.random.default_rng((_SEED, 6))
-    white = rng.standard_normal((NOISE_SIDE, NOISE_SIDE), np.float32)
-    soft = cv2.GaussianBlur(white, (0, 0), 0.5)
-    return np.asarray(soft / soft.std(), np.float32)
-
-
-LAMP, BEAM = (74.0, 50.0, 23.0), (3.4, 3.16, 2.72)
-"""Linear RGB of street lamps and of headlights."""
-LIGHT_TEXELS = 4.0  # per metre of the maps of light on the ground
+    white = rng.standard_normal((4, NOISE_SIDE, NOISE_SIDE), np.float32)
+    shared, *own = (cv2.GaussianBlur(plane, (0, 0), 0.5) for plane in white)
+    planes = [np.float32(0.8) * shared + np.float32(0.6) * plane for plane in own]
+    red, green, blue = (np.asarray(plane / plane.std(), np.float32) for plane in planes)
+    return red, green, blue
 
 
 @lru_cache(maxsize=None)

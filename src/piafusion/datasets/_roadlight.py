@@ -39,20 +39,31 @@ class RoadLight:
         self._shade = self._draw_shade(plan)
         self._lamps = self._draw_lamps(plan)
 
-    def on_ground(self, seen: Seen, size: tuple[int, int]) -> tuple[Array, Array]:
-        """Light RGB (`h x w x 3`) and degrees above the air (`h x w`) of the ground in a block."""
-        corners = [(LEFT, NEAR), (RIGHT, NEAR), (RIGHT, FAR), (LEFT, FAR)]
-        places = seen(corners)
-        shade = _warp(self._shade, places, size, cv2.BORDER_REPLICATE) * np.float32(1 / 255)
-        open_sky, sun = 1 - 0.72 * shade[..., 1:2], 1 - 0.96 * shade[..., :1]
+    def on_ground(self, seen: Seen, size: tuple[int, int]) -> tuple[list[Array], Array]:
+        """Light on the ground in a block and its degrees above the air.
+
+        Args:
+            seen: Where the block sees ground points.
+            size: Width and height of the block.
+
+        Returns:
+            Light red, green and blue, and degrees, each float32 `h x w`.
+        """
         hour = self._hour
-        light = open_sky * hour.skylight
-        warmth = 9.0 * shade[..., 2] + hour.stored
+        places = seen([(LEFT, NEAR), (RIGHT, NEAR), (RIGHT, FAR), (LEFT, FAR)])
+        shadow, contact, engines = cv2.split(_warp(self._shade, places, size, cv2.BORDER_REPLICATE))
+        open_sky = 1 - np.float32(0.72 / 255) * contact
+        sun = 1 - np.float32(0.96 / 255) * shadow
+        warmth = np.float32(9 / 255) * engines + np.float32(hour.stored)
+        light = [open_sky * np.float32(sky) for sky in hour.skylight]
         if self._sunny:
-            light += sun * (hour.sunlight * np.float32(hour.sun[1]))
-            warmth += sun[..., 0] * np.float32(hour.solar)
+            for plane, strength in zip(light, hour.sunlight, strict=True):
+                plane += sun * np.float32(strength * hour.sun[1])
+            warmth += sun * np.float32(hour.solar)
         if hour.lamps > 0:
-            light += open_sky * _warp(self._lamps, places, size, cv2.BORDER_CONSTANT)
+            lamps = cv2.split(_warp(self._lamps, places, size, cv2.BORDER_CONSTANT))
+            for plane, lamp in zip(light, lamps, strict=True):
+                plane += lamp * open_sky
         return light, warmth
 
     def on_wall(self, plan: Plan, side: int, y: Array, z: Array) -> Array:
@@ -76,23 +87,35 @@ class RoadLight:
                     result[..., :3] += hour.lamps * _lamp_on_wall(side, own, far, y, z)
         return result
 
-    def on_thing(self, thing: Thing, normal: Array) -> tuple[Array, float]:
-        """Light RGB on the normals `h x w x 3` of a thing, and degrees by the sun."""
+    def on_thing(self, thing: Thing, shape: Array) -> tuple[Array, float]:
+        """Light on a thing and the warmth that the sun gives it.
+
+        Args:
+            thing: What.
+            shape: float32 `h x w x 4`, its normal (0 to 255 for -1 to 1) and opacity.
+
+        Returns:
+            Light RGB and a 1, `h x w x 4`, and degrees above the air.
+        """
         hour = self._hour
         shade, lamps = self._at(thing.x, thing.z - 0.3)
-        up = normal[..., 1:2]
-        light = (0.55 + 0.4 * up) * hour.skylight
-        solar = 0.0
+        even, upward = 0.55 * hour.skylight, 0.4 * hour.skylight
+        toward = np.zeros(3, np.float32)
+        free, solar = 0.0, 0.0
         if self._sunny:
             free = 1 - 0.93 * shade if not thing.crown else max(1 - shade, self._above(thing))
-            sun = np.asarray(hour.sun, np.float32)
-            slope = np.maximum(normal @ sun, 0)[..., None]
-            light = light + slope * (free * hour.sunlight)
-            light = light + (0.5 - 0.5 * up) * (0.16 * free * hour.sunlight * max(hour.sun[1], 0))
+            bounce = 0.08 * free * hour.sunlight * hour.sun[1]
+            even, upward = even + bounce, upward - bounce
             solar = 0.35 * free * hour.solar
         if hour.lamps > 0:
-            light = light + (0.42 + 0.4 * up) * lamps
-            light = light + np.maximum(-normal[..., 2:], 0) * (hour.lamps * _own_beam(thing))
+            even, upward = even + 0.42 * lamps, upward + 0.4 * lamps
+            toward = hour.lamps * _own_beam(thing)
+        rows = np.stack([np.zeros(3), upward, -toward, np.zeros(3), even], axis=1)
+        light = _affine(np.append(rows, [[0, 0, 0, 0, 1]], axis=0), shape)
+        if free > 0:
+            slope = _affine(np.array([[*hour.sun, 0.0, 0.0]]), shape)
+            strength = np.append(free * hour.sunlight, 0).astype(np.float32)
+            light += np.maximum(slope, 0)[..., None] * strength
         return light, solar
 
     def _above(self, thing: Thing) -> float:
@@ -175,6 +198,15 @@ class RoadLight:
             elif thing.beam < 0:
                 _add(light, beam[::-1], thing.x - half, thing.z - 3.0 - len(beam) / LIGHT_TEXELS)
         return light * np.float32(self._hour.lamps)
+
+
+def _affine(rows: Array, shape: Array) -> Array:
+    """Apply `K x 5` to the normals, the opacity and a 1 of a thing."""
+    scale = np.array([2 / 255, 2 / 255, 2 / 255, 1 / 255])
+    matrix = rows.astype(np.float64)
+    matrix[:, 4] -= matrix[:, :3].sum(axis=1)
+    matrix[:, :4] *= scale
+    return np.asarray(cv2.transform(shape, matrix.astype(np.float32)))
 
 
 def _box(thing: Thing) -> Array:

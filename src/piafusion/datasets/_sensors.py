@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
 
 import cv2
@@ -25,26 +26,26 @@ def see(
     canvas: Canvas, hour: Hour, fog: float, rng: np.random.Generator
 ) -> NDArray[np.uint8]:
     """The colour camera's picture, `H x W x 3` RGB."""
-    light = canvas.pixels[..., :3].copy()
-    extinction = 3.912 / _visibility(fog)
-    through = cv2.exp(canvas.depth * np.float32(-extinction))[..., None]
+    through = cv2.exp(canvas.depth * np.float32(-3.912 / _visibility(fog)))
     airlight = 0.55 * hour.horizon + 0.35 * hour.skylight + 0.02 * hour.lamps * fog
-    light -= airlight.astype(np.float32)
-    light *= through
-    light += airlight.astype(np.float32)
-    light *= np.float32(hour.exposure)
+    light = list(cv2.split(canvas.pixels)[:3])
+    for plane, veil in zip(light, airlight.tolist(), strict=True):
+        plane -= np.float32(veil)
+        plane *= through
+        plane += np.float32(veil)
+        plane *= np.float32(hour.exposure)
     _add_glare(light, (0.05 + 0.20 * hour.lamps) * (1 + 1.5 * fog))
     # Photon noise is even in square roots; the picture goes through its tone curve from there.
-    root = cv2.sqrt(np.minimum(light, np.float32(_WHITE)))
-    height, width = root.shape[:2]
-    grain = np.float32(hour.grain)
-    shared = _noise(rng, height, width) * np.float32(0.8 * grain)
-    for channel in range(3):
-        root[..., channel] += shared
-        root[..., channel] += _noise(rng, height, width) * (np.float32(0.6) * grain)
-    root *= np.float32((_STEPS - 1) / np.sqrt(_WHITE))
-    levels = np.clip(root, 0, _STEPS - 1).astype(np.uint16)
-    return np.take(_tone_curve(), levels)
+    height, width = through.shape
+    part = _noise_part(rng, height, width)
+    levels = []
+    for plane, noise in zip(light, _library.sensor_noise(), strict=True):
+        root = cv2.sqrt(np.maximum(plane, 0, out=plane))
+        root += np.float32(hour.grain) * part(noise)
+        root *= np.float32((_STEPS - 1) / np.sqrt(_WHITE))
+        steps = np.clip(root, 0, _STEPS - 1, out=root).astype(np.uint16)
+        levels.append(np.take(_tone_curve(), steps))
+    return np.asarray(cv2.merge(levels), np.uint8)
 
 
 def feel(
@@ -75,7 +76,8 @@ def feel(
     unit = height / 480
     soft = cv2.GaussianBlur(shown, (0, 0), float(np.clip(0.8 * unit, 0.35, 3.0)))
     columns = rng.standard_normal((1, width), np.float32)
-    soft += np.float32(0.45) * columns + np.float32(1.1) * _noise(rng, height, width)
+    noise = _noise_part(rng, height, width)(_library.sensor_noise()[0])
+    soft += np.float32(0.45) * columns + np.float32(1.1) * noise
     return np.clip(np.rint(soft), 0, 255).astype(np.uint8)
 
 
@@ -83,21 +85,22 @@ def _visibility(fog: float) -> float:
     return float(CLEAR * (THICK / CLEAR) ** fog)
 
 
-def _add_glare(light: Array, strength: float) -> None:
-    """Add the halo of bright lights and faint rays to the sides."""
-    height, width = light.shape[:2]
+def _add_glare(light: list[Array], strength: float) -> None:
+    """Add to each plane the halo of bright lights and faint rays to the sides."""
+    height, width = light[0].shape
     size = (max(1, width // 4), max(1, height // 4))
-    small = cv2.resize(light, size, interpolation=cv2.INTER_AREA)
-    bright = np.clip(small - np.float32(0.9), 0, 40)
-    if not bright.any():
-        return
     unit = max(height, width) / 640
-    halo = np.zeros_like(bright)
-    for sigma, share in ((0.8, 0.34), (2.4, 0.24), (8.0, 0.22)):
-        halo += np.float32(share) * cv2.GaussianBlur(bright, (0, 0), max(0.3, sigma * unit))
-    rays = cv2.GaussianBlur(bright, (0, 0), sigmaX=9 * unit, sigmaY=0.35)
-    halo += np.float32(0.16) * rays
-    light += np.float32(strength) * cv2.resize(halo, (width, height), interpolation=cv2.INTER_LINEAR)
+    for plane in light:
+        small = cv2.resize(plane, size, interpolation=cv2.INTER_AREA)
+        bright = np.clip(small - np.float32(0.9), 0, 40)
+        if not bright.any():
+            continue
+        rays = cv2.GaussianBlur(bright, (0, 0), sigmaX=9 * unit, sigmaY=0.35)
+        halo = np.float32(0.16 * strength) * rays
+        for sigma, share in ((0.8, 0.34), (2.4, 0.24), (8.0, 0.22)):
+            blurred = cv2.GaussianBlur(bright, (0, 0), max(0.3, sigma * unit))
+            halo += np.float32(share * strength) * blurred
+        plane += cv2.resize(halo, (width, height), interpolation=cv2.INTER_LINEAR)
 
 
 @lru_cache(maxsize=1)
@@ -108,13 +111,15 @@ def _tone_curve() -> NDArray[np.uint8]:
     return np.rint(255 * np.clip(curve, 0, 1) ** (1 / 2.2)).astype(np.uint8)
 
 
-def _noise(rng: np.random.Generator, height: int, width: int) -> Array:
-    """A part of the noise tile, turned over at random; repeated for large pictures."""
-    tile = _library.sensor_noise()
+def _noise_part(rng: np.random.Generator, height: int, width: int) -> Callable[[Array], Array]:
+    """Draw which part of the noise is taken; the noise is repeated for large pictures."""
     side = _library.NOISE_SIDE
-    flips = tuple(slice(None, None, int(step)) for step in rng.choice((-1, 1), 2))
-    if height > side or width > side:
-        tile = np.tile(tile, (-(-height // side) + 1, -(-width // side) + 1))
-    top = int(rng.integers(tile.shape[0] - height + 1))
-    left = int(rng.integers(tile.shape[1] - width + 1))
-    return np.asarray(tile[top : top + height, left : left + width][flips])
+    rows, columns = -(-height // side), -(-width // side)
+    top = int(rng.integers(rows * side - height + 1))
+    left = int(rng.integers(columns * side - width + 1))
+
+    def part(noise: Array) -> Array:
+        tiled = noise if rows == columns == 1 else np.tile(noise, (rows, columns))
+        return np.asarray(tiled[top : top + height, left : left + width])
+
+    return part

@@ -24,6 +24,10 @@ class SizeMismatchError(ImageError):
     """Two pictures that must have the same height and width have not."""
 
 
+class AlignmentError(PiafusionError):
+    """No alignment that can be trusted was found, or a file holds none."""
+
+
 class OutputError(PiafusionError, OSError):
     """A result could not be written; nothing half-written is left behind."""
 

@@ -61,12 +61,13 @@ class Hour:
     stored: float
 
 
-def hour_of(daylight: float, azimuth: float) -> Hour:
+def hour_of(daylight: float, azimuth: float, fog: float = 0.0) -> Hour:
     """Return the light at an hour.
 
     Args:
         daylight: 0 at night to 1 by day; the sun rises through the horizon near 0.22.
         azimuth: Where the sun stands, in radians from ahead to the right.
+        fog: 0 is clear, 1 thick: it spreads the light of the sun over the sky.
     """
     elevation = NIGHT_ELEVATION + (DAY_ELEVATION - NIGHT_ELEVATION) * daylight
     angles, logarithms = zip(*_SKYLIGHT, strict=True)
@@ -80,6 +81,8 @@ def hour_of(daylight: float, azimuth: float) -> Hour:
     air_mass = 1 / (np.sin(height) + 0.03)
     up = float(smoothstep(-0.8, 5.0, np.float64(elevation)))
     through = np.exp(-np.array([0.035, 0.062, 0.115], np.float32) * air_mass)
+    sunlight = np.asarray(2.75 * up * through, np.float32)
+    direct = float(np.exp(-4.0 * fog))
     blue = rgb(0.70, 0.85, 1.08) if elevation > -3 else rgb(0.80, 0.86, 1.0)
     lamps = 1 - float(smoothstep(-5.0, 3.0, np.float64(elevation)))
     steps = [step[0] for step in _SKY]
@@ -93,16 +96,16 @@ def hour_of(daylight: float, azimuth: float) -> Hour:
     air = 7.0 + 9.0 * float(smoothstep(0.0, 0.9, np.float64(daylight)))
     return Hour(
         sun=sun,
-        sunlight=np.asarray(2.75 * up * through, np.float32),
-        skylight=np.asarray(sky * blue, np.float32),
+        sunlight=sunlight * np.float32(direct),
+        skylight=np.asarray(sky * blue + 0.3 * (1 - direct) * np.sin(height) * sunlight, np.float32),
         horizon=horizon,
         zenith=zenith,
         cloud=cloud,
         lamps=lamps,
         exposure=float(np.interp(elevation, (-14, -5, 0, 8, 50), (0.92, 0.95, 1.0, 0.86, 0.68))),
-        grain=float(np.interp(elevation, (-14, -4, 6, 50), (0.021, 0.014, 0.006, 0.004))),
+        grain=float(np.interp(elevation, (-14, -4, 6, 50), (0.016, 0.011, 0.006, 0.004))),
         air=air,
         sky=air - 26.0,
-        solar=7.5 * up * float(np.sin(height)) ** 0.4,
+        solar=7.5 * direct * up * float(np.sin(height)) ** 0.4,
         stored=2.0 * float(smoothstep(0.0, 0.5, np.float64(daylight))),
     )

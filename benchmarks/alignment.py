@@ -115,9 +115,7 @@ def _spread(pairs: list[Pair], count: int | None) -> list[Pair]:
 def _straightened(
     pairs: list[tuple[Image, Image]], others: list[Pair]
 ) -> list[tuple[Image, Image]]:
-    prepared = [
-        tuple(map(prepare, read_pair(other.infrared, other.visible))) for other in others
-    ]
+    prepared = [tuple(map(prepare, read_pair(other.infrared, other.visible))) for other in others]
     size = prepared[0][0].size
     matches = match(prepared, resizing(size, size), FIELD)  # type: ignore[arg-type]
     terms, *_ = np.linalg.lstsq(_powers(matches.points, size), matches.shifts, rcond=None)

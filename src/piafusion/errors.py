@@ -50,3 +50,7 @@ class TrainingError(PiafusionError):
 
 class MeasurementError(PiafusionError):
     """A process that measures could not do its work; the message says why."""
+
+
+class DownloadError(PiafusionError, OSError):
+    """A data set could not be downloaded, or is not what was expected; what came is kept apart."""

@@ -8,7 +8,18 @@ from typing import Annotated
 import typer
 
 import piafusion
-from piafusion.cli import bench, demo, evaluate, export, fuse, illumination, metrics, models, train
+from piafusion.cli import (
+    bench,
+    data,
+    demo,
+    evaluate,
+    export,
+    fuse,
+    illumination,
+    metrics,
+    models,
+    train,
+)
 from piafusion.errors import PiafusionError, UsageError
 
 WRONG_USE, SOME_FAILED = 2, 1
@@ -28,6 +39,7 @@ app.command("bench")(bench.bench)
 app.command("models")(models.models)
 app.add_typer(train.app, name="train")
 app.command("export")(export.export)
+app.add_typer(data.app, name="data")
 
 
 def _print_version(wanted: bool) -> None:

@@ -215,7 +215,9 @@ def _lay_front(
     factors, extra = light.copy(), np.zeros_like(light)
     factors[..., 3] = WARMTH
     extra[..., 3] = light[..., 3] + hour.air - WARMTH * MILD + hour.stored
-    lit, more = (cv2.resize(part, size, interpolation=cv2.INTER_LINEAR) for part in (factors, extra))
+    lit, more = (
+        cv2.resize(part, size, interpolation=cv2.INTER_LINEAR) for part in (factors, extra)
+    )
     layer = cv2.multiply(paint, lit, scale=1 / 255, dtype=cv2.CV_32F)
     layer += more
     mixing = np.zeros((4, 4), np.float32)
@@ -274,7 +276,10 @@ def _paint_thing(canvas: Canvas, hour: Hour, light: RoadLight, thing: Thing) -> 
     columns = slice(max(0, left), min(canvas.width, left + size[0]))
     if rows.start >= rows.stop or columns.start >= columns.stop:
         return
-    part = (slice(rows.start - top, rows.stop - top), slice(columns.start - left, columns.stop - left))
+    part = (
+        slice(rows.start - top, rows.stop - top),
+        slice(columns.start - left, columns.stop - left),
+    )
     paint = cv2.resize(level.paint, size, interpolation=cv2.INTER_LINEAR)[part]
     shape = cv2.resize(level.shape, size, interpolation=cv2.INTER_LINEAR)[part]
     labels = cv2.resize(level.labels, size, interpolation=cv2.INTER_NEAREST)[part]

@@ -97,7 +97,9 @@ def hour_of(daylight: float, azimuth: float, fog: float = 0.0) -> Hour:
     return Hour(
         sun=sun,
         sunlight=sunlight * np.float32(direct),
-        skylight=np.asarray(sky * blue + 0.3 * (1 - direct) * np.sin(height) * sunlight, np.float32),
+        skylight=np.asarray(
+            sky * blue + 0.3 * (1 - direct) * np.sin(height) * sunlight, np.float32
+        ),
         horizon=horizon,
         zenith=zenith,
         cloud=cloud,

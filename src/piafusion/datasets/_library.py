@@ -7,7 +7,7 @@ its hour wants. Parts are the same in every process, and are painted when they a
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import cache, lru_cache
 
 import cv2
 import numpy as np
@@ -26,7 +26,13 @@ VEHICLE, PERSON, BICYCLE = 1, 2, 3
 """Labels of the paper's Table 4; 0 is background."""
 
 FRONTS, TREES, PEOPLE, CYCLISTS, BICYCLES, GROUNDS, SKIES = 14, 7, 26, 12, 6, 6, 4
-PAINTS = (*DEMO_PAINTS, (0.30, 0.31, 0.32), (0.75, 0.75, 0.74), (0.09, 0.10, 0.12), (0.45, 0.36, 0.22))
+PAINTS = (
+    *DEMO_PAINTS,
+    (0.30, 0.31, 0.32),
+    (0.75, 0.75, 0.74),
+    (0.09, 0.10, 0.12),
+    (0.45, 0.36, 0.22),
+)
 VIEWS = (-0.75, -0.5, -0.3, -0.15, 0.0, 0.15, 0.3, 0.5, 0.75)
 """Slopes, to the right over ahead, from which cars are painted."""
 GROUND_BANDS = ((2.2, 11.0, 9.0, 44.0), (10.9, 32.0, 18.0, 20.0), (31.9, 200.0, 40.0, 5.0))
@@ -173,7 +179,7 @@ def _means(planes: Array) -> Array:
     return whole.mean(axis=(1, 3), dtype=np.float32)
 
 
-@lru_cache(maxsize=None)
+@cache
 def car(view: int, paint: int, *, oncoming: bool, driven: bool) -> Sprite:
     """A car, with its lights on if it is driven.
 
@@ -194,7 +200,7 @@ def car(view: int, paint: int, *, oncoming: bool, driven: bool) -> Sprite:
     return replace(black, levels=tuple(levels))
 
 
-@lru_cache(maxsize=None)
+@cache
 def _car(view: int, tone: float, *, oncoming: bool, driven: bool) -> Sprite:
     z = 9.0
     x = VIEWS[view] * z
@@ -206,7 +212,7 @@ def _car(view: int, tone: float, *, oncoming: bool, driven: bool) -> Sprite:
     return _sprite(frame, x, z, np.full(frame.depth.shape, VEHICLE, np.uint8))
 
 
-@lru_cache(maxsize=None)
+@cache
 def person(index: int) -> Sprite:
     """One of `PEOPLE` people on foot; the first six wear dark coats."""
     rng = np.random.default_rng((_SEED, 2, index))
@@ -217,7 +223,7 @@ def person(index: int) -> Sprite:
     return _sprite(frame, 0.0, 7.0, np.full(frame.depth.shape, PERSON, np.uint8), alive=True)
 
 
-@lru_cache(maxsize=None)
+@cache
 def cyclist(index: int) -> Sprite:
     """One of `CYCLISTS` people on bicycles."""
     rng = np.random.default_rng((_SEED, 3, index))
@@ -228,7 +234,7 @@ def cyclist(index: int) -> Sprite:
     return _sprite(frame, 0.0, 7.0, labels, alive=True)
 
 
-@lru_cache(maxsize=None)
+@cache
 def bicycle(index: int) -> Sprite:
     """One of `BICYCLES` bicycles that are left standing."""
     yaw = (np.pi / 2, 1.0, -1.0, 0.5, -np.pi / 2, 2.2)[index]
@@ -237,7 +243,7 @@ def bicycle(index: int) -> Sprite:
     return _sprite(frame, 0.0, 7.0, np.full(frame.depth.shape, BICYCLE, np.uint8))
 
 
-@lru_cache(maxsize=None)
+@cache
 def tree(index: int) -> Sprite:
     """One of `TREES` trees."""
     rng = np.random.default_rng((_SEED, 4, index))
@@ -246,7 +252,7 @@ def tree(index: int) -> Sprite:
     return _sprite(frame, 0.0, 13.0, np.zeros(frame.depth.shape, np.uint8))
 
 
-@lru_cache(maxsize=None)
+@cache
 def sign() -> Sprite:
     """A direction board and a speed limit on one post; they send headlight back."""
     x, z = KERB + 0.75, 11.0
@@ -266,7 +272,7 @@ def front(index: int) -> Front:
     return Front(index, house.far - house.near, house.height, house.colour, house.side)
 
 
-@lru_cache(maxsize=None)
+@cache
 def front_texture(index: int, across: int, down: int, *, mirrored: bool) -> tuple[Array, Array]:
     """What a house front is made of.
 
@@ -305,7 +311,7 @@ def front_texture(index: int, across: int, down: int, *, mirrored: bool) -> tupl
     return _bytes(paint), _bytes(np.concatenate([glow / GLOW, mirror], axis=-1))
 
 
-@lru_cache(maxsize=None)
+@cache
 def ground(index: int) -> tuple[Array, ...]:
     """One of `GROUNDS` grounds: uint8 `h x w x 4` (albedo RGB, heat) for each of its bands.
 
@@ -335,7 +341,7 @@ def ground(index: int) -> tuple[Array, ...]:
     return tuple(bands)
 
 
-@lru_cache(maxsize=None)
+@cache
 def clouds(index: int) -> Array:
     """One of `SKIES` skies: how much cloud, float32 in [0, 1], 0.75 of slope high, 3 wide."""
     dy, dx = np.mgrid[0.75:0:192j, -1.5:1.5:768j].astype(np.float32)
@@ -346,7 +352,7 @@ def clouds(index: int) -> Array:
     return np.asarray(smoothstep(-0.2, 1.3, cover) * smoothstep(0.0, 0.1, dy), np.float32)
 
 
-@lru_cache(maxsize=None)
+@cache
 def sensor_noise() -> tuple[Array, Array, Array]:
     """Noise of red, green and blue, slightly soft and partly shared, of unit variance.
 
@@ -360,7 +366,7 @@ def sensor_noise() -> tuple[Array, Array, Array]:
     return red, green, blue
 
 
-@lru_cache(maxsize=None)
+@cache
 def lamp_pool() -> Array:
     """Light of a street lamp on the ground around it, float32 `n x n x 3`, the lamp amid it."""
     side = np.arange(-12, 12 + 1e-6, 1 / LIGHT_TEXELS, dtype=np.float32)
@@ -372,7 +378,7 @@ def lamp_pool() -> Array:
     return np.asarray(strength[..., None] * np.asarray(LAMP, np.float32))
 
 
-@lru_cache(maxsize=None)
+@cache
 def beam_pool() -> Array:
     """Light of headlights on the ground before them, float32 `70 m x 24 m x 3`, near row first."""
     across = np.arange(-12, 12 + 1e-6, 1 / LIGHT_TEXELS, dtype=np.float32)

@@ -22,9 +22,7 @@ _WHITE = 4.0  # exposed light that is still told apart from more
 _STEPS = 4096
 
 
-def see(
-    canvas: Canvas, hour: Hour, fog: float, rng: np.random.Generator
-) -> NDArray[np.uint8]:
+def see(canvas: Canvas, hour: Hour, fog: float, rng: np.random.Generator) -> NDArray[np.uint8]:
     """The colour camera's picture, `H x W x 3` RGB."""
     through = cv2.exp(canvas.depth * np.float32(-3.912 / _visibility(fog)))
     airlight = 0.55 * hour.horizon + 0.35 * hour.skylight + 0.02 * hour.lamps * fog

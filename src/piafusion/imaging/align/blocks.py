@@ -97,8 +97,7 @@ def _places(size: Size, half: int) -> list[tuple[int, int]]:
     """Return the centres, as row and column, of a grid of blocks that reach the borders."""
     step = max(size) / GRID
     rows, columns = (
-        np.linspace(half, side - half, max(2, round(side / step)), dtype=int)
-        for side in size
+        np.linspace(half, side - half, max(2, round(side / step)), dtype=int) for side in size
     )
     return [(int(y), int(x)) for y in rows for x in columns]
 
@@ -113,9 +112,7 @@ def _warped(ir: Picture, matrix: Matrix, size: Size) -> Picture:
     return Picture(levels, seen)
 
 
-def _peaks(
-    surfaces: Array, radius: int
-) -> tuple[Points, NDArray[np.float64], NDArray[np.bool_]]:
+def _peaks(surfaces: Array, radius: int) -> tuple[Points, NDArray[np.float64], NDArray[np.bool_]]:
     """Return each surface's peak, refined by parabolas, its height, and if it is inside."""
     count, side = len(surfaces), 2 * radius + 1
     rows, columns = np.divmod(surfaces.reshape(count, -1).argmax(axis=1), side)

@@ -88,7 +88,7 @@ class Canvas:
         """How far each pixel of a block lies in a convex outline `N x 2`, float32."""
         mask = np.zeros((block[0].stop - block[0].start, block[1].stop - block[1].start), np.uint8)
         cv2.fillConvexPoly(mask, self._fixed(outline, block), 255, cv2.LINE_AA, _SHIFT)
-        return mask * np.float32(1 / 255)
+        return np.asarray(mask * np.float32(1 / 255))
 
     def rod(self, points: Array, radius: float, layer: Array, depth: float) -> None:
         """Lay a bent rod through points `N x 2` (pixels) over the picture, `radius` in metres."""
@@ -104,4 +104,4 @@ class Canvas:
 
     def _fixed(self, points: Array, block: Block) -> Array:
         local = np.clip(points - [block[1].start + 0.5, block[0].start + 0.5], -9000, 9000)
-        return np.rint(local * (1 << _SHIFT)).astype(np.int32)
+        return np.asarray(np.rint(local * (1 << _SHIFT)).astype(np.int32))

@@ -202,11 +202,11 @@ def _lay_front(
     block = canvas.block(outline)
     if block is None:
         return
-    size = (front.length * _library.FRONT_TEXELS, front.height * _library.FRONT_TEXELS)
+    full_size = (front.length * (1 - part), front.height)
     wanted = np.maximum(np.ptp(outline, axis=0), 1)
     across, down = (
-        int(np.clip(np.log2(full / seen) + 0.1, 0, 6))
-        for full, seen in zip((size[0] * (1 - part), size[1]), wanted, strict=True)
+        int(np.clip(np.log2(metres * _library.FRONT_TEXELS / pixels) + 0.1, 0, 6))
+        for metres, pixels in zip(full_size, wanted, strict=True)
     )
     paint, glow = _library.front_texture(front.index, across, down, mirrored=mirrored)
     skip = min(paint.shape[1] - 1, int(part * paint.shape[1]))
@@ -218,7 +218,7 @@ def _lay_front(
     lit, more = (
         cv2.resize(part, size, interpolation=cv2.INTER_LINEAR) for part in (factors, extra)
     )
-    layer = cv2.multiply(paint, lit, scale=1 / 255, dtype=cv2.CV_32F)
+    layer: Array = cv2.multiply(paint, lit, scale=1 / 255, dtype=cv2.CV_32F)
     layer += more
     mixing = np.zeros((4, 4), np.float32)
     mixing[[0, 1, 2], [0, 1, 2]] = GLOW * hour.lamps / 255
@@ -235,7 +235,7 @@ def _lay_front(
     if isinstance(depth, tuple):
         u = np.arange(columns.start, columns.stop, dtype=np.float32) + 0.5 - canvas.centre[0]
         lateral = (outline[0, 0] - canvas.centre[0]) * depth[0]
-        away = np.clip(lateral / np.where(np.abs(u) < 1, 1, u), *sorted(depth))
+        away = np.clip(lateral / np.where(np.abs(u) < 1, 1, u), min(depth), max(depth))
         canvas.blend(block, seen, mask, away.astype(np.float32)[None, :])
     else:
         canvas.blend(block, seen, mask, depth)
@@ -287,7 +287,7 @@ def _paint_thing(canvas: Canvas, hour: Hour, light: RoadLight, thing: Thing) -> 
     warmth = WARMTH * ((33.0 - hour.air) / 24.0 if sprite.alive else 1.0)
     lit[..., 3] = warmth
     # The paint is times opacity already, so that it is added rather than blended.
-    layer = cv2.multiply(np.ascontiguousarray(paint), lit, scale=1 / 255, dtype=cv2.CV_32F)
+    layer: Array = cv2.multiply(np.ascontiguousarray(paint), lit, scale=1 / 255, dtype=cv2.CV_32F)
     opacity = shape[..., 3] * np.float32(1 / 255)
     layer[..., 3] += opacity * np.float32(hour.air - warmth * MILD + solar)
     if level.mirror is not None:

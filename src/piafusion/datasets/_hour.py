@@ -79,21 +79,21 @@ def hour_of(daylight: float, azimuth: float, fog: float = 0.0) -> Hour:
         float(np.cos(height) * np.cos(azimuth)),
     )
     air_mass = 1 / (np.sin(height) + 0.03)
-    up = float(smoothstep(-0.8, 5.0, np.float64(elevation)))
+    up = float(smoothstep(-0.8, 5.0, elevation))
     through = np.exp(-np.array([0.035, 0.062, 0.115], np.float32) * air_mass)
     sunlight = np.asarray(2.75 * up * through, np.float32)
     direct = float(np.exp(-4.0 * fog))
     blue = rgb(0.70, 0.85, 1.08) if elevation > -3 else rgb(0.80, 0.86, 1.0)
-    lamps = 1 - float(smoothstep(-5.0, 3.0, np.float64(elevation)))
-    steps = [step[0] for step in _SKY]
+    lamps = 1 - float(smoothstep(-5.0, 3.0, elevation))
+    steps, *colours = zip(*_SKY, strict=True)
     horizon, zenith, cloud = (
         np.array(
-            [np.interp(elevation, steps, [step[i][c] for step in _SKY]) for c in range(3)],
+            [np.interp(elevation, steps, [row[c] for row in column]) for c in range(3)],
             np.float32,
         )
-        for i in (1, 2, 3)
+        for column in colours
     )
-    air = 7.0 + 9.0 * float(smoothstep(0.0, 0.9, np.float64(daylight)))
+    air = 7.0 + 9.0 * float(smoothstep(0.0, 0.9, daylight))
     return Hour(
         sun=sun,
         sunlight=sunlight * np.float32(direct),
@@ -109,5 +109,5 @@ def hour_of(daylight: float, azimuth: float, fog: float = 0.0) -> Hour:
         air=air,
         sky=air - 26.0,
         solar=7.5 * direct * up * float(np.sin(height)) ** 0.4,
-        stored=2.0 * float(smoothstep(0.0, 0.5, np.float64(daylight))),
+        stored=2.0 * float(smoothstep(0.0, 0.5, daylight)),
     )

@@ -142,7 +142,7 @@ def _sprite(frame: Frame, x: float, z: float, labels: Array, *, alive: bool = Fa
     planes = np.concatenate([frame.albedo[block], heat, normal, opacity, mirror], axis=-1)
     glow = frame.emission[block] if frame.emission[block].any() else None
     own = labels[block]
-    levels = []
+    levels: list[Level] = []
     while not levels or (min(own.shape) >= 16 and len(levels) < 5):
         planes, own = _means(planes), np.ascontiguousarray(own[1::2, 1::2])
         glow = None if glow is None else _means(glow)
@@ -176,7 +176,7 @@ def _means(planes: Array) -> Array:
     """Means of 2 x 2 pixels, float32."""
     height, width = planes.shape[0] // 2, planes.shape[1] // 2
     whole = planes[: 2 * height, : 2 * width].reshape(height, 2, width, 2, -1)
-    return whole.mean(axis=(1, 3), dtype=np.float32)
+    return np.asarray(whole.mean(axis=(1, 3), dtype=np.float32))
 
 
 @cache

@@ -99,8 +99,7 @@ class RoadLight:
         """
         hour = self._hour
         shade, lamps = self._at(thing.x, thing.z - 0.3)
-        even, upward = 0.55 * hour.skylight, 0.4 * hour.skylight
-        toward = np.zeros(3, np.float32)
+        even, upward, toward = (share * hour.skylight for share in (0.55, 0.4, 0.0))
         free, solar = 0.0, 0.0
         if self._sunny:
             free = 1 - 0.93 * shade if not thing.crown else max(1 - shade, self._above(thing))
@@ -125,8 +124,8 @@ class RoadLight:
         reach = (WALL - side * thing.x) / max(abs(hour.sun[0]), 0.02)
         if reach <= 0:
             return 1.0
-        house = float(_height(self._skylines[side], np.float32(thing.z + reach * hour.sun[2])))
-        return float(smoothstep(-2.0, 2.0, np.float64(thing.crown + reach * hour.sun[1] - house)))
+        house = float(_height(self._skylines[side], thing.z + reach * hour.sun[2]))
+        return float(smoothstep(-2.0, 2.0, thing.crown + reach * hour.sun[1] - house))
 
     def _at(self, x: float, z: float) -> tuple[float, Array]:
         """Shade in [0, 1] and light of lamps, RGB, on the ground at a place."""
@@ -266,7 +265,7 @@ def _skyline(plan: Plan, side: int) -> Array:
     return heights
 
 
-def _height(skyline: Array, z: Array) -> Array:
+def _height(skyline: Array, z: Array | float) -> Array:
     return np.asarray(skyline[np.clip((z + 100) / _SKYLINE_STEP, 0, 299).astype(int)])
 
 

@@ -26,7 +26,7 @@ def see(canvas: Canvas, hour: Hour, fog: float, rng: np.random.Generator) -> NDA
     """The colour camera's picture, `H x W x 3` RGB."""
     through = cv2.exp(canvas.depth * np.float32(-3.912 / _visibility(fog)))
     airlight = 0.55 * hour.horizon + 0.35 * hour.skylight + 0.02 * hour.lamps * fog
-    light = list(cv2.split(canvas.pixels)[:3])
+    light: list[Array] = list(cv2.split(canvas.pixels)[:3])
     for plane, veil in zip(light, airlight.tolist(), strict=True):
         plane -= np.float32(veil)
         plane *= through
@@ -38,7 +38,7 @@ def see(canvas: Canvas, hour: Hour, fog: float, rng: np.random.Generator) -> NDA
     part = _noise_part(rng, height, width)
     levels = []
     for plane, noise in zip(light, _library.sensor_noise(), strict=True):
-        root = cv2.sqrt(np.maximum(plane, 0, out=plane))
+        root: Array = cv2.sqrt(np.maximum(plane, 0, out=plane))
         root += np.float32(hour.grain) * part(noise)
         root *= np.float32((_STEPS - 1) / np.sqrt(_WHITE))
         steps = np.clip(root, 0, _STEPS - 1, out=root).astype(np.uint16)
@@ -58,7 +58,7 @@ def feel(
         warp: Homography `3 x 3` from columns and rows of the colour picture to those of this one.
         rng: For noise.
     """
-    warm = np.ascontiguousarray(canvas.pixels[..., 3])
+    warm: Array = np.ascontiguousarray(canvas.pixels[..., 3])
     through = cv2.exp(canvas.depth * np.float32(-INFRARED_SHARE * 3.912 / _visibility(fog)))
     warm = hour.air + (warm - np.float32(hour.air)) * through
     height, width = warm.shape
@@ -76,7 +76,7 @@ def feel(
     columns = rng.standard_normal((1, width), np.float32)
     noise = _noise_part(rng, height, width)(_library.sensor_noise()[0])
     soft += np.float32(0.45) * columns + np.float32(1.1) * noise
-    return np.clip(np.rint(soft), 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(np.rint(soft), 0, 255), np.uint8)
 
 
 def _visibility(fog: float) -> float:

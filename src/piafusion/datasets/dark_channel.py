@@ -7,13 +7,15 @@ a veil of even warmth lies over what differs. Eq. numbers are those of He et al.
 
 from __future__ import annotations
 
+from typing import Any
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from piafusion.imaging.arrays import Image, as_infrared, from_unit, to_unit
 
-Plane = NDArray[np.float32]
+Plane = NDArray[Any]
 
 PATCH = 15  # pixels: side of the neighbourhood of the dark channel
 KEPT = 0.95  # how much of the veil is taken away (omega of Eq. 12)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -49,7 +50,7 @@ def check(
             root,
             classes=classes,
             alignment=alignment,
-            track=lambda pairs, root=root: track(pairs, f"checking {root}"),
+            track=partial(track, label=f"checking {root}"),
         )
         for root in find_splits(roots)
     ]

@@ -1,6 +1,7 @@
 """Measure `piafusion.imaging.align` on a data set whose pairs are said to be aligned.
 
-    python benchmarks/alignment.py DATA [--straighten OTHER] [--kind KIND] [--limit N] [--seed N]
+    python benchmarks/alignment.py DATA [--straighten OTHER] [--kind KIND] [--corner PIXELS]
+                                   [--limit N] [--seed N]
 
 DATA holds `ir` and `vi`. The infrared picture of each pair is warped by a random homography: 5
 degrees, 10 % scale and 20 pixels shift at most, and each corner 10 pixels at most on top of it.
@@ -46,6 +47,7 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("--straighten", type=Path, metavar="OTHER")
     parser.add_argument("--kind", default="homography")
+    parser.add_argument("--corner", type=float, default=CORNER, metavar="PIXELS")
     parser.add_argument("--limit", type=int, metavar="N")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
@@ -60,7 +62,7 @@ def main() -> None:
     nominal, recovered, seconds, wrong = [], [], [], 0
     for index, (infrared, visible) in enumerate(pairs):
         size = visible.shape[:2]
-        truth = random_warp(generator, size)
+        truth = random_warp(generator, size, options.corner)
         warped = warp_back(infrared, truth)
         began = time.perf_counter()
         estimate = _estimate(warped, visible, options.kind)
@@ -84,7 +86,7 @@ def main() -> None:
     print(f"seconds for an estimate     median {np.median(seconds):.2f}")
 
 
-def random_warp(generator: np.random.Generator, size: tuple[int, int]) -> Matrix:
+def random_warp(generator: np.random.Generator, size: tuple[int, int], corner: float) -> Matrix:
     """Return a random map from visible to warped infrared pixels."""
     angle = np.deg2rad(generator.uniform(-DEGREES, DEGREES))
     scale = 1 + generator.uniform(-SCALE, SCALE)
@@ -92,7 +94,7 @@ def random_warp(generator: np.random.Generator, size: tuple[int, int]) -> Matrix
     points = corners(size)
     middle = points.mean(axis=0)
     targets = (points - middle) @ turn.T + middle + generator.uniform(-SHIFT, SHIFT, 2)
-    targets += generator.uniform(-CORNER, CORNER, (4, 2))
+    targets += generator.uniform(-corner, corner, (4, 2))
     return np.asarray(cv2.getPerspectiveTransform(np.float32(points), np.float32(targets)))
 
 

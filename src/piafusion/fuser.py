@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from piafusion.engines import create_engine
+from piafusion.imaging.align.alignment import Alignment, read_alignment
 from piafusion.imaging.arrays import (
     as_infrared,
     as_visible,
@@ -26,7 +27,7 @@ MIN_SIDE = 8  # pixels; the networks look at least that far
 
 
 class Fuser:
-    """Fuses aligned pairs with one model; make it once, call it for each pair, from any thread.
+    """Fuses pairs with one model; make it once, call it for each pair, from any thread.
 
     >>> fuser = Fuser()
     >>> infrared = np.zeros((48, 64), np.uint8)
@@ -41,6 +42,7 @@ class Fuser:
         device: str = "auto",
         engine: str = "onnx",
         threads: int | None = None,
+        alignment: Alignment | Path | str | None = None,
     ) -> None:
         """Load the weights of a model.
 
@@ -53,21 +55,27 @@ class Fuser:
                 `train` extra).
             threads: Of the processor; one for each usable core by default. Give 1 where
                 several processes or threads fuse at the same time, one for each core.
+            alignment: What brings the infrared picture onto the visible one, or its file; the
+                two may then have different sizes.
 
         Raises:
             UsageError: If the model, device or engine is unknown.
             WeightsError: If the weights are missing or corrupt.
             DeviceError: If the engine cannot use the device.
             MissingExtraError: If the engine is not installed.
+            AlignmentError: If the file holds no alignment.
         """
         self.model = model
         self.engine = create_engine(
             model, kind="fusion", device=device, engine=engine, threads=threads
         )
+        if isinstance(alignment, (str, Path)):
+            alignment = read_alignment(alignment)
+        self.alignment = alignment
         self._scratch = ScratchPool()
 
     def __call__(self, infrared: Image, visible: Image) -> Image:
-        """Fuse one pair of the same height and width.
+        """Fuse one pair of the same height and width, or of any that the alignment fits.
 
         Args:
             infrared: H x W, or H x W x 3 with three equal channels; uint8, uint16 or float.
@@ -80,17 +88,19 @@ class Fuser:
 
         Raises:
             ImageError: If a shape, dtype or value cannot be used.
-            SizeMismatchError: If the sizes differ.
+            SizeMismatchError: If the sizes differ, or do not fit the alignment.
         """
-        ir, vi = as_infrared(infrared), as_visible(visible)  # 1. two pictures of one size
-        check_same_size(ir, vi)
+        ir, vi = as_infrared(infrared), as_visible(visible)  # 1. two pictures
+        if self.alignment is None:
+            check_same_size(ir, vi)
         check_minimum(vi, MIN_SIDE)
         with self._scratch.lend() as scratch:
             heat = to_unit(ir, out=scratch("heat", ir.shape, np.float32))  # 2. to [0, 1]
             channels, y = split_luminance(vi, scratch)  # 3. the visible's luminance, in [0, 1]
-            fused_y = self.engine(heat[None, None], y[None, None])[0, 0]  # 4. the network fuses
-            fused = join_luminance(channels, y, fused_y, scratch)  # 5. join it with the chroma
-        return fused.astype(visible.dtype, copy=False).reshape(visible.shape)  # 6. as it came
+            heat = self.alignment.warp_onto(heat, y) if self.alignment else heat  # 4. one grid
+            fused_y = self.engine(heat[None, None], y[None, None])[0, 0]  # 5. the network fuses
+            fused = join_luminance(channels, y, fused_y, scratch)  # 6. join it with the chroma
+        return fused.astype(visible.dtype, copy=False).reshape(visible.shape)  # 7. as it came
 
     def fuse_files(
         self,
@@ -113,7 +123,7 @@ class Fuser:
             UsageError: If the output exists or its format is unknown.
             OutputError: If the result cannot be written.
         """
-        ir, vi = read_pair(infrared, visible)
+        ir, vi = read_pair(infrared, visible, same_size=self.alignment is None)
         check_minimum(vi, MIN_SIDE, name=str(visible))
         fused = self(ir, vi)
         write_image(output, fused, overwrite=overwrite)

@@ -9,6 +9,7 @@ import typer
 
 import piafusion
 from piafusion.cli import (
+    align,
     bench,
     data,
     demo,
@@ -32,6 +33,7 @@ app = typer.Typer(
 )
 app.command("demo")(demo.demo)
 app.command("fuse")(fuse.fuse)
+app.command("align")(align.align)
 app.command("illumination")(illumination.illumination)
 app.command("metrics")(metrics.metrics)
 app.command("evaluate")(evaluate.evaluate)

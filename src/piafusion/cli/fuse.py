@@ -12,6 +12,7 @@ from typing import Annotated
 
 import typer
 
+from piafusion.cli.align import AlignmentOption, AlignOption, chosen_alignment
 from piafusion.cli.options import DeviceOption, JsonOption, ModelOption, OverwriteOption, track
 from piafusion.errors import PiafusionError, UsageError
 from piafusion.weights import DEFAULT_MODEL
@@ -35,6 +36,8 @@ def fuse(
     format: Annotated[
         str, typer.Option("--format", help="Of images in a folder: png, tiff, jpg, bmp or webp.")
     ] = "png",
+    alignment: AlignmentOption = None,
+    align: AlignOption = None,
     overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -44,7 +47,8 @@ def fuse(
 
     from piafusion.fuser import Fuser
 
-    fuser = Fuser(model=model, device=device)
+    rig = chosen_alignment(infrared, visible, alignment, align)
+    fuser = Fuser(model=model, device=device, alignment=rig)
     fused = []
     began = time.perf_counter()
     for job in track(jobs, "fusing"):

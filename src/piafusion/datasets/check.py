@@ -19,10 +19,6 @@ from piafusion.imaging.pairs import Pair, images_by_stem
 
 CLASSES = 9
 """Labels of MFNet and MSRS, 0 to 8."""
-LIMIT = 10.0
-"""Residual misalignment, in pixels of a picture 640 wide, from which a pair is misaligned.
-
-Aligned pairs of public sets read up to 8: parallax, and edges that heat and light put apart."""
 
 _SPLITS = ("train", "val", "test")
 _BLANK = 2 / 255  # standard deviation, as a share of the range
@@ -221,19 +217,14 @@ def _check_label(
 
 
 def _check_alignment(split: Split, pair: Pair, infrared: Image, visible: Image) -> None:
-    from piafusion.imaging.align.check import check_pair
+    from piafusion.datasets.misalignment import misalignment
 
-    limit = LIMIT * max(visible.shape[:2]) / 640
-    try:
-        found = check_pair(infrared, visible, limit=limit)
-    except ImageError:
-        split.unseen.append(pair.stem)
-        return
-    if found.verdict == "unlike":
+    found = misalignment(infrared, visible)
+    if found is None:
         split.unseen.append(pair.stem)
         return
     split.shifts[pair.stem] = found.shift
-    if found.verdict == "shifted":
+    if found.excessive:
         message = (
             f"expected an aligned pair, found what the infrared picture shows {found.shift:.1f} "
             f"pixels away ({found.x:+.1f} across, {found.y:+.1f} down); align it or take it out"

@@ -18,6 +18,7 @@ import numpy as np
 
 from piafusion.datasets.dark_channel import enhance
 from piafusion.datasets.folders import is_day, neighbours
+from piafusion.datasets.misalignment import LIMIT, misalignment
 from piafusion.errors import ImageError, UsageError
 from piafusion.imaging.arrays import Image
 from piafusion.imaging.io import read_image, write_bytes, write_image
@@ -26,8 +27,6 @@ from piafusion.imaging.pairs import list_images
 MANIFEST = "manifest.json"
 TEST_EVERY = 4
 """Of the blocks of neighbouring frames of each light, every so many goes to `test`: a quarter."""
-LIMIT = 10.0
-"""Residual misalignment in pixels from which a pair is dropped, at 640 pixels of width."""
 
 _JOURNAL = "journal.jsonl"
 _VERSION = 1
@@ -38,7 +37,7 @@ class Settings:
     """What decides the result.
 
     Attributes:
-        limit: Pairs that are further from being aligned are dropped, in pixels; see `LIMIT`.
+        limit: Pairs that are further from being aligned are dropped, in pixels; at a width of 640.
         drop: Stems to drop; if given, nothing is measured.
         test: Stems of the test split; if None, every `TEST_EVERY`-th block of neighbours.
         enhanced: Whether the infrared is enhanced.
@@ -151,8 +150,9 @@ def _build_one(
     visible, infrared = np.ascontiguousarray(picture[..., :3]), picture[..., 3].copy()
     entry: dict[str, Any] = {}
     if settings.drop is None:
-        entry["alignment"], shifted = _judge(infrared, visible, settings.limit)
-        if shifted:
+        found = misalignment(infrared, visible, settings.limit)  # None: kept, and so recorded
+        entry["misalignment"] = None if found is None else {"x": found.x, "y": found.y}
+        if found is not None and found.excessive:
             return {**entry, "dropped": "misaligned"}
     files = {"ir": enhance(infrared) if settings.enhanced else infrared, "vi": visible}
     if label.is_file():
@@ -163,16 +163,6 @@ def _build_one(
         write_image(work / name, image, overwrite=True)
         entry["outputs"][name] = _sha256(work / name)
     return entry
-
-
-def _judge(infrared: Image, visible: Image, limit: float) -> tuple[dict[str, Any], bool]:
-    """Measure the residual misalignment; what cannot be seen is kept, and said so."""
-    from piafusion.imaging.align.check import check_pair
-
-    scaled = limit * max(visible.shape[:2]) / 640
-    found = check_pair(infrared, visible, limit=scaled)
-    said = {"verdict": found.verdict, "shift": found.shift, "score": found.score}
-    return said, found.verdict == "shifted"
 
 
 def _four_channels(picture: Image) -> Image:

@@ -62,12 +62,15 @@ def read_image(path: Path | str, check: Callable[[Image], Image] = lambda image:
         raise type(error)(f"{path}: {error}") from error
 
 
-def read_pair(infrared: Path | str, visible: Path | str) -> tuple[Image, Image]:
+def read_pair(
+    infrared: Path | str, visible: Path | str, *, same_size: bool = True
+) -> tuple[Image, Image]:
     """Read the two pictures of a scene and check that they can be fused.
 
     Args:
         infrared: File of the infrared picture.
         visible: File of the visible picture.
+        same_size: Refuse two sizes, which need an alignment.
 
     Returns:
         H x W infrared, and H x W or H x W x 3 RGB visible, each in its file's dtype.
@@ -78,7 +81,8 @@ def read_pair(infrared: Path | str, visible: Path | str) -> tuple[Image, Image]:
     """
     ir = read_image(infrared, check=as_infrared)
     vi = read_image(visible, check=as_visible)
-    check_same_size(ir, vi, names=(str(infrared), str(visible)))
+    if same_size:
+        check_same_size(ir, vi, names=(str(infrared), str(visible)))
     return ir, vi
 
 

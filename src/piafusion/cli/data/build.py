@@ -36,7 +36,8 @@ def build_msrs(
 
     What was interrupted goes on when the same command is given again.
     """
-    from piafusion.datasets.msrs import LIMIT, Settings
+    from piafusion.datasets.misalignment import LIMIT
+    from piafusion.datasets.msrs import Settings
     from piafusion.datasets.msrs import build_msrs as build
 
     if limit is not None and drop:

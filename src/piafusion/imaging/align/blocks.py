@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from piafusion.imaging.align.geometry import Matrix, Points, resizing
 from piafusion.imaging.align.structure import Array, Picture, Size, shrunk, structure
 
-GRID = 18  # blocks along the longer side
 _COVERED = 0.8  # of a block's area must have data in both pictures
 _EPSILON = 1e-6
 
@@ -24,6 +23,7 @@ class Level:
     side: int  # pixels of that side while matching
     block: float
     radius: float  # how far a block is looked for
+    grid: int = 18  # blocks along the longer side
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Matches:
         Between the share of those that both pictures show, which favours maps that show few of
         them, and the share of all, which favours maps that show many: their geometric mean.
         """
-        return float(near.sum()) / max(self.tried * self.blocks, 1) ** 0.5
+        return float(near.sum() / np.sqrt(max(self.tried * self.blocks, 1)))
 
 
 def match(pairs: Sequence[tuple[Picture, Picture]], matrix: Matrix, level: Level) -> Matches:
@@ -63,9 +63,9 @@ def match(pairs: Sequence[tuple[Picture, Picture]], matrix: Matrix, level: Level
     vi_size = pairs[0][1].size
     factor = min(1.0, level.side / max(vi_size))
     size = (round(vi_size[0] * factor), round(vi_size[1] * factor))
-    half = max(4, round(level.block * max(size) / 2))
+    half = max(4, min(round(level.block * max(size) / 2), min(size) // 3))
     radius = max(2, round(level.radius * max(size)))
-    places = _places(size, half)
+    places = _places(size, half, level.grid)
     total = np.zeros((len(places), 2 * radius + 1, 2 * radius + 1), np.float32)
     weight = np.zeros(len(places))
     to_ir = matrix @ resizing(size, vi_size)
@@ -74,7 +74,7 @@ def match(pairs: Sequence[tuple[Picture, Picture]], matrix: Matrix, level: Level
         heat = structure(_warped(ir, to_ir, size))
         colour = structure(visible)
         covered = cv2.integral(np.minimum(np.any(heat, axis=2), np.any(colour, axis=2)) * 1.0)
-        around = cv2.copyMakeBorder(heat, *[radius] * 4, cv2.BORDER_CONSTANT)
+        around = np.pad(heat, ((radius, radius), (radius, radius), (0, 0)))
         for index, (y, x) in enumerate(places):
             top, left, bottom, right = y - half, x - half, y + half, x + half
             area = covered[bottom, right] - covered[top, right] - covered[bottom, left]
@@ -93,9 +93,9 @@ def match(pairs: Sequence[tuple[Picture, Picture]], matrix: Matrix, level: Level
     return Matches(points, shifts[inside] * pixel, likeness[inside], int(tried.sum()), len(places))
 
 
-def _places(size: Size, half: int) -> list[tuple[int, int]]:
+def _places(size: Size, half: int, grid: int) -> list[tuple[int, int]]:
     """Return the centres, as row and column, of a grid of blocks that reach the borders."""
-    step = max(size) / GRID
+    step = max(size) / grid
     rows, columns = (
         np.linspace(half, side - half, max(2, round(side / step)), dtype=int) for side in size
     )
@@ -103,19 +103,17 @@ def _places(size: Size, half: int) -> list[tuple[int, int]]:
 
 
 def _warped(ir: Picture, matrix: Matrix, size: Size) -> Picture:
-    levels, seen = (
-        cv2.warpPerspective(
-            each, matrix, size[::-1], flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, borderMode=mode
-        )
-        for each, mode in ((ir.levels, cv2.BORDER_REPLICATE), (ir.seen, cv2.BORDER_CONSTANT))
-    )
-    return Picture(levels, seen)
+    def warp(plane: Array, border: int) -> Array:
+        flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+        return cv2.warpPerspective(plane, matrix, size[::-1], flags=flags, borderMode=border)
+
+    return Picture(warp(ir.levels, cv2.BORDER_REPLICATE), warp(ir.seen, cv2.BORDER_CONSTANT))
 
 
 def _peaks(surfaces: Array, radius: int) -> tuple[Points, NDArray[np.float64], NDArray[np.bool_]]:
     """Return each surface's peak, refined by parabolas, its height, and if it is inside."""
     count, side = len(surfaces), 2 * radius + 1
-    rows, columns = np.divmod(surfaces.reshape(count, -1).argmax(axis=1), side)
+    rows, columns = np.divmod(surfaces.reshape(count, side * side).argmax(axis=1), side)
     inside = (rows > 0) & (rows < side - 1) & (columns > 0) & (columns < side - 1)
     y, x = np.clip(rows, 1, side - 2), np.clip(columns, 1, side - 2)
     each = np.arange(count)

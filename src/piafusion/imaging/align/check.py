@@ -85,5 +85,10 @@ def check_pair(
     if score < _MIN_SCORE:
         verdict = "unlike"
     return Residual(
-        *(round(float(value), 3) for value in (shift, x, y, score, likeness)), verdict=verdict
+        shift=round(shift, 3),
+        x=round(float(x), 3),
+        y=round(float(y), 3),
+        score=round(score, 4),
+        likeness=round(likeness, 4),
+        verdict=verdict,
     )

@@ -24,6 +24,7 @@ from piafusion.imaging.align.geometry import (
     distances,
     fit,
     is_sane,
+    nearest_similarity,
     normalised,
     transform,
 )
@@ -37,11 +38,11 @@ MAX_DISAGREEMENT = 0.018  # of the visible picture's longer side
 
 _CANDIDATES = 6
 _COARSE_PAIRS = 8
-_TRIAL = Level(side=320, block=0.2, radius=0.045)
-_STEPS = (Level(640, 0.15, 0.02), Level(640, 0.12, 0.012), Level(640, 0.12, 0.01))
+_TRIAL = Level(side=320, block=0.2, radius=0.045, grid=12)
+_STEPS = (Level(640, 0.15, 0.02), Level(640, 0.12, 0.01))
 _PROOF = Level(640, 0.15, 0.035)
 _TOLERANCE = 0.006  # of the longer side: what depth and lenses leave of any one map
-_MIN_BLOCKS = 24
+_MIN_BLOCKS = 12
 _MAX_BENDING = 0.06  # of the longer side; the cameras of a rig look the same way
 
 Pairs = Sequence[tuple[Picture, Picture]]
@@ -84,7 +85,10 @@ def estimate_alignment(pairs: Sequence[tuple[Image, Image]], kind: str = "homogr
 def _search(pairs: Pairs, kind: Kind) -> Alignment | None:
     """Return the best alignment found, good or bad."""
     some = pairs[:: -(-len(pairs) // _COARSE_PAIRS)]
-    trials = (_step(pairs, start, kind, _TRIAL) for start in candidates(some, _CANDIDATES))
+    starts = candidates(some, _CANDIDATES, stretch=kind != "similarity")
+    if kind == "similarity":
+        starts = [nearest_similarity(start, pairs[0][1].size) for start in starts]
+    trials = (_step(pairs, start, kind, _TRIAL) for start in starts)
     best = max((trial for trial in trials if trial), key=lambda trial: trial[2], default=None)
     before: Matrix | None = None
     for level in _STEPS:

@@ -86,18 +86,28 @@ def bending(matrix: Matrix, size: tuple[int, int], to: tuple[int, int]) -> float
         The largest distance of a corner from the nearest shift, rotation and scale of the picture
         or of it stretched to the other's shape, as a share of its longer side.
     """
-    target = transform(matrix, corners(size))
-    target = target - target.mean(axis=0)
     worst = []
     for stretch in (np.eye(3), resizing(size, to)):
-        source = transform(stretch, corners(size))
-        source = source - source.mean(axis=0)
-        # The least-squares rotation and scale, as complex numbers have it.
-        plane, goal = (points[:, 0] + 1j * points[:, 1] for points in (source, target))
-        factor = np.vdot(plane, goal) / np.vdot(plane, plane)
-        left = np.abs(goal - factor * plane).max()
-        worst.append(left / max(abs(factor) * np.ptp(source, axis=0).max(), 1e-9))
+        source, target = transform(stretch, corners(size)), transform(matrix, corners(size))
+        similar = _nearest_similarity(source, target)
+        scale = np.hypot(similar[0, 0], similar[1, 0])
+        left = distances(transform(similar, source), target).max()
+        worst.append(left / max(scale * np.ptp(source, axis=0).max(), 1e-9))
     return float(min(worst))
+
+
+def nearest_similarity(matrix: Matrix, size: tuple[int, int]) -> Matrix:
+    """Return the shift, rotation and scale that is nearest to a map at a picture's corners."""
+    return _nearest_similarity(corners(size), transform(matrix, corners(size)))
+
+
+def _nearest_similarity(source: Points, target: Points) -> Matrix:
+    # The least-squares rotation and scale, as complex numbers have it.
+    middle, goal = source.mean(axis=0), target.mean(axis=0)
+    plane, image = ((each[:, 0] + 1j * each[:, 1]) for each in (source - middle, target - goal))
+    factor = np.vdot(plane, image) / np.vdot(plane, plane)
+    turn = np.array([[factor.real, -factor.imag], [factor.imag, factor.real]])
+    return np.vstack([np.column_stack([turn, goal - turn @ middle]), [0, 0, 1]])
 
 
 def fit(
@@ -117,7 +127,7 @@ def fit(
     """
     if len(points) < FREEDOMS[kind]:
         return None
-    p, q = np.float32(points), np.float32(targets)
+    p, q = (np.asarray(each, np.float32) for each in (points, targets))
     matrix: Any
     if kind == "homography":
         matrix, _ = cv2.findHomography(

@@ -22,7 +22,7 @@ from piafusion.imaging.align.geometry import (
 )
 from piafusion.imaging.align.structure import Picture, Size, shrunk, structure
 
-SIDE = 176  # pixels, of the infrared picture's longer side
+AREA = 176 * 132  # pixels of the infrared picture
 SCALES = np.geomspace(0.45, 1.4, 26)  # visible pixels per infrared pixel, relative to the start
 ROTATIONS = np.arange(-8.0, 8.1, 2.0)  # degrees
 _MARGIN = 0.15  # of the infrared picture that may lie outside the visible one
@@ -31,15 +31,20 @@ _APART = 0.06  # of its width: candidates closer than that are one
 _SAME_ASPECT = 1.02
 
 
-def candidates(pairs: Sequence[tuple[Picture, Picture]], count: int) -> list[Matrix]:
+def candidates(
+    pairs: Sequence[tuple[Picture, Picture]], count: int, *, stretch: bool
+) -> list[Matrix]:
     """Return the likeliest maps from visible to infrared pixels, best first.
+
+    The last ones are those of cameras that look the same way with the same view.
 
     Args:
         pairs: Infrared and visible pictures of one rig; the correlations of all are added up.
-        count: How many maps at most.
+        count: How many of the likeliest.
+        stretch: Where the pictures have different shapes, also try one stretched onto the other.
     """
     ir_size, vi_size = pairs[0][0].size, pairs[0][1].size
-    small = _scaled(ir_size, SIDE / max(ir_size))
+    small = _scaled(ir_size, (AREA / (ir_size[0] * ir_size[1])) ** 0.5)
     infrared = [structure(shrunk(ir, small)) for ir, _ in pairs]
     rows, columns = (round(side * _MARGIN) for side in small)
     templates = [each[rows : small[0] - rows, columns : small[1] - columns] for each in infrared]
@@ -47,7 +52,13 @@ def candidates(pairs: Sequence[tuple[Picture, Picture]], count: int) -> list[Mat
     canvas = (small[0] + 2 * beyond, small[1] + 2 * beyond)
 
     found: list[tuple[float, Matrix]] = []
-    for view in _views(ir_size, vi_size):
+    centred: list[Matrix] = []
+    for view in _views(ir_size, vi_size, stretch=stretch):
+        same = _scaled(small, 1, view)
+        shift = np.array(
+            [[1, 0, (small[1] - same[1]) / 2], [0, 1, (small[0] - same[0]) / 2], [0, 0, 1]]
+        )
+        centred.append(resizing(small, ir_size) @ shift @ resizing(vi_size, same))
         for scale in SCALES:
             # The visible picture at the scale at which the infrared one would fit on it.
             size = _scaled(small, 1 / scale, view)
@@ -63,20 +74,15 @@ def candidates(pairs: Sequence[tuple[Picture, Picture]], count: int) -> list[Mat
                 to_small = np.linalg.inv(turn @ shift)
                 whole = resizing(small, ir_size) @ to_small @ resizing(vi_size, size)
                 found.append((best, normalised(whole)))
-    return _distinct(found, vi_size, _APART * ir_size[1], count)
+    return _distinct(found, vi_size, _APART * ir_size[1], count) + centred
 
 
-def _views(ir_size: Size, vi_size: Size) -> list[tuple[float, float]]:
-    """Return height and width of the visible picture relative to the infrared one's at scale 1.
-
-    Square pixels on both sides; and, where the shapes differ, one frame stretched onto the other.
-    """
+def _views(ir_size: Size, vi_size: Size, *, stretch: bool) -> list[tuple[float, float]]:
+    """Return height and width of the visible picture relative to the infrared one's at scale 1."""
     height, width = (vi / ir for vi, ir in zip(vi_size, ir_size, strict=True))
     mean = (height * width) ** 0.5
     square = (height / mean, width / mean)
-    if max(square) < _SAME_ASPECT:
-        return [(1.0, 1.0)]
-    return [square, (1.0, 1.0)]
+    return [square, (1.0, 1.0)] if stretch and max(square) > _SAME_ASPECT else [square]
 
 
 def _scaled(size: Size, factor: float, by: tuple[float, float] = (1.0, 1.0)) -> Size:

@@ -62,10 +62,10 @@ def shrunk(picture: Picture, size: Size) -> Picture:
         return picture
     smaller = size[0] < picture.size[0]
     how = cv2.INTER_AREA if smaller else cv2.INTER_LINEAR
-    levels, seen = (
-        cv2.resize(each, size[::-1], interpolation=how) for each in (picture.levels, picture.seen)
+    return Picture(
+        cv2.resize(picture.levels, size[::-1], interpolation=how).astype(np.float32, copy=False),
+        cv2.resize(picture.seen, size[::-1], interpolation=how).astype(np.float32, copy=False),
     )
-    return Picture(levels, seen)
 
 
 def structure(picture: Picture) -> NDArray[np.float32]:

@@ -30,7 +30,7 @@ def broken(tmp_path_factory: pytest.TempPathFactory) -> Path:
     stems = ("good", "lonely", "small", "torn", "mfnet", "deep", "plain", "label", "moved")
     for seed, name in enumerate((*stems, "nolight")):
         stem = name if name == "nolight" else f"{name}D"
-        shift = np.array([[1, 0, 20.0], [0, 1, 0], [0, 0, 1]]) if name == "moved" else None
+        shift = np.array([[1, 0, 8.0], [0, 1, 0], [0, 0, 1]]) if name == "moved" else None
         write_pair(train, stem, seed, shift)
     write_pair(test, "otherD", 50)
     write_pair(test, "copyD", 0)

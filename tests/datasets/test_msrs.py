@@ -21,7 +21,7 @@ def mfnet(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (root / folder).mkdir()
     stems = ["00000D", MOVED, "00200D", "00300D", "00000N", "00100N", "00200N", "00300N"]
     for seed, stem in enumerate([*stems, "00400"]):
-        shift = np.array([[1, 0, 20.0], [0, 1, 0], [0, 0, 1]]) if stem == MOVED else None
+        shift = np.array([[1, 0, 8.0], [0, 1, 0], [0, 0, 1]]) if stem == MOVED else None
         day = float("N" not in stem)
         scene = labelled_scene(seed, daylight=day, misalignment=shift, height=240, width=320)
         picture = np.dstack([scene.visible[..., ::-1], scene.infrared])

@@ -5,9 +5,11 @@ import shlex
 import shutil
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 
-from piafusion.imaging.io import write_image
+from piafusion.imaging.io import read_image, write_image
 from tests.conftest import scene
 
 ROOT = Path(__file__).parents[1]
@@ -34,6 +36,11 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     write_image(tmp_path / "vi.png", scene()[1])
     for name in ("ir", "vi"):
         shutil.copytree(tmp_path / name, tmp_path / "DATA" / name)
+    (tmp_path / "MFNET/images").mkdir(parents=True)
+    for stem in ("1D", "2N"):
+        blue_green_red = read_image(tmp_path / "vi" / f"{stem}.png")[..., ::-1]
+        four = np.dstack([blue_green_red, read_image(tmp_path / "ir" / f"{stem}.png")])
+        assert cv2.imwrite(str(tmp_path / "MFNET/images" / f"{stem}.png"), four)
     monkeypatch.setattr("piafusion.cli.bench.SIZES", ("24x16",))
     shutil.copytree(tmp_path / "vi", tmp_path / "FUSED")
     monkeypatch.chdir(tmp_path)

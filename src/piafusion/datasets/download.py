@@ -74,10 +74,7 @@ def download(url: str, path: Path, progress: Progress = lambda done, total: None
 
 
 def verify(path: Path, name: str, expected: str | None, record: Path) -> tuple[str, bool]:
-    """Compare a file with the hash it must have.
-
-    Without an expected hash the first one is trusted and recorded; later files of that name must
-    have it too.
+    """Compare a file with the hash it must have: the expected or else the recorded one.
 
     Args:
         path: The file.
@@ -86,15 +83,14 @@ def verify(path: Path, name: str, expected: str | None, record: Path) -> tuple[s
         record: JSON file with hashes by name.
 
     Returns:
-        Its hash, and whether that was only now trusted and recorded.
+        Its hash, and whether there was none to compare it with.
 
     Raises:
         DownloadError: If it has another hash; the file is kept as `NAME.rejected`.
     """
     with path.open("rb") as file:
         found = _digest(file)
-    known = json.loads(record.read_text(encoding="utf-8")) if record.is_file() else {}
-    wanted = (expected or known.get(name) or "").lower()
+    wanted = (expected or _recorded(record).get(name) or "").lower()
     if wanted and found != wanted:
         rejected = path.with_name(path.name + ".rejected")
         os.replace(path, rejected)
@@ -103,9 +99,18 @@ def verify(path: Path, name: str, expected: str | None, record: Path) -> tuple[s
             f"{path}: expected SHA-256 {wanted} ({source}), found {found}; it is kept as "
             f"{rejected.name}. If the set was published anew and you trust it, say --sha256 {found}"
         )
-    if known.get(name) != found:
-        write_bytes(record, (json.dumps({**known, name: found}, indent=1) + "\n").encode())
     return found, not wanted
+
+
+def remember(name: str, digest: str, record: Path) -> None:
+    """Record the hash that later files of that name must have."""
+    known = _recorded(record)
+    if known.get(name) != digest:
+        write_bytes(record, (json.dumps({**known, name: digest}, indent=1) + "\n").encode())
+
+
+def _recorded(record: Path) -> dict[str, str]:
+    return dict(json.loads(record.read_text(encoding="utf-8"))) if record.is_file() else {}
 
 
 def _copy(

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from piafusion.datasets.download import Progress, download, verify
+from piafusion.datasets.download import Progress, download, remember, verify
 from piafusion.datasets.sources import SOURCES, Source
 from piafusion.errors import DownloadError, OutputError, UsageError
 from piafusion.imaging.io import IMAGE_SUFFIXES
@@ -74,8 +74,10 @@ def fetch(
     archive = cache_folder() / f"{name}.zip"
     if not archive.is_file():
         download(url or source.url or "", archive, progress)
-    digest, trusted = verify(archive, archive.name, sha256, cache_folder() / HASHES)
+    record = cache_folder() / HASHES
+    digest, trusted = verify(archive, archive.name, sha256, record)
     files = unpack(archive, output, source)
+    remember(archive.name, digest, record)
     return Fetched(output, archive, digest, trusted, files)
 
 

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from piafusion.datasets.folders import dataset_pairs
+from piafusion.datasets.writing import Recipe, write_scenes
 from piafusion.imaging.io import read_image
 
 SIZE = ("--size", "96x80")
@@ -43,7 +44,7 @@ def test_a_finished_folder_is_left_alone(piafusion, tmp_path):
     assert piafusion("data", "synth", tmp_path / "one", "--count", 1, *SIZE).code == 0
     done = piafusion("data", "synth", tmp_path / "one", "--count", 1, *SIZE)
     assert done.code == 2
-    assert "has scenes already" in done.err
+    assert "exists already" in done.err
 
 
 @pytest.mark.parametrize(
@@ -59,4 +60,17 @@ def test_wrong_options(piafusion, tmp_path, options, message):
     done = piafusion("data", "synth", tmp_path / "out", *options)
     assert done.code == 2
     assert message in done.err
-    assert not (tmp_path / "out/scenes.json").exists()
+    assert not (tmp_path / "out").exists()
+
+
+def test_what_stops_half_way_does_not_look_finished(tmp_path):
+    def stop_after_one(indices):
+        yield indices[0]
+        raise KeyboardInterrupt
+
+    recipe = Recipe(height=64, width=64)
+    with pytest.raises(KeyboardInterrupt):
+        write_scenes(tmp_path / "out", 3, recipe, track=stop_after_one)
+    assert not (tmp_path / "out").exists()
+    assert len(write_scenes(tmp_path / "out", 3, recipe)) == 3
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]

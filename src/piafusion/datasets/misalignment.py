@@ -9,6 +9,7 @@ import numpy as np
 from piafusion.errors import AlignmentError, ImageError
 from piafusion.imaging.align.check import check_pair
 from piafusion.imaging.align.estimate import estimate_alignment
+from piafusion.imaging.align.geometry import transform
 from piafusion.imaging.arrays import Image
 
 LIMIT = 10.0
@@ -23,19 +24,16 @@ class Misalignment:
     """What separates a pair.
 
     Attributes:
-        x: Pixels to the right that the infrared picture is off.
-        y: Pixels down.
-        excessive: Whether that is more than the limit.
+        shift: Pixels that the infrared picture is off, the median over the picture.
+        x: Median to the right.
+        y: Median down; both may be 0 for what is turned or scaled.
+        excessive: Whether the shift is more than the limit.
     """
 
+    shift: float
     x: float
     y: float
     excessive: bool
-
-    @property
-    def shift(self) -> float:
-        """Length in pixels."""
-        return float(np.hypot(self.x, self.y))
 
 
 def misalignment(infrared: Image, visible: Image, limit: float = LIMIT) -> Misalignment | None:
@@ -54,12 +52,14 @@ def misalignment(infrared: Image, visible: Image, limit: float = LIMIT) -> Misal
     try:
         near = check_pair(infrared, visible, limit=scaled)
         if near.verdict != "unlike":
-            return Misalignment(near.x, near.y, near.verdict == "shifted")
+            return Misalignment(near.shift, near.x, near.y, near.verdict == "shifted")
         found = estimate_alignment([(infrared, visible)], kind="similarity")
     except (AlignmentError, ImageError):
         return None
     height, width = visible.shape[:2]
-    middle = np.array([width / 2, height / 2, 1.0])
-    moved = found.matrix @ middle
-    x, y = moved[:2] / moved[2] - middle[:2]
-    return Misalignment(round(float(x), 1), round(float(y), 1), float(np.hypot(x, y)) > scaled)
+    x, y = np.meshgrid(np.linspace(0, width - 1, 9), np.linspace(0, height - 1, 9))
+    points = np.stack([x.ravel(), y.ravel()], axis=1)
+    moves = transform(found.matrix, points) - points
+    shift = float(np.median(np.hypot(*moves.T)))
+    right, down = (round(float(move), 1) for move in np.median(moves, axis=0))
+    return Misalignment(round(shift, 1), right, down, shift > scaled)

@@ -151,7 +151,7 @@ def _build_one(
     entry: dict[str, Any] = {}
     if settings.drop is None:
         found = misalignment(infrared, visible, settings.limit)  # None: kept, and so recorded
-        entry["misalignment"] = None if found is None else {"x": found.x, "y": found.y}
+        entry["misalignment"] = None if found is None else asdict(found)
         if found is not None and found.excessive:
             return {**entry, "dropped": "misaligned"}
     files = {"ir": enhance(infrared) if settings.enhanced else infrared, "vi": visible}

@@ -6,10 +6,13 @@ import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from piafusion.datasets.folders import whole_folder
 from piafusion.datasets.synthetic import CLASSES, SUNRISE, labelled_scene
 from piafusion.errors import UsageError
 from piafusion.imaging.io import write_bytes, write_image
@@ -46,10 +49,10 @@ def write_scenes(
 ) -> list[str]:
     """Write `ir`, `vi` and `label` with names like 00007N, and how each scene was made.
 
-    `scenes.json` is written last: a folder without it is not finished, and may be written again.
+    The folder is called `OUTPUT.partial` until all of them are there.
 
     Args:
-        output: Folder, new or unfinished.
+        output: New folder.
         count: How many.
         recipe: How.
         track: Shows how far it is.
@@ -58,7 +61,7 @@ def write_scenes(
         The stems.
 
     Raises:
-        UsageError: If the count is not positive, a setting is wrong, or the folder is finished.
+        UsageError: If the count is not positive, a setting is wrong, or the folder exists.
         OutputError: If it cannot be written.
     """
     if count < 1:
@@ -68,8 +71,16 @@ def write_scenes(
             f"shift: expected 0 to {recipe.width / 8:g} pixels, got {recipe.shift:g}; a scene "
             "moved further is no pair"
         )
-    if (output / MANIFEST).exists():
-        raise UsageError(f"{output}: has scenes already; choose another folder")
+    with whole_folder(output) as work:
+        scenes = _write(work, count, recipe, track)
+        manifest = {"classes": CLASSES, "scenes": scenes}
+        write_bytes(work / MANIFEST, (json.dumps(manifest, indent=1) + "\n").encode())
+    return list(scenes)
+
+
+def _write(
+    work: Path, count: int, recipe: Recipe, track: Callable[[range], Iterable[int]]
+) -> dict[str, Any]:
     scenes = {}
     for index in track(range(count)):
         seed = recipe.seed + index
@@ -91,22 +102,18 @@ def write_scenes(
             ("vi", scene.visible),
             ("label", scene.labels),
         ):
-            write_image(output / folder / f"{stem}.png", picture, overwrite=True)
+            write_image(work / folder / f"{stem}.png", picture)
         scenes[stem] = {
             "seed": seed,
             "daylight": daylight,
             "fog": recipe.fog,
             "misalignment": warp.tolist(),
         }
-    manifest = {"classes": CLASSES, "scenes": scenes}
-    write_bytes(output / MANIFEST, (json.dumps(manifest, indent=1) + "\n").encode())
-    return list(scenes)
+    return scenes
 
 
 def _misalignment(recipe: Recipe, moves: NDArray[np.float64]) -> NDArray[np.float64]:
     """Homography that moves the corners by shares of the greatest shift, `4 x 2`."""
-    import cv2
-
     if recipe.shift == 0:
         return np.eye(3)
     right, bottom = recipe.width - 1.0, recipe.height - 1.0

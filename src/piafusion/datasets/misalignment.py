@@ -15,7 +15,7 @@ from piafusion.imaging.arrays import Image
 LIMIT = 10.0
 """Pixels, in a picture 640 wide, from which a pair is misaligned.
 
-Pairs of MSRS, RoadScene and TNO read up to 8: parallax, and edges that heat and light put apart.
+Pairs of MSRS, RoadScene and TNO read up to 8.3: parallax, and edges that heat and light put apart.
 """
 
 

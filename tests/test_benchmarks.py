@@ -51,9 +51,19 @@ def test_benchmark_runs(
     [
         ("stream", ["--frames", "5"], ["frame      5", "peak", "growth over the second half"]),
         (
+            "day_to_night",
+            ["--scenes", "2", "--steps", "3"],
+            ["Spearman median", "daylight 0.50: day probability", "pairs of 96x72 a second"],
+        ),
+        (
+            "enhancement",
+            ["--scenes", "2"],
+            ["2 scenes of 96x72", "contrast", "signal to noise"],
+        ),
+        (
             "time_profile",
             ["--frames", "2", "--threads", "1"],
-            ["64x48, 1 threads", "3 luminance", "all, arrays to array", "Conv", "GFLOP", "memory"],
+            ["96x72, 1 threads", "3 luminance", "all, arrays to array", "Conv", "GFLOP", "memory"],
         ),
     ],
 )
@@ -64,7 +74,7 @@ def test_timing_benchmark_runs(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr(sys, "argv", [name, "--size", "64x48", *options])
+    monkeypatch.setattr(sys, "argv", [name, "--size", "96x72", *options])
     runpy.run_path(str(BENCHMARKS / f"{name}.py"), run_name="__main__")
     printed = capsys.readouterr().out
     for word in words:

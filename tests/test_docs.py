@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from piafusion.datasets.synthetic import demo_scenes_root
-from piafusion.imaging.io import write_image
+from piafusion.imaging.io import read_image, write_image
 from tests.conftest import scene
 from tests.imaging.video.conftest import moving, write_video
 
@@ -39,6 +39,11 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in ("ir", "vi"):
         shutil.copytree(tmp_path / name, tmp_path / "DATA" / name)
     shutil.copytree(demo_scenes_root(), tmp_path / "RIG")  # pictures that show the same
+    (tmp_path / "MFNET/images").mkdir(parents=True)
+    for stem in ("1D", "2N"):
+        blue_green_red = read_image(tmp_path / "vi" / f"{stem}.png")[..., ::-1]
+        four = np.dstack([blue_green_red, read_image(tmp_path / "ir" / f"{stem}.png")])
+        assert cv2.imwrite(str(tmp_path / "MFNET/images" / f"{stem}.png"), four)
     monkeypatch.setattr("piafusion.cli.bench.SIZES", ("24x16",))
     shutil.copytree(tmp_path / "vi", tmp_path / "FUSED")
     infrared, visible = moving(6)

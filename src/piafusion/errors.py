@@ -69,3 +69,7 @@ class MeasurementError(PiafusionError):
 
 class VideoError(PiafusionError):
     """A video, stream or device cannot be opened or decoded, or has broken off."""
+
+
+class DownloadError(PiafusionError, OSError):
+    """A data set could not be downloaded, or is not what was expected; what came is kept apart."""

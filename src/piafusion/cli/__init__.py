@@ -11,6 +11,7 @@ import piafusion
 from piafusion.cli import (
     align,
     bench,
+    data,
     demo,
     evaluate,
     export,
@@ -42,6 +43,7 @@ app.command("bench")(bench.bench)
 app.command("models")(models.models)
 app.add_typer(train.app, name="train")
 app.command("export")(export.export)
+app.add_typer(data.app, name="data")
 
 
 def _print_version(wanted: bool) -> None:

@@ -19,6 +19,7 @@ from piafusion.imaging.arrays import (
 from piafusion.imaging.colour import join_luminance, split_luminance
 from piafusion.imaging.io import read_pair, write_image
 from piafusion.imaging.scratch import ScratchPool
+from piafusion.methods import create_method
 from piafusion.weights import DEFAULT_MODEL
 
 Image = NDArray[np.generic]
@@ -43,8 +44,9 @@ class Fuser:
         engine: str = "onnx",
         threads: int | None = None,
         alignment: Alignment | Path | str | None = None,
+        method: str | None = None,
     ) -> None:
-        """Load the weights of a model.
+        """Load the weights of a model, or get a comparison method ready.
 
         Args:
             model: A shipped model (`piafusion models` lists them) or the path of an exported
@@ -57,17 +59,20 @@ class Fuser:
                 several processes or threads fuse at the same time, one for each core.
             alignment: What brings the infrared picture onto the visible one, or its file; the
                 two may then have different sizes.
+            method: A comparison method (`piafusion methods` lists them) in place of the model.
 
         Raises:
-            UsageError: If the model, device or engine is unknown.
+            UsageError: If the model, method, device or engine is unknown.
             WeightsError: If the weights are missing or corrupt.
             DeviceError: If the engine cannot use the device.
             MissingExtraError: If the engine is not installed.
             AlignmentError: If the file holds no alignment.
         """
-        self.model = model
-        self.engine = create_engine(
-            model, kind="fusion", device=device, engine=engine, threads=threads
+        self.model = method or model
+        self.engine = (
+            create_method(method, device=device, threads=threads)
+            if method
+            else create_engine(model, kind="fusion", device=device, engine=engine, threads=threads)
         )
         if isinstance(alignment, (str, Path)):
             alignment = read_alignment(alignment)

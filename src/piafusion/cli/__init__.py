@@ -17,6 +17,7 @@ from piafusion.cli import (
     export,
     fuse,
     illumination,
+    methods,
     metrics,
     models,
     train,
@@ -41,6 +42,7 @@ app.command("metrics")(metrics.metrics)
 app.command("evaluate")(evaluate.evaluate)
 app.command("bench")(bench.bench)
 app.command("models")(models.models)
+app.command("methods")(methods.methods)
 app.add_typer(train.app, name="train")
 app.command("export")(export.export)
 app.add_typer(data.app, name="data")

@@ -48,6 +48,15 @@ def evaluate(
             f"repeatable, {DEFAULT_MODEL} by default. average and maximum are always in.",
         ),
     ] = None,
+    comparison: Annotated[
+        str | None,
+        typer.Option(
+            "--methods",
+            metavar="NAMES",
+            help="Names of `piafusion methods` after those of --method, such as gtf,u2fusion, or "
+            "all.",
+        ),
+    ] = None,
     names: MetricsOption = PAPER_METRICS,
     convention: ConventionOption = "float",
     against: Annotated[
@@ -80,7 +89,8 @@ def evaluate(
     if only != "predict":
         from piafusion.evaluation import report as _  # noqa: F401 - missing extras before any work
     sets = read_sets(data, limit)
-    methods = read_methods(method or [DEFAULT_MODEL], sets, device)
+    chosen = [*(method or [DEFAULT_MODEL]), *_comparison(comparison)]
+    methods = read_methods(chosen, sets, device)
     rival = _rival(against, [each.name for each in methods])
     _claim(output)
     _save_settings(output, sets, methods, metrics, convention)
@@ -119,6 +129,20 @@ def evaluate(
     report = output / "report.html" if results else None
     last = f"report: {report}" if results else "nothing could be scored"
     _tell(problems, report, results, last, as_json=as_json)
+
+
+def _comparison(names: str | None) -> list[str]:
+    from piafusion.methods import METHODS, available, find_method
+
+    if names is None:
+        return []
+    if names != "all":
+        return [find_method(name.strip()).name for name in names.split(",")]
+    ready = available()
+    untrained = [name for name in METHODS if name not in ready]
+    if untrained:
+        print(f"piafusion: left out, not trained yet: {', '.join(untrained)}", file=sys.stderr)
+    return ready
 
 
 def _rival(against: str | None, methods: Sequence[str]) -> str:

@@ -13,7 +13,14 @@ from typing import Annotated
 import typer
 
 from piafusion.cli.align import AlignmentOption, AlignOption, chosen_alignment
-from piafusion.cli.options import DeviceOption, JsonOption, ModelOption, OverwriteOption, track
+from piafusion.cli.options import (
+    DeviceOption,
+    JsonOption,
+    MethodOption,
+    ModelOption,
+    OverwriteOption,
+    track,
+)
 from piafusion.errors import PiafusionError, UsageError
 from piafusion.weights import DEFAULT_MODEL
 
@@ -32,6 +39,7 @@ def fuse(
         Path, typer.Option("--output", "-o", help="File, or folder for the fused images.")
     ],
     model: ModelOption = DEFAULT_MODEL,
+    method: MethodOption = None,
     device: DeviceOption = "auto",
     format: Annotated[
         str, typer.Option("--format", help="Of images in a folder: png, tiff, jpg, bmp or webp.")
@@ -48,7 +56,7 @@ def fuse(
     from piafusion.fuser import Fuser
 
     rig = chosen_alignment(infrared, visible, alignment, align)
-    fuser = Fuser(model=model, device=device, alignment=rig)
+    fuser = Fuser(model=model, device=device, alignment=rig, method=method)
     fused = []
     began = time.perf_counter()
     for job in track(jobs, "fusing"):

@@ -16,6 +16,10 @@ ModelOption = Annotated[
     str,
     typer.Option("--model", "-m", help="A name of `piafusion models`, or an exported file."),
 ]
+MethodOption = Annotated[
+    str | None,
+    typer.Option("--method", help="A name of `piafusion methods`, in place of the model."),
+]
 DeviceOption = Annotated[
     str, typer.Option("--device", help="auto, cpu, cuda, tensorrt or openvino.")
 ]

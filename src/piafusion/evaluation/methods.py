@@ -6,21 +6,22 @@ import hashlib
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from piafusion.engines.cores import usable_cores
 from piafusion.errors import UsageError
-from piafusion.evaluation.baselines import average, maximum
 from piafusion.evaluation.journal import code_digest
 from piafusion.evaluation.sets import NAME, DataSet, Problem
 from piafusion.imaging.arrays import Image
 from piafusion.imaging.pairs import list_images
+from piafusion.methods import METHODS, MethodSpec, check_needs, read_method
 from piafusion.weights import load_manifest, read_weights
 
 Fuse = Callable[[Image, Image], Image]
 
+BASELINES = ("average", "maximum")
 _WEIGHTS = (".onnx", ".safetensors")
 
 
@@ -59,12 +60,7 @@ class Pictures:
 
 def baselines() -> list[Method]:
     """Return the methods that are in every evaluation."""
-    code = code_digest("evaluation/baselines.py", "imaging")
-    rules: dict[str, Fuse] = {"average": average, "maximum": maximum}
-    return [
-        Method(name, {"baseline": name, "code": code}, partial(_same, rule))
-        for name, rule in rules.items()
-    ]
+    return [_method(METHODS[name], "cpu") for name in BASELINES]
 
 
 def read_methods(
@@ -73,20 +69,21 @@ def read_methods(
     """Return the baselines and the methods asked for, in this order.
 
     Args:
-        texts: For each method a model of the manifest; an exported file, ``FILE`` or
+        texts: For each method a model of the manifest; one of `METHODS`; an exported file, ``FILE`` or
             ``NAME=FILE``; or fused pictures: ``NAME=FOLDER`` with a sub-folder for each data set,
             or with the pictures themselves if there is but one data set, or
             ``NAME@DATASET=FOLDER``, which may be said once for each data set.
         sets: The data sets of the evaluation.
-        device: Of the models.
+        device: Of the networks.
 
     Raises:
         UsageError: If one is unknown, two have one name, or a folder holds no images.
         WeightsError: If weights are missing or damaged.
+        MissingExtraError: If a method needs a package that is not installed.
     """
     methods: dict[str, Method | Pictures] = {method.name: method for method in baselines()}
     for text in texts:
-        if text in ("average", "maximum"):
+        if text in BASELINES:
             continue
         method = _read(text, sets, device)
         if not re.fullmatch(NAME, method.name):
@@ -106,6 +103,8 @@ def _read(text: str, sets: Sequence[DataSet], device: str) -> Method | Pictures:
     models = [name for name, record in load_manifest().items() if record.kind == "fusion"]
     if text in models:
         return _model(text, text, device)
+    if text in METHODS:
+        return _method(METHODS[text], device)
     name, equals, place = text.partition("=")
     if not equals or Path(text).exists():
         name, place = Path(text).stem, text
@@ -117,7 +116,7 @@ def _read(text: str, sets: Sequence[DataSet], device: str) -> Method | Pictures:
         return _only(name, data, path, sets) if at else _everywhere(name, path, sets)
     found = "a file" if path.is_file() else "a folder" if path.is_dir() else "nothing there"
     raise UsageError(
-        f"{text}: expected {', '.join(models)}, an exported .onnx or .safetensors file, or "
+        f"{text}: expected {', '.join((*models, *METHODS))}, an exported .onnx or .safetensors file, or "
         f"NAME=FOLDER of fused images, found {found}; check the name and the path"
     )
 
@@ -138,6 +137,28 @@ def _model(name: str, model: str, device: str) -> Method:
         return Fuser(model, device=device)
 
     return Method(name, settings, load, threads=usable_cores())
+
+
+def _method(spec: MethodSpec, device: str) -> Method:
+    check_needs(spec)
+    device = "cpu" if spec.rule else device
+    packages = ("numpy", "cv2", *spec.packages) if spec.rule else ("onnxruntime",)
+    settings: dict[str, Any] = {
+        "method": spec.name,
+        "device": device,
+        "code": code_digest("fuser.py", "imaging", "engines", "methods"),
+        "packages": {package: import_module(package).__version__ for package in packages},
+    }
+    if spec.weights:
+        weights = read_method(spec.name, spec.weights)
+        settings["weights"] = hashlib.sha256(weights).hexdigest()
+
+    def load() -> Fuse:
+        from piafusion.fuser import Fuser
+
+        return Fuser(method=spec.name, device=device)
+
+    return Method(spec.name, settings, load, threads=usable_cores())
 
 
 def _only(name: str, data: str, folder: Path, sets: Sequence[DataSet]) -> Pictures:
@@ -182,7 +203,3 @@ def _join(one: Method | Pictures, other: Method | Pictures, text: str) -> Pictur
             "name one of them anew: NEW_NAME=..."
         )
     return Pictures(one.name, {**one.folders, **other.folders})
-
-
-def _same(fuse: Fuse) -> Fuse:
-    return fuse

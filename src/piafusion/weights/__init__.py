@@ -17,7 +17,7 @@ DEFAULT_MODEL = "piafusion"
 SHIPPED = Path(__file__).parent
 MANIFEST = "manifest.json"
 
-Format = Literal["onnx", "safetensors"]
+Format = Literal["onnx", "safetensors", "npz"]
 Kind = Literal["fusion", "illumination"]
 
 

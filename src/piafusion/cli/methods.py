@@ -1,0 +1,39 @@
+"""`piafusion methods`: the comparison methods."""
+
+from __future__ import annotations
+
+import json
+
+from piafusion.cli.options import JsonOption
+from piafusion.cli.table import print_table
+
+
+def methods(as_json: JsonOption = False) -> None:
+    """List the comparison methods, where they come from and what they need."""
+    from piafusion.methods import METHODS, available
+
+    ready = available()
+    if as_json:
+        listed = {
+            name: {
+                "title": spec.title,
+                "paper": spec.paper,
+                "kind": spec.kind,
+                "needs": spec.needs,
+                "has_weights": name in ready if spec.weights else None,
+                "departures": spec.departures,
+            }
+            for name, spec in METHODS.items()
+        }
+        print(json.dumps(listed, indent=2))
+        return
+    rows = [
+        [
+            name,
+            spec.kind,
+            "not trained yet" if name not in ready else f"[{spec.needs}]" if spec.needs else "",
+            spec.paper,
+        ]
+        for name, spec in METHODS.items()
+    ]
+    print_table(["method", "kind", "needs", "paper"], rows)

@@ -1,0 +1,89 @@
+"""Fusion with guided filtering (Li, Kang, Hu 2013): two scales, weights that follow edges."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from piafusion.methods._spec import MethodSpec, Plane
+
+BASE_SIDE = 31  # pixels of the average filter that splits the scales
+SALIENCY_SIGMA, SALIENCY_SIDE = 5.0, 11
+BASE_RADIUS, BASE_EPSILON = 45, 0.3
+DETAIL_RADIUS, DETAIL_EPSILON = 7, 1e-6
+_LEAST_WEIGHT = 1e-6  # where both filtered weights are 0, the sources share equally
+
+
+def guided(infrared: Plane, luminance: Plane) -> Plane:
+    """Fuse bases and details with weights of where each source is the more salient.
+
+    Args:
+        infrared: H x W in [0, 1].
+        luminance: H x W in [0, 1].
+
+    Returns:
+        H x W; near strong edges it may leave [0, 1].
+    """
+    # Of two equally salient pixels the visible one is taken.
+    infrared_wins = (saliency(infrared) > saliency(luminance)).astype(np.float32)
+    chosen = ((infrared, infrared_wins), (luminance, 1 - infrared_wins))
+    bases = [_box(plane, BASE_SIDE) for plane, _ in chosen]
+    details = [plane - base for (plane, _), base in zip(chosen, bases, strict=True)]
+    base_weights = [guided_filter(p, plane, BASE_RADIUS, BASE_EPSILON) for plane, p in chosen]
+    detail_weights = [guided_filter(p, plane, DETAIL_RADIUS, DETAIL_EPSILON) for plane, p in chosen]
+    return _weighted(bases, base_weights) + _weighted(details, detail_weights)
+
+
+def saliency(plane: Plane) -> Plane:
+    """Return the local average of the magnitude of the Laplacian, H x W."""
+    edges = np.abs(cv2.Laplacian(plane, cv2.CV_32F, borderType=cv2.BORDER_REFLECT))
+    side = (SALIENCY_SIDE, SALIENCY_SIDE)
+    return np.asarray(
+        cv2.GaussianBlur(edges, side, SALIENCY_SIGMA, borderType=cv2.BORDER_REFLECT)
+    )
+
+
+def guided_filter(plane: Plane, guide: Plane, radius: int, epsilon: float) -> Plane:
+    """Smooth a plane where its guide is smooth and keep its steps where the guide has edges.
+
+    In each window the result is a linear function of the guide (He, Sun, Tang 2013); a pixel gets
+    the mean of the functions of all windows that hold it.
+
+    Args:
+        plane: What to filter, H x W.
+        guide: H x W in [0, 1].
+        radius: A window has `2 radius + 1` pixels a side.
+        epsilon: Variance of the guide below which a window counts as smooth.
+    """
+    side = 2 * radius + 1
+    # Differences of means cancel digits where a window is flat: in double precision.
+    p, i = plane.astype(np.float64), guide.astype(np.float64)
+    mean_p, mean_i = _box(p, side), _box(i, side)
+    covariance = _box(p * i, side) - mean_p * mean_i
+    variance = _box(i * i, side) - mean_i**2
+    slope = covariance / (variance + epsilon)
+    offset = mean_p - slope * mean_i
+    return np.asarray(_box(slope, side) * i + _box(offset, side), dtype=np.float32)
+
+
+def _box(plane: Plane, side: int) -> Plane:
+    return np.asarray(cv2.blur(plane, (side, side), borderType=cv2.BORDER_REFLECT))
+
+
+def _weighted(planes: list[Plane], weights: list[Plane]) -> Plane:
+    first, second = (np.clip(weight, _LEAST_WEIGHT, 1) for weight in weights)
+    fused: Plane = (first * planes[0] + second * planes[1]) / (first + second)
+    return fused
+
+
+SPEC = MethodSpec(
+    name="guided",
+    title="Guided filtering (GFF)",
+    paper=(
+        "Li, Kang, Hu: Image fusion with guided filtering, IEEE Transactions on Image Processing "
+        "22, 2013"
+    ),
+    kind="multi-scale",
+    departures=("Filtered weights are clipped to [0, 1] before they are normalised.",),
+    rule=lambda: guided,
+)

@@ -9,7 +9,7 @@ from piafusion.cli.table import print_table
 
 
 def methods(as_json: JsonOption = False) -> None:
-    """List the comparison methods, where they come from and what they need."""
+    """List the comparison methods and the extra that each needs; --json tells of papers too."""
     from piafusion.methods import METHODS, available
 
     ready = available()
@@ -30,10 +30,10 @@ def methods(as_json: JsonOption = False) -> None:
     rows = [
         [
             name,
+            spec.title,
             spec.kind,
-            "not trained yet" if name not in ready else f"[{spec.needs}]" if spec.needs else "",
-            spec.paper,
+            "not trained yet" if name not in ready else spec.needs or "",
         ]
         for name, spec in METHODS.items()
     ]
-    print_table(["method", "kind", "needs", "paper"], rows)
+    print_table(["method", "title", "kind", "needs"], rows)

@@ -1,4 +1,4 @@
-"""`piafusion train`: first the illumination network, then a fusion network."""
+"""`piafusion train`: the illumination network, a fusion network, a comparison method."""
 
 from __future__ import annotations
 
@@ -50,12 +50,39 @@ def fusion(
     _train("fusion", data, output, preset, settings or [], resume=resume)
 
 
+@app.command()
+def method(
+    name: Annotated[
+        str,
+        typer.Argument(metavar="METHOD", help="A learned method of `piafusion methods`."),
+    ],
+    data: DataArgument,
+    output: RunOption,
+    settings: SetOption = None,
+    resume: ResumeOption = False,
+) -> None:
+    """Train the network of a comparison method, or the projection of mdlatlrr."""
+    from piafusion.methods import METHODS
+
+    learned = [name for name, spec in METHODS.items() if spec.weights]
+    if name not in learned:
+        raise UsageError(f"expected a method of {', '.join(learned)}, found {name!r}")
+    if name != "mdlatlrr":
+        _train("method", data, output, name, settings or [], resume=resume)
+        return
+    if settings or resume:
+        raise UsageError("mdlatlrr: expected neither --set nor --resume; it has no settings")
+    from piafusion.training.latlrr import learn_into
+
+    print(f"projection: {learn_into(output, data)}")
+
+
 def _train(
     task: str, data: Path, output: Path, preset: str, settings: list[str], *, resume: bool
 ) -> None:
     try:
         from piafusion.training import run
-        from piafusion.training.config import IlluminationSettings, resolve
+        from piafusion.training.config import TASKS, resolve
     except ImportError as error:
         raise MissingExtraError(
             f"expected the packages for training, found no {error.name}; "
@@ -69,7 +96,7 @@ def _train(
             raise UsageError(f"--set: expected NAME=VALUE, found {setting!r}")
         overrides[name] = value
     wanted = resolve(preset, data, overrides)
-    if isinstance(wanted, IlluminationSettings) != (task == "illumination"):
+    if not isinstance(wanted, TASKS[task]):
         raise UsageError(f"--preset: {preset!r} does not train {task}; see piafusion train --help")
     weights = run.resume(output, wanted) if resume else run.start(wanted, output)
     if run.is_main_process():

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from piafusion.methods._spec import MethodSpec, Plane
 
 
 def average(infrared: Plane, luminance: Plane) -> Plane:
     """Return the mean of two planes, H x W."""
-    fused: Plane = (infrared + luminance) / 2
-    return fused
+    return np.asarray((infrared + luminance) / 2, np.float32)
 
 
 SPEC = MethodSpec(

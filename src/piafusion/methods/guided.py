@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any, TypeAlias
+
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from piafusion.methods._spec import MethodSpec, Plane
+
+Array: TypeAlias = NDArray[np.floating[Any]]
 
 BASE_SIDE = 31  # pixels of the average filter that splits the scales
 SALIENCY_SIGMA, SALIENCY_SIDE = 5.0, 11
@@ -66,14 +71,14 @@ def guided_filter(plane: Plane, guide: Plane, radius: int, epsilon: float) -> Pl
     return np.asarray(_box(slope, side) * i + _box(offset, side), dtype=np.float32)
 
 
-def _box(plane: Plane, side: int) -> Plane:
+def _box(plane: Array, side: int) -> Array:
     return np.asarray(cv2.blur(plane, (side, side), borderType=cv2.BORDER_REFLECT))
 
 
-def _weighted(planes: list[Plane], weights: list[Plane]) -> Plane:
+def _weighted(planes: list[Array], weights: list[Plane]) -> Plane:
     first, second = (np.clip(weight, _LEAST_WEIGHT, 1) for weight in weights)
-    fused: Plane = (first * planes[0] + second * planes[1]) / (first + second)
-    return fused
+    total = first * planes[0] + second * planes[1]
+    return np.asarray(total / (first + second), np.float32)
 
 
 SPEC = MethodSpec(

@@ -25,10 +25,10 @@ def laplacian(infrared: Plane, luminance: Plane) -> Plane:
         (one, other)
         for one, other in zip(decompose(infrared), decompose(luminance), strict=True)
     )
-    fused = (base[0] + base[1]) / 2
+    fused: Plane = np.asarray((base[0] + base[1]) / 2, np.float32)
     for one, other in reversed(details):
         fused = _expand(fused, one) + stronger(one, other)
-    return np.asarray(fused)
+    return fused
 
 
 def decompose(plane: Plane) -> list[Plane]:
@@ -37,9 +37,9 @@ def decompose(plane: Plane) -> list[Plane]:
     for _ in range(LEVELS):
         if min(plane.shape) < 2 * SMALLEST:
             break
-        smaller = cv2.pyrDown(plane)
+        smaller = np.asarray(cv2.pyrDown(plane), np.float32)
         levels.append(plane - _expand(smaller, plane))
-        plane = np.asarray(smaller)
+        plane = smaller
     return [*levels, plane]
 
 
@@ -49,7 +49,7 @@ def stronger(one: Plane, other: Plane) -> Plane:
 
 
 def _expand(plane: Plane, like: Plane) -> Plane:
-    return np.asarray(cv2.pyrUp(plane, dstsize=(like.shape[1], like.shape[0])))
+    return np.asarray(cv2.pyrUp(plane, dstsize=(like.shape[1], like.shape[0])), np.float32)
 
 
 SPEC = MethodSpec(

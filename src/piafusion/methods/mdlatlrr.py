@@ -48,7 +48,7 @@ def create() -> Rule:
         height, width = infrared.shape
         more = (0, max(0, SIDE - height), 0, max(0, SIDE - width))
         ir, y = (
-            np.asarray(cv2.copyMakeBorder(plane, *more, cv2.BORDER_REFLECT_101))
+            np.asarray(cv2.copyMakeBorder(plane, *more, cv2.BORDER_REFLECT_101), np.float32)
             for plane in (infrared, luminance)
         )
         return fuse(ir, y, projection)[:height, :width]
@@ -89,8 +89,7 @@ def fuse(
         level = split(infrared, luminance, projection)
         infrared, luminance = infrared - level.infrared, luminance - level.luminance
         details += level.fused
-    fused: Plane = (infrared + luminance) / 2 + details
-    return fused
+    return np.asarray((infrared + luminance) / 2 + details, np.float32)
 
 
 def split(infrared: Plane, luminance: Plane, projection: Projection) -> Level:
@@ -132,7 +131,7 @@ def nuclear_norms(windows: Windows) -> Plane:
     chosen = windows[:, ::NORM_STEP, ::NORM_STEP]
     matrices = np.moveaxis(chosen, 0, -1).reshape(*chosen.shape[1:], SIDE, SIDE)
     squares = np.linalg.eigvalsh(matrices @ matrices.swapaxes(-1, -2))
-    norms = np.sqrt(np.maximum(squares, 0)).sum(axis=-1)
+    norms: Plane = np.sqrt(np.maximum(squares, 0)).sum(axis=-1)
     return norms.repeat(NORM_STEP, axis=0).repeat(NORM_STEP, axis=1)[:rows, :columns]
 
 

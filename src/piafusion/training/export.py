@@ -9,7 +9,9 @@ from pathlib import Path
 from piafusion.errors import UsageError
 from piafusion.imaging.io import write_bytes
 from piafusion.models import dump, load
+from piafusion.models.comparison.densefuse import DenseFuseNet
 from piafusion.models.illumination import IlluminationNet
+from piafusion.training.config import MethodSettings
 from piafusion.training.onnx import export_onnx
 from piafusion.training.run import RECORD, WEIGHTS, load_settings
 from piafusion.weights import Format, WeightsRecord, save_record
@@ -17,6 +19,8 @@ from piafusion.weights import Format, WeightsRecord, save_record
 
 def export_run(run: Path, folder: Path, *, name: str | None = None, summary: str = "") -> Path:
     """Write `NAME.onnx`, `NAME.safetensors` and their manifest entry; return the ONNX path.
+
+    Of a comparison method only the ONNX file is written, its weights in half precision.
 
     Args:
         run: Folder of a finished training run.
@@ -34,13 +38,19 @@ def export_run(run: Path, folder: Path, *, name: str | None = None, summary: str
     name = name or settings.model
     network = load((run / WEIGHTS).read_bytes()).eval()
     is_illumination = isinstance(network, IlluminationNet)
+    is_method = isinstance(settings, MethodSettings)
+    if isinstance(network, DenseFuseNet) and isinstance(settings, MethodSettings):
+        network.rule = settings.rule
     onnx = export_onnx(
         network,
         inputs=("visible",) if is_illumination else ("infrared", "luminance"),
         channels=3 if is_illumination else 1,
         output="probabilities" if is_illumination else "fused",
+        half=is_method,
     )
-    files: dict[Format, bytes] = {"onnx": onnx, "safetensors": dump(settings.model, network)}
+    files: dict[Format, bytes] = {"onnx": onnx}
+    if not is_method:
+        files["safetensors"] = dump(settings.model, network)
     record = WeightsRecord(
         name=name,
         kind="illumination" if is_illumination else "fusion",

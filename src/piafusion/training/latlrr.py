@@ -14,10 +14,10 @@ small R has the norm of Z.
 
 from __future__ import annotations
 
+import hashlib
 import io
 import time
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,11 +26,13 @@ from piafusion.datasets.folders import dataset_name, dataset_pairs
 from piafusion.errors import TrainingError
 from piafusion.imaging.arrays import as_infrared, as_visible, to_unit
 from piafusion.imaging.colour import luminance
-from piafusion.imaging.io import read_pair
+from piafusion.imaging.io import read_pair, write_bytes
 from piafusion.methods.mdlatlrr import SIDE
+from piafusion.weights import WeightsRecord, save_record
 
 Array = NDArray[np.float64]
 
+NAME = "mdlatlrr"
 WEIGHT = 0.4  # of the sparse rest, as in the paper
 PATCHES = 2000
 _PENALTY, _GROWTH, _LARGEST_PENALTY = 1e-4, 1.1, 1e6
@@ -38,35 +40,50 @@ _TOLERANCE = 1e-6
 _MOST_ITERATIONS = 1000
 
 
-def learn(root: Path, *, seed: int = 0) -> tuple[bytes, dict[str, Any]]:
-    """Learn the projection from the pairs of a folder.
+def learn_into(folder: Path, root: Path, *, seed: int = 0) -> Path:
+    """Learn the projection and put it and its manifest entry into a weights folder.
 
     Args:
+        folder: Made if missing; other weights in it are kept.
         root: Dataset folder with `ir` and `vi`.
         seed: Of the choice of patches.
 
     Returns:
-        A NumPy archive with `projection`, 256 x 256 float32, and what a manifest says of it.
+        The NumPy archive with `projection`, 256 x 256 float32.
 
     Raises:
         UsageError: If the folders or pairs are missing.
         ImageError: If a picture cannot be used.
         TrainingError: If there are fewer patches than are wanted.
+        OutputError: If a file cannot be written.
     """
     began = time.monotonic()
     patches, pairs = draw_patches(root, PATCHES, seed)
     projection, iterations = latent_projection(patches)
     archive = io.BytesIO()
     np.savez_compressed(archive, projection=projection.astype(np.float32))
-    return archive.getvalue(), {
-        "command": f"piafusion train method mdlatlrr {dataset_name(root)}",
-        "data": dataset_name(root),
-        "pairs": pairs,
-        "seed": seed,
-        "steps": iterations,
-        "settings": {"patches": PATCHES, "side": SIDE, "weight": WEIGHT},
-        "seconds": round(time.monotonic() - began),
-    }
+    path = folder / f"{NAME}.npz"
+    write_bytes(path, archive.getvalue())
+    record = WeightsRecord(
+        name=NAME,
+        kind="fusion",
+        summary="The projection of MDLatLRR.",
+        parameters=projection.size,
+        sha256={"npz": hashlib.sha256(archive.getvalue()).hexdigest()},
+        training={
+            "command": f"piafusion train method {NAME} {dataset_name(root)}",
+            "data": dataset_name(root),
+            "pairs": pairs,
+            "data_sha256": hashlib.sha256(patches.tobytes()).hexdigest(),
+            "seed": seed,
+            "steps": iterations,
+            "settings": {"patches": PATCHES, "side": SIDE, "weight": WEIGHT},
+            "seconds": round(time.monotonic() - began),
+        },
+        scores={},
+    )
+    save_record(record, folder)
+    return path
 
 
 def draw_patches(root: Path, count: int, seed: int) -> tuple[Array, int]:

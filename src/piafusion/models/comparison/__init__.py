@@ -1,0 +1,28 @@
+"""The networks of the learned comparison methods, each with its own loss.
+
+Written from what the papers describe; where ours depart, `piafusion.methods.METHODS` says so.
+"""
+
+from __future__ import annotations
+
+from piafusion.models.comparison._terms import ComparisonNet
+from piafusion.models.comparison.csf import ClassificationSaliencyNet
+from piafusion.models.comparison.densefuse import DenseFuseNet
+from piafusion.models.comparison.drf import DisentangledNet
+from piafusion.models.comparison.fusiongan import FusionGanNet
+from piafusion.models.comparison.ifcnn import IfcnnNet
+from piafusion.models.comparison.pmgi import PmgiNet
+from piafusion.models.comparison.u2fusion import U2FusionNet
+
+__all__ = ["COMPARISON", "ComparisonNet"]
+
+COMPARISON: dict[str, type[ComparisonNet]] = {
+    "densefuse": DenseFuseNet,
+    "drf": DisentangledNet,
+    "csf": ClassificationSaliencyNet,
+    "fusiongan": FusionGanNet,
+    "ifcnn": IfcnnNet,
+    "pmgi": PmgiNet,
+    "u2fusion": U2FusionNet,
+}
+"""By the names of the methods."""

@@ -144,8 +144,8 @@ def test_files_in_file_out(tmp_path: Path) -> None:
     write_image(paths[0], infrared.astype(np.uint16) * 257)
     write_image(paths[1], visible)
     fused = FUSER.fuse_files(*paths)
-    np.testing.assert_array_equal(read_image(paths[2]), fused)
-    np.testing.assert_array_equal(fused, FUSER(infrared, visible))
+    np.testing.assert_array_equal(read_image(paths[2]), fused.image)
+    np.testing.assert_array_equal(fused.image, FUSER(infrared, visible))
     with pytest.raises(UsageError, match="exists already"):
         FUSER.fuse_files(*paths)
     for path, image in zip(paths, (infrared[:5], visible[:5]), strict=False):

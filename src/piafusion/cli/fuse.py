@@ -50,7 +50,9 @@ def fuse(
     for job in track(jobs, "fusing"):
         start = time.perf_counter()
         try:
-            image = fuser.fuse_files(job.infrared, job.visible, job.output, overwrite=overwrite)
+            image = fuser.fuse_files(
+                job.infrared, job.visible, job.output, overwrite=overwrite
+            ).image
         except PiafusionError as error:
             failed.append({"infrared": str(job.infrared), "error": str(error)})
             continue

@@ -62,12 +62,15 @@ def read_image(path: Path | str, check: Callable[[Image], Image] = lambda image:
         raise type(error)(f"{path}: {error}") from error
 
 
-def read_pair(infrared: Path | str, visible: Path | str) -> tuple[Image, Image]:
+def read_pair(
+    infrared: Path | str, visible: Path | str, check: Callable[[Image], Image] = as_infrared
+) -> tuple[Image, Image]:
     """Read the two pictures of a scene and check that they can be fused.
 
     Args:
         infrared: File of the infrared picture.
         visible: File of the visible picture.
+        check: Applied to the infrared picture: that of a tone, for other than display values.
 
     Returns:
         H x W infrared, and H x W or H x W x 3 RGB visible, each in its file's dtype.
@@ -76,7 +79,7 @@ def read_pair(infrared: Path | str, visible: Path | str) -> tuple[Image, Image]:
         ImageError: If a file or picture cannot be used; the message names the file.
         SizeMismatchError: If the sizes differ.
     """
-    ir = read_image(infrared, check=as_infrared)
+    ir = read_image(infrared, check=check)
     vi = read_image(visible, check=as_visible)
     check_same_size(ir, vi, names=(str(infrared), str(visible)))
     return ir, vi

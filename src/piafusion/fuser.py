@@ -14,7 +14,7 @@ from piafusion.imaging.colour import join_luminance, split_luminance
 from piafusion.imaging.curve import ToneRange
 from piafusion.imaging.io import read_pair, write_image
 from piafusion.imaging.scratch import ScratchPool
-from piafusion.imaging.tone import DEFAULT_TONE, AnyTone, as_tone
+from piafusion.imaging.tone import AnyTone, as_tone
 from piafusion.weights import DEFAULT_MODEL
 
 Image = NDArray[np.generic]
@@ -51,7 +51,7 @@ class Fuser:
         device: str = "auto",
         engine: str = "onnx",
         threads: int | None = None,
-        tone: str | AnyTone = DEFAULT_TONE,
+        tone: str | AnyTone = "full",
     ) -> None:
         """Load the weights of a model.
 

@@ -23,7 +23,6 @@ from piafusion.imaging.curve import (
     sample,
 )
 
-DEFAULT_TONE = "full"
 _BINS, _LEVELS = 1024, 16385  # of the plateau histogram and of its curve
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,9 +16,18 @@ from piafusion.imaging.arrays import (
     check_same_size,
     to_unit,
 )
-from piafusion.imaging.colour import join_luminance, split_luminance
+from piafusion.imaging.colour import join_luminance, luminance, split_luminance
 from piafusion.imaging.io import read_pair, write_image
 from piafusion.imaging.scratch import ScratchPool
+from piafusion.imaging.tiling import (
+    Floats,
+    Sink,
+    Source,
+    Tile,
+    check_side,
+    gather_share,
+    plan_tiles,
+)
 from piafusion.weights import DEFAULT_MODEL
 
 Image = NDArray[np.generic]
@@ -41,6 +51,7 @@ class Fuser:
         device: str = "auto",
         engine: str = "onnx",
         threads: int | None = None,
+        tile: int | None = None,
     ) -> None:
         """Load the weights of a model.
 
@@ -53,9 +64,12 @@ class Fuser:
                 `train` extra).
             threads: Of the processor; one for each usable core by default. Give 1 where
                 several processes or threads fuse at the same time, one for each core.
+            tile: Largest side, in pixels, of the tiles that a picture is fused in; the result is
+                the same for every side. By default, pictures of more than 4 megapixels are
+                fused in tiles of 1024 and others as a whole.
 
         Raises:
-            UsageError: If the model, device or engine is unknown.
+            UsageError: If the model, device or engine is unknown, or the tile no size.
             WeightsError: If the weights are missing or corrupt.
             DeviceError: If the engine cannot use the device.
             MissingExtraError: If the engine is not installed.
@@ -64,6 +78,7 @@ class Fuser:
         self.engine = create_engine(
             model, kind="fusion", device=device, engine=engine, threads=threads
         )
+        self.tile = check_side(tile, self.engine.reach, model)
         self._scratch = ScratchPool()
 
     def __call__(self, infrared: Image, visible: Image) -> Image:
@@ -85,12 +100,43 @@ class Fuser:
         ir, vi = as_infrared(infrared), as_visible(visible)  # 1. two pictures of one size
         check_same_size(ir, vi)
         check_minimum(vi, MIN_SIDE)
+        tiles = self.plan(*vi.shape[:2])
+        if len(tiles) == 1:
+            fused = self._fuse(ir, vi)
+        else:
+            fused = np.empty(vi.shape, vi.dtype)
+            self.fuse_tiles(ir, vi, fused, tiles)
+        return fused.astype(visible.dtype, copy=False).reshape(visible.shape)  # 6. as it came
+
+    def _fuse(self, ir: Image, vi: Image, *share: Floats) -> Image:
         with self._scratch.lend() as scratch:
             heat = to_unit(ir, out=scratch("heat", ir.shape, np.float32))  # 2. to [0, 1]
             channels, y = split_luminance(vi, scratch)  # 3. the visible's luminance, in [0, 1]
-            fused_y = self.engine(heat[None, None], y[None, None])[0, 0]  # 4. the network fuses
-            fused = join_luminance(channels, y, fused_y, scratch)  # 5. join it with the chroma
-        return fused.astype(visible.dtype, copy=False).reshape(visible.shape)  # 6. as it came
+            pair = heat[None, None], y[None, None]
+            fused_y = self.engine(*pair, *share)[0, 0]  # 4. the network fuses
+            return join_luminance(channels, y, fused_y, scratch)  # 5. join it with the chroma
+
+    def plan(self, height: int, width: int) -> list[Tile]:
+        """Return the tiles that a picture of that size is fused in; one if it goes as a whole."""
+        return plan_tiles(height, width, self.engine.reach, self.tile)
+
+    def fuse_tiles(self, ir: Source, vi: Source, fused: Sink, tiles: Sequence[Tile]) -> None:
+        """Fuse a pair tile by tile, with the result that it has as a whole.
+
+        Args:
+            ir: The infrared picture, H x W; its dtype and values are those of a call.
+            vi: The visible picture, H x W or H x W x 3.
+            fused: Takes the parts of the result, with the shape and dtype of `vi`'s.
+            tiles: The plan for H x W.
+        """
+
+        def difference(tile: Tile) -> Floats:
+            heat, y = to_unit(ir[tile.crop]), luminance(to_unit(vi[tile.crop]))
+            return self.engine.encoder(heat[None, None], y[None, None])
+
+        share = [gather_share(tiles, difference)] if len(tiles) > 1 else []
+        for tile in tiles:
+            fused[tile.area] = self._fuse(ir[tile.crop], vi[tile.crop], *share)[tile.pixels]
 
     def fuse_files(
         self,

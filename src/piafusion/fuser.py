@@ -65,8 +65,8 @@ class Fuser:
             threads: Of the processor; one for each usable core by default. Give 1 where
                 several processes or threads fuse at the same time, one for each core.
             tile: Largest side, in pixels, of the tiles that a picture is fused in; the result is
-                the same for every side. By default, pictures of more than 4 megapixels are
-                fused in tiles of 1024 and others as a whole.
+                the same for every side. By default large pictures are fused in tiles, those
+                of more than 4 megapixels always.
 
         Raises:
             UsageError: If the model, device or engine is unknown, or the tile no size.

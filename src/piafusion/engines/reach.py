@@ -8,7 +8,7 @@ over all tiles; it may be left out.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 SHARE = "share"
 ENCODER = "encoder"
@@ -23,19 +23,22 @@ class Reach:
             left corner; its features at the gate have one value for each block.
         margin: Pixels around a block that its features and its fused pixels depend on; a
             multiple of the stride.
+        width: Values for each pixel of the picture in the widest layer, which the memory that
+            the network needs grows with.
     """
 
     stride: int
     margin: int
+    width: float
 
     @classmethod
     def from_metadata(cls, metadata: Mapping[str, str]) -> Reach | None:
         """Return what `metadata` wrote into an ONNX file, None if there is nothing of it."""
         try:
-            return cls(int(metadata["stride"]), int(metadata["margin"]))
+            return cls(int(metadata["stride"]), int(metadata["margin"]), float(metadata["width"]))
         except KeyError:
             return None
 
     def metadata(self) -> dict[str, str]:
         """Return the values as an ONNX file keeps them."""
-        return {"stride": str(self.stride), "margin": str(self.margin)}
+        return {key: str(value) for key, value in asdict(self).items()}

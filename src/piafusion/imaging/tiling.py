@@ -8,6 +8,7 @@ which needs only the layers before the gate, and a second pass fuses with the ga
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -21,10 +22,11 @@ from piafusion.errors import UsageError
 Window = tuple[slice, slice]
 Floats = NDArray[np.float32]
 
-WHOLE_PIXELS = 4_000_000
-"""A picture of more pixels is cut into tiles by default."""
-
-DEFAULT_SIDE = 1024
+# What is fused as a whole by default, and the largest tiles otherwise.
+_WHOLE_PIXELS, _WHOLE_BYTES = 4_000_000, 2**30
+_TILE_SIDE, _TILE_BYTES = 1024, 2**29
+_SIDE_UNIT = 256  # a tile that the library chooses is made of whole blocks of a tiled TIFF file
+_BYTES_PER_VALUE = 20  # of the widest layer: about five such layers are in use at a time
 
 
 class Source(Protocol):
@@ -91,19 +93,29 @@ def plan_tiles(height: int, width: int, reach: Reach | None, side: int | None = 
         width: Of the picture, in pixels.
         reach: How far the network looks; without it there is one tile, the whole.
         side: Largest side of a tile's area; rounded down to whole blocks, at least one. By
-            default the whole up to `WHOLE_PIXELS`, then `DEFAULT_SIDE`.
+            default the picture stays whole up to 4 megapixels if the network then needs no
+            more than 1 GiB, and is cut into tiles of 1024, or less for half a GiB, otherwise.
 
-    >>> [tile.crop for tile in plan_tiles(8, 70, Reach(stride=4, margin=8), side=64)]
+    >>> [tile.crop for tile in plan_tiles(8, 70, Reach(stride=4, margin=8, width=3), side=64)]
     [(slice(0, 8, None), slice(0, 70, None)), (slice(0, 8, None), slice(56, 70, None))]
     """
-    if reach is None or (side is None and height * width <= WHOLE_PIXELS):
+    if reach is None or (side is None and height * width <= _most_pixels(reach)):
         whole = slice(0, height), slice(0, width)
         return [Tile(whole, whole)]
-    step = max((side or DEFAULT_SIDE) // reach.stride, 1) * reach.stride
+    step = max((side or _default_side(reach)) // reach.stride, 1) * reach.stride
     rows, columns = (_cut(length, step, reach.margin) for length in (height, width))
     return [
         Tile((y, x), (crop_y, crop_x), reach.stride) for y, crop_y in rows for x, crop_x in columns
     ]
+
+
+def _most_pixels(reach: Reach) -> float:
+    return min(_WHOLE_PIXELS, _WHOLE_BYTES / (_BYTES_PER_VALUE * reach.width))
+
+
+def _default_side(reach: Reach) -> int:
+    side = math.isqrt(int(_TILE_BYTES / (_BYTES_PER_VALUE * reach.width)))
+    return min(_TILE_SIDE, max(side // _SIDE_UNIT, 1) * _SIDE_UNIT)
 
 
 def _cut(length: int, step: int, margin: int) -> list[tuple[slice, slice]]:

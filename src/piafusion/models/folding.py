@@ -50,7 +50,8 @@ class _OneStreamFusionNet(GatedFusionNet):
     @property
     def reach(self) -> Reach:
         """One pixel for each 3x3 layer."""
-        return Reach(stride=1, margin=len(self.encoder) + len(self.decoder))
+        layers = [cast(nn.Conv2d, layer) for layer in (*self.encoder, *self.decoder)]
+        return Reach(1, margin=len(layers), width=max(layer.out_channels for layer in layers))
 
     def encode(self, infrared: Tensor, luminance: Tensor) -> tuple[Tensor, Tensor]:
         """Return the features of both pictures at the first exchange."""

@@ -55,7 +55,8 @@ class MixingFusionNet(GatedFusionNet):
         """Half a window around each block, then a block for each 3x3 layer behind the gate."""
         sizes = self.sizes
         blocks = math.ceil(self._window_margin / sizes.stride) + sizes.residual_layers + 1
-        return Reach(sizes.stride, blocks * sizes.stride)
+        channels = max(sizes.width, self.head.out_channels)
+        return Reach(sizes.stride, blocks * sizes.stride, channels / sizes.stride**2)
 
     def encode(self, infrared: Tensor, luminance: Tensor) -> tuple[Tensor, Tensor]:
         """Return the features of both pictures at the gate, one for each block of pixels."""

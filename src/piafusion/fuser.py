@@ -24,9 +24,11 @@ from piafusion.imaging.tiling import (
     Sink,
     Source,
     Tile,
+    Track,
     check_side,
     gather_share,
     plan_tiles,
+    untracked,
 )
 from piafusion.weights import DEFAULT_MODEL
 
@@ -120,7 +122,14 @@ class Fuser:
         """Return the tiles that a picture of that size is fused in; one if it goes as a whole."""
         return plan_tiles(height, width, self.engine.reach, self.tile)
 
-    def fuse_tiles(self, ir: Source, vi: Source, fused: Sink, tiles: Sequence[Tile]) -> None:
+    def fuse_tiles(
+        self,
+        ir: Source,
+        vi: Source,
+        fused: Sink,
+        tiles: Sequence[Tile],
+        track: Track = untracked,
+    ) -> None:
         """Fuse a pair tile by tile, with the result that it has as a whole.
 
         Args:
@@ -128,14 +137,15 @@ class Fuser:
             vi: The visible picture, H x W or H x W x 3.
             fused: Takes the parts of the result, with the shape and dtype of `vi`'s.
             tiles: The plan for H x W.
+            track: Passes the tiles on, under the name of what is done with them.
         """
 
         def difference(tile: Tile) -> Floats:
             heat, y = to_unit(ir[tile.crop]), luminance(to_unit(vi[tile.crop]))
             return self.engine.encoder(heat[None, None], y[None, None])
 
-        share = [gather_share(tiles, difference)] if len(tiles) > 1 else []
-        for tile in tiles:
+        share = [gather_share(track(tiles, "measuring"), difference)] if len(tiles) > 1 else []
+        for tile in track(tiles, "fusing"):
             fused[tile.area] = self._fuse(ir[tile.crop], vi[tile.crop], *share)[tile.pixels]
 
     def fuse_files(
@@ -164,3 +174,42 @@ class Fuser:
         fused = self(ir, vi)
         write_image(output, fused, overwrite=overwrite)
         return fused
+
+    def fuse_rasters(
+        self,
+        infrared: Path | str,
+        visible: Path | str,
+        output: Path | str,
+        *,
+        overwrite: bool = False,
+        track: Track = untracked,
+    ) -> tuple[int, int]:
+        """Fuse TIFF files of any size in little memory, and keep the visible's georeference.
+
+        Needs the `geo` extra. The files are read and the result is written tile by tile.
+
+        Args:
+            infrared: One grey band, or three equal ones; uint8, uint16 or float in [0, 1].
+            visible: One band or red, green and blue; an alpha band is passed on, and so are
+                the pixels that have no data.
+            output: TIFF file to write, whole or not at all.
+            overwrite: Replace an existing file.
+            track: Passes the tiles on, under the name of what is done with them.
+
+        Returns:
+            Height and width.
+
+        Raises:
+            MissingExtraError: If rasterio is not installed.
+            ImageError: If a file or the pair cannot be used; the message names the file.
+            UsageError: If the output exists.
+            OutputError: If the result cannot be written.
+        """
+        from piafusion.imaging.raster import open_rasters
+
+        infrared, visible, output = Path(infrared), Path(visible), Path(output)
+        with open_rasters(infrared, visible, output, overwrite=overwrite) as (ir, vi, fused):
+            check_minimum(vi, MIN_SIDE, name=str(visible))
+            height, width = vi.shape[:2]
+            self.fuse_tiles(ir, vi, fused, self.plan(height, width), track)
+        return height, width

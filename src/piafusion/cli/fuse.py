@@ -8,13 +8,16 @@ import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from piafusion.cli.options import DeviceOption, JsonOption, ModelOption, OverwriteOption, track
 from piafusion.errors import PiafusionError, UsageError
 from piafusion.weights import DEFAULT_MODEL
+
+if TYPE_CHECKING:
+    from piafusion.fuser import Fuser
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,10 @@ def fuse(
     format: Annotated[
         str, typer.Option("--format", help="Of images in a folder: png, tiff, jpg, bmp or webp.")
     ] = "png",
+    tile: Annotated[
+        int | None,
+        typer.Option("--tile", help="Largest side of tiles in pixels; large pictures have some."),
+    ] = None,
     overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -44,13 +51,13 @@ def fuse(
 
     from piafusion.fuser import Fuser
 
-    fuser = Fuser(model=model, device=device)
+    fuser = Fuser(model=model, device=device, tile=tile)
     fused = []
     began = time.perf_counter()
-    for job in track(jobs, "fusing"):
+    for job in track(jobs, "fusing") if len(jobs) > 1 else jobs:
         start = time.perf_counter()
         try:
-            image = fuser.fuse_files(job.infrared, job.visible, job.output, overwrite=overwrite)
+            height, width = _fuse(fuser, job, overwrite=overwrite, alone=len(jobs) == 1)
         except PiafusionError as error:
             failed.append({"infrared": str(job.infrared), "error": str(error)})
             continue
@@ -59,8 +66,8 @@ def fuse(
                 "infrared": str(job.infrared),
                 "visible": str(job.visible),
                 "output": str(job.output),
-                "width": image.shape[1],
-                "height": image.shape[0],
+                "width": width,
+                "height": height,
                 "seconds": round(time.perf_counter() - start, 4),
             }
         )
@@ -77,6 +84,19 @@ def fuse(
         print(f"fused {share} {pairs} in {seconds:.2f} s: {where}")
     if failed:
         raise typer.Exit(1)
+
+
+def _fuse(fuser: Fuser, job: _Job, *, overwrite: bool, alone: bool) -> tuple[int, int]:
+    """Fuse one pair and return its height and width."""
+    from piafusion.imaging.tiff import wants_windows
+    from piafusion.imaging.tiling import untracked
+
+    files = job.infrared, job.visible, job.output
+    if wants_windows(job.visible, job.output):
+        progress = track if alone else untracked
+        return fuser.fuse_rasters(*files, overwrite=overwrite, track=progress)
+    height, width = fuser.fuse_files(*files, overwrite=overwrite).shape[:2]
+    return height, width
 
 
 def _plan(

@@ -9,7 +9,7 @@ which needs only the layers before the gate, and a second pass fuses with the ga
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -39,6 +39,18 @@ class Sink(Protocol):
     """What tiles are written to: an array, or a file that writes windows."""
 
     def __setitem__(self, window: Window, pixels: NDArray[Any], /) -> None: ...
+
+
+class Track(Protocol):
+    """What tells how far the work is: yields the tiles."""
+
+    def __call__(self, tiles: Sequence[Tile], label: str, /) -> Iterable[Tile]: ...  # noqa: D102
+
+
+def untracked(tiles: Sequence[Tile], label: str, /) -> Iterable[Tile]:
+    """Pass the tiles on and tell nothing."""
+    del label
+    return tiles
 
 
 @dataclass(frozen=True)
@@ -129,7 +141,7 @@ def _cut(length: int, step: int, margin: int) -> list[tuple[slice, slice]]:
     ]
 
 
-def gather_share(tiles: Sequence[Tile], difference: Callable[[Tile], Floats]) -> Floats:
+def gather_share(tiles: Iterable[Tile], difference: Callable[[Tile], Floats]) -> Floats:
     """Return the infrared's share at the gate over the whole picture, 1 x C x 1 x 1.
 
     Args:

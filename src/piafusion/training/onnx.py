@@ -92,7 +92,10 @@ def _with_share(network: GatedFusionNet, images: dict[str, Tensor], output: str)
     model = _export(_ShareOrOwn(network).eval(), images, output, {SHARE: own})
     # An input that is an initializer too has that as its default.
     model.graph.initializer.append(onnx.numpy_helper.from_array(own.numpy(), SHARE))
-    metadata = {**network.reach.metadata(), ENCODER: b64encode(encoder.SerializeToString()).decode()}
+    metadata = {
+        **network.reach.metadata(),
+        ENCODER: b64encode(encoder.SerializeToString()).decode(),
+    }
     onnx.helper.set_model_props(model, metadata)
     return model
 

@@ -172,6 +172,7 @@ class Fuser:
         ir, vi = read_pair(infrared, visible)
         check_minimum(vi, MIN_SIDE, name=str(visible))
         fused = self(ir, vi)
+        del ir, vi  # of large pictures, before the encoder needs room
         write_image(output, fused, overwrite=overwrite)
         return fused
 

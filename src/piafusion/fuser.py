@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -16,9 +17,20 @@ from piafusion.imaging.arrays import (
     check_same_size,
     to_unit,
 )
-from piafusion.imaging.colour import join_luminance, split_luminance
+from piafusion.imaging.colour import join_luminance, luminance, split_luminance
 from piafusion.imaging.io import read_pair, write_image
 from piafusion.imaging.scratch import ScratchPool
+from piafusion.imaging.tiling import (
+    Floats,
+    Sink,
+    Source,
+    Tile,
+    Track,
+    check_side,
+    gather_share,
+    plan_tiles,
+    untracked,
+)
 from piafusion.weights import DEFAULT_MODEL
 
 Image = NDArray[np.generic]
@@ -43,6 +55,7 @@ class Fuser:
         engine: str = "onnx",
         threads: int | None = None,
         alignment: Alignment | Path | str | None = None,
+        tile: int | None = None,
     ) -> None:
         """Load the weights of a model.
 
@@ -57,9 +70,12 @@ class Fuser:
                 several processes or threads fuse at the same time, one for each core.
             alignment: What brings the infrared picture onto the visible one, or its file; the
                 two may then have different sizes.
+            tile: Largest side, in pixels, of the tiles that a picture is fused in; the result is
+                the same for every side. By default large pictures are fused in tiles, those
+                of more than 4 megapixels always.
 
         Raises:
-            UsageError: If the model, device or engine is unknown.
+            UsageError: If the model, device or engine is unknown, or the tile no size.
             WeightsError: If the weights are missing or corrupt.
             DeviceError: If the engine cannot use the device.
             MissingExtraError: If the engine is not installed.
@@ -72,6 +88,7 @@ class Fuser:
         if isinstance(alignment, (str, Path)):
             alignment = read_alignment(alignment)
         self.alignment = alignment
+        self.tile = check_side(tile, self.engine.reach, model)
         self._scratch = ScratchPool()
 
     def __call__(self, infrared: Image, visible: Image) -> Image:
@@ -94,13 +111,57 @@ class Fuser:
         if self.alignment is None:
             check_same_size(ir, vi)
         check_minimum(vi, MIN_SIDE)
+        tiles = self.plan(*vi.shape[:2])
+        if len(tiles) == 1:
+            fused = self._fuse(ir, vi, alignment=self.alignment)
+        else:
+            if self.alignment:
+                ir = self.alignment.warp_onto(to_unit(ir), luminance(to_unit(vi)))
+            fused = np.empty(vi.shape, vi.dtype)
+            self.fuse_tiles(ir, vi, fused, tiles)
+        return fused.astype(visible.dtype, copy=False).reshape(visible.shape)  # 7. as it came
+
+    def _fuse(
+        self, ir: Image, vi: Image, *share: Floats, alignment: Alignment | None = None
+    ) -> Image:
         with self._scratch.lend() as scratch:
             heat = to_unit(ir, out=scratch("heat", ir.shape, np.float32))  # 2. to [0, 1]
             channels, y = split_luminance(vi, scratch)  # 3. the visible's luminance, in [0, 1]
-            heat = self.alignment.warp_onto(heat, y) if self.alignment else heat  # 4. one grid
-            fused_y = self.engine(heat[None, None], y[None, None])[0, 0]  # 5. the network fuses
-            fused = join_luminance(channels, y, fused_y, scratch)  # 6. join it with the chroma
-        return fused.astype(visible.dtype, copy=False).reshape(visible.shape)  # 7. as it came
+            if alignment:
+                heat = alignment.warp_onto(heat, y)  # 4. onto the visible's grid
+            pair = heat[None, None], y[None, None]
+            fused_y = self.engine(*pair, *share)[0, 0]  # 5. the network fuses
+            return join_luminance(channels, y, fused_y, scratch)  # 6. join it with the chroma
+
+    def plan(self, height: int, width: int) -> list[Tile]:
+        """Return the tiles that a picture of that size is fused in; one if it goes as a whole."""
+        return plan_tiles(height, width, self.engine.reach, self.tile)
+
+    def fuse_tiles(
+        self,
+        ir: Source,
+        vi: Source,
+        fused: Sink,
+        tiles: Sequence[Tile],
+        track: Track = untracked,
+    ) -> None:
+        """Fuse a pair tile by tile, with the result that it has as a whole.
+
+        Args:
+            ir: The infrared picture, H x W; its dtype and values are those of a call.
+            vi: The visible picture, H x W or H x W x 3.
+            fused: Takes the parts of the result, with the shape and dtype of `vi`'s.
+            tiles: The plan for H x W.
+            track: Passes the tiles on, under the name of what is done with them.
+        """
+
+        def difference(tile: Tile) -> Floats:
+            heat, y = to_unit(ir[tile.crop]), luminance(to_unit(vi[tile.crop]))
+            return self.engine.encoder(heat[None, None], y[None, None])
+
+        share = [gather_share(track(tiles, "measuring"), difference)] if len(tiles) > 1 else []
+        for tile in track(tiles, "fusing"):
+            fused[tile.area] = self._fuse(ir[tile.crop], vi[tile.crop], *share)[tile.pixels]
 
     def fuse_files(
         self,
@@ -126,5 +187,46 @@ class Fuser:
         ir, vi = read_pair(infrared, visible, same_size=self.alignment is None)
         check_minimum(vi, MIN_SIDE, name=str(visible))
         fused = self(ir, vi)
+        del ir, vi  # of large pictures, before the encoder needs room
         write_image(output, fused, overwrite=overwrite)
         return fused
+
+    def fuse_rasters(
+        self,
+        infrared: Path | str,
+        visible: Path | str,
+        output: Path | str,
+        *,
+        overwrite: bool = False,
+        track: Track = untracked,
+    ) -> tuple[int, int]:
+        """Fuse TIFF files of any size in little memory, and keep the visible's georeference.
+
+        Needs the `geo` extra. The files are read and the result is written tile by tile, of two
+        pictures of one size: an alignment is not applied.
+
+        Args:
+            infrared: One grey band, or three equal ones; uint8, uint16 or float in [0, 1].
+            visible: One band or red, green and blue; an alpha band is passed on, and so are
+                the pixels that have no data.
+            output: TIFF file to write, whole or not at all.
+            overwrite: Replace an existing file.
+            track: Passes the tiles on, under the name of what is done with them.
+
+        Returns:
+            Height and width.
+
+        Raises:
+            MissingExtraError: If rasterio is not installed.
+            ImageError: If a file or the pair cannot be used; the message names the file.
+            UsageError: If the output exists.
+            OutputError: If the result cannot be written.
+        """
+        from piafusion.imaging.raster import open_rasters
+
+        infrared, visible, output = Path(infrared), Path(visible), Path(output)
+        with open_rasters(infrared, visible, output, overwrite=overwrite) as (ir, vi, fused):
+            check_minimum(vi, MIN_SIDE, name=str(visible))
+            height, width = vi.shape[:2]
+            self.fuse_tiles(ir, vi, fused, self.plan(height, width), track)
+        return height, width

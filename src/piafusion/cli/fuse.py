@@ -8,7 +8,7 @@ import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -16,6 +16,9 @@ from piafusion.cli.align import AlignmentOption, AlignOption, chosen_alignment
 from piafusion.cli.options import DeviceOption, JsonOption, ModelOption, OverwriteOption, track
 from piafusion.errors import PiafusionError, UsageError
 from piafusion.weights import DEFAULT_MODEL
+
+if TYPE_CHECKING:
+    from piafusion.fuser import Fuser
 
 
 @dataclass(frozen=True)
@@ -38,6 +41,10 @@ def fuse(
     ] = "png",
     alignment: AlignmentOption = None,
     align: AlignOption = None,
+    tile: Annotated[
+        int | None,
+        typer.Option("--tile", help="Largest side of tiles in pixels; large pictures have some."),
+    ] = None,
     overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -48,13 +55,13 @@ def fuse(
     from piafusion.fuser import Fuser
 
     rig = chosen_alignment(infrared, visible, alignment, align)
-    fuser = Fuser(model=model, device=device, alignment=rig)
+    fuser = Fuser(model=model, device=device, tile=tile, alignment=rig)
     fused = []
     began = time.perf_counter()
-    for job in track(jobs, "fusing"):
+    for job in track(jobs, "fusing") if len(jobs) > 1 else jobs:
         start = time.perf_counter()
         try:
-            image = fuser.fuse_files(job.infrared, job.visible, job.output, overwrite=overwrite)
+            height, width = _fuse(fuser, job, overwrite=overwrite, alone=len(jobs) == 1)
         except PiafusionError as error:
             failed.append({"infrared": str(job.infrared), "error": str(error)})
             continue
@@ -63,8 +70,8 @@ def fuse(
                 "infrared": str(job.infrared),
                 "visible": str(job.visible),
                 "output": str(job.output),
-                "width": image.shape[1],
-                "height": image.shape[0],
+                "width": width,
+                "height": height,
                 "seconds": round(time.perf_counter() - start, 4),
             }
         )
@@ -81,6 +88,19 @@ def fuse(
         print(f"fused {share} {pairs} in {seconds:.2f} s: {where}")
     if failed:
         raise typer.Exit(1)
+
+
+def _fuse(fuser: Fuser, job: _Job, *, overwrite: bool, alone: bool) -> tuple[int, int]:
+    """Fuse one pair and return its height and width."""
+    from piafusion.imaging.tiff import wants_windows
+    from piafusion.imaging.tiling import untracked
+
+    files = job.infrared, job.visible, job.output
+    if fuser.alignment is None and wants_windows(job.visible, job.output):
+        progress = track if alone else untracked
+        return fuser.fuse_rasters(*files, overwrite=overwrite, track=progress)
+    height, width = fuser.fuse_files(*files, overwrite=overwrite).shape[:2]
+    return height, width
 
 
 def _plan(

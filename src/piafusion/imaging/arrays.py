@@ -6,7 +6,7 @@ floats.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Protocol
 
 import cv2
 import numpy as np
@@ -67,8 +67,15 @@ def as_infrared(image: Image) -> Image:
     return image[..., 1]
 
 
+class Shaped(Protocol):
+    """An array, or a file that has the shape of one."""
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...  # noqa: D102
+
+
 def check_same_size(
-    infrared: Image, visible: Image, names: tuple[str, str] = ("infrared", "visible")
+    infrared: Shaped, visible: Shaped, names: tuple[str, str] = ("infrared", "visible")
 ) -> None:
     """Raise `SizeMismatchError`, naming both sizes, unless height and width agree."""
     if infrared.shape[:2] != visible.shape[:2]:
@@ -80,7 +87,7 @@ def check_same_size(
         )
 
 
-def check_minimum(image: Image, side: int, name: str = "picture") -> None:
+def check_minimum(image: Shaped, side: int, name: str = "picture") -> None:
     """Raise `ImageError`, naming the picture, unless it has at least `side` x `side` pixels."""
     height, width = image.shape[:2]
     if min(height, width) < side:

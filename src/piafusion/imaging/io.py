@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import cv2
@@ -126,11 +127,24 @@ def write_image(path: Path | str, image: Image, *, overwrite: bool = False) -> N
     done, encoded = cv2.imencode(path.suffix.lower(), pixels, settings)
     if not done:
         raise OutputError(f"{path}: the {path.suffix} encoder failed; choose another format")
-    write_bytes(path, encoded.tobytes())
+    write_bytes(path, encoded.data)
 
 
-def write_bytes(path: Path, data: bytes) -> None:
+def write_bytes(path: Path, data: bytes | memoryview) -> None:
     """Write a file through a temporary one beside it, so that it appears whole or not at all.
+
+    Raises:
+        OutputError: If it cannot be written; no partial file is left.
+    """
+    with replacement(path) as temporary:
+        temporary.write_bytes(data)
+
+
+@contextmanager
+def replacement(path: Path) -> Iterator[Path]:
+    """Yield a temporary path beside a file; what was written there takes the file's place.
+
+    If the block fails, the temporary file goes and the file stays as it was.
 
     Raises:
         OutputError: If it cannot be written; no partial file is left.
@@ -139,7 +153,7 @@ def write_bytes(path: Path, data: bytes) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            temporary.write_bytes(data)
+            yield temporary
             os.replace(temporary, path)
         finally:
             temporary.unlink(missing_ok=True)

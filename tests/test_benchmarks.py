@@ -26,6 +26,7 @@ BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
             [],
             ["images: ", "of 2 right", "of 140 right", "balanced", "street_D to street_D, 1:"],
         ),
+        ("alignment", [], ["2 pairs", "accepted", "of the warp", "other scene accepted"]),
         ("metrics", ["--rounds", "1"], ["milliseconds", "| VIF |", "the paper's four"]),
         ("agreement", ["--pairs", "1"], ["torch - onnx", "piafusion-fast", "paper"]),
     ],
@@ -50,9 +51,19 @@ def test_benchmark_runs(
     [
         ("stream", ["--frames", "5"], ["frame      5", "peak", "growth over the second half"]),
         (
+            "day_to_night",
+            ["--scenes", "2", "--steps", "3"],
+            ["Spearman median", "daylight 0.50: day probability", "pairs of 96x72 a second"],
+        ),
+        (
+            "enhancement",
+            ["--scenes", "2"],
+            ["2 scenes of 96x72", "contrast", "signal to noise"],
+        ),
+        (
             "time_profile",
             ["--frames", "2", "--threads", "1"],
-            ["64x48, 1 threads", "3 luminance", "all, arrays to array", "Conv", "GFLOP", "memory"],
+            ["96x72, 1 threads", "3 luminance", "all, arrays to array", "Conv", "GFLOP", "memory"],
         ),
     ],
 )
@@ -63,7 +74,7 @@ def test_timing_benchmark_runs(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr(sys, "argv", [name, "--size", "64x48", *options])
+    monkeypatch.setattr(sys, "argv", [name, "--size", "96x72", *options])
     runpy.run_path(str(BENCHMARKS / f"{name}.py"), run_name="__main__")
     printed = capsys.readouterr().out
     for word in words:

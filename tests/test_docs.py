@@ -5,10 +5,14 @@ import shlex
 import shutil
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 
-from piafusion.imaging.io import write_image
+from piafusion.datasets.synthetic import demo_scenes_root
+from piafusion.imaging.io import read_image, write_image
 from tests.conftest import scene
+from tests.imaging.video.conftest import moving, write_video
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -34,8 +38,19 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     write_image(tmp_path / "vi.png", scene()[1])
     for name in ("ir", "vi"):
         shutil.copytree(tmp_path / name, tmp_path / "DATA" / name)
+    shutil.copytree(demo_scenes_root(), tmp_path / "RIG")  # pictures that show the same
+    (tmp_path / "MFNET/images").mkdir(parents=True)
+    for stem in ("1D", "2N"):
+        blue_green_red = read_image(tmp_path / "vi" / f"{stem}.png")[..., ::-1]
+        four = np.dstack([blue_green_red, read_image(tmp_path / "ir" / f"{stem}.png")])
+        assert cv2.imwrite(str(tmp_path / "MFNET/images" / f"{stem}.png"), four)
     monkeypatch.setattr("piafusion.cli.bench.SIZES", ("24x16",))
     shutil.copytree(tmp_path / "vi", tmp_path / "FUSED")
+    infrared, visible = moving(6)
+    write_video(tmp_path / "ir.mp4", infrared)
+    write_video(tmp_path / "vi.mp4", visible)
+    both = [np.hstack((cv2.merge([ir] * 3), vi)) for ir, vi in zip(infrared, visible, strict=True)]
+    write_video(tmp_path / "both.mp4", both)
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

@@ -1,6 +1,7 @@
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -8,6 +9,7 @@ from hypothesis import strategies as st
 
 from piafusion import Fuser
 from piafusion.errors import ImageError, SizeMismatchError, UsageError
+from piafusion.imaging.align import Alignment, Quality
 from piafusion.imaging.arrays import from_unit, to_unit
 from piafusion.imaging.colour import luminance, replace_luminance
 from piafusion.imaging.io import read_image, write_image
@@ -165,3 +167,31 @@ def test_models_and_engines_can_be_chosen(model: str, engine: str) -> None:
     fused = Fuser(model=model, engine=engine, device="cpu")(infrared, visible)
     expected = Fuser(model=model)(infrared, visible).astype(int)
     assert np.abs(fused.astype(int) - expected).max() <= 1
+
+
+def test_alignment_lets_sizes_differ_and_keeps_the_visible_where_infrared_shows_nothing(
+    tmp_path: Path,
+) -> None:
+    infrared, visible = scene(96, 128)
+    infrared = infrared[::2, ::2]
+    half = np.array([[0.5, 0, -16], [0, 0.5, 0], [0, 0, 1]])  # nothing in the left quarter
+    quality = Quality(score=0.5, likeness=0.3, disagreement=1.0, residual=0.8, pairs=1)
+    alignment = Alignment.of("affine", half, (48, 64), (96, 128), quality)
+    alignment.save(tmp_path / "rig.json")
+    with pytest.raises(SizeMismatchError, match="piafusion align"):
+        FUSER(infrared, visible)
+    fused = Fuser(alignment=tmp_path / "rig.json")(infrared, visible)
+    outside = np.abs(fused[:, :24].astype(int) - visible[:, :24])
+    inside = np.abs(fused[:, 48:].astype(int) - visible[:, 48:])
+    assert outside.mean() < 5
+    assert inside.mean() > 10
+
+
+def test_tiles_of_an_aligned_pair_are_those_of_the_whole() -> None:
+    infrared, visible = scene(64, 80)
+    quality = Quality(score=0.5, likeness=0.3, disagreement=0.0, residual=0.0, pairs=1)
+    half = np.array([[0.5, 0, 3.25], [0, 0.5, -2.0], [0, 0, 1]])
+    rig = Alignment.of("affine", half, (64, 80), (128, 160), quality)
+    visible = cv2.resize(visible, (160, 128))
+    whole, tiled = (Fuser(alignment=rig, tile=side)(infrared, visible) for side in (None, 96))
+    assert np.abs(whole.astype(int) - tiled).max() <= 1

@@ -16,7 +16,16 @@ def loaded_after(code: str) -> set[str]:
 def test_importing_loads_nothing_heavy() -> None:
     loaded = loaded_after("import piafusion; import piafusion.cli")
     assert "piafusion.cli.fuse" in loaded
-    assert not loaded & {"torch", "onnxruntime", "cv2", "numpy", "lightning", "pydantic", "rich"}
+    assert not loaded & {
+        "torch",
+        "onnxruntime",
+        "cv2",
+        "numpy",
+        "lightning",
+        "pydantic",
+        "rich",
+        "av",
+    }
 
 
 def test_fusing_leaves_torch_unloaded() -> None:

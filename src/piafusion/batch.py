@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from piafusion.errors import PiafusionError
+from piafusion.imaging.tiff import wants_windows
+from piafusion.imaging.tiling import Track, untracked
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -38,14 +40,15 @@ class Written:
         width: Of the fused picture, pixels.
         height: Of the fused picture, pixels.
         seconds: For reading, fusing and writing.
-        tone: The range of infrared values that was used.
+        tone: The range of infrared values that was used; None for a file read in windows, where
+            it is that of the dtype.
     """
 
     job: Job
     width: int
     height: int
     seconds: float
-    tone: ToneRange
+    tone: ToneRange | None
 
 
 @dataclass(frozen=True)
@@ -57,7 +60,12 @@ class Failed:
 
 
 def fuse_jobs(
-    fuser: Fuser, jobs: Sequence[Job], *, workers: int = 1, overwrite: bool = False
+    fuser: Fuser,
+    jobs: Sequence[Job],
+    *,
+    workers: int = 1,
+    overwrite: bool = False,
+    track: Track = untracked,
 ) -> Generator[Written | Failed, None, None]:
     """Fuse pairs of files and yield what became of each, in the order of the jobs.
 
@@ -70,10 +78,11 @@ def fuse_jobs(
         jobs: What to fuse; no two of them write the same file.
         workers: Threads; with 1 all happens in the thread that asks.
         overwrite: Replace existing files.
+        track: Passes the tiles of files read in windows on, under the name of what is done.
     """
     if workers == 1:
         for job in jobs:
-            yield _fuse(fuser, job, overwrite)
+            yield _fuse(fuser, job, overwrite, track)
         return
     from concurrent.futures import ThreadPoolExecutor
 
@@ -81,7 +90,7 @@ def fuse_jobs(
     pending: deque[Future[Written | Failed]] = deque()
     try:
         for job in jobs:
-            pending.append(pool.submit(_fuse, fuser, job, overwrite))
+            pending.append(pool.submit(_fuse, fuser, job, overwrite, track))
             if len(pending) > _AHEAD * workers:
                 yield pending.popleft().result()
         while pending:
@@ -90,14 +99,23 @@ def fuse_jobs(
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _fuse(fuser: Fuser, job: Job, overwrite: bool) -> Written | Failed:
+def _fuse(fuser: Fuser, job: Job, overwrite: bool, track: Track) -> Written | Failed:
     start = time.perf_counter()
+    files, tone = (job.infrared, job.visible, job.output), None
     try:
-        fused = fuser.fuse_files(job.infrared, job.visible, job.output, overwrite=overwrite)
+        if _is_plain(fuser) and wants_windows(job.visible, job.output):
+            height, width = fuser.fuse_rasters(*files, overwrite=overwrite, track=track)
+        else:
+            fused = fuser.fuse_files(*files, overwrite=overwrite)
+            (height, width), tone = fused.image.shape[:2], fused.tone
     except PiafusionError as error:
         return Failed(job, str(error))
     except Exception as error:  # whatever a library raises for one pair, the others go on
         reason = " ".join(str(error).split()) or "no reason"
         return Failed(job, f"{job.infrared}: {type(error).__name__}: {reason}")
-    height, width = fused.image.shape[:2]
-    return Written(job, width, height, time.perf_counter() - start, fused.tone)
+    return Written(job, width, height, time.perf_counter() - start, tone)
+
+
+def _is_plain(fuser: Fuser) -> bool:
+    """Tell whether nothing needs the whole picture: no alignment and no measured tone."""
+    return fuser.alignment is None and str(fuser.tone) == "full"

@@ -7,6 +7,8 @@ else that befalls single items to exit code 1.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 
 class PiafusionError(Exception):
     """Base of every error that piafusion raises on purpose."""
@@ -22,6 +24,23 @@ class ImageError(PiafusionError, ValueError):
 
 class SizeMismatchError(ImageError):
     """Two pictures that must have the same height and width have not."""
+
+
+class TooSmallError(ImageError):
+    """Pictures are too small for some of the metrics asked for.
+
+    Attributes:
+        metrics: The names of these.
+    """
+
+    def __init__(self, message: str, metrics: Sequence[str]) -> None:
+        """Keep the message and the names."""
+        super().__init__(message)
+        self.metrics = tuple(metrics)
+
+
+class AlignmentError(PiafusionError):
+    """No alignment that can be trusted was found, or a file holds none."""
 
 
 class OutputError(PiafusionError, OSError):
@@ -46,3 +65,11 @@ class TrainingError(PiafusionError):
 
 class MeasurementError(PiafusionError):
     """A process that measures could not do its work; the message says why."""
+
+
+class VideoError(PiafusionError):
+    """A video, stream or device cannot be opened or decoded, or has broken off."""
+
+
+class DownloadError(PiafusionError, OSError):
+    """A data set could not be downloaded, or is not what was expected; what came is kept apart."""

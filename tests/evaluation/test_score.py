@@ -49,6 +49,23 @@ def test_rows_are_what_evaluate_says(data: DataSet, tmp_path: Path) -> None:
     assert (rows[4].data, rows[4].light) == ("tiny", "day")
 
 
+def test_what_is_undefined_is_told_each_time_and_computed_once(
+    data: DataSet, tmp_path: Path, asked: list
+) -> None:
+    list(predict(baselines(), [data], tmp_path))
+    for _ in range(2):
+        step = Scoring.plan(baselines(), [data], tmp_path, ["SD", "MS-SSIM"], "float")
+        told = list(step.run(1))
+        assert len(told) == 8
+        assert all(
+            "MS-SSIM: expected pictures of at least 176x176" in each.message for each in told
+        )
+        assert told[0].stems == ("1D",)
+        assert [list(row.values) for row in step.rows()] == [["SD"]] * 8
+    assert asked == [("SD", "MS-SSIM"), ("SD",)] * 8
+    assert len(run(data, tmp_path, ["SD"]).rows()) == 8
+
+
 def test_only_what_is_missing_is_computed(
     data: DataSet, tmp_path: Path, asked: list, monkeypatch: pytest.MonkeyPatch
 ) -> None:

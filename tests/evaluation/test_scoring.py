@@ -76,6 +76,18 @@ def test_a_pool_gives_the_same_in_the_same_order_and_goes_on(tmp_path: Path) -> 
     assert f"{triples[5].visible}: expected a whole image" in alone[5].error
 
 
+def test_pictures_too_small_for_a_metric_have_the_others(tmp_path: Path) -> None:
+    triples = list_triples(*fill(tmp_path, 1)).triples
+    (score,) = score_all(triples, metrics=["EN", "MS-SSIM", "SD"])
+    assert list(score.values) == ["EN", "SD"]
+    assert not score.error
+    expected = "MS-SSIM: expected pictures of at least 176x176 pixels"
+    assert f"{triples[0].fused}: {expected}" in score.undefined
+    (score,) = score_all(triples, metrics=["MS-SSIM"])
+    assert score.values == {}
+    assert "176x176" in score.error
+
+
 def test_errors_name_the_file(tmp_path: Path) -> None:
     triple = list_triples(*fill(tmp_path, 1)).triples[0]
     with pytest.raises(ImageError, match=f"{triple.fused}: MS-SSIM: expected .* 176x176"):

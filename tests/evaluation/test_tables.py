@@ -69,6 +69,23 @@ def test_latex_is_balanced_and_escaped(table: Table) -> None:
     assert r"\begin{tabular}{lrr}" in text
 
 
+def test_undefined_values_are_left_out_and_shown_as_a_dash() -> None:
+    scored = [
+        *rows("a", (2.0, 0.01), (4.0, 0.03)),
+        *rows("b", (3.0, 0.02), (3.0, 0.02)),
+    ]
+    del scored[1].values["MI"], scored[3].values["MI"]
+    frame = per_image(scored, METRICS)
+    assert "tno,1,,a,,0.03" in frame.to_csv(index=False)
+    table = summarise("tno", frame, 2)
+    assert (table.cells["a"][0].mean, table.cells["a"][0].mark) == (2.0, "second")
+    assert table.cells["a"][1].mean == pytest.approx(0.02)
+    del scored[0].values["MI"], scored[2].values["MI"]
+    nothing = summarise("tno", per_image(scored, METRICS), 2)
+    assert markdown(nothing).splitlines()[2].startswith("| a | - | ")
+    assert r"a & -- & " in latex(nothing)
+
+
 def test_infinite_values_leave_no_nan() -> None:
     table = summarise("x", per_image(rows("a", (np.inf, 0.1), (1.0, 0.1)), METRICS), 2)
     assert markdown(table).endswith("| a | **∞** ± ∞ | **0.100** ± 0.000 |")

@@ -34,7 +34,7 @@ def test_files_without_a_partner_or_twice_are_told(tmp_path: Path) -> None:
     problems = {path.name: why for path, why in found.problems.items()}
     assert sorted(problems) == ["b.png", "c.jpg", "c.png", "d.png"]
     assert "no counterpart: expected b.* in" in problems["b.png"]
-    assert "expected one file per stem, found c.jpg, c.png" in problems["c.png"]
+    assert f"expected one file per stem in {ir}, found c.jpg, c.png" in problems["c.png"]
 
 
 def test_no_pairs_at_all(tmp_path: Path) -> None:

@@ -14,7 +14,13 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from benchmarks.plain_metrics import METRICS
-from piafusion.errors import ImageError, PiafusionError, SizeMismatchError, UsageError
+from piafusion.errors import (
+    ImageError,
+    PiafusionError,
+    SizeMismatchError,
+    TooSmallError,
+    UsageError,
+)
 from piafusion.metrics import CONVENTIONS, SPECS, MetricSpec, evaluate
 from tests.tolerances import FLOAT32_SUMS
 
@@ -263,6 +269,9 @@ def test_too_small_names_the_metric() -> None:
     row = np.zeros((1, 44))
     with pytest.raises(ImageError, match=r"SF: expected pictures of at least 2x2 .*found 44x1; "):
         evaluate(row, row, row, metrics=["MI", "SF"])
+    with pytest.raises(TooSmallError, match=r"^SF, VIF: .* 41x41 ") as caught:
+        evaluate(row, row, row, metrics=["MI", "SF", "VIF"])
+    assert caught.value.metrics == ("SF", "VIF")
     assert evaluate(row, row, row, metrics=["MI", "SD", "Qabf"]) == {"MI": 0, "SD": 0, "Qabf": 0}
 
 

@@ -1,7 +1,15 @@
 import numpy as np
+import pytest
 import torch
 
-from piafusion.training.augment import INFRARED, ToneRange, change_tone, draw_curves
+from piafusion.training.augment import (
+    INFRARED,
+    ToneRange,
+    change_tone,
+    draw_curves,
+    draw_moves,
+    inner,
+)
 
 IMAGES = torch.rand(64, 1, 4, 5, generator=torch.Generator().manual_seed(0))
 
@@ -30,3 +38,26 @@ def test_range_and_order_of_values_are_kept() -> None:
     ranks = IMAGES.flatten(1).argsort(dim=1)
     in_order = images.flatten(1).gather(1, ranks)
     assert (in_order.diff(dim=1) >= 0).all()
+
+
+def test_moves_are_drawn_for_a_share_of_the_images():
+    moves = draw_moves(3, 0.3, 10_000, np.random.default_rng(0))
+    assert moves.min() == -3
+    assert moves.max() == 3
+    # A drawn move is no move at all once in 49.
+    assert np.any(moves != 0, axis=1).mean() == pytest.approx(0.3 * 48 / 49, abs=0.02)
+
+
+def test_inner_cuts_the_margin_and_moves_the_content():
+    image = torch.arange(2 * 7 * 8, dtype=torch.float32).view(2, 1, 7, 8)
+    still = inner(image, 2)
+    moved = inner(image, 2, np.array([[0, 0], [1, -2]]))
+    assert still.shape == (2, 1, 3, 4)
+    assert torch.equal(still, image[..., 2:-2, 2:-2])
+    assert torch.equal(moved[0], still[0])
+    assert torch.equal(moved[1], image[1:2, 0, 1:4, 4:8])  # one row down, two columns left
+
+
+def test_no_margin_leaves_the_images_as_they_are():
+    image = torch.rand(2, 1, 5, 6, generator=torch.Generator().manual_seed(0))
+    assert torch.equal(inner(image, 0), image)

@@ -15,10 +15,11 @@ import torch
 from piafusion import Fuser
 from piafusion.errors import TrainingError, UsageError, WeightsError
 from piafusion.imaging.io import write_image
-from piafusion.models import load
+from piafusion.models import MixingFusionNet, load
 from piafusion.training import run
 from piafusion.training.config import PRESETS, command, resolve
 from piafusion.training.data import CropSampler, load_training_pairs
+from piafusion.training.losses import FusionLoss
 from piafusion.training.modules import FAILED_BATCH, SCORE
 from piafusion.weights import load_manifest, read_weights
 from tests.conftest import scene
@@ -81,9 +82,10 @@ def test_a_killed_run_resumes_to_the_result_of_an_unbroken_one(
     assert not (tmp_path / "broken" / run.WEIGHTS).exists()
     stopped = resolve(preset, data, {**tiny(preset), "stop": "4"})
     run.start(stopped, tmp_path / "stopped")
-    kept = torch.load(tmp_path / "broken" / run.CHECKPOINT)["state_dict"]
-    for key, tensor in weights_of(tmp_path / "stopped").items():
-        assert torch.equal(kept[f"network.{key}"], tensor)
+    kept, reached = (
+        torch.load(tmp_path / name / run.CHECKPOINT)["state_dict"] for name in ("broken", "stopped")
+    )
+    assert all(torch.equal(kept[key], tensor) for key, tensor in reached.items())
     seen = []
     monkeypatch.setattr(
         CropSampler, "__call__", lambda self, step, *rank: seen.append(step) or draw(self, step)
@@ -237,6 +239,48 @@ def test_a_network_of_ones_own_size_can_be_trained(data: Path, tmp_path: Path) -
         )
 
 
+def test_branches_are_trained_and_merged_into_plain_weights(data: Path, tmp_path: Path) -> None:
+    weights = {}
+    for branches in (True, False):
+        settings = resolve("fast", data, {**FAST, "branches": str(branches).lower()})
+        assert settings.branches is branches
+        run.start(settings, tmp_path / str(branches))
+        weights[branches] = weights_of(tmp_path / str(branches))
+    assert weights[True].keys() == weights[False].keys()
+    assert not torch.equal(weights[True]["residual.0.weight"], weights[False]["residual.0.weight"])
+    trained = torch.load(tmp_path / "True" / run.CHECKPOINT)["state_dict"]
+    centre = trained["network.residual.0.square.weight"][..., 1, 1]
+    for branch in range(3):
+        kernel = trained[f"network.residual.0.branches.{branch}.weight"]
+        centre = centre + kernel[..., kernel.shape[2] // 2, kernel.shape[3] // 2]
+    torch.testing.assert_close(weights[True]["residual.0.weight"][..., 1, 1], centre)
+
+
+@pytest.mark.parametrize("share", [0.0, 1.0])
+def test_infrared_is_shown_out_of_line_and_compared_in_line(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, share: float
+) -> None:
+    shown, compared = [], []
+    fuse, lose = MixingFusionNet.forward, FusionLoss.__call__
+
+    def look(self: MixingFusionNet, infrared: torch.Tensor, luminance: torch.Tensor):
+        shown.append((infrared, luminance))
+        return fuse(self, infrared, luminance)
+
+    def compare(self: FusionLoss, fused: torch.Tensor, infrared: torch.Tensor, *others):
+        compared.append((infrared, others[0]))
+        return lose(self, fused, infrared, *others)
+
+    monkeypatch.setattr(MixingFusionNet, "forward", look)
+    monkeypatch.setattr(FusionLoss, "__call__", compare)
+    changes = {**FAST, "crop": "20", "steps": "1", "tone_share": "0", "move_share": str(share)}
+    run.start(resolve("fast", data, changes), tmp_path / "run")
+    (infrared, visible), (target, luminance) = shown[0], compared[0]
+    assert infrared.shape == target.shape == (2, 1, 20, 20)
+    assert torch.equal(visible, luminance)
+    assert torch.equal(infrared, target) is (share == 0)
+
+
 def test_training_lowers_the_loss(data: Path, tmp_path: Path) -> None:
     run.start(resolve("fast", data, {**FAST, "steps": "60", "batch": "4"}), tmp_path / "run")
     infrared, visible = scene(32, 40)
@@ -285,6 +329,7 @@ def test_presets_are_valid_and_say_their_command(data: Path) -> None:
         ({"model.width": "3"}, "'model' has no parts"),
         ({"sizes.window": "11"}, "a window of 11 cannot surround a block of 4 evenly"),
         ({"sizes.depth": "3"}, r"'sizes\.depth'"),
+        ({"preset": "paper", "model": "paper", "branches": "true"}, "no residual layers to spread"),
         ({"crop": "40"}, "the fidelity term needs crops of at least 41 pixels, found 40"),
     ],
 )

@@ -8,7 +8,20 @@ from typing import Annotated
 import typer
 
 import piafusion
-from piafusion.cli import bench, demo, evaluate, export, fuse, illumination, metrics, models, train
+from piafusion.cli import (
+    align,
+    bench,
+    data,
+    demo,
+    evaluate,
+    export,
+    fuse,
+    illumination,
+    metrics,
+    models,
+    train,
+    video,
+)
 from piafusion.errors import PiafusionError, UsageError
 
 WRONG_USE, SOME_FAILED = 2, 1
@@ -21,6 +34,8 @@ app = typer.Typer(
 )
 app.command("demo")(demo.demo)
 app.command("fuse")(fuse.fuse)
+app.command("align")(align.align)
+app.command("video")(video.video)
 app.command("illumination")(illumination.illumination)
 app.command("metrics")(metrics.metrics)
 app.command("evaluate")(evaluate.evaluate)
@@ -28,6 +43,7 @@ app.command("bench")(bench.bench)
 app.command("models")(models.models)
 app.add_typer(train.app, name="train")
 app.command("export")(export.export)
+app.add_typer(data.app, name="data")
 
 
 def _print_version(wanted: bool) -> None:

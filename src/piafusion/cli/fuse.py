@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from piafusion.batch import Job, Written, fuse_jobs
+from piafusion.cli.align import AlignmentOption, AlignOption, chosen_alignment
 from piafusion.cli.options import (
     DeviceOption,
     JsonOption,
@@ -26,6 +26,7 @@ from piafusion.errors import UsageError
 from piafusion.weights import DEFAULT_MODEL
 
 if TYPE_CHECKING:
+    from piafusion.batch import Job, Written
     from piafusion.imaging.curve import ToneRange
 
 INTERRUPTED = 130  # as a shell reports Ctrl-C
@@ -50,6 +51,12 @@ def fuse(
     skip_existing: Annotated[
         bool, typer.Option("--skip-existing", help="Go on where an earlier run has stopped.")
     ] = False,
+    alignment: AlignmentOption = None,
+    align: AlignOption = None,
+    tile: Annotated[
+        int | None,
+        typer.Option("--tile", help="Largest side of tiles in pixels; large pictures have some."),
+    ] = None,
     overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -60,22 +67,27 @@ def fuse(
     jobs = [job for job in planned if not (skip_existing and job.output.exists())]
     _refuse_conflicts(jobs, overwrite=overwrite)
 
+    from piafusion.batch import Written, fuse_jobs
     from piafusion.engines.cores import usable_cores
     from piafusion.fuser import Fuser
+    from piafusion.imaging.tiling import untracked
 
     cores = usable_cores()
     workers = min(workers or cores, len(jobs)) or 1
     # A network with one thread for each core is quickest for one pair, as many networks with one
     # thread each for many pairs. OpenVINO's serves one pair at a time.
     threads = None if workers == 1 or device == "openvino" else max(1, cores // workers)
-    fuser = Fuser(model=model, device=device, threads=threads, tone=tone)
+    rig = chosen_alignment(infrared, visible, alignment, align)
+    fuser = Fuser(model=model, device=device, threads=threads, tone=tone, alignment=rig, tile=tile)
+    alone = len(jobs) == 1
     written: list[Written] = []
     stopped = False
     began = time.perf_counter()
-    results = fuse_jobs(fuser, jobs, workers=workers, overwrite=overwrite)
+    of_tiles = track if alone else untracked
+    results = fuse_jobs(fuser, jobs, workers=workers, overwrite=overwrite, track=of_tiles)
     try:
         with closing(results):
-            for result in track(results, "fusing", total=len(jobs)):
+            for result in results if alone else track(results, "fusing", total=len(jobs)):
                 if isinstance(result, Written):
                     written.append(result)
                 else:
@@ -102,7 +114,7 @@ def fuse(
         where = written[0].job.output if len(planned) == 1 and written else output
         print(_summary(len(written), len(planned), len(failed), skipped, seconds) + f": {where}")
         if written and tone != "full":
-            print(_tone_line(str(fuser.tone), [result.tone for result in written]))
+            print(_tone_line(str(fuser.tone), [result.tone for result in written if result.tone]))
     if stopped:
         print(
             f"piafusion: stopped with {len(planned) - skipped - len(written)} of {len(planned)} "
@@ -142,7 +154,7 @@ def _describe(result: Written) -> dict[str, object]:
         "width": result.width,
         "height": result.height,
         "seconds": round(result.seconds, 4),
-        "tone": asdict(result.tone),
+        "tone": asdict(result.tone) if result.tone else None,
     }
 
 
@@ -150,6 +162,7 @@ def _plan(
     infrared: Path, visible: Path, output: Path, format: str
 ) -> tuple[list[Job], list[dict[str, str]]]:
     """Return what to fuse, and the files of a folder that have no partner."""
+    from piafusion.batch import Job
     from piafusion.imaging.io import IMAGE_SUFFIXES
     from piafusion.imaging.pairs import list_pairs
 

@@ -47,7 +47,11 @@ def metrics(
     scores = score_all(triples, metrics=wanted, convention=convention)
     scored = list(track(scores, "scoring", total=len(triples)))
     good = [score for score in scored if not score.error]
-    failed += [{"fused": str(s.triple.fused), "error": s.error} for s in scored if s.error]
+    failed += [
+        {"fused": str(score.triple.fused), "error": score.error or score.undefined}
+        for score in scored
+        if score.error or score.undefined
+    ]
     for failure in failed:
         print(f"piafusion: {failure['error']}", file=sys.stderr)
     if as_json:
@@ -89,11 +93,11 @@ def _table(names: Sequence[str], scores: Sequence[Score]) -> str:
     from piafusion.metrics import SPECS
 
     rows = [("", [f"{name} {_ARROWS[SPECS[name].direction]}" for name in names])]
-    rows += [(s.triple.stem, [f"{s.values[name]:.4f}" for name in names]) for s in scores]
+    rows += [(s.triple.stem, [_cell(s.values.get(name)) for name in names]) for s in scores]
     if len(scores) > 1:
-        statistics = [_mean_and_deviation([s.values[name] for s in scores]) for name in names]
-        rows.append(("mean", [f"{mean:.4f}" for mean, _ in statistics]))
-        rows.append(("std", [f"{deviation:.4f}" for _, deviation in statistics]))
+        statistics = [_mean_and_deviation(scores, name) for name in names]
+        rows.append(("mean", [_cell(mean) for mean, _ in statistics]))
+        rows.append(("std", [_cell(deviation) for _, deviation in statistics]))
     width = max(len(label) for label, _ in rows)
     columns = [max(len(cells[i]) for _, cells in rows) for i in range(len(names))]
     return "\n".join(
@@ -108,10 +112,10 @@ def _report(
     scores: Sequence[Score],
     failed: Sequence[dict[str, str]],
 ) -> dict[str, Any]:
-    """What --json prints; an infinite value, which JSON lacks, is the string "inf"."""
+    """What --json prints; an infinite value is the string "inf", an undefined one is null."""
     from piafusion.metrics import SPECS
 
-    statistics = {name: _mean_and_deviation([s.values[name] for s in scores]) for name in names}
+    statistics = {name: _mean_and_deviation(scores, name) for name in names}
     return {
         "convention": convention,
         "metrics": {
@@ -128,7 +132,7 @@ def _report(
                 "infrared": str(score.triple.infrared),
                 "visible": str(score.triple.visible),
                 "fused": str(score.triple.fused),
-                "values": {name: _number(value) for name, value in score.values.items()},
+                "values": {name: _number(score.values.get(name)) for name in names},
             }
             for score in scores
         ],
@@ -136,13 +140,20 @@ def _report(
     }
 
 
-def _mean_and_deviation(values: Sequence[float]) -> tuple[float, float]:
-    """Mean and population standard deviation; infinite values make both infinite."""
-    if not values or math.inf in values:
+def _mean_and_deviation(scores: Sequence[Score], name: str) -> tuple[float | None, float | None]:
+    """Mean and population standard deviation; infinite values make both infinite, none None."""
+    values = [score.values[name] for score in scores if name in score.values]
+    if not values:
+        return None, None
+    if math.inf in values:
         return math.inf, math.inf
     mean = math.fsum(values) / len(values)
     return mean, math.sqrt(math.fsum((value - mean) ** 2 for value in values) / len(values))
 
 
-def _number(value: float) -> float | str:
-    return value if math.isfinite(value) else "inf"
+def _cell(value: float | None) -> str:
+    return "-" if value is None else f"{value:.4f}"
+
+
+def _number(value: float | None) -> float | str | None:
+    return value if value is None or math.isfinite(value) else "inf"

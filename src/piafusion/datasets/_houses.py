@@ -8,7 +8,7 @@ import numpy as np
 
 from piafusion.datasets._ground import Array
 from piafusion.datasets._render import Frame, Surface
-from piafusion.datasets._texture import lettering, rgb, smoothstep, stamp
+from piafusion.datasets._texture import Noise, lettering, rgb, smoothstep, stamp
 
 WALL = 9.2
 """Distance in metres from the middle of the road to the houses."""
@@ -74,10 +74,10 @@ def paint_house(frame: Frame, house: House) -> None:
 
     def front(_: Array, y: Array, z: Array) -> Surface:
         along = (house.far - z) if house.side > 0 else (z - house.near)
-        return _front(frame, house, along, y, z, sign)
+        return front_surface(frame.noise, house, along, y, z, sign)
 
     def gable(x: Array, y: Array, z: Array) -> Surface:
-        albedo, heat = _wall(frame, house, np.abs(x), y, z)
+        albedo, heat = _wall(frame.noise, house, np.abs(x), y, z)
         return Surface(albedo * 0.85, heat)
 
     def tiles(x: Array, y: Array, z: Array) -> Surface:
@@ -115,9 +115,8 @@ def paint_house(frame: Frame, house: House) -> None:
         frame.polygon(shape, Surface((0.27, 0.15, 0.11), 0.47))
 
 
-def _wall(frame: Frame, house: House, along: Array, y: Array, z: Array) -> tuple[Array, Array]:
+def _wall(noise: Noise, house: House, along: Array, y: Array, z: Array) -> tuple[Array, Array]:
     """Colour and heat of bare wall."""
-    noise = frame.noise
     fade = 1.0 / (1.0 + (z / 18.0) ** 2)
     streaks = noise.cloudy(along, y * 0.15 + house.near, 22.0)
     tone = 1.0 + 0.05 * streaks + 0.05 * noise.cloudy(along + house.near, y, 9.0)
@@ -135,11 +134,11 @@ def _wall(frame: Frame, house: House, along: Array, y: Array, z: Array) -> tuple
     return tone[..., None] * np.asarray(house.colour, np.float32), heat
 
 
-def _front(
-    frame: Frame, house: House, along: Array, y: Array, z: Array, sign: Array | None
+def front_surface(
+    noise: Noise, house: House, along: Array, y: Array, z: Array, sign: Array | None
 ) -> Surface:
     """A house front with rows of windows and, below them, doors or a shop."""
-    albedo, heat = _wall(frame, house, along, y, z)
+    albedo, heat = _wall(noise, house, along, y, z)
     length = house.far - house.near
     bay = length / house.bays
     column = np.clip(np.floor(along / bay), 0, house.bays - 1).astype(int)
@@ -181,7 +180,7 @@ def _front(
     inside = np.where(curtain, 0.34 * folds, 0.035) * recess
     albedo = np.where(open_glass[..., None], inside[..., None], albedo)
     albedo = np.where((glass & rim)[..., None], np.float32(0.55), albedo)
-    cold = 0.245 + 0.03 * frame.noise.cloudy(along, y, 2.0) + 0.05 * (lamp > 0)
+    cold = 0.245 + 0.03 * noise.cloudy(along, y, 2.0) + 0.05 * (lamp > 0)
     heat = np.where(open_glass, cold, np.where(rim, 0.41, heat))
     heat = heat + 0.05 * (upper & ~glass & (np.abs(across) < 0.5) & (up > 0.35) & (up < 0.9))
 
@@ -191,12 +190,12 @@ def _front(
     glow = np.where(curtain, 0.62 * folds, 1.0) * lamp * open_glass * (floor > 0)
     emission = 0.75 * glow[..., None] * warm
     if house.shop and sign is not None:
-        albedo, emission = _shop(frame, house, along, y, (albedo, emission), shop & ~rim, sign)
+        albedo, emission = _shop(noise, house, along, y, (albedo, emission), shop & ~rim, sign)
     return Surface(albedo, heat, emission, gloss=0.55 * open_glass * (1.0 - 0.6 * curtain))
 
 
 def _shop(
-    frame: Frame,
+    noise: Noise,
     house: House,
     along: Array,
     y: Array,
@@ -217,7 +216,7 @@ def _shop(
     albedo = np.where(board[..., None], face, albedo)
     shelf = np.floor(y / 0.42)
     pitch = 0.13 + 0.03 * np.mod(shelf * 3 + house.bays, 4)
-    goods = frame.noise.grainy(np.floor(along / pitch), shelf * 7 + house.bays, 1.0)
+    goods = noise.grainy(np.floor(along / pitch), shelf * 7 + house.bays, 1.0)
     items = (np.mod(y, 0.42) < 0.24 + 0.06 * goods) & (y < 1.9) & (goods > -0.9)
     items &= np.mod(along, pitch) > 0.02
     hue = rgb(0.0, 0.6, 1.2) + np.float32(0.9 * house.bays)
@@ -243,7 +242,7 @@ def paint_street_end(frame: Frame, rng: np.random.Generator, *, night: bool) -> 
         row = House(1, 0.0, 13.0, top, False, colour, "", 5, lit)
 
         def front(x: Array, y: Array, z: Array, row: House = row, left: float = left) -> Surface:
-            return _front(frame, row, x - left, y, z, None)
+            return front_surface(frame.noise, row, x - left, y, z, None)
 
         z = STREET_END + 14.0
         corners = [(left, 0, z), (left, top, z), (left + 13, top, z), (left + 13, 0, z)]

@@ -94,6 +94,13 @@ def paint_cyclist(
         "neck": (0.20, 0.0, 1.49), "chin": (0.27, 0.0, 1.56), "head": (0.25, 0.0, 1.64),
         "crown": (0.23, 0.0, 1.68), "nape": (0.17, 0.0, 1.62),
     }  # fmt: skip
+    paint_bicycle(frame, place)
+    _paint_body(frame, place, joints, _wardrobe(rng, coat), 1)
+    frame.ground.rest(place.world(_square(0.5) * [1, 0.25, 1])[:, [0, 2]])
+
+
+def paint_bicycle(frame: Frame, place: Placement) -> None:
+    """A bicycle without its rider."""
     steel = Surface((0.03, 0.12, 0.14), 0.33, gloss=0.1)
     rubber = Surface((0.02, 0.02, 0.02), 0.46)
     frame_tubes = (
@@ -112,8 +119,6 @@ def paint_cyclist(
         points = place.world(ring)
         for start, stop in pairwise(points):
             _limb(frame, np.stack([start, stop]), (0.020, 0.020), rubber, 0)
-    _paint_body(frame, place, joints, _wardrobe(rng, coat), 1)
-    frame.ground.rest(place.world(_square(0.5) * [1, 0.25, 1])[:, [0, 2]])
 
 
 def _wardrobe(rng: np.random.Generator, coat: Sequence[float]) -> dict[str, Surface]:

@@ -7,7 +7,7 @@ import numpy as np
 from piafusion.datasets._ground import Array
 from piafusion.datasets._houses import STREET_END
 from piafusion.datasets._render import Frame, Surface
-from piafusion.datasets._texture import lettering, rgb, smoothstep, stamp
+from piafusion.datasets._texture import Noise, lettering, rgb, smoothstep, stamp
 
 KERB = 5.4
 """Distance in metres from the middle of the road to the kerb."""
@@ -46,40 +46,7 @@ def paint_ground(frame: Frame) -> None:
     far = STREET_END + 60.0
 
     def material(x: Array, y: Array, z: Array) -> Surface:
-        noise = frame.noise
-        away = np.abs(x)
-        fade = 1.0 / (1.0 + (z / 22.0) ** 2)
-        cloud = noise.cloudy(x, z * 0.35, 16.0)
-        grain = noise.grainy(x, z * 0.55, 95.0) * np.minimum(fade * 1.3, 1.0)
-        tracks = np.exp(-(((np.abs(away - 1.75) - 0.75) / 0.28) ** 2))
-        speck = noise.cloudy(x, z * 0.6, 150.0) * fade
-        asphalt = 0.100 + 0.011 * cloud + 0.019 * grain + 0.011 * speck - 0.014 * tracks
-        heat = 0.43 + 0.014 * cloud + 0.007 * grain + 0.035 * tracks
-        patch = (noise.cloudy(x * 0.5 + 7, z * 0.2, 6.0) > 1.25) & (away < KERB)
-        asphalt = asphalt * np.where(patch, 0.76, 1.0)
-        cover = np.hypot(x - 0.55, z - 8.3)
-        lid = (cover < 0.33) & ((np.mod(x, 0.09) < 0.05) | (np.mod(z, 0.11) < 0.05))
-        asphalt = np.where(cover < 0.33, np.where(lid, 0.085, 0.04), asphalt)
-        asphalt = np.where(np.abs(cover - 0.36) < 0.025, 0.03, asphalt)
-        heat = heat + 0.12 * (cover < 0.33)
-        vein = np.abs(noise.cloudy(x + 11, z * 0.7, 22.0))
-        crack = (vein < 0.03) & (noise.cloudy(x * 0.4, z * 0.3 + 5, 9.0) > 0.25) & (z < 40)
-        asphalt = np.where(crack, 0.03, asphalt)
-        heat = np.where(crack, heat - 0.02, heat)
-        paint = _markings(x, away, z) * np.clip(0.86 + 0.2 * noise.cloudy(x, z, 45.0), 0.35, 1.0)
-        tone = asphalt + (0.62 - asphalt) * paint
-        colour = tone[..., None] * rgb(1.0, 0.99, 0.97)
-        slab, slab_heat = _paving(frame, x, z, fade)
-        kerb = (away > KERB) & (away < KERB + 0.22)
-        joint = kerb & (np.mod(z, 1.0) < 0.03) & (z < 30)
-        walk = (away >= KERB + 0.22)[..., None]
-        colour = np.where(walk, slab, colour)
-        edge = np.where(joint, 0.14, 0.36 + 0.03 * grain)[..., None]
-        colour = np.where(kerb[..., None], edge, colour)
-        gutter = (away > KERB - 0.3) & (away <= KERB)
-        colour = colour * np.where(gutter, 0.68, 1.0)[..., None]
-        heat = np.where(away >= KERB, slab_heat, heat - 0.03 * gutter)
-        return Surface(np.clip(colour, 0.01, 0.9), heat)
+        return ground_surface(frame.noise, x, z)
 
     wide = 60.0
     corners = [(-wide, 0, -5), (wide, 0, -5), (wide, 0, far), (-wide, 0, far)]
@@ -88,6 +55,44 @@ def paint_ground(frame: Frame) -> None:
         low, high = (side * KERB, 0.0), (side * KERB, 0.13)
         face = [(*low, -5), (*high, -5), (*high, far), (*low, far)]
         frame.polygon(face, Surface((0.27, 0.26, 0.25), 0.38), scenery=True)
+
+
+def ground_surface(noise: Noise, x: Array, z: Array, ahead: float = 0.0) -> Surface:
+    """What lies on the ground at x, z (same shape, metres); markings are `ahead` metres nearer."""
+    away = np.abs(x)
+    fade = 1.0 / (1.0 + (z / 22.0) ** 2)
+    cloud = noise.cloudy(x, z * 0.35, 16.0)
+    grain = noise.grainy(x, z * 0.55, 95.0) * np.minimum(fade * 1.3, 1.0)
+    tracks = np.exp(-(((np.abs(away - 1.75) - 0.75) / 0.28) ** 2))
+    speck = noise.cloudy(x, z * 0.6, 150.0) * fade
+    asphalt = 0.100 + 0.011 * cloud + 0.019 * grain + 0.011 * speck - 0.014 * tracks
+    heat = 0.43 + 0.014 * cloud + 0.007 * grain + 0.035 * tracks
+    patch = (noise.cloudy(x * 0.5 + 7, z * 0.2, 6.0) > 1.25) & (away < KERB)
+    asphalt = asphalt * np.where(patch, 0.76, 1.0)
+    cover = np.hypot(x - 0.55, z - 8.3)
+    lid = (cover < 0.33) & ((np.mod(x, 0.09) < 0.05) | (np.mod(z, 0.11) < 0.05))
+    asphalt = np.where(cover < 0.33, np.where(lid, 0.085, 0.04), asphalt)
+    asphalt = np.where(np.abs(cover - 0.36) < 0.025, 0.03, asphalt)
+    heat = heat + 0.12 * (cover < 0.33)
+    vein = np.abs(noise.cloudy(x + 11, z * 0.7, 22.0))
+    crack = (vein < 0.03) & (noise.cloudy(x * 0.4, z * 0.3 + 5, 9.0) > 0.25) & (z < 40)
+    asphalt = np.where(crack, 0.03, asphalt)
+    heat = np.where(crack, heat - 0.02, heat)
+    worn = np.clip(0.86 + 0.2 * noise.cloudy(x, z, 45.0), 0.35, 1.0)
+    paint = _markings(x, away, z + ahead) * worn
+    tone = asphalt + (0.62 - asphalt) * paint
+    colour = tone[..., None] * rgb(1.0, 0.99, 0.97)
+    slab, slab_heat = _paving(noise, x, z, fade)
+    kerb = (away > KERB) & (away < KERB + 0.22)
+    joint = kerb & (np.mod(z, 1.0) < 0.03) & (z < 30)
+    walk = (away >= KERB + 0.22)[..., None]
+    colour = np.where(walk, slab, colour)
+    edge = np.where(joint, 0.14, 0.36 + 0.03 * grain)[..., None]
+    colour = np.where(kerb[..., None], edge, colour)
+    gutter = (away > KERB - 0.3) & (away <= KERB)
+    colour = colour * np.where(gutter, 0.68, 1.0)[..., None]
+    heat = np.where(away >= KERB, slab_heat, heat - 0.03 * gutter)
+    return Surface(np.clip(colour, 0.01, 0.9), heat)
 
 
 def _markings(x: Array, away: Array, z: Array) -> Array:
@@ -101,13 +106,13 @@ def _markings(x: Array, away: Array, z: Array) -> Array:
     return np.asarray(dashes | parking | boxes | stripes | stop).astype(np.float32)
 
 
-def _paving(frame: Frame, x: Array, z: Array, fade: Array) -> tuple[Array, Array]:
+def _paving(noise: Noise, x: Array, z: Array, fade: Array) -> tuple[Array, Array]:
     """Colour (`h x w x 3`) and heat of the slabs of the pavement."""
     row = np.floor(z / 0.6)
     seam = (np.mod(z, 0.6) < 0.025) | (np.mod(x + 0.2 * np.mod(row, 2), 0.4) < 0.02)
-    slab = frame.noise.grainy(np.floor((x + 0.2 * np.mod(row, 2)) / 0.4), row, 1.0)
-    stain = frame.noise.cloudy(x, z, 14.0)
-    grey = 0.30 + 0.022 * slab * fade + 0.02 * stain + 0.02 * frame.noise.grainy(x, z, 60.0) * fade
+    slab = noise.grainy(np.floor((x + 0.2 * np.mod(row, 2)) / 0.4), row, 1.0)
+    stain = noise.cloudy(x, z, 14.0)
+    grey = 0.30 + 0.022 * slab * fade + 0.02 * stain + 0.02 * noise.grainy(x, z, 60.0) * fade
     grey = grey * (1.0 - 0.42 * seam * np.minimum(1.0, 1.6 * fade))
     heat = 0.37 + 0.012 * stain + 0.004 * slab * fade - 0.012 * seam * fade
     return grey[..., None] * rgb(1.0, 0.97, 0.92), heat

@@ -48,7 +48,7 @@ def _sample(tile: Array, a: Array, b: Array, texels: float) -> Array:
     return cv2.remap(tile, u, v, cv2.INTER_LINEAR)
 
 
-def smoothstep(low: float, high: float, value: Array) -> Array:
+def smoothstep(low: float, high: float, value: Array | float) -> Array:
     """Ease from 0 at `low` to 1 at `high`."""
     t = np.clip((value - low) / (high - low), 0.0, 1.0)
     return np.asarray(t * t * (3.0 - 2.0 * t))

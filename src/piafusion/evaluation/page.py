@@ -161,6 +161,8 @@ def _cell(text: str) -> str:
 
 
 def _score(table: Table, column: int, cell: Cell) -> str:
+    if math.isnan(cell.mean):
+        return f"<td>{number(cell.mean, 0)}</td>"
     places = table.decimals(column)
     mean, std, low, high = (
         number(value, places) for value in (cell.mean, cell.std, cell.low, cell.high)

@@ -140,10 +140,12 @@ class Report:
         drawings = []
         for metric in self.metrics:
             values = {
-                method: [row[metric] for row in rows.values()]
+                method: [row[metric] for row in rows.values() if metric in row]
                 for method, rows in result.values.items()
             }
-            drawings.append(cumulative_curves(result.data.name, heading(metric), values, looks))
+            if any(values.values()):
+                title = heading(metric)
+                drawings.append(cumulative_curves(result.data.name, title, values, looks))
         return "".join(drawings)
 
 

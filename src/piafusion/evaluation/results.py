@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -122,5 +123,7 @@ def _table_json(table: Table) -> dict[str, Any]:
     }
 
 
-def _number(value: float) -> float | str:
+def _number(value: float) -> float | str | None:
+    if math.isnan(value):
+        return None
     return value if value < float("inf") else "inf"

@@ -20,7 +20,7 @@ from piafusion.evaluation.triples import Triple
 
 @dataclass(frozen=True)
 class Row:
-    """A scored picture: its values by metric."""
+    """A scored picture: its values by metric, without those that are undefined for its size."""
 
     data: str
     stem: str
@@ -111,14 +111,14 @@ class Scoring:
             processes: How many work at a time; by default as many as there are cores.
 
         Yields:
-            For each picture None, or why it could not be scored.
+            For each picture None, or why it could not be scored or lacks some of the values.
         """
         by_missing: dict[tuple[str, ...], list[_Task]] = {}
         for task in self._tasks:
             by_missing.setdefault(task.missing, []).append(task)
         for metrics, tasks in by_missing.items():
             if not metrics:
-                yield from (None for _ in tasks)
+                yield from map(self._undefined, tasks)
                 continue
             score = partial(score_all, metrics=metrics, convention=self.convention)
             scores = score([task.triple for task in tasks], processes=processes)
@@ -127,10 +127,19 @@ class Scoring:
                 if done.error:
                     yield Problem(task.data.name, task.method, done.error, (stem,))
                     continue
-                known = task.journal.entries.get(stem, {"values": {}})["values"]
-                values = {**known, **done.values}
-                task.journal.add(stem, {"files": task.digest, "values": values})
-                yield None
+                known = task.journal.entries.get(stem, {"values": {}})
+                values = {**known["values"], **dict.fromkeys(metrics), **done.values}
+                why = done.undefined or known.get("undefined", "")
+                task.journal.add(stem, {"files": task.digest, "values": values, "undefined": why})
+                yield self._undefined(task)
+
+    def _undefined(self, task: _Task) -> Problem | None:
+        """Say for which metrics the pictures are too small."""
+        stem = task.triple.stem
+        entry = task.journal.entries[stem]
+        if None not in (entry["values"][name] for name in self.metrics):
+            return None
+        return Problem(task.data.name, task.method, entry["undefined"], (stem,))
 
     def rows(self) -> list[Row]:
         """Return what has been scored, by data set, method and stem as they were given."""
@@ -139,7 +148,7 @@ class Scoring:
             stem, data = task.triple.stem, task.data
             known = task.journal.entries.get(stem, {"values": {}})["values"]
             if all(name in known for name in self.metrics):
-                values = {name: known[name] for name in self.metrics}
+                values = {name: known[name] for name in self.metrics if known[name] is not None}
                 light = data.lights.get(stem, "")
                 rows.append(Row(data.name, stem, light, task.method, values))
         return rows

@@ -11,7 +11,7 @@ from multiprocessing import get_context
 
 import cv2
 
-from piafusion.errors import ImageError, PiafusionError
+from piafusion.errors import ImageError, PiafusionError, TooSmallError
 from piafusion.evaluation.triples import Triple
 from piafusion.imaging.arrays import as_visible
 from piafusion.imaging.io import read_image
@@ -22,11 +22,19 @@ _POOL_PAYS = 8  # fewer triples are scored before a second process has started
 
 @dataclass(frozen=True)
 class Score:
-    """What came of one triple: its values by metric, or why there are none."""
+    """What came of one triple.
+
+    Attributes:
+        triple: The files.
+        values: By metric.
+        error: Why there are no values.
+        undefined: Why some metrics have none: the pictures are too small for them.
+    """
 
     triple: Triple
     values: dict[str, float]
     error: str = ""
+    undefined: str = ""
 
 
 def score_files(
@@ -43,14 +51,16 @@ def score_files(
         A value for each name.
 
     Raises:
-        ImageError: A file cannot be read, the sizes differ or are too small; the message names
-            the file.
+        TooSmallError: The pictures are too small for some of the metrics.
+        ImageError: A file cannot be read or the sizes differ; the message names the file.
         UsageError: Unknown metric or convention.
     """
     paths = (triple.infrared, triple.visible, triple.fused)
     infrared, visible, fused = (read_image(path, check=as_visible) for path in paths)
     try:
         return evaluate(infrared, visible, fused, metrics=metrics, convention=convention)
+    except TooSmallError as error:
+        raise TooSmallError(f"{triple.fused}: {error}", error.metrics) from error
     except ImageError as error:
         raise type(error)(f"{triple.fused}: {error}") from error
 
@@ -71,7 +81,8 @@ def score_all(
         processes: How many work at a time; by default as many as there are cores.
 
     Yields:
-        A score per triple, in their order. One that fails carries its message and stops none.
+        A score per triple, in their order. One that fails carries its message and stops none; one
+        whose pictures are too small for some of the metrics has values of the others.
     """
     work = partial(_score, metrics=tuple(metrics), convention=convention)
     processes = processes or os.cpu_count() or 1
@@ -88,6 +99,13 @@ def score_all(
 
 def _score(triple: Triple, *, metrics: Sequence[str], convention: str) -> Score:
     try:
-        return Score(triple, score_files(triple, metrics=metrics, convention=convention))
+        try:
+            return Score(triple, score_files(triple, metrics=metrics, convention=convention))
+        except TooSmallError as error:
+            others = [name for name in metrics if name not in error.metrics]
+            if not others:
+                raise
+            values = score_files(triple, metrics=others, convention=convention)
+            return Score(triple, values, undefined=str(error))
     except PiafusionError as error:
         return Score(triple, {}, str(error))

@@ -55,19 +55,22 @@ def paired_tests(
     """Compare each method with one of them, in each metric; all tests are one family.
 
     Args:
-        values: By method, stem and metric.
+        values: By method, stem and metric; what is undefined is missing.
         against: The method that all others are compared with.
         directions: Which way is better, by metric; its keys are the metrics tested.
 
     Returns:
-        A test for each other method that shares a pair with it, and each metric.
+        A test for each other method and each metric of which they share a pair.
     """
     tests = []
     for method, rows in values.items():
-        stems = [stem for stem in rows if stem in values[against]]
-        if method == against or not stems:
+        if method == against:
             continue
         for metric, direction in directions.items():
+            both = ((stem, row, values[against].get(stem, {})) for stem, row in rows.items())
+            stems = [stem for stem, row, other in both if metric in row and metric in other]
+            if not stems:
+                continue
             own = np.array([rows[stem][metric] for stem in stems])
             other = np.array([values[against][stem][metric] for stem in stems])
             # Two infinite values are equal; their difference would be NaN.

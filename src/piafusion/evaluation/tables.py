@@ -31,7 +31,10 @@ PER_IMAGE = ("dataset", "stem", "light", "method")
 
 @dataclass(frozen=True)
 class Cell:
-    """One metric of one method: mean, standard deviation (of the population), 95 % interval."""
+    """One metric of one method: mean, standard deviation (of the population), 95 % interval.
+
+    All are NaN where the metric is undefined for every pair.
+    """
 
     mean: float
     std: float
@@ -72,8 +75,11 @@ class Table:
 
 
 def per_image(rows: Sequence[Row], metrics: Sequence[str]) -> pd.DataFrame:
-    """Return a row for each scored picture: `PER_IMAGE`, then the metrics."""
-    records = [(row.data, row.stem, row.light, row.method, *row.values.values()) for row in rows]
+    """Return a row for each scored picture: `PER_IMAGE`, then the metrics; undefined ones empty."""
+    records = [
+        (row.data, row.stem, row.light, row.method, *(row.values.get(name) for name in metrics))
+        for row in rows
+    ]
     return pd.DataFrame(records, columns=[*PER_IMAGE, *metrics])
 
 
@@ -94,6 +100,7 @@ def summarise(title: str, frame: pd.DataFrame, pairs: int) -> Table:
     whole = [method for method, values in groups.items() if len(values) == pairs]
     for column, name in enumerate(metrics):
         means = {method: cells[method][column].mean for method in whole}
+        means = {method: mean for method, mean in means.items() if not math.isnan(mean)}
         for method, mark in marks(means, higher=SPECS[name].direction == "higher").items():
             old = cells[method][column]
             cells[method][column] = Cell(old.mean, old.std, old.low, old.high, mark)
@@ -121,7 +128,9 @@ def label(table: Table, method: str) -> str:
 
 
 def number(value: float, decimals: int) -> str:
-    """Return a number as tables show it."""
+    """Return a number as tables show it; a dash stands for NaN, a mean of no values."""
+    if math.isnan(value):
+        return "-"
     return f"{value:.{decimals}f}" if math.isfinite(value) else "∞"
 
 
@@ -142,7 +151,7 @@ def markdown(table: Table, *, intervals: bool = False) -> str:
             mean, std, low, high = _texts(table, column, cell)
             around = {"best": "**", "second": "*", "": ""}[cell.mark]
             rest = f"({low} to {high})" if intervals else f"± {std}"
-            cells.append(f"{around}{mean}{around} {rest}")
+            cells.append(mean if math.isnan(cell.mean) else f"{around}{mean}{around} {rest}")
         lines.append(f"| {label(table, method)} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
@@ -164,6 +173,9 @@ def latex(table: Table) -> str:
     for method, row in table.cells.items():
         cells = []
         for column, cell in enumerate(row):
+            if math.isnan(cell.mean):
+                cells.append("--")
+                continue
             mean, std = (text.replace("∞", r"\infty") for text in _texts(table, column, cell)[:2])
             mean = {
                 "best": rf"\mathbf{{{mean}}}",
@@ -176,7 +188,15 @@ def latex(table: Table) -> str:
 
 
 def _cells(values: np.ndarray) -> list[Cell]:
-    """Sum up N x M values; an infinite one makes its column's mean infinite, and that is all."""
+    """Sum up N x M values; an infinite one makes its column's mean infinite, and that is all.
+
+    NaN stands for an undefined value and is left out.
+    """
+    there = ~np.isnan(values)
+    if not there.all():
+        columns = [column[kept][:, None] for column, kept in zip(values.T, there.T, strict=True)]
+        nothing = Cell(math.nan, math.nan, math.nan, math.nan)
+        return [_cells(column)[0] if len(column) else nothing for column in columns]
     finite = np.isfinite(values).all(axis=0)
     safe = np.where(finite, values, 0)
     low, high = mean_interval(safe)

@@ -6,7 +6,7 @@ floats.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Protocol
 
 import cv2
 import numpy as np
@@ -80,19 +80,27 @@ def as_raw_infrared(image: Image) -> Image:
     return image[..., 1]
 
 
+class Shaped(Protocol):
+    """An array, or a file that has the shape of one."""
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...  # noqa: D102
+
+
 def check_same_size(
-    infrared: Image, visible: Image, names: tuple[str, str] = ("infrared", "visible")
+    infrared: Shaped, visible: Shaped, names: tuple[str, str] = ("infrared", "visible")
 ) -> None:
     """Raise `SizeMismatchError`, naming both sizes, unless height and width agree."""
     if infrared.shape[:2] != visible.shape[:2]:
         (ir_height, ir_width), (vi_height, vi_width) = infrared.shape[:2], visible.shape[:2]
         raise SizeMismatchError(
             f"expected two pictures of one size, found {names[0]} with {ir_width}x{ir_height} "
-            f"and {names[1]} with {vi_width}x{vi_height} pixels; align and resize one of them"
+            f"and {names[1]} with {vi_width}x{vi_height} pixels; estimate an alignment with "
+            "`piafusion align` and fuse with it"
         )
 
 
-def check_minimum(image: Image, side: int, name: str = "picture") -> None:
+def check_minimum(image: Shaped, side: int, name: str = "picture") -> None:
     """Raise `ImageError`, naming the picture, unless it has at least `side` x `side` pixels."""
     height, width = image.shape[:2]
     if min(height, width) < side:

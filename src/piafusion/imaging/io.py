@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import cv2
@@ -65,7 +66,11 @@ def read_infrared(path: Path | str, check: Callable[[Image], Image] = as_infrare
 
 
 def read_pair(
-    infrared: Path | str, visible: Path | str, check: Callable[[Image], Image] = as_infrared
+    infrared: Path | str,
+    visible: Path | str,
+    check: Callable[[Image], Image] = as_infrared,
+    *,
+    same_size: bool = True,
 ) -> tuple[Image, Image]:
     """Read the two pictures of a scene and check that they can be fused.
 
@@ -73,6 +78,7 @@ def read_pair(
         infrared: File of the infrared picture.
         visible: File of the visible picture.
         check: Applied to the infrared picture: that of a tone, for other than display values.
+        same_size: Refuse two sizes, which need an alignment.
 
     Returns:
         H x W infrared, and H x W or H x W x 3 RGB visible, each in its file's dtype.
@@ -84,7 +90,8 @@ def read_pair(
     """
     ir = read_infrared(infrared, check)
     vi = read_image(visible, check=as_visible)
-    check_same_size(ir, vi, names=(str(infrared), str(visible)))
+    if same_size:
+        check_same_size(ir, vi, names=(str(infrared), str(visible)))
     return ir, vi
 
 
@@ -128,11 +135,24 @@ def write_image(path: Path | str, image: Image, *, overwrite: bool = False) -> N
     done, encoded = cv2.imencode(path.suffix.lower(), pixels, settings)
     if not done:
         raise OutputError(f"{path}: the {path.suffix} encoder failed; choose another format")
-    write_bytes(path, encoded.tobytes())
+    write_bytes(path, encoded.data)
 
 
-def write_bytes(path: Path, data: bytes) -> None:
+def write_bytes(path: Path, data: bytes | memoryview) -> None:
     """Write a file through a temporary one beside it, so that it appears whole or not at all.
+
+    Raises:
+        OutputError: If it cannot be written; no partial file is left.
+    """
+    with replacement(path) as temporary:
+        temporary.write_bytes(data)
+
+
+@contextmanager
+def replacement(path: Path) -> Iterator[Path]:
+    """Yield a temporary path beside a file; what was written there takes the file's place.
+
+    If the block fails, the temporary file goes and the file stays as it was.
 
     Raises:
         OutputError: If it cannot be written; no partial file is left.
@@ -141,7 +161,7 @@ def write_bytes(path: Path, data: bytes) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            temporary.write_bytes(data)
+            yield temporary
             os.replace(temporary, path)
         finally:
             temporary.unlink(missing_ok=True)

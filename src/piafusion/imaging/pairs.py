@@ -56,29 +56,46 @@ def list_pairs(infrared: Path, visible: Path) -> PairList:
     Raises:
         UsageError: If a folder is missing or empty, or no stem occurs in both.
     """
-    by_stem = {folder: images_by_stem(folder) for folder in (infrared, visible)}
+    matches, problems = match(infrared, visible)
+    return PairList([Pair(stem, *paths) for stem, paths in matches.items()], problems)
+
+
+def match(*folders: Path) -> tuple[dict[str, list[Path]], dict[Path, str]]:
+    """Match the pictures of several folders by stem; a folder may be given twice.
+
+    Returns:
+        For each stem that occurs in all folders, in order, its file in each; and what is wrong
+        with the files of other stems.
+
+    Raises:
+        UsageError: If a folder is missing or empty, or no stem occurs in all of them.
+    """
+    by_stem = {folder: images_by_stem(folder) for folder in folders}
     problems = {}
-    for folder, other in ((infrared, visible), (visible, infrared)):
-        for stem, paths in by_stem[folder].items():
-            if stem not in by_stem[other]:
-                message = f"no counterpart: expected {stem}.* in {other}, found none"
+    for folder, stems in by_stem.items():
+        for stem, paths in stems.items():
+            without = [str(other) for other in by_stem if stem not in by_stem[other]]
+            if without:
+                missing = " and ".join(without)
+                message = f"no counterpart: expected {stem}.* in {missing}, found none"
                 problems.update(dict.fromkeys(paths, f"{message}; add it or remove this one"))
             elif len(paths) > 1:
                 names = ", ".join(path.name for path in paths)
-                message = f"expected one file per stem, found {names}; keep one of them"
+                message = f"expected one file per stem in {folder}, found {names}; keep one of them"
                 problems.update(dict.fromkeys(paths, message))
-    pairs = [
-        Pair(stem, paths[0], by_stem[visible][stem][0])
-        for stem, paths in sorted(by_stem[infrared].items())
-        if stem in by_stem[visible] and len(paths) == 1 and len(by_stem[visible][stem]) == 1
-    ]
-    if not pairs:
+    matches = {
+        stem: [by_stem[folder][stem][0] for folder in folders]
+        for stem in sorted(by_stem[folders[0]])
+        if all(len(stems.get(stem, ())) == 1 for stems in by_stem.values())
+    }
+    if not matches:
+        names = " and ".join(map(str, by_stem))
         examples = ", ".join(next(iter(stems.values()))[0].name for stems in by_stem.values())
         raise UsageError(
-            f"{infrared} and {visible}: expected files that share a stem, found none "
-            f"(for example {examples}); give both files of a pair the same name"
+            f"{names}: expected files that share a stem, found none "
+            f"(for example {examples}); give all files of a scene the same name"
         )
-    return PairList(pairs, problems)
+    return matches, problems
 
 
 def images_by_stem(folder: Path) -> dict[str, list[Path]]:

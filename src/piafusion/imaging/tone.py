@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -98,11 +99,15 @@ class Full(Tone):
         """Return the line over the dtype's range."""
         return ToneCurve(0.0, float(full_scale(infrared.dtype)))
 
+    def range_of(self, dtype: np.dtype[Any]) -> ToneRange:
+        """Return the range of a dtype."""
+        return ToneRange(0.0, float(full_scale(dtype)))
+
     def render(
         self, infrared: Image, curve: ToneCurve, out: Levels | None = None
     ) -> tuple[Levels, ToneRange]:
         """Scale by the dtype's range."""
-        return to_unit(infrared, out), ToneRange(curve.low, curve.high)
+        return to_unit(infrared, out), self.range_of(infrared.dtype)
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from piafusion.errors import ImageError, UsageError
+from piafusion.errors import TooSmallError, UsageError
 from piafusion.metrics import (
     correlation,
     difference,
@@ -92,21 +92,24 @@ def evaluate(
 
     Raises:
         SizeMismatchError: The three heights and widths are not the same.
-        ImageError: A picture has a wrong dtype, shape or value (NaN, float outside [0, 1]), or is
-            too small for a metric (MS-SSIM needs 176 x 176 pixels, VIF 41 x 41).
+        TooSmallError: The pictures are too small for some of the metrics, which it names (MS-SSIM
+            needs 176 x 176 pixels, VIF 41 x 41).
+        ImageError: A picture has a wrong dtype, shape or value (NaN, float outside [0, 1]).
         UsageError: Unknown metric or convention.
     """
     check_names(metrics, convention)
     specs = [SPECS[name] for name in metrics]
     greys = read_greys(infrared, visible, fused, whole_levels=convention == "uint8")
     height, width = greys.fused.shape
-    for spec in specs:
-        if min(height, width) < spec.minimum_size:
-            raise ImageError(
-                f"{spec.name}: expected pictures of at least {spec.minimum_size}x"
-                f"{spec.minimum_size} pixels, found {width}x{height}; "
-                f"leave {spec.name} out or score a larger picture"
-            )
+    too_small = [spec for spec in specs if min(height, width) < spec.minimum_size]
+    if too_small:
+        names = ", ".join(spec.name for spec in too_small)
+        least = max(spec.minimum_size for spec in too_small)
+        raise TooSmallError(
+            f"{names}: expected pictures of at least {least}x{least} pixels, "
+            f"found {width}x{height}; leave {names} out or score a larger picture",
+            [spec.name for spec in too_small],
+        )
     return {spec.name: spec.arithmetic(convention).function(greys) for spec in specs}
 
 

@@ -9,12 +9,17 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from piafusion.metrics._inputs import Grey, Single
+from piafusion.metrics._inputs import Grey, Greys, Single
 
 Sensitivity = Callable[[NDArray[np.float64]], NDArray[np.float64]]
 
 
-def stretch(grey: Grey) -> Single:
+def stretched(greys: Greys) -> list[Single]:
+    """Stretch each of the three pictures by itself."""
+    return [_stretch(plane) for plane in greys.planes]
+
+
+def _stretch(grey: Grey) -> Single:
     """Stretch a picture to 0..255 and round to whole levels, halves up, as Z. Liu's toolbox does.
 
     A constant picture stays as it is; there that code divides 0 by 0.
@@ -22,8 +27,11 @@ def stretch(grey: Grey) -> Single:
     low, high = float(grey.min()), float(grey.max())
     if low == high:
         return grey.astype(np.float32)
-    stretched = (grey.astype(np.float64, copy=False) - low) * (255.0 / (high - low))
-    return np.floor(stretched + 0.5).astype(np.float32)
+    levels = np.arange(256.0) if grey.dtype == np.float32 else grey  # float32 is whole levels
+    nearest = np.floor((levels - low) * (255.0 / (high - low)) + 0.5).astype(np.float32)
+    if grey.dtype == np.float32:
+        return np.asarray(cv2.LUT(grey.astype(np.uint8), nearest), dtype=np.float32)
+    return nearest
 
 
 def filter_by_sensitivity(picture: Single, sensitivity: Sensitivity, pixels: float) -> Single:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-_ROWS = 64  # even, so that every second row is the same in a strip as in the picture
+_ROWS = 96  # even, so that every second row is the same in a strip as in the picture
 
 
 def strips(

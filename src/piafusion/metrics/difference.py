@@ -30,7 +30,7 @@ def mean_squared_error(greys: Greys) -> float:
 
 def mean_squared_error_uint8(greys: Greys) -> float:
     """MSE as in the published sheet: on the [0, 1] scale, `MSE` divided by 255^2."""
-    return mean_squared_error(greys) / 255.0**2
+    return greys.once(mean_squared_error) / 255.0**2
 
 
 def peak_signal_to_noise_ratio(greys: Greys) -> float:
@@ -49,7 +49,7 @@ def peak_signal_to_noise_ratio(greys: Greys) -> float:
         J. Ma, Y. Ma, C. Li, Infrared and visible image fusion methods and applications: a survey,
         Information Fusion 45, 2019, section 5.
     """
-    return _decibels(mean_squared_error(greys))
+    return _decibels(greys.once(mean_squared_error))
 
 
 def peak_signal_to_noise_ratio_uint8(greys: Greys) -> float:
@@ -57,7 +57,7 @@ def peak_signal_to_noise_ratio_uint8(greys: Greys) -> float:
 
     So it is 48.13 dB, 20 log10(255), above `PSNR`.
     """
-    return _decibels(mean_squared_error_uint8(greys))
+    return _decibels(greys.once(mean_squared_error_uint8))
 
 
 def _decibels(error: float) -> float:

@@ -2,35 +2,30 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Sequence
 
 import cv2
 import numpy as np
 
+from piafusion.metrics._coupling import PLACES, Bits, Staircases, flagged
 from piafusion.metrics._inputs import Greys, Single
 from piafusion.metrics._spec import ALL, Arithmetic, MetricSpec
 
 _SIDE = 3
-_BINS = _SIDE * _SIDE
-_AT_ONCE = 700  # windows: what is computed for them stays in the cache
-_TINY = np.float32(1e-30)  # log(0) is never asked for; 0 log(0) is 0
-_PLACES = np.arange(1, _BINS + 1, dtype=np.float32)
+_AT_ONCE = 5000  # windows: fewer, and calls cost more than what they compute; more, and the cache
+_LEAST = np.float32(1e-10)
+"""Added to all values of a window less their minimum: a flat one is uniform, no share is 0."""
 
+_CERTAIN = np.float32(1e-5)
+"""A covariance or an entropy below this is rounding; one grey level in a window gives 4e-4."""
 
-class _Windows(NamedTuple):
-    """Windows of one picture as distributions over their 9 places, column by column.
+_RESOLUTION = np.finfo(np.float32).eps
 
-    Each array has a column per window; rows are places, or there is one row.
-    """
-
-    values: Single
-    shares: Single
-    cumulated: Single
-    entropy: Single
-    spread: Single
-    """Standard deviation of the place."""
-    power: Single
-    """Sum of the squared differences of shares to their mean, 1/9."""
+_ONES = np.ones(PLACES, np.float32)
+_CENTRED = np.arange(PLACES) - (PLACES - 1) / 2
+_RANKS = 2 * np.arange(PLACES - 1) - (PLACES - 2)
+_SUMS = np.stack([_CENTRED, _CENTRED**2, _RANKS @ np.tri(PLACES - 1, PLACES)]).astype(np.float32)
+"""Times shares: mean and mean square place, from the centre; distances of cumulated shares."""
 
 
 def feature_mutual_information_pixel(greys: Greys) -> float:
@@ -77,75 +72,91 @@ def feature_mutual_information_gradient(greys: Greys) -> float:
     return _feature_mutual_information([np.gradient(grey, axis=1) for grey in greys.singles])
 
 
-def _feature_mutual_information(features: tuple[Single, ...] | list[Single]) -> float:
+def _feature_mutual_information(features: Sequence[Single]) -> float:
     height, width = (side - _SIDE + 1 for side in features[0].shape)
-    rows = max(1, _AT_ONCE // width)
+    rows = min(max(1, _AT_ONCE // width), height)
+    room: tuple[list[_Windows], Staircases] | None = None
     total = 0.0
     for top in range(0, height, rows):
-        bottom = min(top + rows, height)
-        *sources, fused = (_windows(plane[top : bottom + _SIDE - 1]) for plane in features)
-        total += sum(float(_shared(source, fused).sum(dtype=np.float64)) for source in sources)
+        strip = [plane[top : top + rows + _SIDE - 1] for plane in features]
+        count = (len(strip[0]) - _SIDE + 1) * width
+        if room is None or room[1].count != count:
+            room = [_Windows(count) for _ in features], Staircases(count)
+        (*sources, fused), staircases = room
+        for windows, plane in zip(room[0], strip, strict=True):
+            windows.read(plane)
+        # The lower Frechet bound is the upper one with the places of one window in reverse.
+        as_it_is = flagged(fused.cumulated[::-1])
+        in_reverse = flagged(np.abs(1 - fused.cumulated))
+        for source in sources:
+            shared = _shared(source, fused, as_it_is, in_reverse, staircases)
+            total += float(shared.sum(dtype=np.float64))
     return float(total / (2.0 * height * width))
 
 
-def _windows(plane: Single) -> _Windows:
-    height, width = (side - _SIDE + 1 for side in plane.shape)
-    shifts = [(row, column) for column in range(_SIDE) for row in range(_SIDE)]
-    values = np.stack([plane[r : r + height, c : c + width].ravel() for r, c in shifts])
-    shares = values - values.min(axis=0)
-    shares += shares.max(axis=0) == 0  # a flat window is uniform
-    shares /= shares.sum(axis=0)
-    mean = np.einsum("k,kn->n", _PLACES, shares)
-    spread = np.sqrt(np.maximum(np.einsum("k,kn->n", _PLACES**2, shares) - mean * mean, 0.0))
-    power = np.einsum("kn,kn->n", shares, shares) - np.float32(1 / _BINS)
-    entropy = -np.einsum("kn,kn->n", shares, cv2.log(shares + _TINY))
-    return _Windows(values, shares, _cumulate(shares), entropy, spread, power)
+class _Windows:
+    """Windows of one picture as distributions over their 9 places, column by column.
+
+    Arrays have a column per window; rows are places, or there is one row.
+    """
+
+    def __init__(self, count: int) -> None:
+        self.values, self.shares, self._logs = np.empty((3, PLACES, count), np.float32)
+        self.cumulated = np.empty((PLACES - 1, count), np.float32)
+
+    def read(self, plane: Single) -> None:
+        """Take the windows of a picture."""
+        height, width = (side - _SIDE + 1 for side in plane.shape)
+        for place, values in enumerate(self.values.reshape(PLACES, height, width)):
+            column, row = divmod(place, _SIDE)
+            values[:] = plane[row : row + height, column : column + width]
+        np.subtract(self.values, self.values.min(axis=0), out=self.shares)
+        self.shares += _LEAST
+        self.shares /= _ONES @ self.shares
+        self.cumulated[0] = self.shares[0]
+        for place in range(1, PLACES - 1):
+            np.add(self.cumulated[place - 1], self.shares[place], out=self.cumulated[place])
+        self.mean, square, self.distances = _SUMS @ self.shares
+        self.spread = np.sqrt(np.maximum(square - self.mean * self.mean, 0))
+        self.power = np.einsum("kn,kn->n", self.shares, self.shares) - np.float32(1 / PLACES)
+        cv2.log(self.shares, self._logs)
+        self.entropy = -np.einsum("kn,kn->n", self.shares, self._logs)
 
 
-def _cumulate(shares: Single) -> Single:
-    """Sums from the first place to each; quicker than cumsum along the outer axis."""
-    cumulated = shares.copy()
-    for place in range(1, _BINS):
-        cumulated[place] += cumulated[place - 1]
-    return cumulated
-
-
-def _shared(source: _Windows, fused: _Windows) -> Single:
+def _shared(
+    source: _Windows, fused: _Windows, as_it_is: Bits, in_reverse: Bits, staircases: Staircases
+) -> Single:
     """Information that each pair of windows shares, over the mean of their entropies."""
-    product = np.einsum("kn,kn->n", source.shares, fused.shares) - np.float32(1 / _BINS)
+    product = np.einsum("kn,kn->n", source.shares, fused.shares) - np.float32(1 / PLACES)
+    opposed = product.view(np.int32) >> 31  # all bits, or none
+    falling = (as_it_is ^ in_reverse) & opposed
+    falling ^= as_it_is
+    distances = staircases.climb(source.cumulated, falling) - source.distances - fused.distances
+
+    # By Hoeffding the covariance at the bound is the sum of min(P, Q) - P Q over all cumulated
+    # shares P and Q; min(P, Q) is (P + Q - |P - Q|) / 2.
+    covariance = np.float32((PLACES - 1) ** 2 / 4) - np.float32(0.5) * distances
+    covariance -= source.mean * fused.mean * np.sign(product)
     power = source.power * fused.power
-    flat = (source.power <= 1e-6) | (fused.power <= 1e-6)  # else one share is 0: 1/72 at least
-    correlation = np.where(flat, 0, product / np.sqrt(np.where(flat, 1, power)))
-    # The lower Frechet bound is the upper one with the places of one window in reverse.
-    opposed = correlation < 0
-    shares, cumulated = source.shares, source.cumulated
-    if opposed.any():
-        shares = np.where(opposed, shares[::-1], shares)
-        cumulated = _cumulate(shares)
+    flat = np.minimum(source.power, fused.power) <= np.float32(1e-6)  # else 1/72 at least
+    power += flat
+    wanted = np.abs(product) / np.sqrt(power) * source.spread * fused.spread
+    certain = flat | (covariance <= _CERTAIN) | (wanted <= _CERTAIN)
+    covariance[certain], wanted[certain] = 1, 0
 
-    bound = np.minimum(fused.cumulated[:, None], cumulated)
-    covariance = bound.sum(axis=(0, 1)) - fused.cumulated.sum(axis=0) * cumulated.sum(axis=0)
-    spreads = source.spread * fused.spread
-    certain = (spreads <= 0) | (covariance <= 0)
-    mixed = np.abs(correlation) * spreads / np.where(certain, 1, covariance)
-    mixed = np.where(certain, 0, mixed).astype(np.float32)
-
-    down = np.empty_like(bound)
-    down[0] = bound[0]
-    np.subtract(bound[1:], bound[:-1], out=down[1:])
-    bound[:, 0] = down[:, 0]
-    np.subtract(down[:, 1:], down[:, :-1], out=bound[:, 1:])
-    bound *= mixed
-    bound += np.multiply((fused.shares * (1 - mixed))[:, None], shares, out=down)
-    joint, scratch = (cells.reshape(_BINS * _BINS, -1) for cells in (bound, down))
-    np.multiply(joint, joint, out=scratch)  # its logarithm is twice that of the magnitude
-    scratch += _TINY
-    joint_entropy = np.einsum("kn,kn->n", joint, cv2.log(scratch, scratch)) * np.float32(-0.5)
-
+    # joint = mixed * bound + (1 - mixed) * independent, and mixed = wanted / covariance
+    rest = covariance - wanted
+    least = _RESOLUTION * covariance
+    rest = np.where(np.abs(rest) < least, least, rest)
+    independent = rest / covariance
     entropies = source.entropy + fused.entropy
-    shared = 2 * (entropies - joint_entropy) / np.where(entropies > 0, entropies, 1)
+    joint_entropy = independent * (entropies - staircases.information(wanted / rest))
+    joint_entropy -= np.log(np.abs(independent))
+
+    known = entropies > _CERTAIN
+    shared = 2 * (entropies - joint_entropy) / np.where(known, entropies, 1) * known
     equal = (source.values == fused.values).all(axis=0)
-    return np.where(equal, 1, np.where(entropies > 0, shared, 0)).astype(np.float32)
+    return np.where(equal, np.float32(1), shared)
 
 
 SPECS = (

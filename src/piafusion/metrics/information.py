@@ -49,8 +49,7 @@ def mutual_information(greys: Greys) -> float:
         G. Qu, D. Zhang, P. Yan, Information measure for performance of image fusion,
         Electronics Letters 38(7), 2002.
     """
-    *sources, fused = greys.levels
-    shared = (_shared_bits(_joint_histogram(source, fused)) for source in sources)
+    shared = map(_shared_bits, greys.once(_joint_histograms))
     return sum(max(bits, 0.0) for bits in shared)  # rounding may end at -1e-15
 
 
@@ -61,10 +60,9 @@ def mutual_information_uint8(greys: Greys) -> float:
     entropies of single pictures keep all 256 levels. So the value exceeds that of `MI` where both
     levels occur, also for constant sources, and may reach one bit more per source.
     """
-    *sources, fused = greys.levels
     total = 0.0
-    for source in sources:
-        joint = _joint_histogram(source, fused)
+    for counts in greys.once(_joint_histograms):
+        joint = counts.copy()
         alone = _bits(joint.sum(axis=1)) + _bits(joint.sum(axis=0))
         joint[_LEVELS - 2] += joint[_LEVELS - 1]
         joint[:, _LEVELS - 2] += joint[:, _LEVELS - 1]
@@ -87,10 +85,8 @@ def normalized_mutual_information(greys: Greys) -> float:
         M. Hossny, S. Nahavandi, D. Creighton, Comments on "Information measure for performance of
         image fusion", Electronics Letters 44(18), 2008.
     """
-    *sources, fused = greys.levels
     total = 0.0
-    for source in sources:
-        joint = _joint_histogram(source, fused)
+    for joint in greys.once(_joint_histograms):
         alone = _bits(joint.sum(axis=1)) + _bits(joint.sum(axis=0))
         if alone > 0:
             total += 2.0 * max(_shared_bits(joint), 0.0) / alone
@@ -99,6 +95,12 @@ def normalized_mutual_information(greys: Greys) -> float:
 
 def _histogram(levels: NDArray[np.uint8]) -> NDArray[np.float64]:
     return np.bincount(levels.ravel(), minlength=_LEVELS).astype(np.float64)
+
+
+def _joint_histograms(greys: Greys) -> list[NDArray[np.float64]]:
+    """Those of infrared with fused, and of visible with fused."""
+    *sources, fused = greys.levels
+    return [_joint_histogram(source, fused) for source in sources]
 
 
 def _joint_histogram(source: NDArray[np.uint8], fused: NDArray[np.uint8]) -> NDArray[np.float64]:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
+from piafusion.metrics._edges import Edges, orientation, ratio, sobel, strength
 from piafusion.metrics._inputs import Greys, Single
 from piafusion.metrics._spec import ALL, Arithmetic, MetricSpec
 from piafusion.metrics._strips import strips
@@ -16,13 +14,6 @@ from piafusion.metrics._strips import strips
 _GAMMA_G, _KAPPA_G, _SIGMA_G = 0.9999, 19.0, 0.5
 _GAMMA_A, _KAPPA_A, _SIGMA_A = 0.9995, 22.0, 0.5
 _LEAST_EDGE, _LEAST_WEIGHT = 2.0, 0.001
-
-_TINY = 1e-30  # in the place of a divisor of 0
-
-
-class _Edges(NamedTuple):
-    strength: Single
-    orientation: Single
 
 
 def fusion_artefacts(greys: Greys) -> float:
@@ -100,39 +91,50 @@ def _artefacts_and_loss(greys: Greys, *, by_strength: bool) -> tuple[float, floa
         missing = np.zeros_like(fused.strength)
         for source in sources:
             weight = _weights(source.strength, by_strength=by_strength)
-            missing += (1.0 - _preservation(source, fused)) * weight
+            missing += np.multiply(_loss(source, fused), weight)
             total += float(weight.sum(dtype=np.float64))
         made_up = fused.strength > np.maximum(sources[0].strength, sources[1].strength)
-        artefacts += float((missing * made_up).sum(dtype=np.float64))
-        lost += float((missing * ~made_up).sum(dtype=np.float64))
+        of_all, of_artefacts = (
+            float(values.sum(dtype=np.float64)) for values in (missing, missing[made_up])
+        )
+        artefacts += of_artefacts
+        lost += of_all - of_artefacts
     if all(source.min() == source.max() for source in greys.sources):
         lost = 0.0
     return artefacts / total, lost / total
 
 
-def _edges(grey: Single) -> _Edges:
+def _edges(grey: Single) -> Edges:
     """Sobel gradient where its 3 x 3 window fits, divided by 8."""
-    right = np.asarray(cv2.Sobel(grey, cv2.CV_32F, 1, 0, scale=1 / 8))[1:-1, 1:-1]
-    down = np.asarray(cv2.Sobel(grey, cv2.CV_32F, 0, 1, scale=1 / 8))[1:-1, 1:-1]
-    slope = right / (down + (down == 0) * np.float32(_TINY))
-    return _Edges(np.sqrt(right * right + down * down), np.arctan(slope))
+    right, down = sobel(grey, scale=1 / 8)
+    return Edges(strength(right, down), orientation(down, right))
 
 
-def _preservation(source: _Edges, fused: _Edges) -> NDArray[np.float32]:
-    stronger = np.maximum(source.strength, fused.strength)
-    ratio = np.minimum(source.strength, fused.strength) / np.maximum(stronger, np.float32(_TINY))
+def _loss(source: Edges, fused: Edges) -> Single:
+    """Share of each pixel's edge of a source that the fused picture does not preserve."""
     turned = np.abs(source.orientation - fused.orientation)  # 0 to pi; pi is no turn at all
-    agreement = np.abs(turned - np.float32(np.pi / 2)) * np.float32(2 / np.pi)
-    strength = 1.0 + np.exp(_KAPPA_G * (_SIGMA_G - ratio))
-    orientation = 1.0 + np.exp(_KAPPA_A * (_SIGMA_A - agreement))
-    return np.asarray(np.sqrt(_GAMMA_G * _GAMMA_A / (strength * orientation)))
+    turned -= np.float32(np.pi / 2)
+    np.abs(turned, out=turned)
+    turned *= np.float32(-_KAPPA_A * 2 / np.pi)
+    turned += np.float32(_KAPPA_A * _SIGMA_A)
+    amount = ratio(source.strength, fused.strength)
+    amount *= np.float32(-_KAPPA_G)
+    amount += np.float32(_KAPPA_G * _SIGMA_G)
+    for exponent in (amount, turned):
+        cv2.exp(exponent, exponent)
+        exponent += 1
+    amount *= turned
+    np.divide(np.float32(_GAMMA_G * _GAMMA_A), amount, out=amount)
+    return np.subtract(1, np.sqrt(amount, out=amount), out=amount)
 
 
-def _weights(strength: Single, *, by_strength: bool) -> NDArray[np.float32]:
+def _weights(strength: Single, *, by_strength: bool) -> Single:
     if not by_strength:
         return np.full_like(strength, _LEAST_WEIGHT)
-    powered = strength * np.sqrt(strength)  # the exponent 1.5
-    return np.where(strength >= _LEAST_EDGE, powered, np.float32(_LEAST_WEIGHT))
+    powered = np.sqrt(strength)
+    powered *= strength  # the exponent 1.5
+    powered[strength < _LEAST_EDGE] = _LEAST_WEIGHT
+    return powered
 
 
 SPECS = (

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from piafusion.metrics._edges import Edges, orientation, ratio, sobel, strength
 from piafusion.metrics._inputs import Double, Greys, Single
 from piafusion.metrics._spec import ALL, Arithmetic, MetricSpec
 from piafusion.metrics._strips import strips
@@ -25,16 +25,6 @@ Float pictures are whole levels up to rounding; without the limit the sign of a 
 would decide between the orientations +90 and -90 degrees. The luminance of 16-bit colour comes
 in finer steps; there the limit is 0.3 degrees on an edge of a level.
 """
-
-_NO_EDGE = 1e-30  # keeps 0/0 out; such pixels have weight 0
-
-
-@dataclass(frozen=True)
-class _Edges:
-    """Gradient of a picture: strength, and orientation in radians, in (-pi/2, pi/2]."""
-
-    strength: NDArray[np.floating[Any]]
-    orientation: NDArray[np.floating[Any]]
 
 
 def edge_preservation(greys: Greys) -> float:
@@ -67,10 +57,8 @@ def edge_preservation(greys: Greys) -> float:
     for strip in strips(greys.singles, window=3, margin=1):
         *sources, fused = map(_edges, strip)
         for source in sources:
-            weaker = np.minimum(source.strength, fused.strength)
-            stronger = np.maximum(source.strength, fused.strength)
-            ratio = weaker / np.maximum(stronger, np.float32(_NO_EDGE))
-            preserved += _sum(_quality(ratio, source, fused) * source.strength)
+            quality = _quality(ratio(source.strength, fused.strength), source, fused)
+            preserved += _sum(np.multiply(quality, source.strength, out=quality))
             total += _sum(source.strength)
     return preserved / total
 
@@ -88,11 +76,9 @@ def edge_preservation_uint8(greys: Greys) -> float:
     for strip in strips(greys.doubles, window=3, margin=1):
         *sources, fused = (_edges_as_conv2(plane / 255.0) for plane in strip)
         for source in sources:
-            weaker = np.minimum(source.strength, fused.strength)
-            stronger = np.maximum(source.strength, fused.strength)
-            ratio = weaker / np.maximum(stronger, _NO_EDGE)
-            ratio = np.where(source.strength == fused.strength, fused.strength, ratio)
-            preserved += _sum(_quality(ratio, source, fused) * source.strength)
+            kept = ratio(source.strength, fused.strength)
+            kept = np.where(source.strength == fused.strength, fused.strength, kept)
+            preserved += _sum(_quality(kept, source, fused) * source.strength)
             total += _sum(source.strength)
     return preserved / total
 
@@ -102,18 +88,15 @@ def _without_edges(greys: Greys) -> bool:
     return all(source.min() == source.max() for source in greys.sources)
 
 
-def _edges(grey: Single) -> _Edges:
+def _edges(grey: Single) -> Edges:
     """Sobel gradient where its 3 x 3 window fits, on the 0..255 scale."""
-    right = np.asarray(cv2.Sobel(grey, cv2.CV_32F, 1, 0))[1:-1, 1:-1]
-    down = np.asarray(cv2.Sobel(grey, cv2.CV_32F, 0, 1))[1:-1, 1:-1]
-    vertical = np.abs(right) < _VERTICAL
-    with np.errstate(divide="ignore", invalid="ignore"):
-        slope: Single = np.divide(down, -right)
-    orientation = np.where(vertical, np.float32(np.pi / 2), np.arctan(slope, out=slope))
-    return _Edges(np.sqrt(right * right + down * down), orientation)
+    right, down = sobel(grey)
+    angle = orientation(-right, down)
+    angle[np.abs(right) < _VERTICAL] = np.pi / 2
+    return Edges(strength(right, down), angle)
 
 
-def _edges_as_conv2(grey: Double) -> _Edges:
+def _edges_as_conv2(grey: Double) -> Edges:
     """The same on the [0, 1] scale, in float64, in the order of MATLAB's conv2."""
     height, width = grey.shape
 
@@ -125,17 +108,23 @@ def _edges_as_conv2(grey: Double) -> _Edges:
     up = first[0] - first[2] + 2.0 * second[0] - 2.0 * second[2] + third[0] - third[2]
     vertical = across == 0
     orientation = np.where(vertical, np.pi / 2, np.arctan(up / (across + vertical)))
-    return _Edges(np.sqrt(across * across + up * up), orientation)
+    return Edges(np.sqrt(across * across + up * up), orientation)
 
 
 def _quality(
-    ratio: NDArray[np.floating[Any]], source: _Edges, fused: _Edges
+    kept: NDArray[np.floating[Any]], source: Edges, fused: Edges
 ) -> NDArray[np.floating[Any]]:
     """Quality in [0, 1] with which each pixel's edge of a source appears in the fused picture."""
     turned = np.abs(source.orientation - fused.orientation)
-    strength = 1.0 + cv2.exp(_KAPPA_G * ratio - _KAPPA_G * _SIGMA_G)
-    orientation = 1.0 + cv2.exp(_KAPPA_A * (1.0 - _SIGMA_A) - (_KAPPA_A * 2.0 / math.pi) * turned)
-    return np.asarray(_GAMMA_G * _GAMMA_A / (strength * orientation))
+    turned *= -_KAPPA_A * 2.0 / math.pi
+    turned += _KAPPA_A * (1.0 - _SIGMA_A)
+    amount = kept * _KAPPA_G
+    amount -= _KAPPA_G * _SIGMA_G
+    for exponent in (amount, turned):
+        cv2.exp(exponent, exponent)
+        exponent += 1.0
+    amount *= turned
+    return np.asarray(np.divide(_GAMMA_G * _GAMMA_A, amount, out=amount))
 
 
 def _sum(values: NDArray[np.floating[Any]]) -> float:

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from piafusion.metrics._inputs import Greys, Single
-from piafusion.metrics._sensitivity import filter_by_sensitivity, stretch
+from piafusion.metrics._sensitivity import filter_by_sensitivity, stretched
 from piafusion.metrics._spec import ALL, Arithmetic, MetricSpec
 
 _F0, _F1, _A = 15.3870, 1.3456, 0.7622  # sensitivity: difference of two Gaussians
@@ -37,7 +37,7 @@ def contrast_based_quality(greys: Greys) -> float:
         Y. Chen, R. S. Blum, A new automated quality assessment algorithm for image fusion, Image
         and Vision Computing 27(10), 2009.
     """
-    infrared, visible, fused = (_masked_contrast(stretch(plane)) for plane in greys.planes)
+    infrared, visible, fused = map(_masked_contrast, greys.once(stretched))
     of_infrared, of_visible = _preserved(infrared, fused), _preserved(visible, fused)
     power, other = infrared * infrared, visible * visible
     both = power + other

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from piafusion.metrics._inputs import Greys, Single
-from piafusion.metrics._sensitivity import filter_by_sensitivity, stretch
+from piafusion.metrics._sensitivity import filter_by_sensitivity, stretched
 from piafusion.metrics._spec import ALL, Arithmetic, MetricSpec
 
 _REGION = 16  # pixels along the side of a region
@@ -38,7 +38,7 @@ def region_based_error(greys: Greys) -> float:
         H. Chen, P. K. Varshney, A human perception inspired quality metric for image fusion based
         on regional information, Information Fusion 8(2), 2007.
     """
-    *sources, fused = (stretch(plane) for plane in greys.planes)
+    *sources, fused = greys.once(stretched)
     saliency = np.stack([_saliency(source) for source in sources])
     error = np.stack([_error(source - fused) for source in sources])
     if not saliency.any():

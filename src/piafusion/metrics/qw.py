@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from piafusion.metrics._inputs import Greys
+from piafusion.metrics._similarity import TAPS, finest
 from piafusion.metrics._spec import ALL, Arithmetic, MetricSpec
-from piafusion.metrics._windows import ROUNDING, moments_in_strips
-from piafusion.metrics.ssim import TAPS, similarity
 
 
 def weighted_fusion_quality(greys: Greys) -> float:
@@ -31,17 +28,7 @@ def weighted_fusion_quality(greys: Greys) -> float:
         G. Piella, H. Heijmans, A new quality metric for image fusion, IEEE International
         Conference on Image Processing, 2003.
     """
-    quality = total = 0.0
-    for local in moments_in_strips(greys.planes, TAPS):
-        infrared, visible, _ = local.variances
-        both_flat = infrared + visible < ROUNDING
-        infrared, visible = infrared + 0.5 * both_flat, visible + 0.5 * both_flat
-        share = infrared / (infrared + visible)
-        of_infrared, of_visible = similarity(local, 0), similarity(local, 1)
-        weight = np.maximum(infrared, visible)
-        quality += float(np.sum(weight * (of_visible + share * (of_infrared - of_visible))))
-        total += float(np.sum(weight))
-    return quality / total
+    return greys.once(finest).weighted
 
 
 SPECS = (

@@ -6,10 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from piafusion.metrics._inputs import Greys
+from piafusion.metrics._similarity import blend, similarity
 from piafusion.metrics._spec import ALL, Arithmetic, MetricSpec
 from piafusion.metrics._strips import strips
 from piafusion.metrics._windows import ROUNDING, Moments, gaussian, moments, smooth
-from piafusion.metrics.ssim import similarity
 
 _TAPS = gaussian(7, 1.5)
 _AGREE = 0.75  # sources that are more similar than this are redundant
@@ -47,12 +47,13 @@ def similarity_based_quality(greys: Greys) -> float:
 
 def _quality(with_fused: Moments, of_sources: Moments) -> NDArray[np.float64]:
     """Quality in each window, from the moments with the fused picture and of the sources."""
-    agreement = similarity(of_sources, 0, _C, _C)
-    of_infrared, of_visible = (similarity(with_fused, source, _C, _C) for source in (0, 1))
+    agreement, _ = similarity(of_sources, 0, _C, _C)
+    of_infrared, of_visible = (similarity(with_fused, source, _C, _C)[0] for source in (0, 1))
     variance, other = with_fused.variances[0] + _C, with_fused.variances[1] + _C
-    share = variance / (variance + other)
-    shared = of_visible + share * (of_infrared - of_visible)
-    return np.where(agreement >= _AGREE, shared, np.maximum(of_infrared, of_visible))
+    shared = blend((of_infrared, of_visible), variance, other)
+    better = np.maximum(of_infrared, of_visible)
+    np.copyto(better, shared, where=agreement >= _AGREE)
+    return better
 
 
 def _of_sources(local: Moments, mean_product: NDArray[np.float64]) -> Moments:

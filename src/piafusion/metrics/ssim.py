@@ -2,26 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from piafusion.metrics._inputs import Grey, Greys
+from piafusion.metrics._similarity import TAPS, finest, means
 from piafusion.metrics._spec import ALL, Arithmetic, MetricSpec
-from piafusion.metrics._windows import Moments, gaussian, moments_in_strips
-
-TAPS = gaussian(11, 1.5)
-"""Window of SSIM along one axis."""
-
-C1, C2 = (0.01 * 255.0) ** 2, (0.03 * 255.0) ** 2
-"""Constants that keep the ratios of luminance and of contrast from 0/0."""
 
 WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
 """Exponents of MS-SSIM's scales, finest first."""
-
-Pair = NDArray[np.float64]
 
 
 def structural_similarity(greys: Greys) -> float:
@@ -41,7 +31,7 @@ def structural_similarity(greys: Greys) -> float:
         Z. Wang, A. C. Bovik, H. R. Sheikh, E. P. Simoncelli, Image quality assessment: from error
         visibility to structural similarity, IEEE Transactions on Image Processing 13(4), 2004.
     """
-    return float(np.mean(greys.once(_finest)[0]))
+    return float(np.mean(greys.once(finest).similarity))
 
 
 def multiscale_structural_similarity(greys: Greys) -> float:
@@ -66,40 +56,13 @@ def multiscale_structural_similarity(greys: Greys) -> float:
         assessment, Asilomar Conference on Signals, Systems and Computers, 2003.
     """
     planes: list[Grey] = list(greys.planes)
-    product = np.maximum(greys.once(_finest)[1], 0.0) ** WEIGHTS[0]
+    product = np.maximum(greys.once(finest).structure, 0.0) ** WEIGHTS[0]
     for scale, weight in enumerate(WEIGHTS[1:], start=2):
         planes = [_halve(plane) for plane in planes]
-        of_all, of_structure = _means(planes)
+        local = means(planes)
         coarsest = scale == len(WEIGHTS)
-        product *= np.maximum(of_all if coarsest else of_structure, 0.0) ** weight
+        product *= np.maximum(local.similarity if coarsest else local.structure, 0.0) ** weight
     return float(product.mean())
-
-
-def similarity(local: Moments, source: int, c1: float = C1, c2: float = C2) -> NDArray[np.float64]:
-    """SSIM of the fused picture and a source (0 infrared, 1 visible) in each window."""
-    mean, fused_mean = local.means[source], local.means[2]
-    luminance = (2.0 * mean * fused_mean + c1) / (mean * mean + fused_mean * fused_mean + c1)
-    return np.asarray(luminance * contrast_and_structure(local, source, c2))
-
-
-def contrast_and_structure(local: Moments, source: int, c2: float = C2) -> NDArray[np.float64]:
-    """SSIM without its comparison of luminance."""
-    spread = local.variances[source] + local.variances[2] + c2
-    return np.asarray((2.0 * local.covariances[source] + c2) / spread)
-
-
-def _finest(greys: Greys) -> tuple[Pair, Pair]:
-    return _means(greys.planes)
-
-
-def _means(planes: Sequence[Grey]) -> tuple[Pair, Pair]:
-    """Mean similarity of the fused picture to either source, and that without luminance."""
-    of_all, of_structure, count = np.zeros(2), np.zeros(2), 0
-    for local in moments_in_strips(planes, TAPS):
-        of_all += [similarity(local, source).sum() for source in (0, 1)]
-        of_structure += [contrast_and_structure(local, source).sum() for source in (0, 1)]
-        count += local.means[0].size
-    return of_all / count, of_structure / count
 
 
 def _halve(plane: Grey) -> NDArray[np.float64]:

@@ -130,6 +130,18 @@ class FusionSettings(TrainingSettings):
     tone_share: float = Field(
         default=0.0, ge=0, le=1, description="share of the crops shown in another exposure"
     )
+    move_share: float = Field(
+        default=0.0, ge=0, le=1, description="share of the crops shown a little out of line"
+    )
+    branches: bool = Field(
+        default=False, description="train the residual layers of our networks as sums of several"
+    )
+
+    @model_validator(mode="after")
+    def _network_has_residual_layers(self) -> Self:
+        if self.branches and self.model == "paper":
+            raise ValueError("branches: the paper's network has no residual layers to spread")
+        return self
 
     @model_validator(mode="after")
     def _crops_hold_the_terms(self) -> Self:

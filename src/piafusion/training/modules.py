@@ -22,7 +22,15 @@ from piafusion.imaging.colour import luminance, replace_luminance
 from piafusion.imaging.sheet import contact_sheet
 from piafusion.metrics import evaluate
 from piafusion.models import IlluminationNet, MixingFusionSizes, build
-from piafusion.training.augment import INFRARED, VISIBLE, change_tone, draw_curves
+from piafusion.training.augment import (
+    FURTHEST,
+    INFRARED,
+    VISIBLE,
+    change_tone,
+    draw_curves,
+    draw_moves,
+    inner,
+)
 from piafusion.training.config import FusionSettings, IlluminationSettings, TrainingSettings
 from piafusion.training.data import Batch, CropSampler, TrainingPairs
 from piafusion.training.losses import FusionLoss, illumination_cross_entropy
@@ -42,13 +50,14 @@ class _Training(lightning.LightningModule):
         network: nn.Module,
         pairs: TrainingPairs,
         held: TrainingPairs | None,
+        margin: int = 0,
     ) -> None:
         super().__init__()
         self.settings = settings
         self.network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._sampler = CropSampler(
             pairs,
-            size=settings.crop,
+            size=settings.crop + 2 * margin,
             batch=settings.batch,
             seed=settings.seed,
             sampling=settings.sampling,
@@ -172,8 +181,10 @@ class FusionTraining(_Training):
             illumination: A trained network for the day probability; None takes the labels.
         """
         sizes = MixingFusionSizes(**settings.sizes.model_dump()) if settings.sizes else None
-        super().__init__(settings, build(settings.model, sizes), pairs, held)
-        self._tone_share = settings.tone_share
+        self._margin = FURTHEST if settings.move_share else 0
+        network = build(settings.model, sizes)
+        super().__init__(settings, network, pairs, held, self._margin)
+        self._tone_share, self._move_share = settings.tone_share, settings.move_share
         self._loss = FusionLoss(**settings.loss.model_dump())
         # In a list, so that it is neither a submodule nor part of the checkpoints.
         self._illumination = [illumination.eval()] if illumination else []
@@ -186,9 +197,11 @@ class FusionTraining(_Training):
             draw_curves(tones, self._tone_share, self.settings.batch, generator)[:, share]
             for tones in (INFRARED, VISIBLE)
         ]
+        moves = draw_moves(self._margin, self._move_share, self.settings.batch, generator)[share]
         infrared = change_tone(batch.infrared, curves[0])
-        visible = change_tone(batch.luminance, curves[1])
-        fused = self.network(infrared, visible)
+        visible = inner(change_tone(batch.luminance, curves[1]), self._margin)
+        fused = self.network(inner(infrared, self._margin, moves), visible)
+        infrared = inner(infrared, self._margin)  # what the answer is compared with is in line
         return self._loss(fused.float(), infrared, visible, self._day_probability(batch))
 
     def _day_probability(self, batch: Batch) -> Tensor:

@@ -9,7 +9,7 @@ import sys
 import time
 import warnings
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import lightning
 import torch
@@ -21,7 +21,8 @@ from torch import nn
 from piafusion.datasets.folders import dataset_name
 from piafusion.errors import TrainingError, UsageError
 from piafusion.imaging.io import write_bytes
-from piafusion.models import IlluminationNet, dump, load
+from piafusion.models import IlluminationNet, MixingFusionNet, dump, load
+from piafusion.models.branches import merge, spread
 from piafusion.training.config import (
     FusionSettings,
     IlluminationSettings,
@@ -99,6 +100,8 @@ def _train(settings: TrainingSettings, run: Path) -> Path:
     lightning.seed_everything(settings.seed, verbose=False)
     module = _module(settings, pairs, everything.select(held) if held else None)
     before = _start_from(settings, module.network)
+    if isinstance(settings, FusionSettings) and settings.branches:
+        spread(cast(MixingFusionNet, module.network))
     if is_main_process():
         run.mkdir(parents=True, exist_ok=True)
         (run / SETTINGS).write_text(settings.model_dump_json(indent=2) + "\n")
@@ -121,7 +124,7 @@ def _train(settings: TrainingSettings, run: Path) -> Path:
         if before is not None:
             record["start_sha256"] = before
         (run / RECORD).write_text(json.dumps(record, indent=2) + "\n")
-        write_bytes(run / WEIGHTS, dump(settings.model, module.network))
+        write_bytes(run / WEIGHTS, dump(settings.model, merge(module.network)))
     return run / WEIGHTS
 
 

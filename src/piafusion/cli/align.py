@@ -1,0 +1,181 @@
+"""`piafusion align`: the transform of a rig, estimated once and saved; and a check of pairs."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from piafusion.cli.options import JsonOption, OverwriteOption, track
+from piafusion.cli.table import print_table
+from piafusion.errors import PiafusionError, SizeMismatchError, UsageError
+
+if TYPE_CHECKING:
+    from piafusion.imaging.align import Alignment
+    from piafusion.imaging.align.check import Residual
+    from piafusion.imaging.arrays import Image
+    from piafusion.imaging.pairs import Pair
+
+AlignmentOption = Annotated[
+    Path | None, typer.Option(help="File of `piafusion align`: the two cameras differ by it.")
+]
+AlignOption = Annotated[
+    str | None,
+    typer.Option(help="auto: estimate the alignment first; of folders one for all pairs."),
+]
+MOST_PAIRS = 20
+
+
+def align(
+    infrared: Annotated[Path, typer.Argument(metavar="IR", help="Infrared image or folder.")],
+    visible: Annotated[Path, typer.Argument(metavar="VI", help="Visible image or folder.")],
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="JSON file for the alignment.")
+    ] = None,
+    kind: Annotated[str, typer.Option(help="similarity, affine or homography.")] = "homography",
+    pairs: Annotated[
+        int, typer.Option(min=1, help="Of folders, estimate from so many, evenly spread.")
+    ] = MOST_PAIRS,
+    check: Annotated[
+        bool, typer.Option("--check", help="Estimate nothing; list pairs that are not aligned.")
+    ] = False,
+    alignment: Annotated[
+        Path | None, typer.Option(help="With --check: align by this file before looking.")
+    ] = None,
+    limit: Annotated[
+        float | None, typer.Option(min=0, help="With --check: pixels of shift allowed; 4.")
+    ] = None,
+    overwrite: OverwriteOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Estimate the transform between the two cameras of a rig from one or many pairs."""
+    if check is (output is not None):
+        raise UsageError("expected either --output FILE or --check; give one of the two")
+    if not check and (alignment is not None or limit is not None):
+        raise UsageError("--alignment and --limit: are for --check; piafusion fuse applies a file")
+    if output is None:
+        _check(infrared, visible, alignment, limit, as_json=as_json)
+        return
+    if output.exists() and not overwrite:
+        raise UsageError(f"{output}: exists already; add --overwrite or choose another name")
+    found = estimate(infrared, visible, kind=kind, most=pairs)
+    found.save(output, overwrite=overwrite)
+    if as_json:
+        print(json.dumps({"output": str(output), **found.to_json()}, indent=2))
+        return
+    quality = found.quality
+    print(
+        f"{found.kind} from {quality.pairs} {'pair' if quality.pairs == 1 else 'pairs'}: score "
+        f"{quality.score:.2f}, residual {quality.residual:.1f} px, halves disagree by "
+        f"{quality.disagreement:.1f} px: {output}"
+    )
+
+
+def estimate(
+    infrared: Path, visible: Path, *, kind: str = "homography", most: int = MOST_PAIRS
+) -> Alignment:
+    """Estimate one alignment from two files, or from pairs spread evenly over two folders.
+
+    Pairs of a folder that cannot be read are named on standard error and left out.
+    """
+    from piafusion.imaging.align import estimate_alignment
+
+    listed = _pairs(infrared, visible)
+    count = min(most, len(listed))
+    chosen = [listed[index * len(listed) // count] for index in range(count)]
+    if not infrared.is_dir():
+        return estimate_alignment([_read(chosen[0])], kind)
+    pictures = []
+    for pair in chosen:
+        try:
+            pictures.append(_read(pair))
+        except PiafusionError as error:
+            print(f"piafusion: {error}; left out", file=sys.stderr)
+    if not pictures:
+        raise UsageError(f"{infrared} and {visible}: expected pairs that can be read, found none")
+    return estimate_alignment(pictures, kind)
+
+
+def chosen_alignment(
+    infrared: Path, visible: Path, file: Path | None, how: str | None
+) -> Alignment | None:
+    """Return what `--alignment FILE` or `--align auto` ask for."""
+    from piafusion.imaging.align import read_alignment
+
+    if how not in (None, "auto"):
+        raise UsageError(f"--align: expected auto, found {how!r}; give a file with --alignment")
+    if how and file:
+        raise UsageError("expected --align auto or --alignment FILE, found both; drop one")
+    if file:
+        return read_alignment(file)
+    return estimate(infrared, visible) if how else None
+
+
+def _check(
+    infrared: Path, visible: Path, alignment: Path | None, limit: float | None, *, as_json: bool
+) -> None:
+    """Print what separates the pictures of each pair; exit with 1 if any is suspicious."""
+    from piafusion.imaging.align import read_alignment
+    from piafusion.imaging.align.check import LIMIT, check_pair
+
+    limit = LIMIT if limit is None else limit
+    known = read_alignment(alignment) if alignment else None
+    checked: list[tuple[str, Residual]] = []
+    failed: list[dict[str, str]] = []
+    for pair in track(_pairs(infrared, visible), "checking"):
+        try:
+            checked.append((pair.stem, check_pair(*_read(pair), known, limit=limit)))
+        except SizeMismatchError as error:
+            failed.append({"pair": pair.stem, "error": f"{pair.stem}: {error}"})
+        except PiafusionError as error:
+            failed.append({"pair": pair.stem, "error": str(error)})
+    suspicious = [(stem, found) for stem, found in checked if found.verdict != "aligned"]
+    for failure in failed:
+        print(f"piafusion: {failure['error']}", file=sys.stderr)
+    if as_json:
+        rows: list[dict[str, Any]] = [{"pair": stem, **asdict(each)} for stem, each in checked]
+        print(json.dumps({"limit": limit, "pairs": rows, "failed": failed}, indent=2))
+    elif checked:
+        if suspicious:
+            header = ("pair", "shift", "x", "y", "score", "found")
+            print_table(header, [_cells(stem, found) for stem, found in suspicious])
+        middle = sorted(found.shift for _, found in checked)[len(checked) // 2]
+        print(
+            f"{len(suspicious)} of {len(checked)} pairs are suspicious; the median shift is "
+            f"{middle:.1f} px"
+        )
+    if suspicious or failed:
+        raise typer.Exit(1)
+
+
+def _cells(stem: str, found: Residual) -> tuple[str, ...]:
+    lengths = [f"{value:.1f}" for value in (found.shift, found.x, found.y)]
+    if found.verdict == "unlike":
+        lengths = ["", "", ""]
+    return (stem, *lengths, f"{found.score:.2f}", found.verdict)
+
+
+def _pairs(infrared: Path, visible: Path) -> list[Pair]:
+    from piafusion.imaging.pairs import Pair, list_pairs
+
+    for path in (infrared, visible):
+        if not path.exists():
+            raise UsageError(f"{path}: expected an image or a folder, found nothing there")
+    if infrared.is_dir() != visible.is_dir():
+        raise UsageError(f"expected two files or two folders, found {infrared} and {visible}")
+    if not infrared.is_dir():
+        return [Pair(visible.stem, infrared, visible)]
+    found = list_pairs(infrared, visible)
+    for path, why in found.problems.items():
+        print(f"piafusion: {path}: {why}", file=sys.stderr)
+    return found.pairs
+
+
+def _read(pair: Pair) -> tuple[Image, Image]:
+    from piafusion.imaging.io import read_pair
+
+    return read_pair(pair.infrared, pair.visible, same_size=False)

@@ -1,0 +1,282 @@
+"""`piafusion video`: fuse two files, streams or devices, or one that shows both cameras."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Callable
+from fractions import Fraction
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, cast
+
+import typer
+
+from piafusion.cli.align import AlignmentOption
+from piafusion.cli.counting import FrameCounter
+from piafusion.cli.options import (
+    DeviceOption,
+    JsonOption,
+    ModelOption,
+    OverwriteOption,
+    ToneOption,
+)
+from piafusion.cli.stopping import StopSignals
+from piafusion.errors import UsageError, VideoError
+
+if TYPE_CHECKING:
+    from piafusion.fuser import Fuser
+    from piafusion.imaging.arrays import Image
+    from piafusion.imaging.video.frames import Layout
+    from piafusion.imaging.video.inputs import Inputs
+    from piafusion.imaging.video.pipeline import Run
+    from piafusion.imaging.video.sources import VideoFormat
+    from piafusion.imaging.video.writers import Writer
+
+VIDEO_MODEL = "piafusion-fast"
+HALF_LIFE = 1.0
+"""Seconds after which half of a change of the infrared range has arrived in the picture."""
+STANDARD_OUTPUT = Path("-")
+_MOST_WORKERS = 4  # each holds a frame's arrays
+_HALVES = {"side-by-side": ("left", "right"), "top-bottom": ("top", "bottom")}
+
+
+def video(
+    infrared: Annotated[
+        str, typer.Argument(metavar="IR", help="Infrared file, URL or device; or one with both.")
+    ],
+    visible: Annotated[
+        str | None, typer.Argument(metavar="[VI]", help="Visible file, URL or device.")
+    ] = None,
+    *,
+    output: Annotated[
+        Path,
+        typer.Option(
+            "--output", "-o", help="An .mp4, .mov or .mkv file, a folder of PNG, or - for raw."
+        ),
+    ],
+    layout: Annotated[
+        str | None, typer.Option(help="Of one video with both: side-by-side or top-bottom.")
+    ] = None,
+    half: Annotated[
+        str | None,
+        typer.Option("--infrared", help="Its infrared half: left (default), right, top, bottom."),
+    ] = None,
+    offset: Annotated[
+        float, typer.Option(help="Seconds that the infrared started later; may be negative.")
+    ] = 0.0,
+    max_gap: Annotated[
+        float, typer.Option(min=0, help="Seconds that two frames of a pair may lie apart.")
+    ] = 0.5,
+    resize: Annotated[
+        bool, typer.Option("--resize", help="Scale the infrared to the visible; one view only.")
+    ] = False,
+    duration: Annotated[
+        float | None, typer.Option(min=0, help="Seconds of video after which to stop.")
+    ] = None,
+    reconnect: Annotated[
+        float, typer.Option(min=0, help="Seconds for a stream that drops to come back.")
+    ] = 30.0,
+    crf: Annotated[
+        int, typer.Option(min=0, max=51, help="Of H.264: 0 is lossless, more is smaller.")
+    ] = 18,
+    model: ModelOption = VIDEO_MODEL,
+    device: DeviceOption = "auto",
+    tone: ToneOption = "full",
+    alignment: AlignmentOption = None,
+    overwrite: OverwriteOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Fuse a video: two files, streams or devices, or one file that shows both cameras."""
+    first = _infrared_first(visible, layout, half)
+    _refuse_conflicts([infrared, visible], output, overwrite=overwrite)
+    if as_json and output == STANDARD_OUTPUT:
+        raise UsageError("--json: expected a file or folder as output; - carries the frames")
+
+    from piafusion.imaging.tone import parse_tone
+    from piafusion.imaging.video.inputs import open_halves, open_two
+    from piafusion.imaging.video.matching import Matching
+    from piafusion.imaging.video.pipeline import fuse_video
+
+    parse_tone(tone)  # a wrong one is refused before a source is opened
+    fuser, workers = _make_fuser(model, device, alignment)
+    with StopSignals() as stop, FrameCounter() as counter:
+        matching = Matching(_exact(offset), _exact(max_gap), reconnect, counter.note)
+        try:
+            if visible is None:
+                which = cast("Layout", layout)
+                inputs = open_halves(infrared, which, matching, infrared_first=first)
+            else:
+                inputs = open_two(infrared, visible, matching)
+        except VideoError:
+            if stop.asked():
+                raise typer.Exit(stop.exit_code) from None
+            raise
+        began = time.perf_counter()
+        run = fuse_video(
+            inputs,
+            fuser,
+            partial(_make_writer, output, inputs, crf, overwrite, counter.note),
+            prepare=_make_prepare(tone, inputs.format.rate, resize=resize),
+            workers=workers,
+            duration=None if duration is None else _exact(duration),
+            stopped=stop.asked,
+            watch=lambda run: counter.show(run.frames, inputs.visible.length),
+        )
+        elapsed = time.perf_counter() - began
+    report = _report(run, inputs, fuser, output, elapsed)
+    for line in _notices(run, inputs, max_gap, output):
+        print(f"piafusion: {line}", file=sys.stderr)
+    if as_json:
+        print(json.dumps(report, indent=2))
+    elif run.frames:
+        print(
+            f"fused {run.frames} frames, {run.seconds:.2f} s of {run.width}x{run.height} at "
+            f"{float(inputs.format.rate):.5g} frames/s, in {elapsed:.1f} s "
+            f"({run.frames / elapsed:.1f} frames/s): {output}",
+            file=sys.stderr if output == STANDARD_OUTPUT else sys.stdout,
+        )
+    if stop.asked() or run.error or inputs.problems:
+        raise typer.Exit(stop.exit_code or 1)
+
+
+def _make_fuser(model: str, device: str, alignment: Path | None) -> tuple[Fuser, int]:
+    """Return what fuses, and how many threads may call it at the same time.
+
+    A network with one thread in each of two callers fuses more frames a second than one with two.
+    """
+    from piafusion.engines.cores import usable_cores
+    from piafusion.fuser import Fuser
+
+    cores = usable_cores()
+    workers = min(cores, _MOST_WORKERS)
+    fuser = Fuser(model=model, device=device, threads=cores // workers, alignment=alignment)
+    return fuser, workers
+
+
+def _make_prepare(
+    tone: str, rate: Fraction, *, resize: bool
+) -> Callable[[Image, Image], Image] | None:
+    """Return what is done to the infrared frames in their order, before several are fused at once.
+
+    The tone belongs here and not to the `Fuser`: smoothed in time, it has to see them in order.
+    """
+    from piafusion.imaging.tone import SmoothedTone
+    from piafusion.imaging.video.frames import scale_to
+
+    if tone == "full":
+        return scale_to if resize else None
+    smoothed = SmoothedTone(tone, half_life=float(HALF_LIFE * rate))
+
+    def prepare(infrared: Image, visible: Image) -> Image:
+        infrared = smoothed.check(infrared)
+        return smoothed(scale_to(infrared, visible) if resize else infrared)[0]
+
+    return prepare
+
+
+def _infrared_first(visible: str | None, layout: str | None, half: str | None) -> bool:
+    """Check that the options on one video with both cameras belong together."""
+    if visible is not None:
+        if layout or half:
+            raise UsageError("--layout and --infrared: expected one video with both, found two")
+        return True
+    if layout not in _HALVES:
+        known = " or ".join(_HALVES)
+        raise UsageError(
+            f"expected two videos, or one and --layout {known}, found one and "
+            f"{'no --layout' if layout is None else repr(layout)}"
+        )
+    halves = _HALVES[layout]
+    if half is not None and half not in halves:
+        raise UsageError(
+            f"--infrared: expected {' or '.join(halves)} with {layout}, found {half!r}"
+        )
+    return half != halves[1]
+
+
+def _refuse_conflicts(sources: list[str | None], output: Path, *, overwrite: bool) -> None:
+    """Refuse before any work an output that cannot be written, or is a source."""
+    from piafusion.imaging.video.writers import check_video_output
+
+    if output == STANDARD_OUTPUT:
+        if sys.stdout.isatty():
+            raise UsageError("--output -: expected a pipe or a file for raw frames, found a screen")
+        return
+    for source in sources:
+        if source and output.exists() and output.resolve() == Path(source).resolve():
+            raise UsageError(f"{output}: is one of the sources; choose another output")
+    check_video_output(output, overwrite=overwrite)
+
+
+def _make_writer(
+    output: Path,
+    inputs: Inputs,
+    crf: int,
+    overwrite: bool,
+    note: Callable[[str], None],
+    format: VideoFormat,
+    width: int,
+    height: int,
+) -> Writer:
+    from piafusion.imaging.video.audio import AudioCopy
+    from piafusion.imaging.video.writers import FolderWriter, MovieWriter, RawWriter, is_folder
+
+    if output == STANDARD_OUTPUT:
+        note(
+            f"raw frames; to see them: ffplay -f rawvideo -pixel_format rgb24 "
+            f"-video_size {width}x{height} -framerate {format.rate} -"
+        )
+        return RawWriter(sys.stdout.buffer)
+    if is_folder(output):
+        return FolderWriter(output, overwrite=overwrite)
+    if width % 2 or height % 2:
+        note(f"{output}: one pixel is added to each odd side of {width}x{height} for H.264")
+    audio = None if inputs.live else AudioCopy(inputs.visible.url, inputs.visible.start)
+    return MovieWriter(output, format, width, height, crf=crf, audio=audio)
+
+
+def _notices(run: Run, inputs: Inputs, max_gap: float, output: Path) -> list[str]:
+    """Say what a user has to know beside the result."""
+    kept = f"the {run.frames} frames before are kept in {output}" if run.frames else "nothing kept"
+    lines = list(inputs.problems)
+    if run.unmatched:
+        lines.append(
+            f"{run.unmatched} visible frames had no infrared frame within {max_gap:g} s and were "
+            "left out"
+        )
+    if inputs.dropped:
+        lines.append(f"{inputs.dropped} visible frames were dropped to keep up with the stream")
+    if run.error:
+        lines.append(f"{run.error}; {kept}")
+    elif run.interrupted:
+        lines.append(f"stopped; {kept}")
+    return lines
+
+
+def _report(run: Run, inputs: Inputs, fuser: Fuser, output: Path, elapsed: float) -> dict[str, Any]:
+    """What --json prints."""
+    return {
+        "model": fuser.model,
+        "device": fuser.engine.device,
+        "output": str(output),
+        "frames": run.frames,
+        "seconds": round(run.seconds, 6),
+        "rate": str(inputs.format.rate),
+        "width": run.width,
+        "height": run.height,
+        "unmatched": run.unmatched,
+        "dropped": inputs.dropped,
+        "problems": inputs.problems,
+        "reconnections": inputs.reconnections,
+        "interrupted": run.interrupted,
+        "error": None if run.error is None else str(run.error),
+        "elapsed": round(elapsed, 3),
+        "frames_per_second": round(run.frames / elapsed, 2),
+    }
+
+
+def _exact(seconds: float) -> Fraction:
+    """Return the decimal number that was typed, exactly."""
+    return Fraction(str(seconds))

@@ -1,0 +1,150 @@
+"""Downloads that resume, are verified, and appear whole or not at all."""
+
+from __future__ import annotations
+
+import hashlib
+import http.client
+import json
+import os
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO
+from urllib.parse import urlsplit
+
+from piafusion.errors import DownloadError, UsageError
+from piafusion.imaging.io import write_bytes
+
+CHUNK = 1 << 18
+TIMEOUT = 30.0  # seconds without a byte
+
+Progress = Callable[[int, int | None], None]
+"""Called with the bytes that are there and the bytes there will be, if the server says."""
+
+
+def download(url: str, path: Path, progress: Progress = lambda done, total: None) -> Path:
+    """Download a file; what an earlier call got of it is not downloaded again.
+
+    The part that is there lies beside it as `NAME.part`, and the server's name for that version of
+    the file as `NAME.part.json`: a part of another version is thrown away.
+
+    Raises:
+        UsageError: If the address is not http, https.
+        DownloadError: If the server cannot be reached, says no or stops early.
+    """
+    if urlsplit(url).scheme not in ("http", "https"):
+        raise UsageError(f"{url}: expected an address of http or https; check it")
+    part, note = path.with_name(path.name + ".part"), path.with_name(path.name + ".part.json")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    version = _noted(note) if part.is_file() else None
+    start = part.stat().st_size if version else 0
+    headers = {"User-Agent": "piafusion", "Accept-Encoding": "identity"}
+    if start and version:
+        headers |= {"Range": f"bytes={start}-", "If-Range": version}
+    try:
+        request = urllib.request.Request(url, headers=headers)  # noqa: S310 - checked above
+        with urllib.request.urlopen(request, timeout=TIMEOUT) as answer:  # noqa: S310
+            if answer.status != http.HTTPStatus.PARTIAL_CONTENT:
+                start = 0
+            _note(note, answer.headers.get("ETag"), answer.headers.get("Last-Modified"))
+            length = answer.headers.get("Content-Length")
+            total = start + int(length) if length else None
+            with part.open("ab" if start else "wb") as file:
+                done = _copy(answer, file, start, total, progress)
+    except urllib.error.HTTPError as error:
+        if error.code == http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
+            part.unlink()
+            return download(url, path, progress)
+        raise DownloadError(
+            f"{url}: the server says {error.code} {error.reason}; {_by_hand(path)}"
+        ) from error
+    except (OSError, http.client.HTTPException) as error:
+        reason = getattr(error, "reason", None) or error
+        raise DownloadError(
+            f"{url}: could not be downloaded ({reason}); run it again to go on, or {_by_hand(path)}"
+        ) from error
+    if total is not None and done < total:
+        raise DownloadError(
+            f"{url}: the connection ended after {done} of {total} bytes; run it again to go on"
+        )
+    os.replace(part, path)
+    note.unlink(missing_ok=True)
+    return path
+
+
+def verify(path: Path, name: str, expected: str | None, record: Path) -> tuple[str, bool]:
+    """Compare a file with the hash it must have: the expected or else the recorded one.
+
+    Args:
+        path: The file.
+        name: What it is recorded as.
+        expected: SHA-256 in hexadecimal, or None.
+        record: JSON file with hashes by name.
+
+    Returns:
+        Its hash, and whether there was none to compare it with.
+
+    Raises:
+        DownloadError: If it has another hash; the file is kept as `NAME.rejected`.
+    """
+    with path.open("rb") as file:
+        found = _digest(file)
+    wanted = (expected or _recorded(record).get(name) or "").lower()
+    if wanted and found != wanted:
+        rejected = path.with_name(path.name + ".rejected")
+        os.replace(path, rejected)
+        source = "--sha256" if expected else str(record)
+        raise DownloadError(
+            f"{path}: expected SHA-256 {wanted} ({source}), found {found}; it is kept as "
+            f"{rejected.name}. If the set was published anew and you trust it, say --sha256 {found}"
+        )
+    return found, not wanted
+
+
+def remember(name: str, digest: str, record: Path) -> None:
+    """Record the hash that later files of that name must have."""
+    known = _recorded(record)
+    if known.get(name) != digest:
+        write_bytes(record, (json.dumps({**known, name: digest}, indent=1) + "\n").encode())
+
+
+def _recorded(record: Path) -> dict[str, str]:
+    return dict(json.loads(record.read_text(encoding="utf-8"))) if record.is_file() else {}
+
+
+def _copy(
+    answer: IO[bytes], file: IO[bytes], done: int, total: int | None, progress: Progress
+) -> int:
+    while chunk := answer.read(CHUNK):
+        file.write(chunk)
+        done += len(chunk)
+        progress(done, total)
+    return done
+
+
+def _digest(file: IO[bytes]) -> str:
+    digest = hashlib.sha256()
+    while chunk := file.read(CHUNK):
+        digest.update(chunk)
+    return digest.hexdigest()
+
+
+def _noted(note: Path) -> str | None:
+    try:
+        return str(json.loads(note.read_text(encoding="utf-8"))["version"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _note(note: Path, etag: str | None, modified: str | None) -> None:
+    """Keep what names the version: a weak ETag does not."""
+    version = etag if etag and not etag.startswith("W/") else modified
+    if version:
+        write_bytes(note, json.dumps({"version": version}).encode())
+    else:
+        note.unlink(missing_ok=True)
+
+
+def _by_hand(path: Path) -> str:
+    return f"download it elsewhere and put it at {path}"

@@ -1,0 +1,229 @@
+"""The alignment of a rig: one map from visible to infrared pixels, and warping by it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from piafusion.errors import SizeMismatchError, UsageError
+from piafusion.imaging.align.geometry import (
+    Kind,
+    Matrix,
+    check_kind,
+    is_sane,
+    normalised,
+    resizing,
+)
+from piafusion.imaging.arrays import Image
+from piafusion.imaging.io import write_bytes
+
+Rows = tuple[tuple[float, float, float], ...]
+Size = tuple[int, int]
+
+VERSION = 1
+_ASPECT_TOLERANCE = 0.01
+_SOFT_EDGE = 0.03  # of the visible picture's shorter side: from visible alone to both
+
+
+@dataclass(frozen=True)
+class Quality:
+    """How far an estimate can be trusted.
+
+    Attributes:
+        score: How many blocks of the visible picture the map sends to where they are found in the
+            infrared one, 0 to 1: the geometric mean of their share of all blocks and of those that
+            both pictures show. Chance gives 0.03.
+        likeness: Mean correlation of the structure in them, -1 to 1; 0.2 to 0.5 is usual.
+        disagreement: How far apart two maps, each from half of the blocks, send the corners;
+            visible pixels, mean of four.
+        residual: Median distance of those blocks from where the map sends them, visible pixels:
+            what depth and lenses leave.
+        pairs: How many pairs it was estimated from.
+    """
+
+    score: float
+    likeness: float
+    disagreement: float
+    residual: float
+    pairs: int
+
+
+@dataclass(frozen=True)
+class Alignment:
+    """Where visible pixels lie in the infrared picture.
+
+    Pixel centres are at whole numbers, x to the right and y down, (0, 0) the top left one.
+
+    Attributes:
+        kind: "similarity", "affine" or "homography".
+        rows: The 3x3 matrix M by rows: a visible (x, y) lies at infrared (u / w, v / w), where
+            (u, v, w) = M (x, y, 1).
+        infrared_size: Height and width of the infrared pictures it was estimated for.
+        visible_size: Height and width of the visible ones.
+        quality: How far it can be trusted.
+    """
+
+    kind: Kind
+    rows: Rows
+    infrared_size: Size
+    visible_size: Size
+    quality: Quality
+
+    @classmethod
+    def of(
+        cls, kind: str, matrix: Matrix, infrared_size: Size, visible_size: Size, quality: Quality
+    ) -> Alignment:
+        """Make one from a 3x3 array; `UsageError` if it turns pictures over or inside out."""
+        if np.shape(matrix) != (3, 3) or not is_sane(np.asarray(matrix, float), visible_size):
+            raise UsageError(
+                "matrix: expected a 3x3 map that keeps pictures the right way round, found "
+                f"{np.asarray(matrix).tolist()}; estimate it anew"
+            )
+        first, second, third = normalised(matrix).tolist()
+        rows = (tuple(first), tuple(second), tuple(third))
+        return cls(check_kind(kind), rows, infrared_size, visible_size, quality)
+
+    @property
+    def matrix(self) -> Matrix:
+        """3 x 3 float64, from visible to infrared pixels."""
+        return np.array(self.rows)
+
+    def scaled(self, infrared_size: Size, visible_size: Size) -> Alignment:
+        """Return the alignment for the same rig's pictures at another resolution.
+
+        Raises:
+            SizeMismatchError: If a picture has another shape, so cannot be a resized one.
+        """
+        if (infrared_size, visible_size) == (self.infrared_size, self.visible_size):
+            return self
+        for name, own, other in (
+            ("infrared", self.infrared_size, infrared_size),
+            ("visible", self.visible_size, visible_size),
+        ):
+            # A resized picture's sides are rounded to whole pixels.
+            slack = _ASPECT_TOLERANCE + 0.5 / min(*own, *other)
+            if abs(own[0] * other[1] / (own[1] * other[0]) - 1) > slack:
+                raise SizeMismatchError(
+                    f"expected {name} pictures of the shape that the alignment was estimated for, "
+                    f"{own[1]}x{own[0]} or the same at another scale, found {other[1]}x{other[0]}; "
+                    "estimate one for this rig"
+                )
+        matrix = (
+            resizing(self.infrared_size, infrared_size)
+            @ self.matrix
+            @ resizing(visible_size, self.visible_size)
+        )
+        return Alignment.of(self.kind, matrix, infrared_size, visible_size, self.quality)
+
+    def warp(self, infrared: Image, visible_size: Size) -> Image:
+        """Bring an infrared picture onto the visible one's pixel grid.
+
+        Args:
+            infrared: H x W; uint8, uint16 or float in [0, 1].
+            visible_size: Height and width to bring it to.
+
+        Returns:
+            That size, the same dtype and range, by cubic interpolation; pixels that the infrared
+            picture does not show repeat its border, see `coverage`.
+
+        Raises:
+            SizeMismatchError: If a size has another shape than it was estimated for.
+        """
+        fitting = self.scaled((infrared.shape[0], infrared.shape[1]), visible_size)
+        warped = cv2.warpPerspective(
+            infrared,
+            fitting.matrix,
+            visible_size[::-1],
+            flags=cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP,
+            borderMode=cv2.BORDER_REPLICATE,
+        )
+        if warped.dtype.kind == "f":
+            np.clip(warped, 0, 1, out=warped)
+        return np.asarray(warped)
+
+    def coverage(self, infrared_size: Size, visible_size: Size) -> NDArray[np.float32]:
+        """Return how much of each visible pixel the infrared picture may decide.
+
+        Returns:
+            H x W float32 of the visible size, read-only: 0 outside the infrared picture, rising
+            over a soft edge inside it to 1.
+        """
+        fitting = self.scaled(infrared_size, visible_size)
+        return _coverage(fitting.rows, infrared_size, visible_size)
+
+    def warp_onto(
+        self, infrared: NDArray[np.float32], luminance: NDArray[np.float32]
+    ) -> NDArray[np.float32]:
+        """Bring an infrared picture onto the visible grid, the visible where it shows nothing.
+
+        A network that is given the same picture twice returns it, so that what lies outside the
+        infrared picture is fused to the visible one, without a border that could be seen.
+
+        Args:
+            infrared: H x W in [0, 1].
+            luminance: The visible picture's, of its own H x W, in [0, 1].
+
+        Returns:
+            The size of `luminance`, in [0, 1].
+
+        Raises:
+            SizeMismatchError: If a size has another shape than it was estimated for.
+        """
+        size = (luminance.shape[0], luminance.shape[1])
+        warped: NDArray[np.float32] = self.warp(infrared, size)
+        share = self.coverage((infrared.shape[0], infrared.shape[1]), size)
+        if share.min() == 1:
+            return warped
+        warped -= luminance
+        warped *= share
+        warped += luminance
+        return warped
+
+    def save(self, path: Path | str, *, overwrite: bool = False) -> None:
+        """Write it as JSON, whole or not at all.
+
+        Raises:
+            UsageError: If the file exists.
+            OutputError: If it cannot be written.
+        """
+        path = Path(path)
+        if path.exists() and not overwrite:
+            raise UsageError(f"{path}: exists already; choose another name or allow overwriting")
+        write_bytes(path, (json.dumps(self.to_json(), indent=2) + "\n").encode())
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what `save` writes."""
+        return {
+            "piafusion_alignment": VERSION,
+            "kind": self.kind,
+            "matrix": [list(row) for row in self.rows],
+            "infrared": {"width": self.infrared_size[1], "height": self.infrared_size[0]},
+            "visible": {"width": self.visible_size[1], "height": self.visible_size[0]},
+            "quality": asdict(self.quality),
+        }
+
+
+@lru_cache(maxsize=8)
+def _coverage(rows: Rows, infrared_size: Size, visible_size: Size) -> NDArray[np.float32]:
+    inside = cv2.warpPerspective(
+        np.ones(infrared_size, np.uint8),
+        np.array(rows),
+        visible_size[::-1],
+        flags=cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP,
+    )
+    if inside.all():
+        share = np.ones(visible_size, np.float32)
+    else:
+        edge = max(2.0, _SOFT_EDGE * min(visible_size))
+        inward = cv2.distanceTransform(inside, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+        share = np.clip(inward / np.float32(edge), 0, 1).astype(np.float32)
+        share = share * share * (3 - 2 * share)  # no crease at either end
+    share.setflags(write=False)
+    return share

@@ -1,0 +1,126 @@
+"""The fine steps: blocks of the visible picture are looked for in the warped infrared one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from piafusion.imaging.align.geometry import Matrix, Points, resizing
+from piafusion.imaging.align.structure import Array, Picture, Size, shrunk, structure
+
+_COVERED = 0.8  # of a block's area must have data in both pictures
+_EPSILON = 1e-6
+
+
+@dataclass(frozen=True)
+class Level:
+    """How finely to look; lengths as shares of the visible picture's longer side."""
+
+    side: int  # pixels of that side while matching
+    block: float
+    radius: float  # how far a block is looked for
+    grid: int = 18  # blocks along the longer side
+
+
+@dataclass(frozen=True)
+class Matches:
+    """Where blocks of the visible picture were found.
+
+    Attributes:
+        points: N x 2, block centres in visible pixels.
+        shifts: N x 2, how far away from where the map sends them they were found, in visible
+            pixels.
+        likeness: N, correlation there, the mean of all pairs.
+        tried: How many blocks both pictures show.
+        blocks: How many the visible picture has.
+    """
+
+    points: Points
+    shifts: Points
+    likeness: NDArray[np.float64]
+    tried: int
+    blocks: int
+
+    def score(self, near: NDArray[np.bool_]) -> float:
+        """Weigh how many blocks agree with a map.
+
+        Between the share of those that both pictures show, which favours maps that show few of
+        them, and the share of all, which favours maps that show many: their geometric mean.
+        """
+        return float(near.sum() / np.sqrt(max(self.tried * self.blocks, 1)))
+
+
+def match(pairs: Sequence[tuple[Picture, Picture]], matrix: Matrix, level: Level) -> Matches:
+    """Look for blocks of the visible pictures around where a map sends them.
+
+    With several pairs of one rig the correlations at each place are added up before the best
+    shift is chosen, so places that show nothing in one pair are served by another.
+    """
+    vi_size = pairs[0][1].size
+    factor = min(1.0, level.side / max(vi_size))
+    size = (round(vi_size[0] * factor), round(vi_size[1] * factor))
+    half = max(4, min(round(level.block * max(size) / 2), min(size) // 3))
+    radius = max(2, round(level.radius * max(size)))
+    places = _places(size, half, level.grid)
+    total = np.zeros((len(places), 2 * radius + 1, 2 * radius + 1), np.float32)
+    weight = np.zeros(len(places))
+    to_ir = matrix @ resizing(size, vi_size)
+    for ir, vi in pairs:
+        visible = shrunk(vi, size)
+        heat = structure(_warped(ir, to_ir, size))
+        colour = structure(visible)
+        covered = cv2.integral(np.minimum(np.any(heat, axis=2), np.any(colour, axis=2)) * 1.0)
+        around = np.pad(heat, ((radius, radius), (radius, radius), (0, 0)))
+        for index, (y, x) in enumerate(places):
+            top, left, bottom, right = y - half, x - half, y + half, x + half
+            area = covered[bottom, right] - covered[top, right] - covered[bottom, left]
+            if (area + covered[top, left]) < _COVERED * 4 * half * half:
+                continue
+            window = around[top : bottom + 2 * radius, left : right + 2 * radius]
+            template = colour[top:bottom, left:right]
+            total[index] += cv2.matchTemplate(window, template, cv2.TM_CCOEFF_NORMED)
+            weight[index] += 1
+    tried = weight > 0
+    surfaces = total[tried] / weight[tried, None, None]
+    shifts, likeness, inside = _peaks(surfaces, radius)
+    centres = np.array(places, float).reshape(-1, 2)[:, ::-1] - 0.5
+    pixel = 1 / factor
+    points = (centres[tried][inside] + 0.5) * pixel - 0.5
+    return Matches(points, shifts[inside] * pixel, likeness[inside], int(tried.sum()), len(places))
+
+
+def _places(size: Size, half: int, grid: int) -> list[tuple[int, int]]:
+    """Return the centres, as row and column, of a grid of blocks that reach the borders."""
+    step = max(size) / grid
+    rows, columns = (
+        np.linspace(half, side - half, max(2, round(side / step)), dtype=int) for side in size
+    )
+    return [(int(y), int(x)) for y in rows for x in columns]
+
+
+def _warped(ir: Picture, matrix: Matrix, size: Size) -> Picture:
+    def warp(plane: Array, border: int) -> Array:
+        flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+        return cv2.warpPerspective(plane, matrix, size[::-1], flags=flags, borderMode=border)
+
+    return Picture(warp(ir.levels, cv2.BORDER_REPLICATE), warp(ir.seen, cv2.BORDER_CONSTANT))
+
+
+def _peaks(surfaces: Array, radius: int) -> tuple[Points, NDArray[np.float64], NDArray[np.bool_]]:
+    """Return each surface's peak, refined by parabolas, its height, and if it is inside."""
+    count, side = len(surfaces), 2 * radius + 1
+    rows, columns = np.divmod(surfaces.reshape(count, side * side).argmax(axis=1), side)
+    inside = (rows > 0) & (rows < side - 1) & (columns > 0) & (columns < side - 1)
+    y, x = np.clip(rows, 1, side - 2), np.clip(columns, 1, side - 2)
+    each = np.arange(count)
+    middle = surfaces[each, y, x]
+    shifts = np.empty((count, 2))
+    for axis, (dy, dx) in enumerate(((0, 1), (1, 0))):
+        before, after = surfaces[each, y - dy, x - dx], surfaces[each, y + dy, x + dx]
+        bend = np.maximum(2 * middle - before - after, _EPSILON)
+        shifts[:, axis] = (x, y)[axis] - radius + (after - before) / (2 * bend)
+    return shifts, middle.astype(np.float64), inside

@@ -1,0 +1,145 @@
+import json
+import shutil
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from piafusion.datasets.synthetic import demo_scenes_root
+from piafusion.imaging.align import Alignment, Quality, read_alignment
+from piafusion.imaging.align.geometry import corner_error
+from piafusion.imaging.io import read_image, write_image
+from tests.conftest import scene
+
+QUALITY = Quality(score=0.5, likeness=0.3, disagreement=1.0, residual=0.8, pairs=1)
+SHIFT = np.array([[1.0, 0, 12], [0, 1, 8], [0, 0, 1]])
+
+
+@pytest.fixture
+def rig(tmp_path: Path) -> tuple[Path, Path]:
+    """Folders of a day and a night scene, the infrared shifted by 12 and 8 pixels and cropped."""
+    for light in "DN":
+        infrared = read_image(demo_scenes_root() / "ir" / f"street_{light}.png")
+        write_image(tmp_path / "ir" / f"{light}.png", np.roll(infrared, (8, 12), (0, 1))[8:-4, 12:])
+    shutil.copytree(demo_scenes_root() / "vi", tmp_path / "vi")
+    for light in "DN":
+        (tmp_path / "vi" / f"street_{light}.png").rename(tmp_path / "vi" / f"{light}.png")
+    return tmp_path / "ir", tmp_path / "vi"
+
+
+@pytest.fixture
+def aligned(tmp_path: Path) -> tuple[Path, Path]:
+    root = tmp_path / "aligned"
+    shutil.copytree(demo_scenes_root(), root)
+    return root / "ir", root / "vi"
+
+
+def test_rig_is_estimated_saved_and_used(rig: tuple[Path, Path], tmp_path: Path, piafusion) -> None:
+    output = tmp_path / "rig.json"
+    done = piafusion("align", *rig, "--output", output, "--kind", "similarity")
+    assert (done.code, done.err) == (0, "")
+    assert done.out.startswith("similarity from 2 pairs: score 0.")
+    found = read_alignment(output)
+    assert found.infrared_size == (468, 628)
+    assert corner_error(found.matrix, np.eye(3), found.visible_size) < 1
+
+    fused = tmp_path / "fused"
+    done = piafusion("fuse", *rig, "--output", fused, "--alignment", output)
+    assert (done.code, done.err) == (0, "")
+    assert read_image(fused / "D.png").shape == (480, 640, 3)
+
+    again = piafusion("align", *rig, "--output", output)
+    assert again.code == 2
+    assert "--overwrite" in again.err
+
+
+def test_auto_estimates_before_it_fuses(rig: tuple[Path, Path], tmp_path: Path, piafusion) -> None:
+    files = [folder / "D.png" for folder in rig]
+    refused = piafusion("fuse", *files, "--output", tmp_path / "no.png")
+    assert refused.code == 1
+    assert "piafusion align" in refused.err
+    done = piafusion("fuse", *files, "--output", tmp_path / "fused.png", "--align", "auto")
+    assert done.code == 0
+    assert read_image(tmp_path / "fused.png").shape == (480, 640, 3)
+
+
+def test_pictures_of_nothing_in_common_are_refused(tmp_path: Path, piafusion) -> None:
+    write_image(tmp_path / "ir.png", read_image(demo_scenes_root() / "ir" / "street_D.png"))
+    noise = np.random.default_rng(0).integers(0, 255, (480, 640, 3), dtype=np.uint8)
+    write_image(tmp_path / "vi.png", cv2.GaussianBlur(noise, (0, 0), 5))
+    files = (tmp_path / "ir.png", tmp_path / "vi.png")
+    for arguments in (
+        ("align", *files, "--output", tmp_path / "rig.json"),
+        ("fuse", *files, "--output", tmp_path / "fused.png", "--align", "auto"),
+    ):
+        done = piafusion(*arguments)
+        assert done.code == 1
+        assert "this pair" in done.err
+    assert {path.name for path in tmp_path.iterdir()} == {"ir.png", "vi.png"}
+
+
+def test_check_lists_what_is_suspicious(aligned: tuple[Path, Path], piafusion) -> None:
+    fine = piafusion("align", *aligned, "--check")
+    assert fine.code == 0
+    assert fine.out.startswith("0 of 2 pairs are suspicious; the median shift is 0.")
+
+    day = aligned[0] / "street_D.png"
+    write_image(day, np.roll(read_image(day), 9, axis=1), overwrite=True)
+    done = piafusion("align", *aligned, "--check")
+    assert done.code == 1
+    assert done.out.splitlines()[1].split()[::5] == ["street_D", "shifted"]
+    assert "1 of 2 pairs are suspicious" in done.out
+
+    rows = json.loads(piafusion("align", *aligned, "--check", "--json").out)["pairs"]
+    assert [row["verdict"] for row in rows] == ["shifted", "aligned"]
+    assert rows[0]["x"] == pytest.approx(9, abs=1)
+    assert piafusion("align", *aligned, "--check", "--limit", "12").code == 0
+
+
+def test_check_goes_on_after_bad_files(aligned: tuple[Path, Path], piafusion) -> None:
+    (aligned[0] / "street_D.png").write_bytes(b"no picture")
+    write_image(aligned[0] / "street_N.png", scene(64, 64)[0], overwrite=True)
+    done = piafusion("align", *aligned, "--check", "--json")
+    assert done.code == 1
+    assert "street_D.png: expected" in done.err
+    assert "street_N: expected two pictures of one size" in done.err
+    assert [each["pair"] for each in json.loads(done.out)["failed"]] == ["street_D", "street_N"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["align", "ir", "vi"], "either --output FILE or --check"),
+        (["align", "ir", "vi", "--check", "--output", "rig.json"], "either --output"),
+        (["align", "ir", "vi", "--output", "a", "--alignment", "b"], "are for --check"),
+        (["align", "ir", "nowhere", "--output", "rig.json"], "nowhere: expected an image"),
+        (["align", "ir", "vi/D.png", "--output", "rig.json"], "two files or two folders"),
+        (["align", "ir", "vi", "--output", "rig.json", "--kind", "rigid"], "found 'rigid'"),
+        (["fuse", "ir", "vi", "--output", "o", "--align", "yes"], "expected auto"),
+        (["fuse", "ir", "vi", "--output", "o", "--align", "auto", "--alignment", "x"], "drop one"),
+    ],
+)
+def test_wrong_use_exits_with_2(
+    arguments: list[str],
+    words: str,
+    rig: tuple[Path, Path],
+    monkeypatch: pytest.MonkeyPatch,
+    piafusion,
+) -> None:
+    monkeypatch.chdir(rig[0].parent)
+    done = piafusion(*arguments)
+    assert done.code == 2
+    assert words in done.err
+
+
+def test_damaged_alignment_is_named(rig: tuple[Path, Path], tmp_path: Path, piafusion) -> None:
+    (tmp_path / "rig.json").write_text("{}")
+    done = piafusion("fuse", *rig, "--output", "o", "--alignment", tmp_path / "rig.json")
+    assert done.code == 1
+    assert "rig.json: expected an alignment of version 1" in done.err
+    alignment = Alignment.of("affine", SHIFT, (480, 640), (64, 64), QUALITY)
+    alignment.save(tmp_path / "other.json")
+    done = piafusion("fuse", *rig, "--output", "o", "--alignment", tmp_path / "other.json")
+    assert done.code == 1
+    assert "estimate one for this rig" in done.err

@@ -1,0 +1,124 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from piafusion.errors import AlignmentError, SizeMismatchError, UsageError
+from piafusion.imaging.align import Alignment, Quality, read_alignment
+from tests.conftest import scene
+
+QUALITY = Quality(score=0.5, likeness=0.3, disagreement=1.0, residual=0.8, pairs=3)
+SIZE = (48, 64)
+SHIFT = np.array([[1.0, 0, 5], [0, 1, -3], [0, 0, 1]])
+
+
+def alignment(matrix: np.ndarray = SHIFT, infrared: tuple[int, int] = SIZE) -> Alignment:
+    return Alignment.of("homography", matrix, infrared, SIZE, QUALITY)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
+def test_a_visible_pixel_shows_what_lies_where_the_matrix_sends_it(dtype: type) -> None:
+    infrared = (scene()[0] / 255).astype(dtype) if dtype == np.float32 else scene()[0].astype(dtype)
+    warped = alignment().warp(infrared, SIZE)
+    assert warped.dtype == dtype
+    # visible (x, y) = (20, 30) lies at infrared (25, 27)
+    assert warped[30, 20] == infrared[27, 25]
+    np.testing.assert_array_equal(warped[3:, :-5], infrared[:-3, 5:])
+
+
+def test_floats_stay_in_range_where_cubic_interpolation_overshoots() -> None:
+    step = np.zeros(SIZE, np.float32)
+    step[:, 32:] = 1
+    half = np.array([[1.0, 0, 0.5], [0, 1, 0], [0, 0, 1]])
+    warped = alignment(half).warp(step, SIZE)
+    assert warped.min() == 0
+    assert warped.max() == 1
+
+
+def test_coverage_rises_from_nothing_outside_to_all_inside() -> None:
+    share = alignment().coverage(SIZE, SIZE)
+    assert (share[:, -5:] == 0).all()  # beyond the infrared picture's right border
+    assert (share[:3] == 0).all()
+    assert (np.diff(share[24, 32:-4]) <= 0).all()
+    assert 0 < share[24, -6] < 1
+    assert (share[10:, :48] == 1).all()
+    assert not share.flags.writeable
+    assert (alignment(np.eye(3)).coverage(SIZE, SIZE) == 1).all()
+
+
+def test_outside_the_infrared_picture_the_visible_one_stands_in() -> None:
+    infrared, visible = (image.astype(np.float32) / 255 for image in scene())
+    y = np.ascontiguousarray(visible[..., 1])
+    heat = alignment().warp_onto(infrared, y)
+    np.testing.assert_allclose(heat[:, -5:], y[:, -5:], atol=1e-6)
+    np.testing.assert_allclose(heat[10:, :48], infrared[7:-3, 5:53], atol=1e-6)
+
+
+def test_other_resolutions_of_the_same_rig_are_served() -> None:
+    known = alignment(infrared=(24, 32))
+    scaled = known.scaled((48, 64), (96, 128))
+    # A corner of the visible picture, not of its first pixel, stays where it is.
+    doubled = (known.matrix @ [-0.5, -0.5, 1] + [0.5, 0.5, 0]) * 2 - [0.5, 0.5, 0]
+    found = scaled.matrix @ [-0.5, -0.5, 1]
+    np.testing.assert_allclose(found[:2], doubled[:2])
+    assert known.scaled((24, 32), SIZE) is known
+    assert known.warp(np.zeros((25, 33), np.uint8), SIZE).shape == SIZE  # rounded sides
+
+
+@pytest.mark.parametrize(("infrared", "visible"), [((48, 48), SIZE), (SIZE, (64, 48))])
+def test_pictures_of_another_shape_are_refused(
+    infrared: tuple[int, int], visible: tuple[int, int]
+) -> None:
+    with pytest.raises(SizeMismatchError, match=r"64x48 .* found 48x"):
+        alignment().warp(np.zeros(infrared, np.uint8), visible)
+
+
+def test_file_holds_all_of_it(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "rig.json"
+    bent = alignment(np.array([[2.2, 0.2, 8], [0, 1.8, -6], [2e-3, -1e-3, 2]]))
+    bent.save(path)
+    assert read_alignment(path) == bent
+    assert json.loads(path.read_text())["visible"] == {"width": 64, "height": 48}
+    with pytest.raises(UsageError, match="exists already"):
+        bent.save(path)
+    alignment().save(path, overwrite=True)
+    assert read_alignment(path) == alignment()
+    assert [each.name for each in path.parent.iterdir()] == ["rig.json"]
+
+
+def without(name: str) -> dict[str, object]:
+    content = alignment().to_json()
+    del content[name]
+    return content
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("", "as JSON"),
+        ("[1]", "a JSON list"),
+        (without("piafusion_alignment"), "no 'piafusion_alignment'"),
+        ({**alignment().to_json(), "piafusion_alignment": 2}, "version 2"),
+        (without("matrix"), "no 'matrix'"),
+        (without("quality"), "no 'quality'"),
+        ({**alignment().to_json(), "kind": "rigid"}, "found 'rigid'"),
+        ({**alignment().to_json(), "kind": [1]}, r"found \[1\]"),
+        ({**alignment().to_json(), "matrix": [[1, 0], [0, 1]]}, "3x3"),
+        ({**alignment().to_json(), "matrix": [[-1, 0, 0], [0, 1, 0], [0, 0, 1]]}, "right way"),
+        ({**alignment().to_json(), "matrix": [["a"] * 3] * 3}, "could not convert"),
+        ({**alignment().to_json(), "visible": {"width": 0, "height": 48}}, "size 0x48"),
+        ({**alignment().to_json(), "infrared": {"width": "64", "height": 48}}, "width = '64'"),
+        ({**alignment().to_json(), "infrared": 5}, "found"),
+    ],
+)
+def test_damaged_files_are_named(content: object, words: str, tmp_path: Path) -> None:
+    path = tmp_path / "rig.json"
+    path.write_text(content if isinstance(content, str) else json.dumps(content))
+    with pytest.raises(AlignmentError, match=rf"rig\.json: expected .*{words}.*piafusion align"):
+        read_alignment(path)
+
+
+def test_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(AlignmentError, match=r"rig\.json: .*no such file"):
+        read_alignment(tmp_path / "rig.json")

@@ -1,0 +1,65 @@
+import numpy as np
+import pytest
+
+from piafusion.datasets.synthetic import road_scene
+from piafusion.errors import AlignmentError, ImageError, SizeMismatchError, UsageError
+from piafusion.imaging.align import estimate_alignment
+from piafusion.imaging.align.geometry import corner_error
+
+Known = tuple[np.ndarray, np.ndarray, np.ndarray]
+
+
+def test_known_warp_between_two_sizes_is_found_again_and_again(day: Known) -> None:
+    infrared, visible, truth = day
+    found = estimate_alignment([(infrared, visible)])
+    assert corner_error(found.matrix, truth, found.visible_size) < 0.8  # infrared pixels
+    assert found.infrared_size == (240, 320)
+    assert found.visible_size == (480, 640)
+    assert found.quality.pairs == 1
+    assert found.quality.score > 0.4
+    assert found == estimate_alignment([(infrared, visible)])
+
+
+def test_raw_counts_of_a_night_are_aligned_too(night: Known) -> None:
+    infrared, visible, truth = night
+    counts = 7000 + infrared.astype(np.uint16) * 3
+    found = estimate_alignment([(counts, visible / np.float32(255))])
+    assert corner_error(found.matrix, truth, found.visible_size) < 0.8
+
+
+def test_pairs_of_one_rig_are_estimated_together(day: Known, night: Known) -> None:
+    found = estimate_alignment([day[:2], night[:2]], "affine")
+    assert corner_error(found.matrix, day[2], found.visible_size) < 2
+    np.testing.assert_array_equal(found.matrix[2], [0, 0, 1])
+    assert found.quality.pairs == 2
+
+
+def test_similarity_is_one_between_pictures_of_two_shapes(day: Known) -> None:
+    infrared, visible, _ = day
+    found = estimate_alignment([(infrared[20:-20], visible)], "similarity").matrix
+    np.testing.assert_allclose(found[0, 0], found[1, 1])
+    np.testing.assert_allclose(found[0, 1], -found[1, 0])
+
+
+def test_pictures_of_different_scenes_are_refused_with_the_score(day: Known) -> None:
+    other = road_scene("day", height=240, width=320, seed=11).visible[:, ::-1]
+    with pytest.raises(AlignmentError, match=r"this pair.*(score|nothing in common)"):
+        estimate_alignment([(day[0], np.ascontiguousarray(other))])
+
+
+def test_pictures_that_show_nothing_are_refused() -> None:
+    flat, noise = np.full((96, 128), 90, np.uint8), np.random.default_rng(0)
+    with pytest.raises(AlignmentError):
+        estimate_alignment([(flat, noise.integers(0, 255, (96, 128, 3), dtype=np.uint8))])
+
+
+def test_wrong_use_is_named(day: Known) -> None:
+    infrared, visible, _ = day
+    with pytest.raises(UsageError, match="at least one pair"):
+        estimate_alignment([])
+    with pytest.raises(UsageError, match="found 'rigid'"):
+        estimate_alignment([(infrared, visible)], "rigid")
+    with pytest.raises(SizeMismatchError, match=r"320x239 and 640x480 in pair 2"):
+        estimate_alignment([(infrared, visible), (infrared[1:], visible)])
+    with pytest.raises(ImageError, match="at least 64x64"):
+        estimate_alignment([(infrared[:40], visible)])

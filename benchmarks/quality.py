@@ -21,8 +21,8 @@ import numpy as np
 
 from piafusion import Fuser
 from piafusion.datasets.folders import dataset_name, dataset_pairs, is_day
-from piafusion.evaluation.baselines import average, maximum
 from piafusion.evaluation.bootstrap import mean_interval
+from piafusion.evaluation.methods import BASELINES
 from piafusion.imaging.arrays import Image, to_unit
 from piafusion.imaging.colour import luminance
 from piafusion.imaging.io import read_pair, write_image
@@ -49,7 +49,7 @@ def main() -> None:
     parser.add_argument("--every", type=int, default=8, metavar="N")
     options = parser.parse_args()
 
-    methods: dict[str, Method] = {"average": average, "maximum": maximum}
+    methods: dict[str, Method] = {name: Fuser(method=name) for name in BASELINES}
     methods.update({name: Fuser(model=name) for name in options.models})
     rows: dict[str, list[list[float]]] = {name: [] for name in methods}
     sheet = []

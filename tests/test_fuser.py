@@ -1,6 +1,7 @@
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -145,8 +146,8 @@ def test_files_in_file_out(tmp_path: Path) -> None:
     write_image(paths[0], infrared.astype(np.uint16) * 257)
     write_image(paths[1], visible)
     fused = FUSER.fuse_files(*paths)
-    np.testing.assert_array_equal(read_image(paths[2]), fused)
-    np.testing.assert_array_equal(fused, FUSER(infrared, visible))
+    np.testing.assert_array_equal(read_image(paths[2]), fused.image)
+    np.testing.assert_array_equal(fused.image, FUSER(infrared, visible))
     with pytest.raises(UsageError, match="exists already"):
         FUSER.fuse_files(*paths)
     for path, image in zip(paths, (infrared[:5], visible[:5]), strict=False):
@@ -184,3 +185,13 @@ def test_alignment_lets_sizes_differ_and_keeps_the_visible_where_infrared_shows_
     inside = np.abs(fused[:, 48:].astype(int) - visible[:, 48:])
     assert outside.mean() < 5
     assert inside.mean() > 10
+
+
+def test_tiles_of_an_aligned_pair_are_those_of_the_whole() -> None:
+    infrared, visible = scene(64, 80)
+    quality = Quality(score=0.5, likeness=0.3, disagreement=0.0, residual=0.0, pairs=1)
+    half = np.array([[0.5, 0, 3.25], [0, 0.5, -2.0], [0, 0, 1]])
+    rig = Alignment.of("affine", half, (64, 80), (128, 160), quality)
+    visible = cv2.resize(visible, (160, 128))
+    whole, tiled = (Fuser(alignment=rig, tile=side)(infrared, visible) for side in (None, 96))
+    assert np.abs(whole.astype(int) - tiled).max() <= 1

@@ -2,29 +2,51 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from piafusion.engines import create_engine
+from piafusion.engines import Engine, create_engine
 from piafusion.imaging.align import Alignment, read_alignment
-from piafusion.imaging.arrays import (
-    as_infrared,
-    as_visible,
-    check_minimum,
-    check_same_size,
-    to_unit,
-)
-from piafusion.imaging.colour import join_luminance, split_luminance
+from piafusion.imaging.arrays import as_visible, check_minimum, check_same_size, to_unit
+from piafusion.imaging.colour import join_luminance, luminance, split_luminance
+from piafusion.imaging.curve import ToneRange
 from piafusion.imaging.io import read_pair, write_image
-from piafusion.imaging.scratch import ScratchPool
+from piafusion.imaging.scratch import Scratch, ScratchPool
+from piafusion.imaging.tiling import (
+    Floats,
+    Sink,
+    Source,
+    Tile,
+    Track,
+    check_side,
+    gather_share,
+    plan_tiles,
+    untracked,
+)
+from piafusion.imaging.tone import AnyTone, Full, as_tone
 from piafusion.methods import create_method
 from piafusion.weights import DEFAULT_MODEL
 
 Image = NDArray[np.generic]
 
 MIN_SIDE = 8  # pixels; the networks look at least that far
+
+
+@dataclass(frozen=True)
+class Fused:
+    """What became of a pair.
+
+    Attributes:
+        image: With the shape and dtype of the visible picture.
+        tone: The range of infrared values that was used.
+    """
+
+    image: Image
+    tone: ToneRange
 
 
 class Fuser:
@@ -43,7 +65,9 @@ class Fuser:
         device: str = "auto",
         engine: str = "onnx",
         threads: int | None = None,
+        tone: str | AnyTone = "full",
         alignment: Alignment | Path | str | None = None,
+        tile: int | None = None,
         method: str | None = None,
     ) -> None:
         """Load the weights of a model, or get a comparison method ready.
@@ -57,19 +81,28 @@ class Fuser:
                 `train` extra).
             threads: Of the processor; one for each usable core by default. Give 1 where
                 several processes or threads fuse at the same time, one for each core.
+            tone: How raw infrared values become [0, 1]: "full" (by the dtype), "percentile",
+                "span:LOW,HIGH", "plateau" or "clahe" (see `piafusion.imaging.tone`), or an object
+                of that module; `SmoothedTone` for the frames of a video.
             alignment: What brings the infrared picture onto the visible one, or its file; the
                 two may then have different sizes.
-            method: A comparison method (`piafusion methods` lists them) in place of the model.
+            tile: Largest side, in pixels, of the tiles that a picture is fused in; the result is
+                the same for every side. By default large pictures are fused in tiles, those
+                of more than 4 megapixels always.
+            method: A comparison method (`piafusion methods` lists them) in place of model and
+                engine. It fuses pictures as a whole.
 
         Raises:
-            UsageError: If the model, method, device or engine is unknown.
+            UsageError: If the model, method, device, engine or tone is unknown, or the tile no
+                size.
             WeightsError: If the weights are missing or corrupt.
             DeviceError: If the engine cannot use the device.
             MissingExtraError: If the engine is not installed.
             AlignmentError: If the file holds no alignment.
         """
         self.model = method or model
-        self.engine = (
+        self.tone = as_tone(tone)
+        self.engine: Engine = (
             create_method(method, device=device, threads=threads)
             if method
             else create_engine(model, kind="fusion", device=device, engine=engine, threads=threads)
@@ -77,16 +110,18 @@ class Fuser:
         if isinstance(alignment, (str, Path)):
             alignment = read_alignment(alignment)
         self.alignment = alignment
+        self.tile = check_side(tile, self.engine.reach, self.model)
         self._scratch = ScratchPool()
 
     def __call__(self, infrared: Image, visible: Image) -> Image:
         """Fuse one pair of the same height and width, or of any that the alignment fits.
 
         Args:
-            infrared: H x W, or H x W x 3 with three equal channels; uint8, uint16 or float.
+            infrared: H x W, or H x W x 3 with three equal channels; uint8, uint16 or float, or
+                whatever the tone takes.
             visible: H x W grey or H x W x 3 RGB; uint8, uint16 or float.
-            The dtype decides the range: all of it for integers, [0, 1] for floats. At least
-            8 x 8 pixels.
+            The dtype decides the range: all of it for integers, [0, 1] for floats; for the
+            infrared the tone does. At least 8 x 8 pixels.
 
         Returns:
             The fused image, with the shape and dtype of `visible` and its chroma.
@@ -95,17 +130,82 @@ class Fuser:
             ImageError: If a shape, dtype or value cannot be used.
             SizeMismatchError: If the sizes differ, or do not fit the alignment.
         """
-        ir, vi = as_infrared(infrared), as_visible(visible)  # 1. two pictures
+        return self.fuse(infrared, visible).image
+
+    def fuse(self, infrared: Image, visible: Image) -> Fused:
+        """Fuse one pair and tell what was done; arguments and errors are those of a call."""
+        ir, vi = self.tone.check(infrared), as_visible(visible)  # 1. two pictures
         if self.alignment is None:
             check_same_size(ir, vi)
         check_minimum(vi, MIN_SIDE)
-        with self._scratch.lend() as scratch:
-            heat = to_unit(ir, out=scratch("heat", ir.shape, np.float32))  # 2. to [0, 1]
-            channels, y = split_luminance(vi, scratch)  # 3. the visible's luminance, in [0, 1]
-            heat = self.alignment.warp_onto(heat, y) if self.alignment else heat  # 4. one grid
-            fused_y = self.engine(heat[None, None], y[None, None])[0, 0]  # 5. the network fuses
-            fused = join_luminance(channels, y, fused_y, scratch)  # 6. join it with the chroma
-        return fused.astype(visible.dtype, copy=False).reshape(visible.shape)  # 7. as it came
+        tiles = self.plan(*vi.shape[:2])
+        if len(tiles) > 1:
+            fused, tone = self._fuse_large(ir, vi, tiles)
+        else:
+            with self._scratch.lend() as scratch:
+                heat, tone = self.tone(ir, scratch("heat", ir.shape, np.float32))  # 2. to [0, 1]
+                fused = self._fuse(heat, vi, scratch, self.alignment)
+        return Fused(fused.astype(visible.dtype, copy=False).reshape(visible.shape), tone)  # 7.
+
+    def _fuse(
+        self,
+        heat: Floats,
+        vi: Image,
+        scratch: Scratch,
+        alignment: Alignment | None,
+        *share: Floats,
+    ) -> Image:
+        channels, y = split_luminance(vi, scratch)  # 3. the visible's luminance, in [0, 1]
+        heat = alignment.warp_onto(heat, y) if alignment else heat  # 4. onto the visible's grid
+        fused_y = self.engine(heat[None, None], y[None, None], *share)[0, 0]  # 5. the network
+        return join_luminance(channels, y, fused_y, scratch)  # 6. join it with the chroma
+
+    def _fuse_large(self, ir: Image, vi: Image, tiles: Sequence[Tile]) -> tuple[Image, ToneRange]:
+        """Fuse in tiles; what needs the whole picture, a measured tone, a map, comes before."""
+        if isinstance(self.tone, Full):  # tile by tile, without a copy of the whole in floats
+            tone = self.tone.range_of(ir.dtype)
+        else:
+            ir, tone = self.tone(ir)
+        if self.alignment:
+            ir = to_unit(ir)
+            ir = self.alignment.warp_onto(ir, luminance(to_unit(vi)))
+        fused = np.empty(vi.shape, vi.dtype)
+        self.fuse_tiles(ir, vi, fused, tiles)
+        return fused, tone
+
+    def plan(self, height: int, width: int) -> list[Tile]:
+        """Return the tiles that a picture of that size is fused in; one if it goes as a whole."""
+        return plan_tiles(height, width, self.engine.reach, self.tile)
+
+    def fuse_tiles(
+        self,
+        ir: Source,
+        vi: Source,
+        fused: Sink,
+        tiles: Sequence[Tile],
+        track: Track = untracked,
+    ) -> None:
+        """Fuse a pair tile by tile, with the result that it has as a whole.
+
+        Args:
+            ir: The infrared picture, H x W, uint8, uint16 or float in [0, 1].
+            vi: The visible picture, H x W or H x W x 3.
+            fused: Takes the parts of the result, with the shape and dtype of `vi`'s.
+            tiles: The plan for H x W.
+            track: Passes the tiles on, under the name of what is done with them.
+        """
+
+        def difference(tile: Tile) -> Floats:
+            heat, y = to_unit(ir[tile.crop]), luminance(to_unit(vi[tile.crop]))
+            return self.engine.encoder(heat[None, None], y[None, None])
+
+        share = [gather_share(track(tiles, "measuring"), difference)] if len(tiles) > 1 else []
+        for tile in track(tiles, "fusing"):
+            with self._scratch.lend() as scratch:
+                crop = ir[tile.crop]
+                heat = to_unit(crop, out=scratch("heat", crop.shape, np.float32))
+                part = self._fuse(heat, vi[tile.crop], scratch, None, *share)
+            fused[tile.area] = part[tile.pixels]
 
     def fuse_files(
         self,
@@ -114,12 +214,13 @@ class Fuser:
         output: Path | str,
         *,
         overwrite: bool = False,
-    ) -> Image:
+    ) -> Fused:
         """Read a pair, fuse it, write the result whole or not at all, and return it.
 
         Args:
-            infrared: Grey PNG, TIFF, JPEG, BMP or WebP of 8 or 16 bits, or float TIFF.
-            visible: The same, grey or colour.
+            infrared: Grey PNG, TIFF, JPEG, BMP or WebP, or a radiometric JPEG; of any dtype that
+                the tone takes.
+            visible: PNG, TIFF, JPEG, BMP or WebP of 8 or 16 bits, or float TIFF, grey or colour.
             output: File to write; its suffix decides the format.
             overwrite: Replace an existing file.
 
@@ -128,8 +229,49 @@ class Fuser:
             UsageError: If the output exists or its format is unknown.
             OutputError: If the result cannot be written.
         """
-        ir, vi = read_pair(infrared, visible, same_size=self.alignment is None)
+        ir, vi = read_pair(infrared, visible, self.tone.check, same_size=self.alignment is None)
         check_minimum(vi, MIN_SIDE, name=str(visible))
-        fused = self(ir, vi)
-        write_image(output, fused, overwrite=overwrite)
+        fused = self.fuse(ir, vi)
+        del ir, vi  # of large pictures, before the encoder needs room
+        write_image(output, fused.image, overwrite=overwrite)
         return fused
+
+    def fuse_rasters(
+        self,
+        infrared: Path | str,
+        visible: Path | str,
+        output: Path | str,
+        *,
+        overwrite: bool = False,
+        track: Track = untracked,
+    ) -> tuple[int, int]:
+        """Fuse TIFF files of any size in little memory, and keep the visible's georeference.
+
+        Needs the `geo` extra. The files are read and the result is written tile by tile, of two
+        pictures of one size: neither an alignment nor a tone is applied.
+
+        Args:
+            infrared: One grey band, or three equal ones; uint8, uint16 or float in [0, 1].
+            visible: One band or red, green and blue; an alpha band is passed on, and so are
+                the pixels that have no data.
+            output: TIFF file to write, whole or not at all.
+            overwrite: Replace an existing file.
+            track: Passes the tiles on, under the name of what is done with them.
+
+        Returns:
+            Height and width.
+
+        Raises:
+            MissingExtraError: If rasterio is not installed.
+            ImageError: If a file or the pair cannot be used; the message names the file.
+            UsageError: If the output exists.
+            OutputError: If the result cannot be written.
+        """
+        from piafusion.imaging.raster import open_rasters
+
+        infrared, visible, output = Path(infrared), Path(visible), Path(output)
+        with open_rasters(infrared, visible, output, overwrite=overwrite) as (ir, vi, fused):
+            check_minimum(vi, MIN_SIDE, name=str(visible))
+            height, width = vi.shape[:2]
+            self.fuse_tiles(ir, vi, fused, self.plan(height, width), track)
+        return height, width

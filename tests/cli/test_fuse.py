@@ -154,3 +154,79 @@ def test_corrupt_weights_stop_everything(piafusion, pair_folders, tmp_path: Path
     assert done.code == 1
     assert "expected an ONNX network" in done.err
     assert not (tmp_path / "out").exists()
+
+
+def test_a_run_that_stopped_is_gone_on_with(piafusion, pair_folders, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    first = ("fuse", *pair_folders, "-o", out)
+    assert piafusion(*first).code == 0
+    (out / "2N.png").unlink()
+    before = {path.name: path.stat().st_mtime_ns for path in out.iterdir()}
+    refused = piafusion(*first)
+    assert refused.code == 2
+    done = piafusion(*first, "--skip-existing")
+    assert done.code == 0
+    assert "fused 1 of 3 pairs" in done.out
+    assert "2 existed already" in done.out
+    after = {path.name: path.stat().st_mtime_ns for path in out.iterdir()}
+    assert names(out) == ["1D.png", "2N.png", "3N.png"]
+    assert all(after[name] == time for name, time in before.items())
+    nothing = piafusion(*first, "--skip-existing")
+    assert nothing.code == 0
+    assert "3 existed already" in nothing.out
+    both = piafusion(*first, "--skip-existing", "--overwrite")
+    assert both.code == 2
+    assert "--skip-existing or --overwrite" in both.err
+
+
+@pytest.mark.parametrize("workers", [1, 2, 9])
+def test_workers_give_the_same_pictures(
+    piafusion, pair_folders, tmp_path: Path, workers: int
+) -> None:
+    done = piafusion("fuse", *pair_folders, "-o", tmp_path / "out", "--workers", workers, "--json")
+    report = json.loads(done.out)
+    assert report["workers"] == min(workers, 3)
+    assert [Path(entry["output"]).stem for entry in report["fused"]] == ["1D", "2N", "3N"]
+    for stem in ("1D", "2N", "3N"):
+        expected = Fuser()(*(read_image(folder / f"{stem}.png") for folder in pair_folders))
+        np.testing.assert_array_equal(read_image(tmp_path / "out" / f"{stem}.png"), expected)
+
+
+def test_ctrl_c_says_how_to_go_on(
+    piafusion, pair_folders, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fuse = Fuser.fuse_files
+
+    def interrupt(self: Fuser, infrared: Path, *others: Path, overwrite: bool):
+        if infrared.stem == "2N":
+            raise KeyboardInterrupt
+        return fuse(self, infrared, *others, overwrite=overwrite)
+
+    monkeypatch.setattr(Fuser, "fuse_files", interrupt)
+    done = piafusion("fuse", *pair_folders, "-o", tmp_path / "out", "--workers", 1)
+    assert done.code == 130
+    assert "stopped with 2 of 3 pairs to go; the same command with --skip-existing" in done.err
+    assert names(tmp_path / "out") == ["1D.png"]
+
+
+def test_the_tone_is_reported(piafusion, pair_folders, tmp_path: Path) -> None:
+    ir, vi = (folder / "1D.png" for folder in pair_folders)
+    celsius = read_image(ir).astype(np.float32) / 4 - 20
+    celsius[5, 6] = np.nan
+    write_image(tmp_path / "celsius.tiff", celsius)
+    plain = piafusion("fuse", tmp_path / "celsius.tiff", vi, "-o", tmp_path / "plain.png")
+    assert plain.code == 1
+    assert "--tone percentile" in plain.err
+    run = ("fuse", tmp_path / "celsius.tiff", vi, "--tone", "span:-20,43.75")
+    done = piafusion(*run, "-o", tmp_path / "one.png")
+    assert done.code == 0, done.err
+    assert "tone span:-20,43.75: -20 is black, 43.75 white, 1 dead pixels filled" in done.out
+    report = json.loads(piafusion(*run, "-o", tmp_path / "two.png", "--json").out)
+    assert report["tone"] == "span:-20,43.75"
+    assert report["fused"][0]["tone"] == {"low": -20, "high": 43.75, "filled": 1}
+    expected = Fuser()(read_image(ir), read_image(vi)).astype(int)
+    difference = np.abs(read_image(tmp_path / "one.png") - expected)
+    assert np.median(difference) <= 1
+    wrong = piafusion(*run[:-1], "loud", "-o", tmp_path / "three.png")
+    assert wrong.code == 2
+    assert "expected a tone of full" in wrong.err

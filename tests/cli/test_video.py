@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from piafusion import Fuser
+from piafusion.imaging.align import Alignment, Quality
 from piafusion.imaging.io import read_image
 from tests.imaging.video.conftest import RATE, moving, read_video, write_video
 
@@ -263,3 +264,45 @@ def test_without_pyav_the_message_names_the_extra() -> None:
     assert done.returncode == 1
     assert "pip install 'piafusion[video]'" in done.stderr
     assert done.stderr.count("\n") == 1
+
+
+def test_a_tone_spreads_counts_and_does_not_pump(piafusion, tmp_path: Path) -> None:
+    """Thermal video of 16 bits in which one hot frame flashes: the others stay as they are."""
+    infrared, visible = moving(COUNT)
+    counts = [7000 + infrared[0].astype(np.uint16) for _ in range(COUNT)]
+    counts[6] = counts[6] + np.uint16(100)
+    deep = write_video(tmp_path / "deep.mkv", counts, codec="ffv1")
+    seen = write_video(tmp_path / "vi.mp4", [np.zeros_like(visible[0])] * COUNT)
+    done = piafusion("video", deep, seen, "-o", tmp_path / "out", "--tone", "percentile:0,100")
+    assert done.code == 0, done.err
+    frames = [
+        read_image(path).astype(int).mean() for path in sorted((tmp_path / "out").glob("*.png"))
+    ]
+    assert frames[0] > 60  # counts of 7,000 alone are 27 of 255
+    assert abs(frames[5] - frames[0]) < 1
+    assert abs(frames[7] - frames[5]) < 5
+    dark = piafusion("video", deep, seen, "-o", tmp_path / "dark")
+    assert dark.code == 0
+    assert read_image(next((tmp_path / "dark").glob("*.png"))).mean() < 35
+
+
+def test_an_alignment_fuses_two_sizes(piafusion, clips, tmp_path: Path) -> None:
+    small, _ = moving(COUNT, 24, 32)
+    ir = write_video(tmp_path / "small.mp4", small)
+    quality = Quality(score=0.5, likeness=0.3, disagreement=0.0, residual=0.0, pairs=1)
+    half = np.array([[0.5, 0, -0.25], [0, 0.5, -0.25], [0, 0, 1]])
+    Alignment.of("affine", half, (24, 32), (48, 64), quality).save(tmp_path / "rig.json")
+    refused = piafusion("video", ir, clips[1], "-o", tmp_path / "out.mp4")
+    assert refused.code == 1
+    assert "piafusion align" in refused.err
+    done = piafusion(
+        "video", ir, clips[1], "-o", tmp_path / "out.mp4", "--alignment", tmp_path / "rig.json"
+    )
+    assert done.code == 0, done.err
+    assert len(read_video(tmp_path / "out.mp4")[0]) == COUNT
+
+
+def test_an_unknown_tone_is_refused_before_anything_is_opened(piafusion, clips, tmp_path) -> None:
+    done = piafusion("video", *clips, "-o", tmp_path / "out.mp4", "--tone", "loud")
+    assert done.code == 2
+    assert "expected a tone of full" in done.err

@@ -8,12 +8,13 @@ from typing import Any
 
 import pytest
 
-from piafusion.evaluation.baselines import maximum
+from piafusion import Fuser
 from piafusion.evaluation.methods import Method
 from piafusion.evaluation.sets import DataSet, read_sets
 from piafusion.imaging.io import write_image
 from tests.conftest import scene
 
+MAXIMUM = Fuser(method="maximum")
 STEMS = ("1D", "2D", "3N", "4N")
 
 
@@ -38,7 +39,7 @@ class Counting:
     def __init__(self) -> None:
         self.calls = 0
 
-    def method(self, settings: Any = "a", fuse: Callable[..., Any] = maximum) -> Method:
+    def method(self, settings: Any = "a", fuse: Callable[..., Any] = MAXIMUM) -> Method:
         def counted(infrared: Any, visible: Any) -> Any:
             self.calls += 1
             return fuse(infrared, visible)

@@ -15,7 +15,7 @@ from tests.evaluation.conftest import STEMS, Counting
 KILLED = """
 import os, sys
 from pathlib import Path
-from piafusion.evaluation.baselines import maximum
+from piafusion import Fuser
 from piafusion.evaluation.methods import Method
 from piafusion.evaluation.predict import predict
 from piafusion.evaluation.sets import read_sets
@@ -24,7 +24,7 @@ def fuse(infrared, visible):
     calls.append(1)
     if len(calls) == 3:
         os._exit(9)
-    return maximum(infrared, visible)
+    return Fuser(method="maximum")(infrared, visible)
 method = Method("mine", {"weights": "a"}, lambda: fuse)
 list(predict([method], read_sets([f"tiny={sys.argv[1]}"]), Path(sys.argv[2])))
 """

@@ -44,8 +44,8 @@ def evaluate(
         typer.Option(
             "--method",
             "-m",
-            help="A model, an exported file, NAME=FOLDER or NAME@DATASET=FOLDER of fused images; "
-            f"repeatable, {DEFAULT_MODEL} by default. average and maximum are always in.",
+            help="A model, a comparison method, an exported file, NAME=FOLDER or "
+            f"NAME@DATASET=FOLDER of fused images; repeatable, {DEFAULT_MODEL} by default. average and maximum are always in.",
         ),
     ] = None,
     comparison: Annotated[
@@ -53,7 +53,7 @@ def evaluate(
         typer.Option(
             "--methods",
             metavar="NAMES",
-            help="Names of `piafusion methods` after those of --method, such as gtf,u2fusion, or "
+            help="Names of `piafusion methods` beside those of --method, such as gtf,wavelet, or "
             "all.",
         ),
     ] = None,
@@ -89,7 +89,8 @@ def evaluate(
     if only != "predict":
         from piafusion.evaluation import report as _  # noqa: F401 - missing extras before any work
     sets = read_sets(data, limit)
-    chosen = [*(method or [DEFAULT_MODEL]), *_comparison(comparison)]
+    chosen = method or [DEFAULT_MODEL]
+    chosen = [*chosen, *(name for name in _comparison(comparison) if name not in chosen)]
     methods = read_methods(chosen, sets, device)
     rival = _rival(against, [each.name for each in methods])
     _claim(output)
@@ -132,17 +133,13 @@ def evaluate(
 
 
 def _comparison(names: str | None) -> list[str]:
-    from piafusion.methods import METHODS, available, find_method
+    from piafusion.methods import METHODS, find_method
 
     if names is None:
         return []
-    if names != "all":
-        return [find_method(name.strip()).name for name in names.split(",")]
-    ready = available()
-    untrained = [name for name in METHODS if name not in ready]
-    if untrained:
-        print(f"piafusion: left out, not trained yet: {', '.join(untrained)}", file=sys.stderr)
-    return ready
+    if names == "all":
+        return list(METHODS)
+    return [find_method(name.strip()).name for name in names.split(",")]
 
 
 def _rival(against: str | None, methods: Sequence[str]) -> str:

@@ -10,30 +10,20 @@ from piafusion.cli.table import print_table
 
 def methods(as_json: JsonOption = False) -> None:
     """List the comparison methods and the extra that each needs; --json tells of papers too."""
-    from piafusion.methods import METHODS, available
+    from piafusion.methods import METHODS
 
-    ready = available()
     if as_json:
         listed = {
             name: {
                 "title": spec.title,
                 "paper": spec.paper,
                 "kind": spec.kind,
-                "needs": spec.needs,
-                "has_weights": name in ready if spec.weights else None,
                 "departures": spec.departures,
+                "needs": spec.needs,
             }
             for name, spec in METHODS.items()
         }
         print(json.dumps(listed, indent=2))
         return
-    rows = [
-        [
-            name,
-            spec.title,
-            spec.kind,
-            "not trained yet" if name not in ready else spec.needs or "",
-        ]
-        for name, spec in METHODS.items()
-    ]
-    print_table(["method", "title", "kind", "needs"], rows)
+    rows = [[name, spec.title, spec.kind, spec.needs or ""] for name, spec in METHODS.items()]
+    print_table(["method", "title", "kind", "extra"], rows)

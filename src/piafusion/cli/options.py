@@ -23,6 +23,14 @@ MethodOption = Annotated[
 DeviceOption = Annotated[
     str, typer.Option("--device", help="auto, cpu, cuda, tensorrt or openvino.")
 ]
+ToneOption = Annotated[
+    str,
+    typer.Option(
+        "--tone",
+        help="Infrared values to grey: full, percentile:LOW,HIGH, span:LOW,HIGH, plateau:LIMIT "
+        "or clahe:CLIP.",
+    ),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print machine-readable results.")]
 PAPER_METRICS = "MI,SD,VIF,Qabf"
 MetricsOption = Annotated[

@@ -53,25 +53,17 @@ def fusion(
 @app.command()
 def method(
     name: Annotated[
-        str,
-        typer.Argument(metavar="METHOD", help="A learned method of `piafusion methods`."),
+        str, typer.Argument(metavar="METHOD", help="What learns of `piafusion methods`: mdlatlrr.")
     ],
     data: DataArgument,
-    output: RunOption,
-    settings: SetOption = None,
-    resume: ResumeOption = False,
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the weights.")],
 ) -> None:
-    """Train the network of a comparison method, or the projection of mdlatlrr."""
+    """Learn what a comparison method learns: of mdlatlrr the projection."""
     from piafusion.methods import METHODS
 
-    learned = [name for name, spec in METHODS.items() if spec.weights]
-    if name not in learned:
-        raise UsageError(f"expected a method of {', '.join(learned)}, found {name!r}")
-    if name != "mdlatlrr":
-        _train("method", data, output, name, settings or [], resume=resume)
-        return
-    if settings or resume:
-        raise UsageError("mdlatlrr: expected neither --set nor --resume; it has no settings")
+    learning = [name for name, spec in METHODS.items() if spec.weights]
+    if name not in learning:
+        raise UsageError(f"expected a method that learns, {', '.join(learning)}, found {name!r}")
     from piafusion.training.latlrr import learn_into
 
     print(f"projection: {learn_into(output, data)}")
@@ -82,7 +74,7 @@ def _train(
 ) -> None:
     try:
         from piafusion.training import run
-        from piafusion.training.config import TASKS, resolve
+        from piafusion.training.config import IlluminationSettings, resolve
     except ImportError as error:
         raise MissingExtraError(
             f"expected the packages for training, found no {error.name}; "
@@ -96,7 +88,7 @@ def _train(
             raise UsageError(f"--set: expected NAME=VALUE, found {setting!r}")
         overrides[name] = value
     wanted = resolve(preset, data, overrides)
-    if not isinstance(wanted, TASKS[task]):
+    if isinstance(wanted, IlluminationSettings) != (task == "illumination"):
         raise UsageError(f"--preset: {preset!r} does not train {task}; see piafusion train --help")
     weights = run.resume(output, wanted) if resume else run.start(wanted, output)
     if run.is_main_process():

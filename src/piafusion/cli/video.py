@@ -13,13 +13,21 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
+from piafusion.cli.align import AlignmentOption
 from piafusion.cli.counting import FrameCounter
-from piafusion.cli.options import DeviceOption, JsonOption, ModelOption, OverwriteOption
+from piafusion.cli.options import (
+    DeviceOption,
+    JsonOption,
+    ModelOption,
+    OverwriteOption,
+    ToneOption,
+)
 from piafusion.cli.stopping import StopSignals
 from piafusion.errors import UsageError, VideoError
 
 if TYPE_CHECKING:
     from piafusion.fuser import Fuser
+    from piafusion.imaging.arrays import Image
     from piafusion.imaging.video.frames import Layout
     from piafusion.imaging.video.inputs import Inputs
     from piafusion.imaging.video.pipeline import Run
@@ -27,6 +35,8 @@ if TYPE_CHECKING:
     from piafusion.imaging.video.writers import Writer
 
 VIDEO_MODEL = "piafusion-fast"
+HALF_LIFE = 1.0
+"""Seconds after which half of a change of the infrared range has arrived in the picture."""
 STANDARD_OUTPUT = Path("-")
 _MOST_WORKERS = 4  # each holds a frame's arrays
 _HALVES = {"side-by-side": ("left", "right"), "top-bottom": ("top", "bottom")}
@@ -73,6 +83,8 @@ def video(
     ] = 18,
     model: ModelOption = VIDEO_MODEL,
     device: DeviceOption = "auto",
+    tone: ToneOption = "full",
+    alignment: AlignmentOption = None,
     overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -82,12 +94,13 @@ def video(
     if as_json and output == STANDARD_OUTPUT:
         raise UsageError("--json: expected a file or folder as output; - carries the frames")
 
-    from piafusion.imaging.video.frames import scale_to
+    from piafusion.imaging.tone import parse_tone
     from piafusion.imaging.video.inputs import open_halves, open_two
     from piafusion.imaging.video.matching import Matching
     from piafusion.imaging.video.pipeline import fuse_video
 
-    fuser, workers = _make_fuser(model, device)
+    parse_tone(tone)  # a wrong one is refused before a source is opened
+    fuser, workers = _make_fuser(model, device, alignment)
     with StopSignals() as stop, FrameCounter() as counter:
         matching = Matching(_exact(offset), _exact(max_gap), reconnect, counter.note)
         try:
@@ -105,7 +118,7 @@ def video(
             inputs,
             fuser,
             partial(_make_writer, output, inputs, crf, overwrite, counter.note),
-            prepare=scale_to if resize else None,
+            prepare=_make_prepare(tone, inputs.format.rate, resize=resize),
             workers=workers,
             duration=None if duration is None else _exact(duration),
             stopped=stop.asked,
@@ -128,7 +141,7 @@ def video(
         raise typer.Exit(stop.exit_code or 1)
 
 
-def _make_fuser(model: str, device: str) -> tuple[Fuser, int]:
+def _make_fuser(model: str, device: str, alignment: Path | None) -> tuple[Fuser, int]:
     """Return what fuses, and how many threads may call it at the same time.
 
     A network with one thread in each of two callers fuses more frames a second than one with two.
@@ -138,7 +151,29 @@ def _make_fuser(model: str, device: str) -> tuple[Fuser, int]:
 
     cores = usable_cores()
     workers = min(cores, _MOST_WORKERS)
-    return Fuser(model=model, device=device, threads=cores // workers), workers
+    fuser = Fuser(model=model, device=device, threads=cores // workers, alignment=alignment)
+    return fuser, workers
+
+
+def _make_prepare(
+    tone: str, rate: Fraction, *, resize: bool
+) -> Callable[[Image, Image], Image] | None:
+    """Return what is done to the infrared frames in their order, before several are fused at once.
+
+    The tone belongs here and not to the `Fuser`: smoothed in time, it has to see them in order.
+    """
+    from piafusion.imaging.tone import SmoothedTone
+    from piafusion.imaging.video.frames import scale_to
+
+    if tone == "full":
+        return scale_to if resize else None
+    smoothed = SmoothedTone(tone, half_life=float(HALF_LIFE * rate))
+
+    def prepare(infrared: Image, visible: Image) -> Image:
+        infrared = smoothed.check(infrared)
+        return smoothed(scale_to(infrared, visible) if resize else infrared)[0]
+
+    return prepare
 
 
 def _infrared_first(visible: str | None, layout: str | None, half: str | None) -> bool:

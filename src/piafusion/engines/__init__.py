@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from piafusion.engines.reach import Reach
 from piafusion.errors import UsageError
 from piafusion.weights import Kind, read_weights
 
@@ -21,13 +23,22 @@ class Engine(Protocol):
     Attributes:
         device: Where it runs: a name of `DEVICES`, never "auto".
         threads: Of the processor.
+        reach: How far the network looks; None if it cannot fuse tiles.
     """
 
     device: str
     threads: int
 
+    @property
+    def reach(self) -> Reach | None: ...  # noqa: D102
+
+    @property
+    def encoder(self) -> Callable[[Tensor, Tensor], Tensor]:
+        """Of a network with a reach: the two pictures in, what the gate averages out."""
+        ...
+
     def __call__(self, *inputs: Tensor) -> Tensor:
-        """Run the network."""
+        """Run the network; one with a reach takes the gate's share, 1 x C x 1 x 1, if given."""
         ...
 
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from base64 import b64decode
+from functools import cached_property
+
 import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
 from piafusion.engines.cores import usable_cores
+from piafusion.engines.reach import ENCODER, Reach
 from piafusion.errors import DeviceError, WeightsError
 
 _CPU = "CPUExecutionProvider"
@@ -50,18 +54,27 @@ class OnnxEngine:
         if device != "auto" and wanted[0] not in running:
             raise DeviceError(_advice(device, running))
         self.device = device if device != "auto" else ("cuda" if _CUDA in running else "cpu")
-        self._inputs = [node.name for node in self._session.get_inputs()]
+        optional = self._session.get_overridable_initializers()  # the gate's share
+        self._inputs = [node.name for node in (*self._session.get_inputs(), *optional)]
+        self._metadata = self._session.get_modelmeta().custom_metadata_map
+        self.reach = Reach.from_metadata(self._metadata)
 
     def __call__(self, *inputs: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Run the network on float32 arrays, N x C x H x W each."""
-        feeds = dict(zip(self._inputs, inputs, strict=True))
+        """Run the network on float32 arrays, N x C x H x W each; the share may be left out."""
+        feeds = dict(zip(self._inputs, inputs, strict=False))
         return np.asarray(self._session.run(None, feeds)[0])
+
+    @cached_property
+    def encoder(self) -> OnnxEngine:
+        """The layers before the gate, loaded when they are first used."""
+        return OnnxEngine(b64decode(self._metadata[ENCODER]), self.device, self.threads)
 
 
 def session_options(threads: int) -> onnxruntime.SessionOptions:
     """Return how a session runs on the processor."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
+    options.log_severity_level = 3  # errors; it warns of an input with a default, the share
     options.enable_mem_pattern = False  # plans memory for each size anew; a quarter less without
     # Workers that wait in a loop for the next layer are quicker at hand; after the last one they
     # shall leave their cores to whatever comes next.

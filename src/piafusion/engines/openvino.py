@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import threading
+from base64 import b64decode
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from piafusion.engines.cores import usable_cores
+from piafusion.engines.reach import ENCODER, SHARE, Reach
 from piafusion.engines.sizes import Size, SizeCache
 from piafusion.errors import MissingExtraError, WeightsError
 
@@ -44,23 +47,46 @@ class OpenVinoEngine:
         self._weights = weights
         self._lock = threading.Lock()  # a request serves one thread at a time
         try:
+            model = self._read()
             self._any_size = self._compile()
         except RuntimeError as error:
             raise WeightsError(
                 "expected an ONNX network, found data that OpenVINO cannot read; export it again"
             ) from error
         self._sized = SizeCache(build=self._compile)
+        self._metadata = _metadata(model)
+        self.reach = Reach.from_metadata(self._metadata)
+        shares = (node.shape for node in model.inputs if node.any_name == SHARE)
+        self._own_share = next((np.full(shape, -1, np.float32) for shape in shares), None)
 
     def __call__(self, *inputs: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Run the network on float32 arrays, N x C x H x W each."""
+        """Run the network on float32 arrays, N x C x H x W each; the share may be left out."""
+        if self._own_share is not None and len(inputs) == 2:
+            inputs += (self._own_share,)
         with self._lock:
             request = self._sized.get(tuple(image.shape for image in inputs)) or self._any_size
             # Inputs are copied: a request that refers to the last one's memory reads it when the
             # size changes, though it may be gone.
             return np.asarray(request.infer(list(inputs), share_inputs=False)[0])
 
-    def _compile(self, size: Size | None = None) -> openvino.InferRequest:
+    @cached_property
+    def encoder(self) -> OpenVinoEngine:
+        """The layers before the gate, loaded when they are first used."""
+        return OpenVinoEngine(b64decode(self._metadata[ENCODER]), self.threads)
+
+    def _read(self) -> openvino.Model:
+        """Read the network; make its share, which OpenVINO takes for a constant, an input."""
         model = self._core.read_model(self._weights)
+        for node in model.get_ops():
+            if node.get_friendly_name() == SHARE:
+                share = openvino.opset13.parameter(node.get_output_shape(0), np.float32)
+                share.output(0).set_names({SHARE})
+                node.output(0).replace(share.output(0))
+                model.add_parameters([share])
+        return model
+
+    def _compile(self, size: Size | None = None) -> openvino.InferRequest:
+        model = self._read()
         if size is not None:
             model.reshape(
                 {node.any_name: shape for node, shape in zip(model.inputs, size, strict=True)}
@@ -71,3 +97,8 @@ class OpenVinoEngine:
             "INFERENCE_PRECISION_HINT": "f32",  # where it can, it takes bfloat16 otherwise
         }
         return self._core.compile_model(model, "CPU", settings).create_infer_request()
+
+
+def _metadata(model: openvino.Model) -> dict[str, str]:
+    """Return the metadata of the ONNX file, where OpenVINO keeps it."""
+    return model.get_rt_info("framework").value if model.has_rt_info("framework") else {}

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import threading
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
 
+from piafusion.engines.reach import Reach
 from piafusion.engines.sizes import Size, SizeCache
 from piafusion.errors import DeviceError, MissingExtraError
 
@@ -16,6 +18,7 @@ try:
 
     from piafusion.models import load
     from piafusion.models.folding import fold
+    from piafusion.models.gated import GatedFusionNet
 except ImportError as error:
     raise MissingExtraError(
         "expected torch and safetensors for the engine 'torch', found them not installed; "
@@ -58,9 +61,25 @@ class TorchEngine:
         self._graphs = SizeCache(build=lambda size: _Graph(self._network, size))
         self._lock = threading.Lock()  # a graph has one set of inputs
 
+    @property
+    def reach(self) -> Reach | None:
+        """How far the network looks; None if it cannot fuse tiles."""
+        return self._network.reach if isinstance(self._network, GatedFusionNet) else None
+
+    @torch.inference_mode()
+    def encoder(
+        self, infrared: NDArray[np.float32], luminance: NDArray[np.float32]
+    ) -> NDArray[np.float32]:
+        """Run the layers before the gate and return what it averages."""
+        network = cast(GatedFusionNet, self._network)
+        dtype = next(network.parameters()).dtype
+        pair = (torch.from_numpy(image).to(self.device, dtype) for image in (infrared, luminance))
+        ir, vi = network.encode(*pair)
+        return np.asarray((ir - vi).float().cpu().numpy())
+
     @torch.inference_mode()
     def __call__(self, *inputs: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Run the network on float32 arrays, N x C x H x W each."""
+        """Run the network on float32 arrays, N x C x H x W each; the share may be left out."""
         tensors = [torch.from_numpy(image) for image in inputs]
         if self.device == "cpu":
             return np.asarray(self._network(*tensors).numpy())

@@ -16,7 +16,7 @@ from piafusion.evaluation.journal import code_digest
 from piafusion.evaluation.sets import NAME, DataSet, Problem
 from piafusion.imaging.arrays import Image
 from piafusion.imaging.pairs import list_images
-from piafusion.methods import METHODS, MethodSpec, check_needs, read_method
+from piafusion.methods import METHODS, WEIGHTS, MethodSpec, check_needs
 from piafusion.weights import load_manifest, read_weights
 
 Fuse = Callable[[Image, Image], Image]
@@ -60,7 +60,7 @@ class Pictures:
 
 def baselines() -> list[Method]:
     """Return the methods that are in every evaluation."""
-    return [_method(METHODS[name], "cpu") for name in BASELINES]
+    return [_method(METHODS[name]) for name in BASELINES]
 
 
 def read_methods(
@@ -69,12 +69,12 @@ def read_methods(
     """Return the baselines and the methods asked for, in this order.
 
     Args:
-        texts: For each method a model of the manifest; one of `METHODS`; an exported file, ``FILE`` or
-            ``NAME=FILE``; or fused pictures: ``NAME=FOLDER`` with a sub-folder for each data set,
-            or with the pictures themselves if there is but one data set, or
+        texts: For each method a model of the manifest; one of `METHODS`; an exported file, ``FILE``
+            or ``NAME=FILE``; or fused pictures: ``NAME=FOLDER`` with a sub-folder for each data
+            set, or with the pictures themselves if there is but one data set, or
             ``NAME@DATASET=FOLDER``, which may be said once for each data set.
         sets: The data sets of the evaluation.
-        device: Of the networks.
+        device: Of the models; comparison methods run on the processor.
 
     Raises:
         UsageError: If one is unknown, two have one name, or a folder holds no images.
@@ -104,7 +104,7 @@ def _read(text: str, sets: Sequence[DataSet], device: str) -> Method | Pictures:
     if text in models:
         return _model(text, text, device)
     if text in METHODS:
-        return _method(METHODS[text], device)
+        return _method(METHODS[text])
     name, equals, place = text.partition("=")
     if not equals or Path(text).exists():
         name, place = Path(text).stem, text
@@ -116,8 +116,9 @@ def _read(text: str, sets: Sequence[DataSet], device: str) -> Method | Pictures:
         return _only(name, data, path, sets) if at else _everywhere(name, path, sets)
     found = "a file" if path.is_file() else "a folder" if path.is_dir() else "nothing there"
     raise UsageError(
-        f"{text}: expected {', '.join((*models, *METHODS))}, an exported .onnx or .safetensors file, or "
-        f"NAME=FOLDER of fused images, found {found}; check the name and the path"
+        f"{text}: expected {', '.join((*models, *METHODS))}, an exported .onnx or "
+        f".safetensors file, or NAME=FOLDER of fused images, found {found}; check the "
+        "name and the path"
     )
 
 
@@ -139,24 +140,23 @@ def _model(name: str, model: str, device: str) -> Method:
     return Method(name, settings, load, threads=usable_cores())
 
 
-def _method(spec: MethodSpec, device: str) -> Method:
+def _method(spec: MethodSpec) -> Method:
     check_needs(spec)
-    device = "cpu" if spec.rule else device
-    packages = ("numpy", "cv2", *spec.packages) if spec.rule else ("onnxruntime",)
     settings: dict[str, Any] = {
         "method": spec.name,
-        "device": device,
-        "code": code_digest("fuser.py", "imaging", "engines", "methods"),
-        "packages": {package: import_module(package).__version__ for package in packages},
+        "code": code_digest("fuser.py", "imaging", "methods"),
+        "packages": {
+            package: import_module(package).__version__
+            for package in ("numpy", "cv2", *spec.packages)
+        },
     }
     if spec.weights:
-        weights = read_method(spec.name, spec.weights)
-        settings["weights"] = hashlib.sha256(weights).hexdigest()
+        settings["weights"] = load_manifest(WEIGHTS)[spec.name].sha256[spec.weights]
 
     def load() -> Fuse:
         from piafusion.fuser import Fuser
 
-        return Fuser(method=spec.name, device=device)
+        return Fuser(method=spec.name, device="cpu")
 
     return Method(spec.name, settings, load, threads=usable_cores())
 

@@ -6,7 +6,7 @@ floats.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Protocol
 
 import cv2
 import numpy as np
@@ -30,15 +30,7 @@ def as_visible(image: Image) -> Image:
         ImageError: If shape, dtype or values are anything else.
     """
     _check_dtype(image)
-    if image.ndim == 3 and image.shape[2] == 1:
-        image = image[..., 0]
-    if image.ndim == 3 and image.shape[2] == 4:
-        raise ImageError(_describe_fourth_channel(image[..., 3]))
-    if not (image.ndim == 2 or (image.ndim == 3 and image.shape[2] == 3)) or image.size == 0:
-        raise ImageError(
-            f"expected H x W or H x W x 3, found the shape {image.shape}; "
-            "pass one picture, channels last"
-        )
+    image = _one_picture(image)
     _check_values(image)
     return image
 
@@ -52,12 +44,33 @@ def as_infrared(image: Image) -> Image:
     Raises:
         ImageError: If it is not grey, or shape, dtype or values are not those of `as_visible`.
     """
-    image = as_visible(image)
+    return as_raw_infrared(as_visible(image))
+
+
+def as_raw_infrared(image: Image) -> Image:
+    """Check an infrared image of any range and return it as H x W, its dtype unchanged.
+
+    Args:
+        image: H x W, H x W x 1, or H x W x 3 with equal channels (up to JPEG's rounding);
+            integers or floats, which may hold NaN and infinity.
+
+    Raises:
+        ImageError: If it is not grey, not numbers or of another shape.
+    """
+    if not isinstance(image, np.ndarray) or image.dtype.kind not in "iuf":
+        found = image.dtype if isinstance(image, np.ndarray) else type(image).__name__
+        raise ImageError(f"expected a NumPy array of integers or floats, found {found}; convert it")
+    image = _one_picture(image)
     if image.ndim == 2:
         return image
-    red, green, blue = cv2.split(image if image.dtype.kind == "u" else to_unit(image))
+    if image.dtype in (np.uint8, np.uint16):
+        planes, scale = image, float(full_scale(image.dtype))
+    else:
+        planes = np.nan_to_num(image.astype(np.float64), posinf=0, neginf=0)
+        scale = float(np.ptp(planes)) or 1.0
+    red, green, blue = cv2.split(planes)
     differences = ((red, green), (green, blue), (blue, red))
-    spread = max(cv2.norm(*two, cv2.NORM_INF) for two in differences) / full_scale(image.dtype)
+    spread = max(cv2.norm(*two, cv2.NORM_INF) for two in differences) / scale
     if spread > _GREY_TOLERANCE:
         raise ImageError(
             "expected a grey infrared image, found colours (channels differ by up to "
@@ -67,8 +80,15 @@ def as_infrared(image: Image) -> Image:
     return image[..., 1]
 
 
+class Shaped(Protocol):
+    """An array, or a file that has the shape of one."""
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...  # noqa: D102
+
+
 def check_same_size(
-    infrared: Image, visible: Image, names: tuple[str, str] = ("infrared", "visible")
+    infrared: Shaped, visible: Shaped, names: tuple[str, str] = ("infrared", "visible")
 ) -> None:
     """Raise `SizeMismatchError`, naming both sizes, unless height and width agree."""
     if infrared.shape[:2] != visible.shape[:2]:
@@ -80,7 +100,7 @@ def check_same_size(
         )
 
 
-def check_minimum(image: Image, side: int, name: str = "picture") -> None:
+def check_minimum(image: Shaped, side: int, name: str = "picture") -> None:
     """Raise `ImageError`, naming the picture, unless it has at least `side` x `side` pixels."""
     height, width = image.shape[:2]
     if min(height, width) < side:
@@ -114,6 +134,20 @@ def from_unit(image: NDArray[np.float32], dtype: np.dtype[Any]) -> Image:
 def full_scale(dtype: np.dtype[Any]) -> int:
     """Return the value that stands for 1: 255, 65535, or 1 for floats."""
     return 1 if dtype.kind == "f" else int(np.iinfo(dtype).max)
+
+
+def _one_picture(image: Image) -> Image:
+    """Return H x W or H x W x 3, or raise `ImageError`."""
+    if image.ndim == 3 and image.shape[2] == 1:
+        image = image[..., 0]
+    if image.ndim == 3 and image.shape[2] == 4:
+        raise ImageError(_describe_fourth_channel(image[..., 3]))
+    if not (image.ndim == 2 or (image.ndim == 3 and image.shape[2] == 3)) or image.size == 0:
+        raise ImageError(
+            f"expected H x W or H x W x 3, found the shape {image.shape}; "
+            "pass one picture, channels last"
+        )
+    return image
 
 
 def _check_dtype(image: Image) -> None:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import cv2
 import numpy as np
 
-from piafusion.errors import ImageError, OutputError, UsageError
+from piafusion.errors import ImageError, MissingExtraError, OutputError, UsageError
 from piafusion.imaging.arrays import Image, as_infrared, as_visible, check_same_size
+from piafusion.imaging.flir import is_radiometric, read_celsius
+from piafusion.imaging.tiff import count_pages, is_tiff
 
 # Suffix -> dtypes that the format holds, and the encoder's settings.
 _ANY_INTEGER, _BYTES = ("uint8", "uint16"), ("uint8",)
@@ -36,40 +39,45 @@ def read_image(path: Path | str, check: Callable[[Image], Image] = lambda image:
 
     Returns:
         What `check` returns: by default H x W, H x W x 3 RGB or H x W x 4 RGBA in the file's
-        own dtype: uint8, uint16 or float32.
+        own dtype: uint8 or uint16; from TIFF also integers of 8 to 64 bits, float32 or float64.
 
     Raises:
-        ImageError: If the file is missing, unreadable, truncated or not a picture.
+        ImageError: If the file is missing, unreadable, truncated, not a picture or several.
     """
-    path = Path(path)
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        raise ImageError(f"{path}: expected a readable image file, found: {reason}") from error
-    damage = _damage(data)
-    if damage:
-        raise ImageError(f"{path}: expected a whole image file, found {damage}; copy it again")
-    image = _decode(data)
-    if image is None:
-        raise ImageError(
-            f"{path}: expected PNG, JPEG, TIFF, BMP or WebP, found data that cannot be decoded; "
-            "check the file"
-        )
-    try:
-        return check(image)
-    except ImageError as error:
-        raise type(error)(f"{path}: {error}") from error
+    return _read(Path(path), _decode, check)
+
+
+def read_infrared(path: Path | str, check: Callable[[Image], Image] = as_infrared) -> Image:
+    """Read an infrared picture: as `read_image`, but radiometric JPEG files become degrees.
+
+    Args:
+        path: PNG, JPEG, TIFF, BMP or WebP file.
+        check: Applied to the array: that of a tone, for other than display values.
+
+    Returns:
+        What `check` returns: H x W in the file's own dtype, or float32 degrees Celsius from a
+        radiometric FLIR JPEG.
+
+    Raises:
+        ImageError: As for `read_image`.
+        MissingExtraError: If a radiometric JPEG needs the `thermal` extra.
+    """
+    return _read(Path(path), _decode_infrared, check)
 
 
 def read_pair(
-    infrared: Path | str, visible: Path | str, *, same_size: bool = True
+    infrared: Path | str,
+    visible: Path | str,
+    check: Callable[[Image], Image] = as_infrared,
+    *,
+    same_size: bool = True,
 ) -> tuple[Image, Image]:
     """Read the two pictures of a scene and check that they can be fused.
 
     Args:
         infrared: File of the infrared picture.
         visible: File of the visible picture.
+        check: Applied to the infrared picture: that of a tone, for other than display values.
         same_size: Refuse two sizes, which need an alignment.
 
     Returns:
@@ -78,8 +86,9 @@ def read_pair(
     Raises:
         ImageError: If a file or picture cannot be used; the message names the file.
         SizeMismatchError: If the sizes differ.
+        MissingExtraError: If a radiometric JPEG needs the `thermal` extra.
     """
-    ir = read_image(infrared, check=as_infrared)
+    ir = read_infrared(infrared, check)
     vi = read_image(visible, check=as_visible)
     if same_size:
         check_same_size(ir, vi, names=(str(infrared), str(visible)))
@@ -126,11 +135,24 @@ def write_image(path: Path | str, image: Image, *, overwrite: bool = False) -> N
     done, encoded = cv2.imencode(path.suffix.lower(), pixels, settings)
     if not done:
         raise OutputError(f"{path}: the {path.suffix} encoder failed; choose another format")
-    write_bytes(path, encoded.tobytes())
+    write_bytes(path, encoded.data)
 
 
-def write_bytes(path: Path, data: bytes) -> None:
+def write_bytes(path: Path, data: bytes | memoryview) -> None:
     """Write a file through a temporary one beside it, so that it appears whole or not at all.
+
+    Raises:
+        OutputError: If it cannot be written; no partial file is left.
+    """
+    with replacement(path) as temporary:
+        temporary.write_bytes(data)
+
+
+@contextmanager
+def replacement(path: Path) -> Iterator[Path]:
+    """Yield a temporary path beside a file; what was written there takes the file's place.
+
+    If the block fails, the temporary file goes and the file stays as it was.
 
     Raises:
         OutputError: If it cannot be written; no partial file is left.
@@ -139,7 +161,7 @@ def write_bytes(path: Path, data: bytes) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            temporary.write_bytes(data)
+            yield temporary
             os.replace(temporary, path)
         finally:
             temporary.unlink(missing_ok=True)
@@ -151,8 +173,32 @@ def write_bytes(path: Path, data: bytes) -> None:
         ) from error
 
 
-def _decode(data: bytes) -> Image | None:
-    """Return the picture with RGB channel order, or None."""
+def _read(path: Path, decode: Callable[[bytes], Image], check: Callable[[Image], Image]) -> Image:
+    """Read, decode and check a file; errors get its name."""
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise ImageError(f"{path}: expected a readable image file, found: {reason}") from error
+    damage = _damage(data)
+    if damage:
+        raise ImageError(f"{path}: expected a whole image file, found {damage}; copy it again")
+    try:
+        return check(decode(data))
+    except (ImageError, MissingExtraError) as error:
+        raise type(error)(f"{path}: {error}") from error
+
+
+def _decode_infrared(data: bytes) -> Image:
+    return read_celsius(data) if is_radiometric(data) else _decode(data)
+
+
+def _decode(data: bytes) -> Image:
+    """Return the picture with RGB channel order."""
+    if is_tiff(data) and (pages := count_pages(data)) > 1:
+        raise ImageError(
+            f"expected one picture, found a TIFF file of {pages} pages; save each as its own file"
+        )
     buffer = np.frombuffer(data, np.uint8)
     # A JPEG may say in its EXIF data that it is rotated; only this flag obeys. It drops alpha,
     # which JPEG has not.
@@ -161,11 +207,24 @@ def _decode(data: bytes) -> Image | None:
     try:
         image = cv2.imdecode(buffer, flags) if len(buffer) else None
     except cv2.error:
-        return None
-    if image is None or image.ndim == 2:
+        image = None
+    if image is None:
+        raise ImageError(_undecodable(data))
+    if image.ndim == 2:
         return image
     conversion = {3: cv2.COLOR_BGR2RGB, 4: cv2.COLOR_BGRA2RGBA}.get(image.shape[2])
     return image if conversion is None else cv2.cvtColor(image, conversion)
+
+
+def _undecodable(data: bytes) -> str:
+    if is_tiff(data):
+        return (
+            "expected a TIFF of integers, float32 or float64 pixels, found one that cannot be "
+            "decoded; check the file or save it as uint16 or float32, uncompressed or LZW"
+        )
+    return (
+        "expected PNG, JPEG, TIFF, BMP or WebP, found data that cannot be decoded; check the file"
+    )
 
 
 def _damage(data: bytes) -> str | None:

@@ -3,6 +3,7 @@
 All of them fuse infrared with the luminance of the visible picture; `Fuser(method=NAME)` does for
 them what it does for the models: range, chroma, dtype.
 
+>>> import numpy as np
 >>> from piafusion import Fuser
 >>> METHODS["average"].title
 'Average'
@@ -14,44 +15,24 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 
-import numpy as np
-
 from piafusion.engines import Engine
+from piafusion.engines.cores import usable_cores
 from piafusion.errors import MissingExtraError, UsageError
-from piafusion.methods import (
-    average,
-    gtf,
-    guided,
-    laplacian,
-    maximum,
-    mdlatlrr,
-    wavelet,
-)
-from piafusion.methods._spec import MethodSpec, RuleEngine
-from piafusion.methods._weights import has_weights, read_method
-from piafusion.methods.learned import LEARNED
+from piafusion.methods import average, gtf, guided, laplacian, maximum, mdlatlrr, wavelet
+from piafusion.methods._spec import WEIGHTS, MethodSpec, RuleEngine
 
-__all__ = [
-    "METHODS",
-    "MethodSpec",
-    "available",
-    "check_needs",
-    "create_method",
-    "find_method",
-    "read_method",
-]
+__all__ = ["METHODS", "WEIGHTS", "MethodSpec", "check_needs", "create_method", "find_method"]
 
 METHODS: dict[str, MethodSpec] = {
     spec.name: spec
     for spec in (
-        gtf.SPEC,
-        mdlatlrr.SPEC,
-        *LEARNED,
         average.SPEC,
         maximum.SPEC,
         laplacian.SPEC,
         wavelet.SPEC,
         guided.SPEC,
+        gtf.SPEC,
+        mdlatlrr.SPEC,
     )
 }
 
@@ -67,34 +48,27 @@ def find_method(name: str) -> MethodSpec:
     return METHODS[name]
 
 
-def available() -> list[str]:
-    """Return the methods that need no weights, or whose weights are shipped."""
-    return [name for name, spec in METHODS.items() if not spec.weights or has_weights(name)]
-
-
 def create_method(name: str, *, device: str = "auto", threads: int | None = None) -> Engine:
     """Get a method ready.
 
     Args:
         name: One of `METHODS`.
-        device: Of a network, as `Fuser` takes it; all other methods run on the processor.
+        device: "auto" or "cpu"; the methods run on the processor.
         threads: Of the processor; one for each usable core by default.
 
     Raises:
-        UsageError: If the method or device is unknown, or the method cannot use the device.
+        UsageError: If the method is unknown, or cannot use the device or number of threads.
         MissingExtraError: If a package that it needs is not installed.
-        WeightsError: If its weights are missing or damaged.
-        DeviceError: If the engine cannot use the device.
+        WeightsError: If what it has learned is missing or damaged.
     """
     spec = find_method(name)
     check_needs(spec)
-    if spec.rule is None:
-        from piafusion.engines.onnx import OnnxEngine
-
-        return OnnxEngine(read_method(name, "onnx"), device, threads)
     if device not in ("auto", "cpu"):
         raise UsageError(f"expected auto or cpu for the method {name!r}, found {device!r}")
-    return RuleEngine(spec.rule(), threads)
+    if threads is not None and threads < 1:
+        raise UsageError(f"expected at least 1 thread, found {threads}")
+    threads = threads or usable_cores()
+    return RuleEngine(spec.create(threads), threads)
 
 
 def check_needs(spec: MethodSpec) -> None:

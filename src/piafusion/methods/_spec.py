@@ -4,19 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from piafusion.engines.cores import usable_cores
+from piafusion.engines import Tensor
+from piafusion.engines.reach import Reach
+
+WEIGHTS = Path(__file__).parent / "weights"
+"""What methods have learned, with a manifest like the models'."""
 
 Plane: TypeAlias = NDArray[np.float32]
 Rule: TypeAlias = Callable[[Plane, Plane], Plane]
 """Takes infrared and luminance, H x W in [0, 1] each, at least 8 x 8, and gives the fused
 luminance, H x W; what leaves [0, 1] is clipped later."""
 
-Kind = Literal["baseline", "multi-scale", "optimisation", "learned"]
+Kind = Literal["baseline", "multi-scale", "optimisation"]
 
 
 @dataclass(frozen=True)
@@ -25,6 +30,7 @@ class MethodSpec:
 
     Attributes:
         name: What it is chosen by.
+        create: Makes it ready, for that many threads of the processor.
         title: What it is called in tables and texts.
         paper: Where it comes from: authors, title, journal, year.
         kind: What sort of method it is.
@@ -32,36 +38,42 @@ class MethodSpec:
         needs: The extra of piafusion that it needs to run, or None.
         packages: What that extra brings for it, as it is imported.
         weights: The format of its shipped weights, or None if nothing in it is learned.
-        rule: Makes the method ready; None if its weights are a network.
     """
 
     name: str
+    create: Callable[[int], Rule]
     title: str
     paper: str
     kind: Kind
     departures: tuple[str, ...] = ()
     needs: str | None = None
     packages: tuple[str, ...] = ()
-    weights: Literal["onnx", "npz"] | None = None
-    rule: Callable[[], Rule] | None = None
+    weights: Literal["npz"] | None = None
 
 
 class RuleEngine:
-    """A rule as an engine: what `Fuser` puts in the place of a network."""
+    """A rule as an engine: what `Fuser` puts in the place of a network.
+
+    Attributes:
+        device: Always the processor.
+        threads: That the rule was made ready for.
+        reach: None; a rule fuses pictures as a whole.
+    """
 
     device = "cpu"
+    reach: Reach | None = None
 
-    def __init__(self, rule: Rule, threads: int | None = None) -> None:
-        """Wrap a rule.
-
-        Args:
-            rule: What fuses two planes.
-            threads: Of the processor; one for each usable core by default.
-        """
-        self.threads = threads or usable_cores()
+    def __init__(self, rule: Rule, threads: int) -> None:
+        """Wrap a rule."""
+        self.threads = threads
         self._rule = rule
 
-    def __call__(self, *inputs: Plane) -> Plane:
+    @property
+    def encoder(self) -> Callable[[Tensor, Tensor], Tensor]:
+        """What tiles need; there are none without a reach."""
+        raise NotImplementedError("a rule has no encoder")
+
+    def __call__(self, *inputs: Tensor) -> Tensor:
         """Fuse N x 1 x H x W infrared and luminance."""
         infrared, luminance = inputs
         planes = zip(infrared[:, 0], luminance[:, 0], strict=True)

@@ -34,25 +34,28 @@ _COARSEST = 64  # pixels of the shorter side below which no smaller picture is s
 Array = NDArray[np.floating[Any]]
 
 
-def create() -> Rule:
-    """Return the rule; needs SciPy."""
+def create(threads: int) -> Rule:
+    """Return the rule, whose transforms use that many threads; needs SciPy."""
     import scipy.fft as _  # noqa: F401 - missing packages before any work
 
     def gtf(infrared: Plane, luminance: Plane) -> Plane:
         """Return infrared intensities with the gradients of the luminance, H x W."""
-        fused: Plane = minimise(infrared - luminance) + luminance
+        fused: Plane = minimise(infrared - luminance, threads=threads) + luminance
         return fused
 
     return gtf
 
 
-def minimise(difference: Plane, weight: float = WEIGHT, tolerance: float = TOLERANCE) -> Plane:
+def minimise(
+    difference: Plane, weight: float = WEIGHT, tolerance: float = TOLERANCE, threads: int = 1
+) -> Plane:
     """Return the y with the smallest E(y).
 
     Args:
         difference: Infrared minus luminance, H x W.
         weight: Of the gradients.
         tolerance: Relative fall of E over ten iterations at which the search ends.
+        threads: Of the cosine transforms.
     """
     height, width = difference.shape
     start = difference
@@ -60,9 +63,9 @@ def minimise(difference: Plane, weight: float = WEIGHT, tolerance: float = TOLER
         half = ((width + 1) // 2, (height + 1) // 2)
         coarse = cv2.resize(difference, half, interpolation=cv2.INTER_AREA)
         # In units of the larger pixels an edge is half as long against the area it encloses.
-        coarse = minimise(np.asarray(coarse), weight / 2, tolerance)
+        coarse = minimise(np.asarray(coarse), weight / 2, tolerance, threads)
         start = np.asarray(cv2.resize(coarse, (width, height), interpolation=cv2.INTER_LINEAR))
-    solve = _solver(difference.shape)
+    solve = _solver(difference.shape, threads)
     y = start
     of_rows, of_columns = gradient(y)
     data = y - difference
@@ -123,7 +126,7 @@ def _relaxed(new: Array, old: Array) -> Array:
     return relaxed
 
 
-def _solver(shape: tuple[int, ...]) -> Callable[[Array], Plane]:
+def _solver(shape: tuple[int, ...], threads: int) -> Callable[[Array], Plane]:
     """Return what solves (DATA_PENALTY + GRADIENT_PENALTY grad^T grad) y = right for y.
 
     Cosines are the eigenvectors of that matrix.
@@ -135,8 +138,8 @@ def _solver(shape: tuple[int, ...]) -> Callable[[Array], Plane]:
     inverse = (1 / eigenvalues).astype(np.float32)
 
     def solve(right: Array) -> Plane:
-        spectrum = dctn(right, norm="ortho", workers=-1)
-        solution: Plane = idctn(spectrum * inverse, norm="ortho", workers=-1)
+        spectrum = dctn(right, norm="ortho", workers=threads)
+        solution: Plane = idctn(spectrum * inverse, norm="ortho", workers=threads)
         return solution
 
     return solve
@@ -144,6 +147,7 @@ def _solver(shape: tuple[int, ...]) -> Callable[[Array], Plane]:
 
 SPEC = MethodSpec(
     name="gtf",
+    create=create,
     title="GTF",
     paper=(
         "Ma, Chen, Li, Huang: Infrared and visible image fusion via gradient transfer and total "
@@ -156,5 +160,4 @@ SPEC = MethodSpec(
     ),
     needs="methods",
     packages=("scipy",),
-    rule=create,
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 import cv2
@@ -36,16 +37,16 @@ def guided(infrared: Plane, luminance: Plane) -> Plane:
     details = [plane - base for (plane, _), base in zip(chosen, bases, strict=True)]
     base_weights = [guided_filter(p, plane, BASE_RADIUS, BASE_EPSILON) for plane, p in chosen]
     detail_weights = [guided_filter(p, plane, DETAIL_RADIUS, DETAIL_EPSILON) for plane, p in chosen]
-    return _weighted(bases, base_weights) + _weighted(details, detail_weights)
+    return np.asarray(
+        _weighted(bases, base_weights) + _weighted(details, detail_weights), np.float32
+    )
 
 
 def saliency(plane: Plane) -> Plane:
     """Return the local average of the magnitude of the Laplacian, H x W."""
     edges = np.abs(cv2.Laplacian(plane, cv2.CV_32F, borderType=cv2.BORDER_REFLECT))
     side = (SALIENCY_SIDE, SALIENCY_SIDE)
-    return np.asarray(
-        cv2.GaussianBlur(edges, side, SALIENCY_SIGMA, borderType=cv2.BORDER_REFLECT)
-    )
+    return np.asarray(cv2.GaussianBlur(edges, side, SALIENCY_SIGMA, borderType=cv2.BORDER_REFLECT))
 
 
 def guided_filter(plane: Plane, guide: Plane, radius: int, epsilon: float) -> Plane:
@@ -75,7 +76,7 @@ def _box(plane: Array, side: int) -> Array:
     return np.asarray(cv2.blur(plane, (side, side), borderType=cv2.BORDER_REFLECT))
 
 
-def _weighted(planes: list[Array], weights: list[Plane]) -> Plane:
+def _weighted(planes: Sequence[Array], weights: list[Plane]) -> Plane:
     first, second = (np.clip(weight, _LEAST_WEIGHT, 1) for weight in weights)
     total = first * planes[0] + second * planes[1]
     return np.asarray(total / (first + second), np.float32)
@@ -83,6 +84,7 @@ def _weighted(planes: list[Array], weights: list[Plane]) -> Plane:
 
 SPEC = MethodSpec(
     name="guided",
+    create=lambda _: guided,
     title="Guided filtering (GFF)",
     paper=(
         "Li, Kang, Hu: Image fusion with guided filtering, IEEE Transactions on Image Processing "
@@ -90,5 +92,4 @@ SPEC = MethodSpec(
     ),
     kind="multi-scale",
     departures=("Filtered weights are clipped to [0, 1] before they are normalised.",),
-    rule=lambda: guided,
 )

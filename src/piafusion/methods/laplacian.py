@@ -22,8 +22,7 @@ def laplacian(infrared: Plane, luminance: Plane) -> Plane:
         H x W; near strong edges it may leave [0, 1].
     """
     *details, base = (
-        (one, other)
-        for one, other in zip(decompose(infrared), decompose(luminance), strict=True)
+        (one, other) for one, other in zip(decompose(infrared), decompose(luminance), strict=True)
     )
     fused: Plane = np.asarray((base[0] + base[1]) / 2, np.float32)
     for one, other in reversed(details):
@@ -54,6 +53,7 @@ def _expand(plane: Plane, like: Plane) -> Plane:
 
 SPEC = MethodSpec(
     name="laplacian",
+    create=lambda _: laplacian,
     title="Laplacian pyramid",
     paper=(
         "Burt, Adelson: The Laplacian pyramid as a compact image code, IEEE Transactions on "
@@ -64,5 +64,4 @@ SPEC = MethodSpec(
     departures=(
         "The larger magnitude is taken pixel by pixel, without the match measure of 1993.",
     ),
-    rule=lambda: laplacian,
 )

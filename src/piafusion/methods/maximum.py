@@ -14,8 +14,8 @@ def maximum(infrared: Plane, luminance: Plane) -> Plane:
 
 SPEC = MethodSpec(
     name="maximum",
+    create=lambda _: maximum,
     title="Maximum",
     paper="no paper: the pixelwise maximum of the sources",
     kind="baseline",
-    rule=lambda: maximum,
 )

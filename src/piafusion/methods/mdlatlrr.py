@@ -17,10 +17,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from piafusion.engines.cores import usable_cores
 from piafusion.errors import WeightsError
-from piafusion.methods._spec import MethodSpec, Plane, Rule
-from piafusion.methods._weights import read_method
+from piafusion.methods._spec import WEIGHTS, MethodSpec, Plane, Rule
+from piafusion.weights import read_weights
 
 SIDE = 16  # pixels of a window
 LEVELS = 2
@@ -39,8 +38,8 @@ class Level(NamedTuple):
     fused: Plane
 
 
-def create() -> Rule:
-    """Return the rule, with the shipped projection."""
+def create(threads: int) -> Rule:
+    """Return the rule, with the shipped projection; so many threads take strips of windows."""
     projection = read_projection()
 
     def mdlatlrr(infrared: Plane, luminance: Plane) -> Plane:
@@ -51,7 +50,7 @@ def create() -> Rule:
             np.asarray(cv2.copyMakeBorder(plane, *more, cv2.BORDER_REFLECT_101), np.float32)
             for plane in (infrared, luminance)
         )
-        return fuse(ir, y, projection)[:height, :width]
+        return fuse(ir, y, projection, threads=threads)[:height, :width]
 
     return mdlatlrr
 
@@ -63,7 +62,7 @@ def read_projection() -> Projection:
         WeightsError: If it is missing or damaged.
     """
     try:
-        archive = np.load(io.BytesIO(read_method(SPEC.name, "npz")))
+        archive = np.load(io.BytesIO(read_weights(SPEC.name, "npz", "fusion", WEIGHTS)))
         projection = np.asarray(archive["projection"], np.float32)
     except (ValueError, KeyError, zipfile.BadZipFile) as error:
         raise WeightsError(
@@ -74,7 +73,12 @@ def read_projection() -> Projection:
 
 
 def fuse(
-    infrared: Plane, luminance: Plane, projection: Projection, *, levels: int = LEVELS
+    infrared: Plane,
+    luminance: Plane,
+    projection: Projection,
+    *,
+    levels: int = LEVELS,
+    threads: int = 1,
 ) -> Plane:
     """Fuse two planes of at least 16 x 16 pixels.
 
@@ -83,16 +87,17 @@ def fuse(
         luminance: H x W in [0, 1].
         projection: L, 256 x 256.
         levels: How often the base is taken apart.
+        threads: That take strips of windows.
     """
     details = np.zeros_like(infrared)
     for _ in range(levels):
-        level = split(infrared, luminance, projection)
+        level = split(infrared, luminance, projection, threads)
         infrared, luminance = infrared - level.infrared, luminance - level.luminance
         details += level.fused
     return np.asarray((infrared + luminance) / 2 + details, np.float32)
 
 
-def split(infrared: Plane, luminance: Plane, projection: Projection) -> Level:
+def split(infrared: Plane, luminance: Plane, projection: Projection, threads: int = 1) -> Level:
     """Take the detail out of both planes and fuse it window by window."""
     height, width = infrared.shape
     rows = height - SIDE + 1
@@ -107,7 +112,7 @@ def split(infrared: Plane, luminance: Plane, projection: Projection) -> Level:
         share = np.divide(norm_ir, total, out=np.full_like(total, 0.5), where=total > 0)
         return top, [_overlap(windows) for windows in (ir, y, y + share * (ir - y))]
 
-    with ThreadPoolExecutor(usable_cores()) as pool:
+    with ThreadPoolExecutor(threads) as pool:
         for top, sums in pool.map(strip, range(0, rows, _STRIP)):
             for plane, part in zip(level, sums, strict=True):
                 plane[top : top + len(part)] += part
@@ -163,6 +168,7 @@ def _windows_over(side: int) -> Plane:
 
 SPEC = MethodSpec(
     name="mdlatlrr",
+    create=create,
     title="MDLatLRR",
     paper=(
         "Li, Wu, Kittler: MDLatLRR: A novel decomposition method for infrared and visible image "
@@ -178,5 +184,4 @@ SPEC = MethodSpec(
         "its neighbours.",
     ),
     weights="npz",
-    rule=create,
 )

@@ -13,8 +13,9 @@ WAVELET = "sym4"
 LEVELS = 4
 
 
-def create() -> Rule:
-    """Return the rule; needs PyWavelets."""
+def create(threads: int) -> Rule:
+    """Return the rule, which uses one thread; needs PyWavelets."""
+    del threads
     import pywt
 
     def wavelet(infrared: Plane, luminance: Plane) -> Plane:
@@ -43,6 +44,7 @@ def create() -> Rule:
 
 SPEC = MethodSpec(
     name="wavelet",
+    create=create,
     title="Wavelet",
     paper=(
         "Li, Manjunath, Mitra: Multisensor image fusion using the wavelet transform, Graphical "
@@ -55,5 +57,4 @@ SPEC = MethodSpec(
     ),
     needs="methods",
     packages=("pywt",),
-    rule=create,
 )

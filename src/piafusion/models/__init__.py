@@ -1,4 +1,4 @@
-"""The networks as torch modules: the paper's two, our own two, and those it is compared with."""
+"""The networks as torch modules: the paper's two and our own two."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ import safetensors.torch
 from torch import nn
 
 from piafusion.errors import UsageError, WeightsError
-from piafusion.models.comparison import COMPARISON
 from piafusion.models.illumination import IlluminationNet
 from piafusion.models.mixing import MixingFusionNet, MixingFusionSizes
 from piafusion.models.paper import ProgressiveFusionNet
@@ -31,7 +30,6 @@ __all__ = [
 NETWORKS: dict[str, Callable[[], nn.Module]] = {
     "paper": ProgressiveFusionNet,
     "illumination": IlluminationNet,
-    **COMPARISON,
 }
 """Networks of one size."""
 

@@ -46,8 +46,7 @@ def exchange_differences(infrared: Tensor, visible: Tensor) -> tuple[Tensor, Ten
     code has the sign of the added term reversed; this is Eq. 5 as printed.)
 
     As printed it gives both modalities the same features: since sigmoid(-x) = 1 - sigmoid(x),
-    `F_ir - (1 - s) d` and `F_vi + s d` are equal for d = F_ir - F_vi. `common_features` computes
-    them once.
+    `F_ir - (1 - s) d` and `F_vi + s d` are equal for d = F_ir - F_vi. `mix` computes them once.
 
     Args:
         infrared: Features of the infrared image, N x C x H x W.
@@ -63,15 +62,23 @@ def exchange_differences(infrared: Tensor, visible: Tensor) -> tuple[Tensor, Ten
     return to_infrared, to_visible
 
 
-def common_features(infrared: Tensor, visible: Tensor) -> Tensor:
-    """Return what Eq. 5 gives to both modalities: one mix per channel, N x C x H x W.
+def infrared_share(difference: Tensor) -> Tensor:
+    """Return the infrared's share in what Eq. 5 gives to both modalities, N x C x 1 x 1.
 
     The modality whose mean in a channel is the larger one has the larger share of it.
 
     Args:
-        infrared: Features of the infrared image, N x C x H x W.
-        visible: Features of the visible image, same shape.
+        difference: Infrared minus visible features, N x C x H x W.
     """
-    difference = infrared - visible
-    mean = difference.mean(dim=(2, 3), keepdim=True)
-    return visible + torch.sigmoid(mean) * difference
+    return torch.sigmoid(difference.mean(dim=(2, 3), keepdim=True))
+
+
+def mix(visible: Tensor, difference: Tensor, share: Tensor) -> Tensor:
+    """Return what Eq. 5 gives to both modalities: one mix per channel, N x C x H x W.
+
+    Args:
+        visible: Features of the visible image, N x C x H x W.
+        difference: Infrared minus visible features, same shape.
+        share: The infrared's share in each channel, in [0, 1]; N or 1 x C x 1 x 1.
+    """
+    return visible + share * difference

@@ -14,7 +14,9 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from piafusion.models.blocks import common_features, leaky
+from piafusion.engines.reach import Reach
+from piafusion.models.blocks import leaky
+from piafusion.models.gated import GatedFusionNet
 from piafusion.models.paper import ProgressiveFusionNet
 
 
@@ -30,7 +32,7 @@ def fold(network: nn.Module) -> nn.Module:
     return network
 
 
-class _OneStreamFusionNet(nn.Module):
+class _OneStreamFusionNet(GatedFusionNet):
     """`ProgressiveFusionNet` with one stream behind the first exchange."""
 
     def __init__(self, network: ProgressiveFusionNet) -> None:
@@ -45,11 +47,21 @@ class _OneStreamFusionNet(nn.Module):
         merge.weight = nn.Parameter(for_infrared + for_visible)
         merge.in_channels //= 2
 
-    def forward(self, infrared: Tensor, luminance: Tensor) -> Tensor:
-        """Fuse a batch; arguments and result are those of `ProgressiveFusionNet`."""
-        first, *others = self.encoder
+    @property
+    def reach(self) -> Reach:
+        """One pixel for each 3x3 layer."""
+        layers = [cast(nn.Conv2d, layer) for layer in (*self.encoder, *self.decoder)]
+        return Reach(1, margin=len(layers), width=max(layer.out_channels for layer in layers))
+
+    def encode(self, infrared: Tensor, luminance: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the features of both pictures at the first exchange."""
+        first = self.encoder[0]
         ir, vi = leaky(self.infrared_stem(infrared)), leaky(self.visible_stem(luminance))
-        features = common_features(leaky(first(ir)), leaky(first(vi)))
-        for layer in (*others, *self.decoder):
+        return leaky(first(ir)), leaky(first(vi))
+
+    def decode(self, features: Tensor, infrared: Tensor, luminance: Tensor) -> Tensor:
+        """Return the fused luminance from the common features; they know all of the pictures."""
+        del infrared, luminance
+        for layer in (*self.encoder[1:], *self.decoder):
             features = leaky(layer(features))
         return (torch.tanh(self.head(features)) + 1) / 2

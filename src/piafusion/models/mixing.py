@@ -11,13 +11,16 @@ the narrow one for video rate, `piafusion` the wider and deeper one for quality.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from piafusion.models.blocks import common_features, leaky
+from piafusion.engines.reach import Reach
+from piafusion.models.blocks import leaky
+from piafusion.models.gated import GatedFusionNet
 
 SHARPNESS = 20.0
 """How fast the mix turns to the brighter source: unshifted, to 88 % at a tenth of the range."""
@@ -33,7 +36,7 @@ class MixingFusionSizes:
     residual_layers: int = 3
 
 
-class MixingFusionNet(nn.Module):
+class MixingFusionNet(GatedFusionNet):
     """Mixes infrared and luminance with per-pixel weights and a bounded correction."""
 
     def __init__(self, sizes: MixingFusionSizes | None = None) -> None:
@@ -47,20 +50,22 @@ class MixingFusionNet(nn.Module):
         )
         self.head = nn.Conv2d(sizes.width, 2 * sizes.stride**2, 3, padding=1)
 
-    def forward(self, infrared: Tensor, luminance: Tensor) -> Tensor:
-        """Fuse a batch.
+    @property
+    def reach(self) -> Reach:
+        """Half a window around each block, then a block for each 3x3 layer behind the gate."""
+        sizes = self.sizes
+        blocks = math.ceil(self._window_margin / sizes.stride) + sizes.residual_layers + 1
+        channels = max(sizes.width, self.head.out_channels)
+        return Reach(sizes.stride, blocks * sizes.stride, channels / sizes.stride**2)
 
-        Args:
-            infrared: N x 1 x H x W float in [0, 1]; any size, odd ones are extended inside.
-            luminance: Y of the visible images, same shape and range.
-
-        Returns:
-            Fused luminance, N x 1 x H x W. In [0, 1] in evaluation mode; in training mode it
-            may leave the range a little, so that the loss can still pull it back.
-        """
+    def encode(self, infrared: Tensor, luminance: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the features of both pictures at the gate, one for each block of pixels."""
         ir = leaky(self.infrared_stem(self._extend(infrared)))
         vi = leaky(self.visible_stem(self._extend(luminance)))
-        features = common_features(ir, vi)
+        return ir, vi
+
+    def decode(self, features: Tensor, infrared: Tensor, luminance: Tensor) -> Tensor:
+        """Return the fused luminance from the gate's mix and the pictures."""
         for layer in self.residual:
             features = leaky(features + layer(features))
         parts = self.head(features).chunk(2, dim=1)
@@ -70,11 +75,16 @@ class MixingFusionNet(nn.Module):
         fused = luminance + weight * difference + 0.5 * torch.tanh(correction)
         return fused if self.training else fused.clamp(0, 1)
 
+    @property
+    def _window_margin(self) -> int:
+        """Pixels that a window of the first layer sees on each side of its block."""
+        return (self.sizes.window - self.sizes.stride) // 2
+
     def _extend(self, image: Tensor) -> Tensor:
         """Replicate the border: half a window, and up to whole blocks at the right and below."""
         height, width = image.shape[-2:]
         stride = self.sizes.stride
-        margin = (self.sizes.window - stride) // 2
+        margin = self._window_margin
         sides = (margin, margin + -width % stride, margin, margin + -height % stride)
         return functional.pad(image, sides, mode="replicate")
 

@@ -14,7 +14,6 @@ from piafusion.datasets.folders import dataset_name
 from piafusion.errors import UsageError
 from piafusion.metrics import SPECS
 from piafusion.models import SIZES
-from piafusion.models.comparison import COMPARISON
 from piafusion.training.data import Sampling
 from piafusion.training.losses import IntensityTarget, TextureLoss
 
@@ -163,22 +162,6 @@ class IlluminationSettings(TrainingSettings):
     )
 
 
-class MethodSettings(TrainingSettings):
-    """Training of a comparison method's network by its own loss."""
-
-    model: Literal["densefuse", "drf", "csf", "fusiongan", "ifcnn", "pmgi", "u2fusion"]
-    rule: Literal["addition", "l1"] = Field(
-        default="addition", description="how densefuse fuses features; training does not use it"
-    )
-
-
-TASKS: dict[str, type[TrainingSettings]] = {
-    "illumination": IlluminationSettings,
-    "fusion": FusionSettings,
-    "method": MethodSettings,
-}
-"""What can be trained, by the names of the commands."""
-
 _PAPER = {"model": "paper", "batch": 64, "crop": 64, "sampling": "grid", "gradient_clip": 100.0}
 _ILLUMINATION = {"model": "illumination", "batch": 128, "crop": 64, "sampling": "grid"}
 _SIGNED = {"illumination": 2.0, "intensity": 20.0, "gradient": 40.0, "texture": "signed"}
@@ -200,8 +183,6 @@ _MIXING = {
     },
 }
 
-_METHOD = {"batch": 8, "crop": 64, "learning_rate": 1e-3, "steps": 4000}
-
 # The paper counts 30 epochs of 819 steps and 100 of 438 on its own, larger training set.
 PRESETS: dict[str, dict[str, Any]] = {
     "quality": {
@@ -221,9 +202,6 @@ PRESETS: dict[str, dict[str, Any]] = {
     },
     "illumination": {**_ILLUMINATION, "steps": 100 * 438},
     "illumination-short": {**_ILLUMINATION, "sampling": "random", "decay": 0.05, "steps": 8000},
-    **{name: {**_METHOD, "model": name} for name in ("densefuse", "drf", "csf", "ifcnn", "pmgi")},
-    "fusiongan": {**_METHOD, "model": "fusiongan", "batch": 4, "crop": 48, "learning_rate": 2e-4},
-    "u2fusion": {**_METHOD, "model": "u2fusion", "batch": 4, "learning_rate": 5e-4},
 }
 
 
@@ -259,11 +237,7 @@ def validate(values: dict[str, Any]) -> TrainingSettings:
     Raises:
         UsageError: Naming the first setting that is unknown or not allowed.
     """
-    kind: type[TrainingSettings] = FusionSettings
-    if values.get("model") == "illumination":
-        kind = IlluminationSettings
-    elif values.get("model") in COMPARISON:
-        kind = MethodSettings
+    kind = IlluminationSettings if values.get("model") == "illumination" else FusionSettings
     try:
         return kind.model_validate(values)
     except ValidationError as error:
@@ -276,13 +250,11 @@ def validate(values: dict[str, Any]) -> TrainingSettings:
 
 def command(settings: TrainingSettings) -> str:
     """Return the command line that starts a run with these settings."""
+    task = "illumination" if isinstance(settings, IlluminationSettings) else "fusion"
     default = _flat(resolve(settings.preset, settings.data, {}).model_dump(mode="json"))
     chosen = _flat(settings.model_dump(mode="json"))
     changes = [f" --set {name}={value}" for name, value in chosen.items() if value != default[name]]
     data = dataset_name(settings.data)
-    if isinstance(settings, MethodSettings):
-        return f"piafusion train method {settings.model} {data}{''.join(changes)}"
-    task = next(name for name, kind in TASKS.items() if isinstance(settings, kind))
     return f"piafusion train {task} {data} --preset {settings.preset}{''.join(changes)}"
 
 

@@ -4,23 +4,29 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import replace
 from pathlib import Path
+
+from torch import nn
 
 from piafusion.errors import UsageError
 from piafusion.imaging.io import write_bytes
 from piafusion.models import dump, load
-from piafusion.models.comparison.densefuse import DenseFuseNet
 from piafusion.models.illumination import IlluminationNet
-from piafusion.training.config import MethodSettings
 from piafusion.training.onnx import export_onnx
 from piafusion.training.run import RECORD, WEIGHTS, load_settings
-from piafusion.weights import Format, WeightsRecord, save_record
+from piafusion.weights import (
+    SHIPPED,
+    Format,
+    WeightsRecord,
+    load_manifest,
+    read_weights,
+    save_record,
+)
 
 
 def export_run(run: Path, folder: Path, *, name: str | None = None, summary: str = "") -> Path:
     """Write `NAME.onnx`, `NAME.safetensors` and their manifest entry; return the ONNX path.
-
-    Of a comparison method only the ONNX file is written, its weights in half precision.
 
     Args:
         run: Folder of a finished training run.
@@ -37,23 +43,13 @@ def export_run(run: Path, folder: Path, *, name: str | None = None, summary: str
         raise UsageError(f"{run}: expected a finished run, found no {WEIGHTS}; resume it first")
     name = name or settings.model
     network = load((run / WEIGHTS).read_bytes()).eval()
-    is_illumination = isinstance(network, IlluminationNet)
-    is_method = isinstance(settings, MethodSettings)
-    if isinstance(network, DenseFuseNet) and isinstance(settings, MethodSettings):
-        network.rule = settings.rule
-    onnx = export_onnx(
-        network,
-        inputs=("visible",) if is_illumination else ("infrared", "luminance"),
-        channels=3 if is_illumination else 1,
-        output="probabilities" if is_illumination else "fused",
-        half=is_method,
-    )
-    files: dict[Format, bytes] = {"onnx": onnx}
-    if not is_method:
-        files["safetensors"] = dump(settings.model, network)
+    files: dict[Format, bytes] = {
+        "onnx": _to_onnx(network),
+        "safetensors": dump(settings.model, network),
+    }
     record = WeightsRecord(
         name=name,
-        kind="illumination" if is_illumination else "fusion",
+        kind="illumination" if isinstance(network, IlluminationNet) else "fusion",
         summary=summary,
         parameters=sum(parameter.numel() for parameter in network.parameters()),
         sha256={suffix: hashlib.sha256(data).hexdigest() for suffix, data in files.items()},
@@ -64,3 +60,37 @@ def export_run(run: Path, folder: Path, *, name: str | None = None, summary: str
         write_bytes(folder / f"{name}.{suffix}", data)
     save_record(record, folder)
     return folder / f"{name}.onnx"
+
+
+def renew_onnx(name: str, folder: Path = SHIPPED) -> None:
+    """Export a model of a weights folder once more, from its safetensors file.
+
+    Its weights, training and scores stay; the ONNX file is what this version of piafusion makes
+    of them.
+
+    Args:
+        name: A model in the folder's manifest.
+        folder: Weights folder.
+
+    Raises:
+        UsageError: If there is no such model.
+        WeightsError: If its weights are damaged or the ONNX file does not answer like torch.
+    """
+    records = load_manifest(folder)
+    if name not in records:
+        raise UsageError(f"expected a model of {', '.join(records)}, found {name!r}")
+    record = records[name]
+    onnx = _to_onnx(load(read_weights(name, "safetensors", record.kind, folder)).eval())
+    write_bytes(folder / f"{name}.onnx", onnx)
+    digest = hashlib.sha256(onnx).hexdigest()
+    save_record(replace(record, sha256={**record.sha256, "onnx": digest}), folder)
+
+
+def _to_onnx(network: nn.Module) -> bytes:
+    is_illumination = isinstance(network, IlluminationNet)
+    return export_onnx(
+        network,
+        inputs=("visible",) if is_illumination else ("infrared", "luminance"),
+        channels=3 if is_illumination else 1,
+        output="probabilities" if is_illumination else "fused",
+    )

@@ -125,7 +125,7 @@ def draw_patches(root: Path, count: int, seed: int) -> tuple[Array, int]:
 def latent_projection(patches: Array, weight: float = WEIGHT) -> tuple[Array, int]:
     """Return L for patches X, D x N, and the number of iterations that it took."""
     x = patches
-    left, values, right = np.linalg.svd(x, full_matrices=False)
+    left, values, _ = np.linalg.svd(x, full_matrices=False)
     a = left * values  # X Z = X V R = A R
     features, samples = x.shape
     r, e = np.zeros((len(values), samples)), np.zeros_like(x)
@@ -139,9 +139,7 @@ def latent_projection(patches: Array, weight: float = WEIGHT) -> tuple[Array, in
         low_l = _shrink_values(projection + y3 / penalty, 1 / penalty)
         r = inverse_r @ (a.T @ (x - projection @ x - e) + low_r + (a.T @ y1 - y2) / penalty)
         explained = a @ r
-        projection = (
-            (x - explained - e) @ x.T + low_l + (y1 @ x.T - y3) / penalty
-        ) @ inverse_l
+        projection = ((x - explained - e) @ x.T + low_l + (y1 @ x.T - y3) / penalty) @ inverse_l
         rest = x - explained - projection @ x
         e = _shrink(rest + y1 / penalty, weight / penalty)
         gaps = (rest - e, r - low_r, projection - low_l)

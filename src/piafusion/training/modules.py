@@ -1,4 +1,4 @@
-"""The trainings as Lightning modules: fusion and illumination."""
+"""The two trainings as Lightning modules."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ SCORE = "validation/score"
 _METRICS = ("MI", "SD", "SF", "VIF", "Qabf")
 
 
-class Training(lightning.LightningModule):
+class _Training(lightning.LightningModule):
     """A network, its sampler, Adam with exponential decay, guards, and validation by light."""
 
     def __init__(
@@ -162,28 +162,55 @@ def _count(length: int) -> Iterable[int]:
     return DataLoader(range(length), batch_size=None)  # type: ignore[arg-type]
 
 
-class FusingTraining(Training):
-    """What the trainings of all networks that fuse have in common: how they are validated."""
+class FusionTraining(_Training):
+    """Trains a fusion network by Eq. 12; the illumination network only looks on."""
 
     def __init__(
         self,
-        settings: TrainingSettings,
-        network: nn.Module,
+        settings: FusionSettings,
         pairs: TrainingPairs,
         held: TrainingPairs | None,
-        margin: int = 0,
+        illumination: IlluminationNet | None,
     ) -> None:
         """Prepare a run.
 
         Args:
             settings: The run's settings.
-            network: Takes infrared and luminance, gives the fused luminance.
             pairs: Training pairs.
             held: Pairs to validate on.
-            margin: Pixels that crops have more on each side.
+            illumination: A trained network for the day probability; None takes the labels.
         """
-        super().__init__(settings, network, pairs, held, margin)
+        sizes = MixingFusionSizes(**settings.sizes.model_dump()) if settings.sizes else None
+        self._margin = FURTHEST if settings.move_share else 0
+        network = build(settings.model, sizes)
+        super().__init__(settings, network, pairs, held, self._margin)
+        self._tone_share, self._move_share = settings.tone_share, settings.move_share
+        self._loss = FusionLoss(**settings.loss.model_dump())
+        # In a list, so that it is neither a submodule nor part of the checkpoints.
+        self._illumination = [illumination.eval()] if illumination else []
         self._samples: dict[str, dict[str, Image]] = {}
+
+    def _losses(self, batch: Batch) -> dict[str, Tensor]:
+        generator = np.random.default_rng((self.settings.seed, self.global_step, 1))
+        share = slice(self.global_rank, None, self.trainer.world_size)
+        curves = [
+            draw_curves(tones, self._tone_share, self.settings.batch, generator)[:, share]
+            for tones in (INFRARED, VISIBLE)
+        ]
+        moves = draw_moves(self._margin, self._move_share, self.settings.batch, generator)[share]
+        infrared = change_tone(batch.infrared, curves[0])
+        visible = inner(change_tone(batch.luminance, curves[1]), self._margin)
+        fused = self.network(inner(infrared, self._margin, moves), visible)
+        infrared = inner(infrared, self._margin)  # what the answer is compared with is in line
+        return self._loss(fused.float(), infrared, visible, self._day_probability(batch))
+
+    def _day_probability(self, batch: Batch) -> Tensor:
+        if not self._illumination:
+            return batch.is_day
+        with torch.no_grad():
+            network = self._illumination[0].to(self.device)
+            probabilities: Tensor = network(batch.visible)
+            return probabilities[:, 0].float()
 
     def _evaluate(self, infrared: Image, visible: Image, *, is_day: bool) -> dict[str, float]:
         colours = to_unit(visible)
@@ -210,57 +237,7 @@ class FusingTraining(Training):
                 logger.experiment.add_image("fused", sheet, self.global_step, dataformats="HWC")
 
 
-class FusionTraining(FusingTraining):
-    """Trains a fusion network by Eq. 12; the illumination network only looks on."""
-
-    def __init__(
-        self,
-        settings: FusionSettings,
-        pairs: TrainingPairs,
-        held: TrainingPairs | None,
-        illumination: IlluminationNet | None,
-    ) -> None:
-        """Prepare a run.
-
-        Args:
-            settings: The run's settings.
-            pairs: Training pairs.
-            held: Pairs to validate on.
-            illumination: A trained network for the day probability; None takes the labels.
-        """
-        sizes = MixingFusionSizes(**settings.sizes.model_dump()) if settings.sizes else None
-        self._margin = FURTHEST if settings.move_share else 0
-        network = build(settings.model, sizes)
-        super().__init__(settings, network, pairs, held, self._margin)
-        self._tone_share, self._move_share = settings.tone_share, settings.move_share
-        self._loss = FusionLoss(**settings.loss.model_dump())
-        # In a list, so that it is neither a submodule nor part of the checkpoints.
-        self._illumination = [illumination.eval()] if illumination else []
-
-    def _losses(self, batch: Batch) -> dict[str, Tensor]:
-        generator = np.random.default_rng((self.settings.seed, self.global_step, 1))
-        share = slice(self.global_rank, None, self.trainer.world_size)
-        curves = [
-            draw_curves(tones, self._tone_share, self.settings.batch, generator)[:, share]
-            for tones in (INFRARED, VISIBLE)
-        ]
-        moves = draw_moves(self._margin, self._move_share, self.settings.batch, generator)[share]
-        infrared = change_tone(batch.infrared, curves[0])
-        visible = inner(change_tone(batch.luminance, curves[1]), self._margin)
-        fused = self.network(inner(infrared, self._margin, moves), visible)
-        infrared = inner(infrared, self._margin)  # what the answer is compared with is in line
-        return self._loss(fused.float(), infrared, visible, self._day_probability(batch))
-
-    def _day_probability(self, batch: Batch) -> Tensor:
-        if not self._illumination:
-            return batch.is_day
-        with torch.no_grad():
-            network = self._illumination[0].to(self.device)
-            probabilities: Tensor = network(batch.visible)
-            return probabilities[:, 0].float()
-
-
-class IlluminationTraining(Training):
+class IlluminationTraining(_Training):
     """Trains the illumination network by Eq. 13."""
 
     def __init__(

@@ -26,14 +26,12 @@ from piafusion.models.branches import merge, spread
 from piafusion.training.config import (
     FusionSettings,
     IlluminationSettings,
-    MethodSettings,
     TrainingSettings,
     command,
     validate,
 )
 from piafusion.training.data import TrainingPairs, hold_apart, load_training_pairs
-from piafusion.training.methods import MethodTraining
-from piafusion.training.modules import SCORE, FusionTraining, IlluminationTraining, Training
+from piafusion.training.modules import SCORE, FusionTraining, IlluminationTraining
 from piafusion.weights import Kind, read_weights
 
 SETTINGS, CHECKPOINT, BEST, WEIGHTS, RECORD = (
@@ -146,7 +144,7 @@ def _start_from(settings: TrainingSettings, network: nn.Module) -> str | None:
     return hashlib.sha256(weights).hexdigest()
 
 
-def _take_best(run: Path, module: Training) -> dict[str, Any]:
+def _take_best(run: Path, module: FusionTraining | IlluminationTraining) -> dict[str, Any]:
     """Load the best checkpoint into the module; return its step and score."""
     best = torch.load(run / BEST, map_location="cpu", weights_only=True)
     module.load_state_dict(best["state_dict"])
@@ -159,13 +157,11 @@ def _take_best(run: Path, module: Training) -> dict[str, Any]:
 
 def _module(
     settings: TrainingSettings, pairs: TrainingPairs, held: TrainingPairs | None
-) -> Training:
+) -> FusionTraining | IlluminationTraining:
     if isinstance(settings, IlluminationSettings):
         return IlluminationTraining(settings, pairs, held)
-    if isinstance(settings, MethodSettings):
-        return MethodTraining(settings, pairs, held)
     if not isinstance(settings, FusionSettings):
-        raise TypeError(f"expected settings of one of the trainings, found {type(settings)}")
+        raise TypeError(f"expected fusion or illumination settings, found {type(settings)}")
     illumination: IlluminationNet | None = None
     if settings.light != "label":
         network = load(read_weights(settings.light, "safetensors", "illumination"))

@@ -1,0 +1,115 @@
+"""From raw infrared values to [0, 1]: the curve, and the pixels that have no value."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from piafusion.imaging.arrays import Image
+
+Levels = NDArray[np.float32]
+
+# Pixels that are enough to know a picture's range: 320 x 240. A larger one takes no longer.
+_SAMPLE = 76_800
+
+
+@dataclass(frozen=True)
+class ToneRange:
+    """What was done to an infrared picture.
+
+    Attributes:
+        low: The raw value, counts or degrees as the file holds them, that became 0.
+        high: The one that became 1.
+        filled: Pixels that were NaN or infinite and were filled from their neighbours.
+    """
+
+    low: float
+    high: float
+    filled: int = 0
+
+
+@dataclass(frozen=True)
+class ToneCurve:
+    """A rising curve: raw values up to `low` become 0, from `high` on 1.
+
+    Attributes:
+        low: Raw value.
+        high: Raw value, not below `low`. If both are equal, what is above them becomes 1 and
+            the rest 0: a flat picture is black, as it shows nothing hot.
+        levels: What lies between: levels in [0, 1] at equal distances from `low` to `high`, of
+            which the nearest is taken; without them, a straight line.
+    """
+
+    low: float
+    high: float
+    levels: Levels | None = None
+
+    def __call__(self, infrared: Image, out: Levels | None = None) -> Levels:
+        """Map raw values without NaN to float32 in [0, 1], same shape.
+
+        Args:
+            infrared: Any integer or float dtype.
+            out: Float32 array of that shape that may be used for the result.
+        """
+        if self.low == self.high:
+            return np.greater(infrared, self.high).astype(np.float32)
+        # Float32 holds 16-bit counts exactly; what it does not hold is subtracted in float64.
+        exact = np.float32 if np.can_cast(infrared.dtype, np.float32) else np.float64
+        last = 1 if self.levels is None else len(self.levels) - 1
+        place = np.subtract(
+            infrared, exact(self.low), out=out if exact is np.float32 else None, dtype=exact
+        )
+        place *= exact(last / (self.high - self.low))
+        np.clip(place, 0, last, out=place)
+        if self.levels is None:
+            return place.astype(np.float32, copy=False)
+        return np.take(self.levels, np.rint(place, out=place).astype(np.uint16))
+
+    def toward(self, other: ToneCurve, share: float) -> ToneCurve:
+        """Return the curve that lies a share of the way to another one of the same kind."""
+        low, high = (
+            mine + share * (theirs - mine)
+            for mine, theirs in ((self.low, other.low), (self.high, other.high))
+        )
+        if self.levels is None or other.levels is None:
+            return ToneCurve(low, high)
+        return ToneCurve(low, high, self.levels + np.float32(share) * (other.levels - self.levels))
+
+
+def sample(image: Image) -> NDArray[Any]:
+    """Return the finite values of every n-th row and column, at most four times `_SAMPLE`."""
+    step = max(1, int(np.sqrt(image.size / _SAMPLE)))
+    values = image[::step, ::step].reshape(-1)
+    if image.dtype.kind != "f":
+        return values
+    finite = values[np.isfinite(values)]
+    return finite if finite.size else image[np.isfinite(image)]
+
+
+def fill_dead(image: Image) -> tuple[Image, int]:
+    """Give each NaN or infinite pixel the value of the nearest one that has a value.
+
+    Args:
+        image: H x W with at least one finite value.
+
+    Returns:
+        The picture, the same array if nothing is missing, and how many pixels were filled.
+    """
+    if image.dtype.kind != "f":
+        return image, 0
+    dead = ~np.isfinite(image)
+    count = int(np.count_nonzero(dead))
+    if count == 0:
+        return image, 0
+    _, nearest = cv2.distanceTransformWithLabels(
+        dead.view(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL
+    )
+    values = np.empty(int(nearest.max()) + 1, image.dtype)
+    values[nearest[~dead]] = image[~dead]
+    filled = image.copy()
+    filled[dead] = values[nearest[dead]]
+    return filled, count

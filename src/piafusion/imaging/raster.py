@@ -1,0 +1,191 @@
+"""TIFF files read and written in windows, georeference and all, by rasterio (the `geo` extra)."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import numpy as np
+
+from piafusion.errors import ImageError, MissingExtraError
+from piafusion.imaging.arrays import Image, as_infrared, as_visible, check_same_size
+from piafusion.imaging.io import check_output, replacement
+from piafusion.imaging.tiling import Window
+
+try:
+    import rasterio
+    from rasterio.enums import ColorInterp, MaskFlags
+    from rasterio.errors import NotGeoreferencedWarning, RasterioError
+except ImportError as error:
+    raise MissingExtraError(
+        "expected rasterio for georeferenced TIFF files, found it not installed; "
+        "run: pip install 'piafusion[geo]', or write a PNG, which has no georeference"
+    ) from error
+
+_CACHE = 128  # MiB of decoded blocks; GDAL itself takes a twentieth of the machine's memory
+_BLOCK = 256  # pixels, side of the blocks in a file that is written
+_SHIFT = 1.0  # pixels that two georeferences of one pair may be apart
+
+
+class RasterReader:
+    """A picture in a file; indexed with rows and columns it gives the pixels there.
+
+    Attributes:
+        shape: H x W, or H x W x 3 for a colour picture.
+    """
+
+    def __init__(self, path: Path, check: Callable[[Image], Image]) -> None:
+        """Open a file with one or three bands, and perhaps an alpha band.
+
+        Args:
+            path: Of any format that GDAL reads.
+            check: Applied to the pixels that are read; an `ImageError` gets the file's name.
+
+        Raises:
+            ImageError: If it cannot be opened or has other bands.
+        """
+        self.path = path
+        self._check = check
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", NotGeoreferencedWarning)
+                self.file = rasterio.open(path)
+        except RasterioError as error:
+            raise ImageError(
+                f"{path}: expected a picture that GDAL reads, found: {error}; check the file"
+            ) from error
+        colours = self.file.colorinterp
+        self.bands = [band for band, c in enumerate(colours, 1) if c != ColorInterp.alpha]
+        self.alpha = [band for band in range(1, len(colours) + 1) if band not in self.bands]
+        if len(self.bands) not in (1, 3) or ColorInterp.palette in colours:
+            names = ", ".join(colour.name for colour in colours)
+            raise ImageError(
+                f"{path}: expected one grey band or red, green and blue, found the bands {names}; "
+                "extract or expand them with gdal_translate"
+            )
+        size = (self.file.height, self.file.width)
+        self.shape = size if len(self.bands) == 1 else (*size, 3)
+
+    def __getitem__(self, window: Window) -> Image:
+        """Return H x W or H x W x 3 pixels, checked."""
+        image = self.read(self.bands, window)
+        image = image[0] if len(image) == 1 else np.ascontiguousarray(np.moveaxis(image, 0, 2))
+        try:
+            return self._check(image)
+        except ImageError as error:
+            raise type(error)(f"{self.path}: {error}") from error
+
+    def read(self, bands: list[int], window: Window) -> Image:
+        """Return the pixels of some bands, B x H x W, as they are."""
+        try:
+            pixels: Image = self.file.read(bands, window=window)
+        except RasterioError as error:
+            raise ImageError(
+                f"{self.path}: expected a whole file, found: {error}; copy it again"
+            ) from error
+        return pixels
+
+
+class RasterWriter:
+    """A file like that of the visible picture; windows that it is given replace the pixels.
+
+    Where the visible picture has no data, its own pixels stay; so do its alpha band and mask.
+    """
+
+    def __init__(self, path: Path, like: RasterReader) -> None:
+        """Make a tiled, losslessly compressed TIFF file with the tags of `like`."""
+        source = like.file
+        self._like = like
+        self._all_valid = all(flags == [MaskFlags.all_valid] for flags in source.mask_flag_enums)
+        self._has_mask = not like.alpha and MaskFlags.per_dataset in source.mask_flag_enums[0]
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", NotGeoreferencedWarning)
+            self.file = rasterio.open(
+                path,
+                "w",
+                driver="GTiff",
+                height=source.height,
+                width=source.width,
+                count=source.count,
+                dtype=source.dtypes[0],
+                crs=source.crs,
+                transform=None if source.transform.is_identity else source.transform,
+                gcps=source.gcps[0] or None,
+                rpcs=source.rpcs,
+                nodata=source.nodata,
+                photometric="rgb" if len(like.bands) == 3 else "minisblack",
+                interleave="pixel",
+                tiled=True,
+                blockxsize=_BLOCK,
+                blockysize=_BLOCK,
+                compress="deflate",
+                predictor=3 if np.dtype(source.dtypes[0]).kind == "f" else 2,
+                num_threads="all_cpus",
+                bigtiff="if_safer",
+            )
+        self.file.colorinterp = source.colorinterp
+        self.file.descriptions = source.descriptions
+        self.file.update_tags(**source.tags())
+
+    def __setitem__(self, window: Window, pixels: Image) -> None:
+        """Write H x W or H x W x 3 pixels."""
+        like = self._like
+        planes = pixels[None] if pixels.ndim == 2 else np.moveaxis(pixels, 2, 0)
+        if not self._all_valid:
+            valid = like.file.dataset_mask(window=window)
+            planes = np.where(valid > 0, planes, like.read(like.bands, window))
+            if self._has_mask:
+                self.file.write_mask(valid, window=window)
+        self.file.write(planes, like.bands, window=window)
+        if like.alpha:
+            self.file.write(like.read(like.alpha, window), like.alpha, window=window)
+
+
+@contextmanager
+def open_rasters(
+    infrared: Path, visible: Path, output: Path, *, overwrite: bool = False
+) -> Iterator[tuple[RasterReader, RasterReader, RasterWriter]]:
+    """Open a pair and the file that its fused picture goes to, whole or not at all.
+
+    Args:
+        infrared: One grey band, or three equal ones.
+        visible: One grey band or red, green and blue; alpha is passed on.
+        output: TIFF file to write; its georeference and tags are the visible picture's.
+        overwrite: Replace an existing file.
+
+    Raises:
+        ImageError: If a file cannot be used or the two show different places.
+        SizeMismatchError: If the sizes differ.
+        UsageError: If the output exists.
+        OutputError: If it cannot be written.
+    """
+    check_output(output, overwrite=overwrite)
+    with ExitStack() as stack:
+        stack.enter_context(rasterio.Env(GDAL_CACHEMAX=_CACHE, GDAL_TIFF_INTERNAL_MASK=True))
+        ir, vi = RasterReader(infrared, as_infrared), RasterReader(visible, as_visible)
+        for reader in (ir, vi):
+            stack.enter_context(reader.file)
+        check_same_size(ir, vi, names=(str(infrared), str(visible)))
+        _check_same_place(ir, vi)
+        writer = RasterWriter(stack.enter_context(replacement(output)), vi)
+        with writer.file:
+            yield ir, vi, writer
+
+
+def _check_same_place(ir: RasterReader, vi: RasterReader) -> None:
+    """Raise `ImageError` if both are georeferenced and their corners lie apart."""
+    if not (ir.file.crs and vi.file.crs):
+        return
+    height, width = vi.shape[:2]
+    same = ir.file.crs == vi.file.crs
+    to_map, from_map = (np.reshape(reader.file.transform, (3, 3)) for reader in (ir, vi))
+    corners = np.array([(0, 0, 1), (width, 0, 1), (0, height, 1), (width, height, 1)]).T
+    apart = np.abs(np.linalg.solve(from_map, to_map @ corners) - corners).max()
+    if not same or apart > _SHIFT:
+        found = f"corners up to {apart:.0f} pixels apart" if same else "two coordinate systems"
+        raise ImageError(
+            f"{ir.path} and {vi.path}: expected georeferences of the same place, found {found}; "
+            f"warp one to the other, for example with rio warp --like {vi.path}"
+        )

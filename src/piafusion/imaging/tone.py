@@ -1,0 +1,315 @@
+"""Tone: how raw infrared values, counts or degrees, become [0, 1] (`docs/thermal.md`).
+
+A tone is a small frozen object that a text names: `full`, `percentile:1,99`, `span:20,40`,
+`plateau:4` or `clahe:2`.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+
+from piafusion.errors import ImageError, UsageError
+from piafusion.imaging.arrays import Image, as_raw_infrared, full_scale, to_unit
+from piafusion.imaging.curve import (
+    Levels,
+    ToneCurve,
+    ToneRange,
+    fill_dead,
+    sample,
+)
+
+_BINS, _LEVELS = 1024, 16385  # of the plateau histogram and of its curve
+
+
+@dataclass(frozen=True)
+class Tone(ABC):
+    """Turns raw infrared pictures into float32 [0, 1].
+
+    >>> heat, found = Percentile(0, 100)(np.array([[-20.0, 30.0], [np.nan, 80.0]]))
+    >>> heat.tolist(), found
+    ([[0.0, 0.5], [0.0, 1.0]], ToneRange(low=-20.0, high=80.0, filled=1))
+    """
+
+    def check(self, infrared: Image) -> Image:
+        """Check a raw picture and return it as H x W, its dtype unchanged.
+
+        Args:
+            infrared: H x W, H x W x 1 or H x W x 3 with equal channels; integers or floats.
+
+        Raises:
+            ImageError: If shape or dtype are anything else, or no value is finite.
+        """
+        image = as_raw_infrared(infrared)
+        if image.dtype.kind == "f" and not np.isfinite(image).any():
+            raise ImageError("expected infrared values, found only NaN or infinite ones")
+        return image
+
+    def __call__(self, infrared: Image, out: Levels | None = None) -> tuple[Levels, ToneRange]:
+        """Return float32 [0, 1], H x W, and the range that was chosen.
+
+        Args:
+            infrared: H x W, as `check` returns it.
+            out: Float32 array of that shape that may be used for the result.
+        """
+        return self.render(infrared, self.measure(infrared), out)
+
+    @abstractmethod
+    def measure(self, infrared: Image) -> ToneCurve:
+        """Return the curve for a picture, as `check` returns it; NaN is passed over."""
+
+    def render(
+        self, infrared: Image, curve: ToneCurve, out: Levels | None = None
+    ) -> tuple[Levels, ToneRange]:
+        """Apply a curve; arguments and results are those of a call."""
+        frame, filled = fill_dead(infrared)
+        return curve(frame, out), ToneRange(curve.low, curve.high, filled)
+
+
+@dataclass(frozen=True)
+class Full(Tone):
+    """All of the dtype's range: 255, 65535 or, for floats, 1 is white. Nothing is measured."""
+
+    def __str__(self) -> str:
+        return "full"
+
+    def check(self, infrared: Image) -> Image:
+        """As for every tone; the dtype must also tell the range, and all values lie in it."""
+        image = as_raw_infrared(infrared)
+        if image.dtype in (np.uint8, np.uint16):
+            return image
+        found = f"found {image.dtype}"
+        if image.dtype.kind == "f":
+            low, high = float(image.min()), float(image.max())  # either is NaN if any value is
+            if 0 <= low <= high <= 1:
+                return image
+            dead = int(np.count_nonzero(~np.isfinite(image)))
+            found = f"found {dead} NaN or infinite" if dead else f"found {low:g} to {high:g}"
+        raise ImageError(
+            f"expected uint8, uint16 or floats in [0, 1] for the tone full, {found}; "
+            "choose a range, for example with --tone percentile"
+        )
+
+    def measure(self, infrared: Image) -> ToneCurve:
+        """Return the line over the dtype's range."""
+        return ToneCurve(0.0, float(full_scale(infrared.dtype)))
+
+    def range_of(self, dtype: np.dtype[Any]) -> ToneRange:
+        """Return the range of a dtype."""
+        return ToneRange(0.0, float(full_scale(dtype)))
+
+    def render(
+        self, infrared: Image, curve: ToneCurve, out: Levels | None = None
+    ) -> tuple[Levels, ToneRange]:
+        """Scale by the dtype's range."""
+        return to_unit(infrared, out), self.range_of(infrared.dtype)
+
+
+@dataclass(frozen=True)
+class Percentile(Tone):
+    """A straight line between two percentiles of the picture's values."""
+
+    low: float = 1
+    high: float = 99
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.low < self.high <= 100:
+            raise UsageError(
+                f"expected percentiles 0 <= LOW < HIGH <= 100, found {self.low:g} and {self.high:g}"
+            )
+
+    def __str__(self) -> str:
+        return f"percentile:{self.low:g},{self.high:g}"
+
+    def measure(self, infrared: Image) -> ToneCurve:
+        """Return the line between the picture's percentiles."""
+        low, high = np.percentile(sample(infrared), (self.low, self.high))
+        return ToneCurve(float(low), float(high))
+
+
+@dataclass(frozen=True)
+class Span(Tone):
+    """A straight line between two given values, in counts or degrees as the file holds them."""
+
+    low: float
+    high: float
+
+    def __post_init__(self) -> None:
+        if not -np.inf < self.low < self.high < np.inf:
+            raise UsageError(
+                f"expected a span with LOW < HIGH, found {self.low:g} and {self.high:g}"
+            )
+
+    def __str__(self) -> str:
+        return f"span:{self.low:g},{self.high:g}"
+
+    def measure(self, infrared: Image) -> ToneCurve:
+        """Return the line, the same for every picture."""
+        del infrared
+        return ToneCurve(self.low, self.high)
+
+
+@dataclass(frozen=True)
+class Plateau(Tone):
+    """Plateau histogram equalisation: grey levels go to the values that many pixels have.
+
+    A bin of the histogram counts at most `limit` times what it would hold if all were equally
+    full. 1 is nearly a straight line; without a limit a wide sky would take all levels.
+    The histogram ends where the coldest and the hottest 0.1 % of the pixels begin.
+    """
+
+    limit: float = 3
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.limit < np.inf:
+            raise UsageError(f"expected a plateau limit of at least 1, found {self.limit:g}")
+
+    def __str__(self) -> str:
+        return f"plateau:{self.limit:g}"
+
+    def measure(self, infrared: Image) -> ToneCurve:
+        """Return the cumulated, limited histogram of the picture."""
+        values = sample(infrared)
+        low, high = (float(value) for value in np.percentile(values, (0.1, 99.9)))
+        if low == high:
+            return ToneCurve(low, high)
+        # Bins of integers hold the same number of levels each, or the curve would ripple.
+        width = (high - low) / _BINS
+        if values.dtype.kind != "f":
+            low, high, width = math.floor(low), math.ceil(high), math.ceil(width)
+        bins = math.floor((high - low) / width) + 1
+        place = np.rint((values.astype(np.float64) - low) / width)
+        counts = np.bincount(np.clip(place, 0, bins - 1).astype(np.intp), minlength=bins)
+        limited = np.minimum(counts, self.limit * counts.mean())
+        reached = np.cumsum(limited)
+        reached = (reached - reached[0]) / (reached[-1] - reached[0])
+        levels = np.interp(np.linspace(0, bins - 1, _LEVELS), np.arange(bins), reached)
+        return ToneCurve(float(low), float(low + (bins - 1) * width), levels.astype(np.float32))
+
+
+@dataclass(frozen=True)
+class Clahe(Tone):
+    """Contrast-limited adaptive histogram equalisation, on 8 x 8 tiles, after percentiles.
+
+    The curve then differs from place to place: equal temperatures may get different levels.
+    The range is that of `Percentile()`. OpenCV spreads 16 bits over 65,536 bins for each tile,
+    more than it has pixels, and the clip limit loses its meaning; so this works on 8 bits.
+    """
+
+    clip: float = 2
+
+    def __post_init__(self) -> None:
+        if not 0 < self.clip < np.inf:
+            raise UsageError(f"expected a clip limit above 0, found {self.clip:g}")
+
+    def __str__(self) -> str:
+        return f"clahe:{self.clip:g}"
+
+    def measure(self, infrared: Image) -> ToneCurve:
+        """Return the line between the percentiles, before the equalisation."""
+        return Percentile().measure(infrared)
+
+    def render(
+        self, infrared: Image, curve: ToneCurve, out: Levels | None = None
+    ) -> tuple[Levels, ToneRange]:
+        """Apply the line, then equalise each tile."""
+        heat, found = super().render(infrared, curve, out)
+        levels = cv2.createCLAHE(self.clip, (8, 8)).apply(np.rint(heat * 255).astype(np.uint8))
+        return np.multiply(levels, np.float32(1 / 255), out=heat), found
+
+
+class SmoothedTone:
+    """A tone for a video: the curve follows the frames slowly, so that the picture does not pump.
+
+    Give it the frames in their order, to `Fuser(tone=SmoothedTone(...))` as to itself; each video
+    needs its own. Low, high and, for `plateau`, the levels between them are filtered
+    exponentially. A flat frame, as a closing shutter makes it, moves nothing. A frame whose range
+    does not touch the one reached so far is a new scene and starts anew.
+
+    >>> tone = SmoothedTone(Percentile(0, 100), half_life=1)
+    >>> [tone(np.array([[0, high]]))[1].high for high in (100, 300, 300)]
+    [100.0, 200.0, 250.0]
+    """
+
+    def __init__(self, tone: str | Tone, half_life: float) -> None:
+        """Start before the first frame.
+
+        Args:
+            tone: A text as `parse_tone` takes it, or a tone.
+            half_life: Frames after which half of a change has arrived; seconds times frame rate.
+
+        Raises:
+            UsageError: If the text names no tone or the half-life is not above 0.
+        """
+        if not half_life > 0:
+            raise UsageError(f"expected a half-life above 0 frames, found {half_life:g}")
+        self.tone = parse_tone(tone) if isinstance(tone, str) else tone
+        self.check = self.tone.check
+        self._share = 1 - 0.5 ** (1 / half_life)
+        self._curve: ToneCurve | None = None
+
+    def __str__(self) -> str:
+        return str(self.tone)
+
+    def __call__(self, infrared: Image, out: Levels | None = None) -> tuple[Levels, ToneRange]:
+        """Return the next frame as float32 [0, 1], and the range; arguments as for a tone."""
+        self._curve = self._follow(self.tone.measure(infrared))
+        return self.tone.render(infrared, self._curve, out)
+
+    def _follow(self, target: ToneCurve) -> ToneCurve:
+        reached = self._curve
+        if reached is None or reached.low == reached.high:
+            return target
+        if target.low == target.high:
+            return reached
+        if target.low > reached.high or target.high < reached.low:
+            return target
+        return reached.toward(target, self._share)
+
+
+AnyTone = Tone | SmoothedTone
+
+_TONES: dict[str, tuple[type[Tone], tuple[int, ...]]] = {  # name -> how many numbers may follow
+    "full": (Full, (0,)),
+    "percentile": (Percentile, (0, 2)),
+    "span": (Span, (2,)),
+    "plateau": (Plateau, (0, 1)),
+    "clahe": (Clahe, (0, 1)),
+}
+
+
+def as_tone(tone: str | AnyTone) -> AnyTone:
+    """Return the tone that a text names; an object is returned as it is."""
+    return parse_tone(tone) if isinstance(tone, str) else tone
+
+
+def parse_tone(spec: str) -> Tone:
+    """Return the tone that a text names.
+
+    Args:
+        spec: `full`, `percentile` or `percentile:LOW,HIGH`, `span:LOW,HIGH`, `plateau` or
+            `plateau:LIMIT`, `clahe` or `clahe:CLIP`.
+
+    Raises:
+        UsageError: If it names no tone or its numbers cannot be used.
+
+    >>> (str(parse_tone("percentile")), parse_tone("span:-20,40"))
+    ('percentile:1,99', Span(low=-20.0, high=40.0))
+    """
+    name, _, rest = spec.partition(":")
+    tone, counts = _TONES.get(name, (None, ()))
+    try:
+        numbers = [float(number) for number in rest.split(",")] if rest else []
+    except ValueError:
+        tone = None
+    if tone is None or len(numbers) not in counts:
+        raise UsageError(
+            "expected a tone of full, percentile:LOW,HIGH, span:LOW,HIGH, plateau:LIMIT or "
+            f"clahe:CLIP, found {spec!r}"
+        )
+    return tone(*numbers)

@@ -1,0 +1,97 @@
+"""Many pairs at a time: order, failures, and what an interruption leaves."""
+
+import threading
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from piafusion import Fuser
+from piafusion.batch import Failed, Job, Written, fuse_jobs
+from piafusion.imaging.io import read_image, write_image
+from tests.conftest import scene
+
+FUSER = Fuser("piafusion-fast", threads=1)
+
+
+def make_jobs(folder: Path, count: int, broken: tuple[int, ...] = ()) -> list[Job]:
+    """Write pairs, of which some infrared files are damaged, and return what is to be done."""
+    jobs = []
+    for index in range(count):
+        job = Job(*(folder / kind / f"{index:02}.png" for kind in ("ir", "vi", "out")))
+        infrared, visible = scene(24, 32, seed=index)
+        write_image(job.infrared, infrared)
+        write_image(job.visible, visible)
+        if index in broken:
+            job.infrared.write_bytes(job.infrared.read_bytes()[:60])
+        jobs.append(job)
+    return jobs
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_results_come_in_order_and_a_failure_stops_no_other(tmp_path: Path, workers: int) -> None:
+    jobs = make_jobs(tmp_path, 30, broken=(4, 17))
+    results = list(fuse_jobs(FUSER, jobs, workers=workers))
+    assert [result.job for result in results] == jobs
+    failed = [result for result in results if isinstance(result, Failed)]
+    assert [result.job.output.stem for result in failed] == ["04", "17"]
+    assert all("04.png" in failed[0].error or "17.png" in each.error for each in failed)
+    for job in (jobs[0], jobs[29]):
+        expected = FUSER(read_image(job.infrared), read_image(job.visible))
+        np.testing.assert_array_equal(read_image(job.output), expected)
+    assert len(list((tmp_path / "out").iterdir())) == 28  # and nothing temporary
+
+
+def test_several_pairs_are_at_work_at_a_time_and_no_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    jobs = make_jobs(tmp_path, 6)
+    meet, running, most, lock = threading.Barrier(2, timeout=20), 0, 0, threading.Lock()
+    fuse = Fuser.fuse_files
+
+    def watch(self: Fuser, *files: Path, overwrite: bool):
+        nonlocal running, most
+        with lock:
+            running += 1
+            most = max(most, running)
+        meet.wait()  # would break if only one pair were at work
+        try:
+            return fuse(self, *files, overwrite=overwrite)
+        finally:
+            with lock:
+                running -= 1
+
+    monkeypatch.setattr(Fuser, "fuse_files", watch)
+    results = list(fuse_jobs(FUSER, jobs, workers=2))
+    assert all(isinstance(result, Written) for result in results)
+    assert most == 2
+
+
+def test_any_error_of_a_library_is_that_pairs_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    jobs = make_jobs(tmp_path, 3)
+    fuse = Fuser.fuse_files
+
+    def fail(self: Fuser, infrared: Path, *others: Path, overwrite: bool):
+        if infrared.stem == "01":
+            raise cv2.error("out of\n  memory")
+        return fuse(self, infrared, *others, overwrite=overwrite)
+
+    monkeypatch.setattr(Fuser, "fuse_files", fail)
+    results = list(fuse_jobs(FUSER, jobs, workers=2))
+    assert isinstance(results[1], Failed)
+    assert "error: out of memory" in results[1].error
+    assert isinstance(results[2], Written)
+
+
+def test_closing_lets_the_pairs_at_work_finish_and_drops_the_rest(tmp_path: Path) -> None:
+    jobs = make_jobs(tmp_path, 40)
+    results = fuse_jobs(FUSER, jobs, workers=2)
+    next(results)
+    results.close()
+    written = sorted(path.name for path in (tmp_path / "out").iterdir())
+    assert 1 <= len(written) < 40
+    assert all(name.endswith(".png") for name in written)
+    assert all(read_image(tmp_path / "out" / name).shape == (24, 32, 3) for name in written)

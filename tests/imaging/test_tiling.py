@@ -177,7 +177,9 @@ def test_a_network_that_does_not_say_how_far_it_looks_fuses_the_whole(tmp_path: 
     assert len(fuser.plan(5000, 5000)) == 1
     pair = floats(40, 50)
     np.testing.assert_array_equal(fuser(*pair), FAST(*pair))
-    with pytest.raises(UsageError, match=r"mine\.onnx: .* says how far it looks.*export the network again"):
+    with pytest.raises(
+        UsageError, match=r"mine\.onnx: .* says how far it looks.*export the network again"
+    ):
         Fuser(str(path), tile=512)
 
 

@@ -45,7 +45,8 @@ def evaluate(
             "--method",
             "-m",
             help="A model, a comparison method, an exported file, NAME=FOLDER or "
-            f"NAME@DATASET=FOLDER of fused images; repeatable, {DEFAULT_MODEL} by default. average and maximum are always in.",
+            f"NAME@DATASET=FOLDER of fused images; repeatable, {DEFAULT_MODEL} by default. "
+            "average and maximum are always in.",
         ),
     ] = None,
     comparison: Annotated[

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from piafusion.methods._spec import MethodSpec, Plane, Rule
 
 WEIGHT = 4.0  # of the gradients, the paper's lambda
-TOLERANCE = 2e-4  # relative fall of the objective over ten iterations at which it stops
+TOLERANCE = 1e-4  # relative fall of the objective over ten iterations at which it stops
 GRADIENT_PENALTY, DATA_PENALTY = 150.0, 60.0  # of the two splits; they decide the speed alone
 RELAXATION = 1.7  # over-relaxation of both splits
 MOST_ITERATIONS = 1000

@@ -34,6 +34,11 @@ def test_fusing_leaves_torch_unloaded() -> None:
     assert not loaded & {"torch", "lightning", "onnx", "scipy"}
 
 
+def test_methods_load_what_they_need_alone() -> None:
+    loaded = loaded_after("from piafusion import Fuser; Fuser(method='mdlatlrr')")
+    assert not loaded & {"torch", "lightning", "onnxruntime", "scipy", "pywt"}
+
+
 def test_without_torch_the_message_names_the_extra() -> None:
     code = (
         "import sys; sys.modules['torch'] = None\n"

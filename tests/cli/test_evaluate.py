@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from piafusion.imaging.io import write_image
+from piafusion.methods import METHODS
 from piafusion.weights import DEFAULT_MODEL
 from tests.conftest import scene
 
@@ -55,6 +56,22 @@ def test_both_steps_and_the_report(piafusion, root: Path, theirs: Path, tmp_path
     assert low <= table["methods"]["x"]["MI"]["mean"] <= high
     assert {test["method"] for test in road["tests"]} == {"average", "maximum"}  # against x
     assert set(road["runtime_ms"]) == {"average", "maximum"}
+
+
+def test_comparison_methods(piafusion, root: Path, tmp_path: Path) -> None:
+    arguments = ("evaluate", root, "--metrics", "SD", "--jobs", "1", "--scenes", "0", "--json")
+    chosen = ("--method", "wavelet", "--methods", "guided, wavelet,average", "-o", tmp_path / "few")
+    report = json.loads(piafusion(*arguments, *chosen).out)
+    few = report["data"][0]["tables"][0]["methods"]
+    assert list(few) == ["average", "maximum", "wavelet", "guided"]
+    done = piafusion(*arguments, "--methods", "all", "--only", "predict", "-o", tmp_path / "all")
+    assert done.code == 0, done.err
+    made = {path.name for path in (tmp_path / "all" / "fused").iterdir()}
+    assert made == {*METHODS, DEFAULT_MODEL}
+    wrong = piafusion(*arguments, "--methods", "gtf,nsct", "-o", tmp_path / "none")
+    assert wrong.code == 2
+    assert "expected a method of average, maximum, " in wrong.err
+    assert "found 'nsct'" in wrong.err
 
 
 def test_steps_apart(piafusion, root: Path, tmp_path: Path) -> None:

@@ -67,6 +67,15 @@ def test_the_model_can_be_chosen(piafusion, pair_folders, tmp_path: Path) -> Non
     )
 
 
+def test_a_method_in_place_of_the_model(piafusion, pair_folders, tmp_path: Path) -> None:
+    done = piafusion("fuse", *pair_folders, "-o", tmp_path / "out", "--method", "gtf", "--json")
+    assert done.code == 0, done.err
+    report = json.loads(done.out)
+    assert (report["model"], report["device"]) == ("gtf", "cpu")
+    expected = Fuser(method="gtf")(*(read_image(folder / "2N.png") for folder in pair_folders))
+    np.testing.assert_array_equal(read_image(tmp_path / "out" / "2N.png"), expected)
+
+
 def test_bad_items_are_listed_and_the_good_ones_written(
     piafusion, pair_folders, tmp_path: Path
 ) -> None:
@@ -130,6 +139,10 @@ def test_wrong_use_exits_with_2_and_one_line(piafusion, pair_folders, tmp_path: 
         ((ir, vi, "-o", out, "--format", "gif"), "found 'gif'"),
         ((ir, vi, "-o", out, "--model", "none"), "found 'none'"),
         ((ir, vi, "-o", out, "--device", "tpu"), "found 'tpu'"),
+        ((ir, vi, "-o", out, "--method", "none"), "expected a method of average, maximum"),
+        ((ir, vi, "-o", out, "--method", "gtf", "-m", "paper"), "--model or --method, found both"),
+        ((ir, vi, "-o", out, "--method", "gtf", "--device", "cuda"), "expected auto or cpu"),
+        ((ir, vi, "-o", out, "--method", "gtf", "--tile", "64"), "leave the tiles out"),
         ((ir / "1D.png", vi / "1D.png", "-o", tmp_path / "out.gif"), "expected a suffix"),
     ):
         done = piafusion("fuse", *arguments)

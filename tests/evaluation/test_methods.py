@@ -45,6 +45,17 @@ def test_a_model_is_known_by_its_weights(sets: list[DataSet]) -> None:
     assert elsewhere.settings != by_name.settings
 
 
+def test_a_comparison_method_is_known_by_what_it_has_learned(sets: list[DataSet]) -> None:
+    wavelet, mdlatlrr = read_methods(["wavelet", "mdlatlrr"], sets, device="cuda")[2:]
+    assert isinstance(wavelet, Method)
+    assert isinstance(mdlatlrr, Method)
+    assert set(wavelet.settings["packages"]) == {"numpy", "cv2", "pywt"}
+    assert "weights" not in wavelet.settings
+    assert len(mdlatlrr.settings["weights"]) == 64
+    infrared, visible = scene()
+    assert wavelet.load()(infrared, visible).shape == visible.shape
+
+
 def test_folders_of_fused_images(sets: list[DataSet], folder: Path) -> None:
     flat = read_methods([f"theirs={folder}"], sets[:1])[2]
     assert flat == Pictures("theirs", {"one": folder})

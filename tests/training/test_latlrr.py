@@ -17,7 +17,7 @@ def root(pair_folders: tuple[Path, Path]) -> Path:
 
 
 def test_the_projection_solves_the_problem_without_a_rest() -> None:
-    """Where nothing is left over, Z = V W V' and L = U (1 - W) U', and the norms sum to the rank."""
+    """Without E the solutions are Z = V W V' and L = U (1 - W) U'; their norms sum to the rank."""
     generator = np.random.default_rng(0)
     rank = 5
     x = generator.normal(size=(20, rank)) @ generator.normal(size=(rank, 40)) / 10

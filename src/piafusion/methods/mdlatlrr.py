@@ -177,9 +177,8 @@ SPEC = MethodSpec(
     kind="optimisation",
     departures=(
         "The projection is learned from 2,000 patches of MSRS (1,000 of the smoother and 1,000 of "
-        "the more detailed half of all drawn), not from the authors' ten pictures.",
-        "Two levels, as in the running times of the PIAFusion paper; the authors also show one, "
-        "three and four.",
+        "the more detailed half of all drawn), not from the authors' pictures.",
+        "Two levels; the authors show one to four.",
         "Nuclear norms are computed for every second window in both directions, and shared with "
         "its neighbours.",
     ),

@@ -118,3 +118,11 @@ def test_training_curves_are_drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(sys, "argv", ["curves", str(tmp_path), str(tmp_path / "curves.png")])
     runpy.run_path(str(BENCHMARKS / "curves.py"), run_name="__main__")
     assert read_image(tmp_path / "curves.png").ndim == 3
+
+
+def test_the_sheet_of_the_methods(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sheet = tmp_path / "sheet.jpg"
+    monkeypatch.setattr(sys, "argv", ["methods", str(sheet)])
+    runpy.run_path(str(BENCHMARKS / "methods.py"), run_name="__main__")
+    height, width = read_image(sheet).shape[:2]
+    assert width > 2 * height / 1.5

@@ -122,7 +122,7 @@ def test_training_curves_are_drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 
 def test_the_sheet_of_the_methods(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delitem(METHODS, "mdlatlrr")  # takes seconds
+    monkeypatch.setitem(METHODS, "mdlatlrr", METHODS["average"])  # which takes no seconds
     sheet = tmp_path / "sheet.jpg"
     monkeypatch.setattr(sys, "argv", ["methods", str(sheet)])
     runpy.run_path(str(BENCHMARKS / "methods.py"), run_name="__main__")

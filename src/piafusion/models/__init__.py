@@ -35,7 +35,7 @@ NETWORKS: dict[str, Callable[[], nn.Module]] = {
 
 SIZES: dict[str, MixingFusionSizes] = {
     "piafusion": MixingFusionSizes(width=48, residual_layers=5),
-    "piafusion-fast": MixingFusionSizes(width=32, residual_layers=3),
+    "piafusion-fast": MixingFusionSizes(width=32, residual_layers=2),
 }
 """The sizes of our own networks; others can be asked for."""
 

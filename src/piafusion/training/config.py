@@ -191,7 +191,13 @@ PRESETS: dict[str, dict[str, Any]] = {
         "sizes": asdict(SIZES["piafusion"]),
         "steps": 9000,
     },
-    "fast": {**_MIXING, "model": "piafusion-fast", "sizes": asdict(SIZES["piafusion-fast"])},
+    "fast": {
+        **_MIXING,
+        "model": "piafusion-fast",
+        "sizes": asdict(SIZES["piafusion-fast"]),
+        "steps": 9000,
+        "branches": True,
+    },
     "paper": {**_PAPER, "steps": 30 * 819},
     "paper-short": {
         "model": "paper",

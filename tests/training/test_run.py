@@ -151,7 +151,10 @@ def test_validation_by_light_chooses_the_weights(
     name = "accuracy" if preset == "illumination-short" else "VIF"
     assert all(rows[0][f"validation/{light}/{name}"] for light in ("day", "night"))
     best = torch.load(folder / run.BEST)["state_dict"]
-    assert all(torch.equal(best[f"network.{k}"], v) for k, v in weights_of(folder).items())
+    chosen = weights_of(folder)
+    plain = [key for key in chosen if f"network.{key}" in best]  # the others are merged branches
+    assert len(plain) > len(chosen) / 2
+    assert all(torch.equal(best[f"network.{key}"], chosen[key]) for key in plain)
 
 
 @pytest.fixture
@@ -175,7 +178,7 @@ def test_a_run_can_start_from_weights(data: Path, tmp_path: Path) -> None:
     assert record["start_sha256"] == hashlib.sha256(before).hexdigest()
     shipped = load(before).state_dict()
     for key, tensor in weights_of(tmp_path / "run").items():
-        torch.testing.assert_close(tensor, shipped[key], atol=1e-8, rtol=0)
+        torch.testing.assert_close(tensor, shipped[key], atol=1e-6, rtol=0)  # branches, merged
     wrong = resolve("paper-short", data, {**TINY, "start_from": "piafusion-fast"})
     with pytest.raises(UsageError, match="expected weights of the network 'paper'"):
         run.start(wrong, tmp_path / "wrong")

@@ -79,7 +79,6 @@ def evaluate(
 ) -> None:
     """Fuse data sets with several methods, score the results and report on them."""
     from piafusion.evaluation.methods import read_methods
-    from piafusion.evaluation.predict import predict
     from piafusion.evaluation.sets import read_sets
     from piafusion.metrics import check_names
 
@@ -97,40 +96,42 @@ def evaluate(
     _claim(output)
     _save_settings(output, sets, methods, metrics, convention)
 
+    from piafusion.evaluation.run import fuse_sets, score_sets
+
     problems = [problem for each in sets for problem in each.problems]
     if only != "score":
-        total = sum(len(each.pairs) for each in sets) * _running(methods)
-        done = track(predict(methods, sets, output), "fusing", total=total)
-        problems += [problem for problem in done if problem]
+        problems += fuse_sets(sets, methods, output, track)
     if only == "predict":
         _tell(problems, None, [], f"fused images: {output / 'fused'}", as_json=as_json)
         return
 
     from piafusion.evaluation.report import Report
-    from piafusion.evaluation.results import sum_up
-    from piafusion.evaluation.score import Scoring
 
-    scoring = Scoring.plan(methods, sets, output, metrics, convention)
-    known = {(each.data, each.method, stem) for each in problems for stem in each.stems}
-    problems += [
-        each
-        for each in scoring.problems
-        if not each.stems or {(each.data, each.method, stem) for stem in each.stems} - known
-    ]
-    problems += [each for each in track(scoring.run(jobs), "scoring", total=len(scoring)) if each]
-    rows = scoring.rows()
-    results = []
-    for each in sets:
-        own = [row for row in rows if row.data == each.name]
-        if own:
-            results.append(sum_up(each, own, methods, metrics, rival, output))
-    if results:
-        Report(results, rows, problems, convention, metrics, rival, scoring.files, scenes).write(
-            output
-        )
-    report = output / "report.html" if results else None
-    last = f"report: {report}" if results else "nothing could be scored"
-    _tell(problems, report, results, last, as_json=as_json)
+    done = score_sets(
+        sets,
+        methods,
+        output,
+        metrics=metrics,
+        convention=convention,
+        against=rival,
+        jobs=jobs,
+        known=problems,
+        track=track,
+    )
+    if done.results:
+        Report(
+            done.results,
+            done.rows,
+            done.problems,
+            convention,
+            metrics,
+            rival,
+            done.files,
+            scenes,
+        ).write(output)
+    report = output / "report.html" if done.results else None
+    last = f"report: {report}" if done.results else "nothing could be scored"
+    _tell(done.problems, report, done.results, last, as_json=as_json)
 
 
 def _comparison(names: str | None) -> list[str]:
@@ -188,12 +189,6 @@ def _save_settings(
         },
     }
     write_bytes(output / SETTINGS, (json.dumps(settings, indent=2) + "\n").encode())
-
-
-def _running(methods: Sequence[Method | Pictures]) -> int:
-    from piafusion.evaluation.methods import Method
-
-    return sum(isinstance(each, Method) for each in methods)
 
 
 def _tell(

@@ -35,7 +35,10 @@ class Box(NamedTuple):
 
 
 def draw_scenes(
-    data: DataSet, files: Mapping[str, Mapping[str, Path]], count: int
+    data: DataSet,
+    files: Mapping[str, Mapping[str, Path]],
+    count: int,
+    first: Sequence[str] = (),
 ) -> dict[str, Cells]:
     """Draw some scenes of a data set: sources, then each method.
 
@@ -43,6 +46,7 @@ def draw_scenes(
         data: The data set.
         files: Scored fused pictures by method and stem.
         count: How many scenes.
+        first: Stems that are taken before others where the data set has them.
 
     Returns:
         The cells by stem. Scenes that all methods have come first; where there is none, a method
@@ -51,7 +55,9 @@ def draw_scenes(
     pairs = {pair.stem: pair for pair in data.pairs}
     shared = [stem for stem in pairs if all(stem in own for own in files.values())]
     scenes: dict[str, Cells] = {}
-    for stem in choose_stems(shared or list(pairs), data.lights, count):
+    wanted = [stem for stem in first if stem in (shared or pairs)][:count]
+    others = [stem for stem in shared or pairs if stem not in wanted]
+    for stem in [*wanted, *choose_stems(others, data.lights, count - len(wanted))]:
         infrared, visible = read_pair(pairs[stem].infrared, pairs[stem].visible)
         boxes = choose_boxes(infrared, visible)
         cells = {

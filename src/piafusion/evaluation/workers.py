@@ -20,7 +20,7 @@ from piafusion.evaluation import worker
 
 @dataclass(frozen=True)
 class Setup:
-    """What is measured; `model`, `engine`, `device` and `threads` are those of `Fuser`."""
+    """What is measured; all but the size are arguments of `Fuser`."""
 
     model: str
     engine: str
@@ -28,6 +28,7 @@ class Setup:
     width: int
     height: int
     threads: int | None = None
+    method: str | None = None
 
     @property
     def settings(self) -> dict[str, Any]:

@@ -1,0 +1,59 @@
+"""Verdicts: what a table of scores says about who is first."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from piafusion.evaluation.results import DataResult
+from piafusion.evaluation.statistics import PairedTest, paired_tests
+from piafusion.evaluation.texts import SIGNIFICANT
+from piafusion.metrics import SPECS
+from piafusion.reproduction.section import Claim, Verdict, untested
+
+
+def ranks_first(
+    result: DataResult, metric: str, ours: str, rivals: Sequence[str], section: str, text: str
+) -> Claim:
+    """Judge that a method has the highest mean of a metric, and by more than chance.
+
+    It holds if the mean is the highest and the Wilcoxon test against the next is significant; it
+    does not hold if another mean is higher; else too few pairs show too little.
+
+    Args:
+        result: Scores of a data set.
+        metric: Higher is better in it.
+        ours: The method of the claim.
+        rivals: Those that it is compared with; the ones without scores are passed over.
+        section: Of the paper.
+        text: The claim.
+    """
+    there = [name for name in rivals if name in result.table.cells]
+    if ours not in result.table.cells or not there:
+        return untested(section, text, f"no scores of {ours} and its rivals on {result.data.name}")
+    column = result.table.metrics.index(metric)
+    means = {name: result.table.cells[name][column].mean for name in (ours, *there)}
+    best = max(there, key=lambda name: means[name])
+    test = _test(result, metric, ours, best)
+    decimals = result.table.decimals(column)
+    evidence = (
+        f"{metric} {means[ours]:.{decimals}f}, next {best} {means[best]:.{decimals}f}; {told(test)}"
+        if means[ours] > means[best]
+        else f"{metric} {means[ours]:.{decimals}f}, {best} {means[best]:.{decimals}f}; {told(test)}"
+    )
+    verdict: Verdict = "does not hold"
+    if means[ours] > means[best]:
+        verdict = "holds" if test.p < SIGNIFICANT else "cannot be tested here"
+    return Claim(section, text, verdict, evidence, result.data.name)
+
+
+def told(test: PairedTest) -> str:
+    """Return a paired test in words, from the side of the method that the claim is about."""
+    p = "p < 0.001" if test.p < 0.001 else f"p = {test.p:.3f}"
+    return f"higher on {test.worse} of {test.pairs} pairs, {p}"
+
+
+def _test(result: DataResult, metric: str, ours: str, rival: str) -> PairedTest:
+    """Compare the rival with ours: `worse` counts the pairs on which ours is the better one."""
+    values = {name: result.values[name] for name in (ours, rival)}
+    (test,) = paired_tests(values, ours, {metric: SPECS[metric].direction})
+    return test

@@ -1,0 +1,84 @@
+"""What the paper says in numbers.
+
+Tang, Yuan, Zhang, Jiang, Ma: "PIAFusion: A progressive infrared and visible image fusion network
+based on illumination aware", Information Fusion 83-84 (2022) 79-92.
+"""
+
+from __future__ import annotations
+
+METRICS = ("MI", "SD", "VIF", "Qabf")
+OURS = "paper"
+"""The model of this package that is the paper's."""
+
+RIVALS = (
+    *("gtf", "mdlatlrr", "densefuse", "drf", "csf", "fusiongan", "ifcnn", "pmgi", "u2fusion"),
+)
+"""The methods that the paper compares with, in the order of its tables."""
+
+TABLE_2 = {
+    "gtf": (2.1719, 6.3358, 0.6217, 0.3406),
+    "mdlatlrr": (2.5924, 7.5274, 0.7354, 0.5349),
+    "densefuse": (2.7184, 7.8514, 0.8195, 0.4960),
+    "drf": (2.1372, 7.7047, 0.6287, 0.1615),
+    "csf": (2.3958, 7.3685, 0.7341, 0.3961),
+    "fusiongan": (1.9067, 5.9565, 0.5477, 0.1427),
+    "ifcnn": (2.0389, 7.0242, 0.7134, 0.5388),
+    "pmgi": (2.2114, 7.8803, 0.7243, 0.4233),
+    "u2fusion": (2.2537, 7.1052, 0.6752, 0.4572),
+    OURS: (4.4188, 8.8035, 1.1644, 0.6416),
+}
+"""Means of `METRICS` on 150 pairs of MSRS, in the convention "uint8"."""
+
+TABLE_3 = {
+    "gtf": (2.9756, 1.3662, 3.2837),
+    "mdlatlrr": (123.4549, 64.2259, 136.968),
+    "densefuse": (0.3039, 0.6397, 0.5514),
+    "drf": (24.461, 12.4196, 14.6332),
+    "csf": (2.8766, 2.7107, 3.5572),
+    "fusiongan": (0.0759, 0.4602, 0.3846),
+    "ifcnn": (0.0214, 0.0724, 0.0744),
+    "pmgi": (0.0507, 0.2376, 0.1965),
+    "u2fusion": (0.1453, 0.7537, 0.5881),
+    OURS: (0.0895, 0.8119, 0.6502),
+}
+"""Mean seconds for a pair of MSRS, RoadScene and TNO; the networks on a GPU."""
+
+TABLE_4 = {
+    "visible": (98.88, 89.36, 61.03, 71.34, 80.15),
+    "infrared": (98.93, 88.38, 71.29, 68.16, 81.69),
+    OURS: (99.06, 90.11, 72.58, 71.20, 83.24),
+}
+"""Intersection over union in percent: background, vehicle, person, bicycle, and their mean."""
+
+SCENES = {
+    "msrs": ("00537D", "00633D", "00556D", "00881N", "01023N"),
+    "roadscene": ("FLIR_04269", "FLIR_06307", "FLIR_06570"),
+    "tno": ("bench", "Kaptein_1123", "Kaptein_1654"),
+}
+"""The scenes of Figs. 5 to 15."""
+
+PAIRS = {"msrs": 150, "roadscene": 25, "tno": 25}
+"""How many pairs the paper scores."""
+
+FEATURES_BY_LIGHT = (
+    ("day", "by day the fused features keep to the visible ones", False),
+    ("night", "by night the fused features mainly follow the infrared ones", True),
+)
+"""Section 4.7: the light, what is said of it, and whether the infrared is said to lead."""
+
+WITHOUT = (
+    ("4.9.1", "light", "day", "visible edges", "equal weights in Eq. 8 lose texture by day"),
+    (
+        "4.9.1",
+        "light",
+        "night",
+        "targets",
+        "equal weights in Eq. 8 lose targets' contrast by night",
+    ),
+    ("4.9.2", "cmdaf", "day", "targets", "without CMDAF salient targets are weaker by day"),
+    (
+        *("4.9.2", "cmdaf", "night", "visible edges"),
+        "without CMDAF details of the visible picture are lost by night",
+    ),
+)
+"""Section 4.9: what is taken away, the light, the trace that falls, and what is said of it."""

@@ -1,0 +1,90 @@
+"""All steps of a reproduction, one after another, and what they leave."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import piafusion
+from piafusion.errors import MissingExtraError
+from piafusion.evaluation.run import Track, untracked
+from piafusion.imaging.io import write_bytes
+from piafusion.reproduction import comparison, document, efficiency
+from piafusion.reproduction.materials import Materials
+from piafusion.reproduction.plan import STEPS, Plan
+from piafusion.reproduction.published import FEATURES_BY_LIGHT, WITHOUT
+from piafusion.reproduction.section import Section, untested
+
+PAGE, TEXT, NUMBERS = "reproduction.html", "reproduction.md", "reproduction.json"
+
+
+def reproduce(
+    materials: Materials, output: Path, plan: Plan, track: Track = untracked
+) -> list[Section]:
+    """Do the steps, and write page, text and numbers; what is done already is used again.
+
+    Raises:
+        PiafusionError: If a step cannot be done for another reason than a missing extra.
+    """
+    doers: dict[str, Callable[[], Section]] = {
+        "comparison": lambda: comparison.compare(
+            materials, output, plan.methods, plan.scenes, track
+        ),
+        "efficiency": lambda: efficiency.measure_efficiency(
+            output, plan.methods, plan.sizes, plan.budget, track
+        ),
+        "features": lambda: _features(materials, output, plan, track),
+        "ablation": lambda: _ablation(materials, output, plan, track),
+    }
+    sections = [doers[name]() for name in STEPS if name in plan.steps and name in doers]
+    write(sections, output, plan.remarks)
+    return sections
+
+
+def write(sections: Sequence[Section], output: Path, remarks: Sequence[str]) -> None:
+    """Write `reproduction.html`, `reproduction.md` and `reproduction.json`."""
+    write_bytes(output / PAGE, document.web_page(sections, remarks).encode())
+    write_bytes(output / TEXT, document.markdown_text(sections, remarks).encode())
+    numbers = {
+        "piafusion": piafusion.__version__,
+        "claims": [asdict(claim) for section in sections for claim in section.claims],
+        "steps": {
+            section.name: {"values": section.values, "deviations": section.deviations}
+            for section in sections
+        },
+    }
+    write_bytes(output / NUMBERS, (json.dumps(numbers, indent=2) + "\n").encode())
+
+
+def _features(materials: Materials, output: Path, plan: Plan, track: Track) -> Section:
+    texts = [("4.7", text) for _, text, _ in FEATURES_BY_LIGHT]
+    title = "Adaptive feature selection (4.7)"
+    data = materials.lit
+    if data is None:
+        return _left_out("features", title, texts, "needs pairs by day and by night: --msrs")
+    try:
+        from piafusion.reproduction.features import look_inside
+    except MissingExtraError as error:
+        return _left_out("features", title, texts, str(error))
+    return look_inside(data, output, plan.inside, track)
+
+
+def _ablation(materials: Materials, output: Path, plan: Plan, track: Track) -> Section:
+    texts = [(number, text) for number, *_, text in WITHOUT]
+    title = "Ablation studies (4.9)"
+    if materials.lit is None or materials.training is None:
+        why = "needs pairs to train on: give --msrs a folder with train and test"
+        return _left_out("ablation", title, texts, why)
+    try:
+        from piafusion.reproduction.ablation import ablate
+
+        return ablate(materials, output, plan.schedule, plan.scenes, track)
+    except MissingExtraError as error:
+        return _left_out("ablation", title, texts, str(error))
+
+
+def _left_out(name: str, title: str, claims: Sequence[tuple[str, str]], why: str) -> Section:
+    judged = [untested(number, text, why) for number, text in claims]
+    return Section(name, title, "", claims=judged, deviations=[f"left out: {why}"])

@@ -45,6 +45,8 @@ td small { display: block; font-size: .75rem; line-height: 1.35; }
   th, td { padding: .35rem .3rem; } td small { white-space: normal; }
   th:first-child { min-width: 4.5rem; max-width: 6rem; }
   .std { display: block; font-size: .85rem; white-space: nowrap; } }
+.prose th, .prose td { text-align: left; white-space: normal; }
+.prose th:first-child { min-width: 3.5rem; }
 .best { background: var(--best); }
 .best b { font-weight: 700; }
 .second u { text-underline-offset: 3px; text-decoration-thickness: 2px; }
@@ -98,12 +100,13 @@ def score_table(table: Table) -> str:
     return html_table([["method", *(heading(name) for name in table.metrics)], *rows])
 
 
-def html_table(rows: Sequence[Sequence[str]]) -> str:
+def html_table(rows: Sequence[Sequence[str]], *, prose: bool = False) -> str:
     """Return a table that scrolls sideways under its first column.
 
     Args:
         rows: The header, then for each row a text for its first cell and for the others a whole
             `<td>`, or a text whose second line is shown small.
+        prose: The cells are sentences: they stand to the left and are broken into lines.
     """
     heads = "".join(f"<th>{escape(text)}</th>" for text in rows[0])
     lines = []
@@ -111,7 +114,8 @@ def html_table(rows: Sequence[Sequence[str]]) -> str:
         cells = "".join(text if text.startswith("<td") else _cell(text) for text in others)
         lines.append(f"<tr><th>{escape(first)}</th>{cells}</tr>")
     return (
-        f'<div class="scroll"><table><thead><tr>{heads}</tr></thead>'
+        f'<div class="scroll"><table{" class=prose" if prose else ""}>'
+        f"<thead><tr>{heads}</tr></thead>"
         f"<tbody>{''.join(lines)}</tbody></table></div>"
     )
 

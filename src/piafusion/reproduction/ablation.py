@@ -17,6 +17,7 @@ from piafusion.evaluation.statistics import PairedTest, paired_tests
 from piafusion.evaluation.texts import SIGNIFICANT
 from piafusion.imaging.arrays import as_infrared, as_visible
 from piafusion.imaging.io import read_image
+from piafusion.reproduction.judge import told, verdict_of
 from piafusion.reproduction.materials import Materials
 from piafusion.reproduction.plan import Schedule
 from piafusion.reproduction.published import METRICS, WITHOUT
@@ -230,15 +231,13 @@ def _judge(data: DataSet, values: Values) -> list[Claim]:
             continue
         found = {(test.method, test.metric): test for test in _tests(values, stems)}
         test = found[variant, name]
-        holds = test.adjusted < SIGNIFICANT and test.effect < 0
+        means = [_mean(values[each], stems, name) for each in (FULL, variant)]
         claims.append(
             Claim(
                 section,
                 f"{text} ({name})",
-                "holds" if holds else "does not hold",
-                f"{_mean(values[FULL], stems, name):.3f} with it, "
-                f"{_mean(values[variant], stems, name):.3f} without; lower on {test.worse} of "
-                f"{test.pairs} pairs, p = {test.adjusted:.3g}",
+                verdict_of(means[0] - means[1], test.p),
+                f"{means[0]:.3f} with it, {means[1]:.3f} without; {told(test)}",
                 f"{data.name} by {light}",
             )
         )

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from html import escape
 
 import piafusion
-from piafusion.evaluation.page import details, html_table, page, score_table, sheet
+from piafusion.evaluation.page import html_table, page, score_table, sheet
 from piafusion.evaluation.tables import markdown
 from piafusion.reproduction.section import Block, Claim, Drawing, Grid, Scores, Section, Sheet, Text
 
@@ -41,7 +41,7 @@ def web_page(sections: Sequence[Section], remarks: Sequence[str]) -> str:
         f"<nav>{anchors}</nav>",
         '<h2 id="claims">What the paper claims</h2>',
         f"<p>{escape(tally(claims))}</p>",
-        html_table(claims_table(claims)),
+        html_table(claims_table(claims), prose=True),
         f'<p class="soft">{escape(_JUDGED)}</p>',
     ]
     for section in sections:
@@ -102,7 +102,7 @@ def _html(block: Block) -> str:
     if isinstance(block, Scores):
         return title + score_table(block.table)
     if isinstance(block, Sheet):
-        return details(block.title, sheet(block.cells))
+        return title + sheet(block.cells)
     return f'{title}{block.legend}<div class="curves">{"".join(block.svgs)}</div>'
 
 

@@ -35,15 +35,22 @@ def ranks_first(
     best = max(there, key=lambda name: means[name])
     test = _test(result, metric, ours, best)
     decimals = result.table.decimals(column)
-    evidence = (
-        f"{metric} {means[ours]:.{decimals}f}, next {best} {means[best]:.{decimals}f}; {told(test)}"
-        if means[ours] > means[best]
-        else f"{metric} {means[ours]:.{decimals}f}, {best} {means[best]:.{decimals}f}; {told(test)}"
-    )
-    verdict: Verdict = "does not hold"
-    if means[ours] > means[best]:
-        verdict = "holds" if test.p < SIGNIFICANT else "cannot be tested here"
+    both = [f"{means[name]:.{decimals}f}" for name in (ours, best)]
+    evidence = f"{metric} {both[0]}, best of the others {best} {both[1]}; {told(test)}"
+    verdict = verdict_of(means[ours] - means[best], test.p)
     return Claim(section, text, verdict, evidence, result.data.name)
+
+
+def verdict_of(lead: float, p: float) -> Verdict:
+    """Judge a lead: it has to be there, and to be more than chance.
+
+    Args:
+        lead: Mean of what is said to be ahead, minus that of the other.
+        p: Of a two-sided test of their difference.
+    """
+    if lead <= 0:
+        return "does not hold"
+    return "holds" if p < SIGNIFICANT else "cannot be tested here"
 
 
 def told(test: PairedTest) -> str:

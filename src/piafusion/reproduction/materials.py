@@ -25,13 +25,13 @@ class Materials:
         tests: The data sets to score, by the paper's name for them; "synthetic" for our scenes.
         training: Folder with pairs to train on, by day and by night, or None.
         published: Folder with fused pictures of others for `tno`, a sub-folder each, or None.
-        labelled: Folder with pairs and labels to train on and another to test on, or None.
+        labelled: Folder with `train` and `test`, which have labels too, or None.
     """
 
     tests: dict[str, DataSet]
     training: Path | None = None
     published: Path | None = None
-    labelled: tuple[Path, Path] | None = None
+    labelled: Path | None = None
 
     @property
     def lit(self) -> DataSet | None:
@@ -63,7 +63,7 @@ def find_materials(roots: dict[str, Path], limit: int | None = None) -> Material
         if name == "msrs" and split and (root / "train" / "ir").is_dir():
             training = root / "train"
             if (training / "label").is_dir() and (test / "label").is_dir():
-                labelled = (training, test)
+                labelled = root
         if name == "tno" and (root / "published").is_dir():
             published = root / "published"
     return Materials(tests, training, published, labelled)
@@ -83,7 +83,7 @@ def paint_materials(folder: Path) -> Materials:
                     _paint(work, first + index, is_day=index % 2 == 0)
     (data,) = read_sets([f"synthetic={folder / 'test'}"])
     train = folder / "train"
-    return Materials({"synthetic": data}, train, None, (train, folder / "test"))
+    return Materials({"synthetic": data}, train, None, folder)
 
 
 def _paint(root: Path, seed: int, *, is_day: bool) -> None:

@@ -40,7 +40,8 @@ class Plan:
         sizes: Timed, the smallest first.
         budget: Seconds for each timing.
         inside: Pairs of each light that the network is looked into with.
-        schedule: Of the ablations.
+        schedule: Of the ablations; the segmentation takes its number of seeds too.
+        segmentation: Settings of the segmentation other than those of its preset.
         remarks: For the top of the page.
     """
 
@@ -51,6 +52,7 @@ class Plan:
     budget: float = 10.0
     inside: int = 8
     schedule: Schedule = field(default_factory=Schedule)
+    segmentation: Mapping[str, str] = field(default_factory=dict)
     remarks: Sequence[str] = ()
 
 

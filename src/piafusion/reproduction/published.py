@@ -82,3 +82,13 @@ WITHOUT = (
     ),
 )
 """Section 4.9: what is taken away, the light, the trace that falls, and what is said of it."""
+
+SEGMENTED = (
+    (OURS, ("infrared", "visible"), "mIoU", "fused pictures have the highest mean IoU"),
+    (OURS, ("infrared", "visible"), "person", "fused pictures are best for people"),
+    (OURS, ("infrared", "visible"), "vehicle", "fused pictures are best for vehicles"),
+    ("infrared", ("visible",), "person", "people are found better on infrared pictures"),
+    ("visible", ("infrared",), "vehicle", "vehicles are found better on visible pictures"),
+    ("visible", ("infrared",), "bicycle", "bicycles are found better on visible pictures"),
+)
+"""Section 4.8: what is ahead, of what, in which IoU, and what is said of it."""

@@ -12,18 +12,31 @@ from piafusion.errors import MissingExtraError
 from piafusion.evaluation.run import Track, untracked
 from piafusion.imaging.io import write_bytes
 from piafusion.reproduction import comparison, document, efficiency
-from piafusion.reproduction.materials import Materials
+from piafusion.reproduction.materials import Materials, paint_labelled
 from piafusion.reproduction.plan import STEPS, Plan
-from piafusion.reproduction.published import FEATURES_BY_LIGHT, WITHOUT
+from piafusion.reproduction.published import FEATURES_BY_LIGHT, SEGMENTED, WITHOUT
 from piafusion.reproduction.section import Section, untested
+
+Progress = Callable[[str, int, int], None]
 
 PAGE, TEXT, NUMBERS = "reproduction.html", "reproduction.md", "reproduction.json"
 
 
 def reproduce(
-    materials: Materials, output: Path, plan: Plan, track: Track = untracked
+    materials: Materials,
+    output: Path,
+    plan: Plan,
+    track: Track = untracked,
+    progress: Progress = lambda what, done, total: None,
 ) -> list[Section]:
     """Do the steps, and write page, text and numbers; what is done already is used again.
+
+    Args:
+        materials: The pictures.
+        output: Folder for all that is made.
+        plan: What to do.
+        track: Shows how far a step is.
+        progress: Told what the segmentation is doing, how much is done and how much there is.
 
     Raises:
         PiafusionError: If a step cannot be done for another reason than a missing extra.
@@ -36,9 +49,10 @@ def reproduce(
             output, plan.methods, plan.sizes, plan.budget, track
         ),
         "features": lambda: _features(materials, output, plan, track),
+        "segmentation": lambda: _segmentation(materials, output, plan, progress),
         "ablation": lambda: _ablation(materials, output, plan, track),
     }
-    sections = [doers[name]() for name in STEPS if name in plan.steps and name in doers]
+    sections = [doers[name]() for name in STEPS if name in plan.steps]
     write(sections, output, plan.remarks)
     return sections
 
@@ -83,6 +97,28 @@ def _ablation(materials: Materials, output: Path, plan: Plan, track: Track) -> S
         return ablate(materials, output, plan.schedule, plan.scenes, track)
     except MissingExtraError as error:
         return _left_out("ablation", title, texts, str(error))
+
+
+def _segmentation(
+    materials: Materials, output: Path, plan: Plan, progress: Progress
+) -> Section:
+    texts = [("4.8", text) for *_, text in SEGMENTED]
+    try:
+        from piafusion.reproduction.downstream import segment_sources
+    except ImportError as error:
+        why = f"found no {error.name}; run: pip install 'piafusion[segmentation]'"
+        title = "Application to semantic segmentation (4.8)"
+        return _left_out("segmentation", title, texts, why)
+    is_painted = materials.labelled is None or "synthetic" in materials.tests
+    root = materials.labelled or paint_labelled(output / "labelled")
+    return segment_sources(
+        root,
+        output,
+        plan.schedule.seeds,
+        dict(plan.segmentation),
+        synthetic=is_painted,
+        progress=progress,
+    )
 
 
 def _left_out(name: str, title: str, claims: Sequence[tuple[str, str]], why: str) -> Section:

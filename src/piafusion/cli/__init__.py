@@ -20,6 +20,7 @@ from piafusion.cli import (
     methods,
     metrics,
     models,
+    segment,
     train,
     video,
 )
@@ -40,6 +41,7 @@ app.command("video")(video.video)
 app.command("illumination")(illumination.illumination)
 app.command("metrics")(metrics.metrics)
 app.command("evaluate")(evaluate.evaluate)
+app.command("segment")(segment.segment)
 app.command("bench")(bench.bench)
 app.command("models")(models.models)
 app.command("methods")(methods.methods)

@@ -10,6 +10,8 @@ from typing import Annotated, TypeVar
 
 import typer
 
+from piafusion.errors import UsageError
+
 Item = TypeVar("Item")
 
 ModelOption = Annotated[
@@ -50,6 +52,21 @@ def metric_names(names: str) -> list[str]:
     from piafusion.metrics import SPECS
 
     return list(SPECS) if names == "all" else [name.strip() for name in names.split(",")]
+
+
+def named(settings: Iterable[str]) -> dict[str, str]:
+    """Return what `--set NAME=VALUE` gives, repeated, by name.
+
+    Raises:
+        UsageError: If one has no equals sign.
+    """
+    found = {}
+    for setting in settings:
+        name, separator, value = setting.partition("=")
+        if not separator:
+            raise UsageError(f"--set: expected NAME=VALUE, found {setting!r}")
+        found[name] = value
+    return found
 
 
 def track(

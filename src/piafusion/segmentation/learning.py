@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import lightning
 import numpy as np
@@ -98,7 +97,8 @@ def train(
         log_every_n_steps=min(20, settings.steps),
     )
     trainer.fit(module)
-    return module.network.eval().to(trainer.strategy.root_device)
+    network: nn.Module = module.network.eval().to(trainer.strategy.root_device)
+    return network
 
 
 @torch.inference_mode()
@@ -118,11 +118,10 @@ def predict(network: nn.Module, picture: NDArray[np.uint8]) -> NDArray[np.uint8]
 
 
 class _Teller(Callback):
+    """Passes on how far the training is."""
+
     def __init__(self, on_step: Callable[[int, float], None]) -> None:
         self._on_step = on_step
 
-    def on_train_batch_end(
-        self, trainer: lightning.Trainer, module: Any, outputs: Any, *_: object  # noqa: ANN401
-    ) -> None:
-        del module
-        self._on_step(trainer.global_step, float(outputs["loss"]))
+    def on_train_batch_end(self, trainer: lightning.Trainer, *_: object) -> None:
+        self._on_step(trainer.global_step, float(trainer.callback_metrics["loss"]))

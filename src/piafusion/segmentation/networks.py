@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
@@ -42,14 +44,14 @@ class SegformerNet(nn.Module):
                 "expected transformers for the network segformer, found it not installed; "
                 "run: pip install 'piafusion[segmentation]'"
             ) from error
-        config = SegformerConfig(
-            num_labels=classes,
-            hidden_sizes=list(widths),
-            depths=[blocks] * len(widths),
-            num_attention_heads=[max(1, width // 32) for width in widths],
-            decoder_hidden_size=decoder,
-        )
-        self.segformer = SegformerForSemanticSegmentation(config)
+        sizes: dict[str, Any] = {
+            "num_labels": classes,
+            "hidden_sizes": list(widths),
+            "depths": [blocks] * len(widths),
+            "num_attention_heads": [max(1, width // 32) for width in widths],
+            "decoder_hidden_size": decoder,
+        }
+        self.segformer = SegformerForSemanticSegmentation(SegformerConfig(**sizes))
 
     def forward(self, pictures: Tensor) -> Tensor:
         """Map N x 3 x H x W in [0, 1] to scores before the softmax, N x classes x H x W."""

@@ -100,8 +100,8 @@ def read_label(path: Path, others: Literal["ignore", "background"] = "ignore") -
     wrong = label[(label >= MFNET_CLASSES) & (label != IGNORED)]
     if wrong.size:
         raise ImageError(
-            f"{path}: expected labels from 0 to {MFNET_CLASSES - 1} or {IGNORED}, found {wrong[0]}; "
-            "map them"
+            f"{path}: expected labels from 0 to {MFNET_CLASSES - 1}, or {IGNORED}, found "
+            f"{wrong[0]}; map them"
         )
     further = (label >= len(CLASSES)) & (label != IGNORED)
     return np.where(further, IGNORED if others == "ignore" else 0, label).astype(np.uint8)
@@ -204,8 +204,9 @@ class LabelledSampler:
         generator = np.random.default_rng((self._seed, step))
         draws = []
         for index in generator.integers(len(self._labels), size=self._batch):
-            room = np.array(self._labels[index].shape) - self._crop + 1
-            top, left = generator.integers(room)
+            height, width = self._labels[index].shape
+            top = generator.integers(height - self._crop[0] + 1)
+            left = generator.integers(width - self._crop[1] + 1)
             draws.append((int(index), int(top), int(left), bool(generator.random() < 0.5)))
         return draws
 

@@ -19,8 +19,9 @@ from piafusion.models import MixingFusionNet, load
 from piafusion.training import run
 from piafusion.training.config import PRESETS, command, resolve
 from piafusion.training.data import CropSampler, load_training_pairs
+from piafusion.training.guarded import FAILED_BATCH
 from piafusion.training.losses import FusionLoss
-from piafusion.training.modules import FAILED_BATCH, SCORE
+from piafusion.training.modules import SCORE
 from piafusion.weights import load_manifest, read_weights
 from tests.conftest import scene
 

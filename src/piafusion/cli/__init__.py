@@ -21,6 +21,7 @@ from piafusion.cli import (
     metrics,
     models,
     reproduce,
+    segment,
     train,
     video,
 )
@@ -42,6 +43,7 @@ app.command("illumination")(illumination.illumination)
 app.command("metrics")(metrics.metrics)
 app.command("evaluate")(evaluate.evaluate)
 app.command("reproduce")(reproduce.reproduce)
+app.command("segment")(segment.segment)
 app.command("bench")(bench.bench)
 app.command("models")(models.models)
 app.command("methods")(methods.methods)

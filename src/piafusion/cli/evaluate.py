@@ -78,6 +78,7 @@ def evaluate(
     as_json: JsonOption = False,
 ) -> None:
     """Fuse data sets with several methods, score the results and report on them."""
+    from piafusion.datasets.folders import claim_folder
     from piafusion.evaluation.methods import read_methods
     from piafusion.evaluation.sets import read_sets
     from piafusion.metrics import check_names
@@ -93,7 +94,7 @@ def evaluate(
     chosen = [*chosen, *(name for name in _comparison(comparison) if name not in chosen)]
     methods = read_methods(chosen, sets, device)
     rival = _rival(against, [each.name for each in methods])
-    _claim(output)
+    claim_folder(output, SETTINGS, "evaluation")
     _save_settings(output, sets, methods, metrics, convention)
 
     from piafusion.evaluation.run import fuse_sets, score_sets
@@ -153,17 +154,6 @@ def _rival(against: str | None, methods: Sequence[str]) -> str:
             "add it with --method"
         )
     return against
-
-
-def _claim(output: Path) -> None:
-    """Refuse a folder that holds something else than an evaluation."""
-    if output.is_file():
-        raise UsageError(f"{output}: expected a folder for the evaluation, found a file")
-    if output.is_dir() and any(output.iterdir()) and not (output / SETTINGS).exists():
-        raise UsageError(
-            f"{output}: expected a new or empty folder, or one of an earlier evaluation, found "
-            "other files; choose another folder"
-        )
 
 
 def _save_settings(

@@ -6,9 +6,14 @@ import sys
 import time
 from collections.abc import Iterable, Iterator, Sized
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+from piafusion.errors import UsageError
 
 Item = TypeVar("Item")
 
@@ -52,6 +57,21 @@ def metric_names(names: str) -> list[str]:
     return list(SPECS) if names == "all" else [name.strip() for name in names.split(",")]
 
 
+def named(settings: Iterable[str]) -> dict[str, str]:
+    """Return what `--set NAME=VALUE` gives, repeated, by name.
+
+    Raises:
+        UsageError: If one has no equals sign.
+    """
+    found = {}
+    for setting in settings:
+        name, separator, value = setting.partition("=")
+        if not separator:
+            raise UsageError(f"--set: expected NAME=VALUE, found {setting!r}")
+        found[name] = value
+    return found
+
+
 def track(
     items: Iterable[Item], label: str, *, total: int | None = None, every: float = 5.0
 ) -> Iterator[Item]:
@@ -90,3 +110,34 @@ def track(
             last = time.monotonic()
             print(f"{label}: {done} of {total}", file=sys.stderr)
         yield item
+
+
+class Shown:
+    """How far it is: a bar on a terminal, a line now and then otherwise."""
+
+    def __init__(self, every: float = 15.0) -> None:
+        self._every, self._last = every, time.monotonic()
+        self._bar: Progress | None = None  # made when there is something to show
+
+    def __call__(self, what: str, done: int, total: int) -> None:
+        """Show what is being done, how much of it is done, and how much there is."""
+        if sys.stderr.isatty():
+            self._draw(what, done, total)
+        elif time.monotonic() - self._last >= self._every:
+            self._last = time.monotonic()
+            print(f"{what}: {done} of {total}", file=sys.stderr, flush=True)
+
+    def close(self) -> None:
+        """Take the bar away."""
+        if self._bar:
+            self._bar.stop()
+
+    def _draw(self, what: str, done: int, total: int) -> None:
+        if self._bar is None:
+            from rich.console import Console
+            from rich.progress import Progress
+
+            self._bar = Progress(console=Console(stderr=True), transient=True)
+            self._bar.add_task(what)
+            self._bar.start()
+        self._bar.update(self._bar.task_ids[0], description=what, completed=done, total=total)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from piafusion.cli.options import JsonOption, track
+from piafusion.cli.options import JsonOption, Shown, track
 from piafusion.cli.table import print_table
 from piafusion.errors import UsageError
 
@@ -51,10 +51,12 @@ def reproduce(
     as_json: JsonOption = False,
 ) -> None:
     """Do the paper's experiments again and tell which of its claims hold."""
+    from piafusion.datasets.folders import claim_folder
+    from piafusion.imaging.io import write_bytes
     from piafusion.methods import METHODS, find_method
     from piafusion.reproduction.document import tally
     from piafusion.reproduction.materials import find_materials, paint_materials
-    from piafusion.reproduction.plan import STEPS, Plan, Schedule, claim_folder
+    from piafusion.reproduction.plan import MARK, STEPS, Plan, Schedule
     from piafusion.reproduction.run import NUMBERS, PAGE
     from piafusion.reproduction.run import reproduce as run
 
@@ -71,23 +73,29 @@ def reproduce(
         if methods == "all"
         else [find_method(name.strip()).name for name in methods.split(",")]
     )
-    claim_folder(output)
+    claim_folder(output, MARK, "reproduction")
+    write_bytes(output / MARK, b"")
     if quick:
         materials = paint_materials(output / "scenes")
         plan = Plan(
             steps,
             chosen,
             scenes=2,
-            sizes=((160, 128), (320, 256), (480, 384)),
-            budget=0.5,
-            inside=4,
+            sizes=((160, 120), (240, 180), (320, 240)),
+            budget=1.0,
+            inside=2,
             schedule=Schedule(1, _TRAINED_BRIEFLY),
+            segmentation={"steps": "40"},
             remarks=(_QUICK,),
         )
     else:
         materials = find_materials(given, limit)
         plan = Plan(steps, chosen, schedule=Schedule(seeds, {}))
-    sections = run(materials, output, plan, track)
+    shown = Shown()
+    try:
+        sections = run(materials, output, plan, track, shown)
+    finally:
+        shown.close()
     claims = [claim for section in sections for claim in section.claims]
     if as_json:
         print((output / NUMBERS).read_text(), end="")

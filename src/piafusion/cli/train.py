@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from piafusion.cli.options import RunOption
+from piafusion.cli.options import RunOption, named
 from piafusion.errors import MissingExtraError, UsageError
 
 app = typer.Typer(help="Train a network on a dataset folder with `ir` and `vi`.")
@@ -83,13 +83,7 @@ def _train(
             "run: pip install 'piafusion[train]'"
         ) from error
 
-    overrides = {}
-    for setting in settings:
-        name, separator, value = setting.partition("=")
-        if not separator:
-            raise UsageError(f"--set: expected NAME=VALUE, found {setting!r}")
-        overrides[name] = value
-    wanted = resolve(preset, data, overrides)
+    wanted = resolve(preset, data, named(settings))
     if isinstance(wanted, IlluminationSettings) != (task == "illumination"):
         raise UsageError(f"--preset: {preset!r} does not train {task}; see piafusion train --help")
     weights = run.resume(output, wanted) if resume else run.start(wanted, output)

@@ -77,3 +77,23 @@ def whole_folder(output: Path) -> Iterator[Path]:
         os.replace(work, output)
     except OSError as error:
         raise OutputError(f"{output}: could not be made ({error}); it stays as {work}") from error
+
+
+def claim_folder(output: Path, mark: str, what: str) -> None:
+    """Refuse a folder for results that holds something else than earlier ones.
+
+    Args:
+        output: The folder.
+        mark: File that earlier results have.
+        what: What they are, for the message.
+
+    Raises:
+        UsageError: If it is a file, or other files are in it.
+    """
+    if output.is_file():
+        raise UsageError(f"{output}: expected a folder for the {what}, found a file")
+    if output.is_dir() and any(output.iterdir()) and not (output / mark).exists():
+        raise UsageError(
+            f"{output}: expected a new or empty folder, or one of an earlier {what}, found "
+            "other files; choose another folder"
+        )

@@ -31,6 +31,8 @@ class Recipe:
         daylight: See `labelled_scene`.
         fog: See `labelled_scene`.
         shift: Most that a corner of the infrared picture is moved, in pixels.
+        nights: Share of the scenes that are drawn at night, in [0, 1]; None draws any daylight
+            alike, so that 22 % are.
     """
 
     seed: int = 0
@@ -39,6 +41,7 @@ class Recipe:
     daylight: float | None = None
     fog: float = 0.0
     shift: float = 0.0
+    nights: float | None = None
 
 
 def write_scenes(
@@ -71,6 +74,10 @@ def write_scenes(
             f"shift: expected 0 to {recipe.width / 8:g} pixels, got {recipe.shift:g}; a scene "
             "moved further is no pair"
         )
+    if recipe.nights is not None and not 0 <= recipe.nights <= 1:
+        raise UsageError(f"nights: expected 0 to 1, got {recipe.nights:g}; pass a share")
+    if recipe.nights is not None and recipe.daylight is not None:
+        raise UsageError("nights: cannot be met with one daylight for all; leave one of them out")
     with whole_folder(output) as work:
         scenes = _write(work, count, recipe, track)
         manifest = {"classes": CLASSES, "scenes": scenes}
@@ -86,7 +93,9 @@ def _write(
         seed = recipe.seed + index
         draw = np.random.default_rng((seed, 1))
         chance, moves = float(draw.random()), draw.uniform(-1, 1, (4, 2))
-        daylight = chance if recipe.daylight is None else recipe.daylight
+        daylight = recipe.daylight
+        if daylight is None:
+            daylight = chance if recipe.nights is None else _daylight(chance, recipe.nights)
         warp = _misalignment(recipe, moves)
         stem = f"{seed:05d}{'D' if daylight >= SUNRISE else 'N'}"
         scene = labelled_scene(
@@ -110,6 +119,13 @@ def _write(
             "misalignment": warp.tolist(),
         }
     return scenes
+
+
+def _daylight(chance: float, nights: float) -> float:
+    """Turn a draw from [0, 1) into one that is below `SUNRISE` in a share of the cases."""
+    if chance < nights:
+        return SUNRISE * chance / nights
+    return SUNRISE + (1 - SUNRISE) * (chance - nights) / (1 - nights)
 
 
 def _misalignment(recipe: Recipe, moves: NDArray[np.float64]) -> NDArray[np.float64]:

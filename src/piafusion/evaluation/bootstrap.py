@@ -34,8 +34,17 @@ def mean_interval(
     table = np.asarray(scores, dtype=np.float64)
     if len(table) == 0:
         raise ValueError("expected the scores of at least one pair, found none")
-    generator = np.random.default_rng(seed)
-    counts = generator.multinomial(len(table), np.full(len(table), 1 / len(table)), RESAMPLES)
-    means = counts @ table / len(table)
+    means = resamples(len(table), seed) @ table / len(table)
     low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2], axis=0)
     return low, high
+
+
+def resamples(count: int, seed: int = 0) -> NDArray[np.int64]:
+    """Return how often each of `count` pairs is drawn, `RESAMPLES` x `count`.
+
+    Args:
+        count: How many pairs there are; as many are drawn with replacement.
+        seed: The same one gives the same draws, so that differences between methods are paired.
+    """
+    generator = np.random.default_rng(seed)
+    return generator.multinomial(count, np.full(count, 1 / count), RESAMPLES)

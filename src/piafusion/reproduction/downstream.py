@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from piafusion.imaging.io import read_image
 from piafusion.reproduction.published import OURS, SEGMENTED, TABLE_4
 from piafusion.reproduction.section import Block, Claim, Grid, Section, Sheet, Text, Verdict
 from piafusion.segmentation.confusion import COLUMNS
@@ -11,7 +12,6 @@ from piafusion.segmentation.result import DIFFERENCES, NOTE, SegmentationResult,
 from piafusion.segmentation.run import Progress, segment
 from piafusion.segmentation.scores import Difference
 from piafusion.segmentation.settings import resolve
-from piafusion.imaging.io import read_image
 
 NAME = "segmentation"
 SOURCES = ("infrared", "visible", OURS, "piafusion", "maximum")
@@ -96,9 +96,7 @@ def _blocks(result: SegmentationResult) -> list[Block]:
 
 
 def _judge(result: SegmentationResult, *, synthetic: bool) -> list[Claim]:
-    found = {
-        (each.source, each.against): each for each in result.differences if each.part == "all"
-    }
+    found = {(each.source, each.against): each for each in result.differences if each.part == "all"}
     data = "synthetic scenes" if synthetic else "MSRS"
     claims = []
     for first, others, score, text in SEGMENTED:

@@ -5,16 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from piafusion.datasets.folders import whole_folder
-from piafusion.datasets.synthetic import labelled_scene
+from piafusion.datasets.writing import Recipe, write_scenes
 from piafusion.errors import UsageError
 from piafusion.evaluation.sets import DataSet, read_sets
-from piafusion.imaging.io import write_image
 
 NAMES = ("msrs", "roadscene", "tno")
 
-_PAINTED = {"train": (0, 16), "test": (1000, 12)}  # the first seed, and how many
-_SIZE = (240, 320)
+_SIZE = (240, 320)  # of synthetic scenes: height and width
 
 
 @dataclass(frozen=True)
@@ -70,25 +67,29 @@ def find_materials(roots: dict[str, Path], limit: int | None = None) -> Material
 
 
 def paint_materials(folder: Path) -> Materials:
-    """Make small synthetic scenes, half by day and half by night, to train on and to score.
+    """Make small synthetic scenes, half of them by night, to train on and to score.
 
     Args:
         folder: Where they go; those that are there are taken.
     """
-    for part, (first, count) in _PAINTED.items():
+    _paint(folder, {"train": (0, 16), "test": (1000, 12)})
+    (data,) = read_sets([f"synthetic={folder / 'test'}"])
+    return Materials({"synthetic": data}, folder / "train", None, folder)
+
+
+def paint_labelled(folder: Path) -> Path:
+    """Make synthetic scenes with labels, half of them by night, and return their folder.
+
+    Args:
+        folder: Where they go; those that are there are taken.
+    """
+    _paint(folder, {"train": (0, 96), "test": (1000, 64)})
+    return folder
+
+
+def _paint(folder: Path, parts: dict[str, tuple[int, int]]) -> None:
+    """Make a number of scenes from a first seed on, for each part that is not there."""
+    for part, (seed, count) in parts.items():
         if not (folder / part).is_dir():
             folder.mkdir(parents=True, exist_ok=True)
-            with whole_folder(folder / part) as work:
-                for index in range(count):
-                    _paint(work, first + index, is_day=index % 2 == 0)
-    (data,) = read_sets([f"synthetic={folder / 'test'}"])
-    train = folder / "train"
-    return Materials({"synthetic": data}, train, None, folder)
-
-
-def _paint(root: Path, seed: int, *, is_day: bool) -> None:
-    height, width = _SIZE
-    scene = labelled_scene(seed, daylight=float(is_day), height=height, width=width)
-    pictures = {"ir": scene.infrared, "vi": scene.visible, "label": scene.labels}
-    for name, picture in pictures.items():
-        write_image(root / name / f"{seed:05d}{'D' if is_day else 'N'}.png", picture)
+            write_scenes(folder / part, count, Recipe(seed, *_SIZE, nights=0.5))

@@ -4,10 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
-
-from piafusion.errors import UsageError
-from piafusion.imaging.io import write_bytes
 
 STEPS = ("comparison", "efficiency", "features", "segmentation", "ablation")
 """In the order of the paper."""
@@ -54,19 +50,3 @@ class Plan:
     schedule: Schedule = field(default_factory=Schedule)
     segmentation: Mapping[str, str] = field(default_factory=dict)
     remarks: Sequence[str] = ()
-
-
-def claim_folder(output: Path) -> None:
-    """Make a folder for a reproduction, or take that of an earlier one.
-
-    Raises:
-        UsageError: If it is a file, or holds something else.
-    """
-    if output.is_file():
-        raise UsageError(f"{output}: expected a folder for the reproduction, found a file")
-    if output.is_dir() and any(output.iterdir()) and not (output / MARK).exists():
-        raise UsageError(
-            f"{output}: expected a new or empty folder, or one of an earlier reproduction, found "
-            "other files; choose another folder"
-        )
-    write_bytes(output / MARK, b"")

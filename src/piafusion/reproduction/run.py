@@ -99,9 +99,7 @@ def _ablation(materials: Materials, output: Path, plan: Plan, track: Track) -> S
         return _left_out("ablation", title, texts, str(error))
 
 
-def _segmentation(
-    materials: Materials, output: Path, plan: Plan, progress: Progress
-) -> Section:
+def _segmentation(materials: Materials, output: Path, plan: Plan, progress: Progress) -> Section:
     texts = [("4.8", text) for *_, text in SEGMENTED]
     try:
         from piafusion.reproduction.downstream import segment_sources

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
+from copy import deepcopy
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from typing_extensions import Self
@@ -17,18 +17,27 @@ from piafusion.models import SIZES
 from piafusion.training.data import Sampling
 from piafusion.training.losses import IntensityTarget, TextureLoss
 
+SettingsT = TypeVar("SettingsT", bound="Settings")
 
-class _Settings(BaseModel):
+
+class Settings(BaseModel):
+    """Typed settings; unknown keys are refused."""
+
     model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
 
 
-class HardwareSettings(_Settings):
-    """Where a run computes; a resumed run may use other hardware."""
+class Device(Settings):
+    """What a run computes on."""
 
     accelerator: Literal["auto", "cpu", "gpu"] = "auto"
+    precision: Literal["32-true", "16-mixed", "bf16-mixed"] = "32-true"
+
+
+class HardwareSettings(Device):
+    """Where a run computes; a resumed run may use other hardware."""
+
     devices: int = Field(default=1, gt=0, description="processes or GPUs per node")
     nodes: int = Field(default=1, gt=0, description="machines; start the command on each")
-    precision: Literal["32-true", "16-mixed", "bf16-mixed"] = "32-true"
 
     @property
     def ranks(self) -> int:
@@ -36,7 +45,7 @@ class HardwareSettings(_Settings):
         return self.devices * self.nodes
 
 
-class TrainingSettings(_Settings):
+class TrainingSettings(Settings):
     """What both trainings need."""
 
     preset: str = Field(description="where the settings started from")
@@ -84,7 +93,7 @@ class TrainingSettings(_Settings):
         return self.steps if self.stop is None else min(self.stop, self.steps)
 
 
-class LossSettings(_Settings):
+class LossSettings(Settings):
     """Weights of Eq. 12, the form of its texture term, and the weights of two more terms."""
 
     illumination: float = Field(default=3.0, ge=0)
@@ -97,7 +106,7 @@ class LossSettings(_Settings):
     edges: float = Field(default=0.0, ge=0, description="weight of 1 - Qabf")
 
 
-class SizeSettings(_Settings):
+class SizeSettings(Settings):
     """Sizes of our own networks: what `MixingFusionSizes` describes."""
 
     stride: int = Field(gt=0)
@@ -231,17 +240,7 @@ def resolve(preset: str, data: Path, overrides: dict[str, str]) -> TrainingSetti
     """
     if preset not in PRESETS:
         raise UsageError(f"expected a preset of {', '.join(PRESETS)}, found {preset!r}")
-    values: dict[str, Any] = json.loads(json.dumps(PRESETS[preset]))
-    values.update(preset=preset, data=data)
-    for name, value in overrides.items():
-        *groups, last = name.split(".")
-        place = values
-        for group in groups:
-            place = place.setdefault(group, {})
-            if not isinstance(place, dict):
-                raise UsageError(f"setting {name!r}: {group!r} has no parts; check the name")
-        place[last] = value
-    return validate(values)
+    return validate(replaced({**PRESETS[preset], "preset": preset, "data": data}, overrides))
 
 
 def validate(values: dict[str, Any]) -> TrainingSettings:
@@ -250,7 +249,39 @@ def validate(values: dict[str, Any]) -> TrainingSettings:
     Raises:
         UsageError: Naming the first setting that is unknown or not allowed.
     """
-    kind = IlluminationSettings if values.get("model") == "illumination" else FusionSettings
+    return checked(
+        IlluminationSettings if values.get("model") == "illumination" else FusionSettings, values
+    )
+
+
+def replaced(values: dict[str, Any], overrides: dict[str, str]) -> dict[str, Any]:
+    """Return values with some of them replaced.
+
+    Args:
+        values: By name; a group of them is a dict.
+        overrides: Dotted names to values as text.
+
+    Raises:
+        UsageError: If a dotted name goes into what is no group.
+    """
+    values = deepcopy(values)
+    for name, value in overrides.items():
+        *groups, last = name.split(".")
+        place = values
+        for group in groups:
+            place = place.setdefault(group, {})
+            if not isinstance(place, dict):
+                raise UsageError(f"setting {name!r}: {group!r} has no parts; check the name")
+        place[last] = value
+    return values
+
+
+def checked(kind: type[SettingsT], values: dict[str, Any]) -> SettingsT:
+    """Return typed settings of a kind.
+
+    Raises:
+        UsageError: Naming the first setting that is unknown or not allowed.
+    """
     try:
         return kind.model_validate(values)
     except ValidationError as error:

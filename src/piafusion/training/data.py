@@ -122,7 +122,7 @@ def load_training_pairs(root: Path) -> TrainingPairs:
                 f"{pair.visible}: expected a name that ends in D (day) or N (night), "
                 f"found {pair.stem!r}; rename the pair"
             )
-        ir, vi = map(_as_uint8, read_pair(pair.infrared, pair.visible))
+        ir, vi = map(as_uint8, read_pair(pair.infrared, pair.visible))
         colour = vi if vi.ndim == 3 else np.repeat(vi[..., None], 3, axis=2)
         infrared.append(torch.from_numpy(np.ascontiguousarray(ir)))
         visible.append(torch.from_numpy(np.ascontiguousarray(colour)))
@@ -131,7 +131,8 @@ def load_training_pairs(root: Path) -> TrainingPairs:
     return TrainingPairs.from_pictures(infrared, visible, days, stems)
 
 
-def _as_uint8(image: Image) -> Image:
+def as_uint8(image: Image) -> Image:
+    """Return a picture in 8 bits."""
     return image if image.dtype == np.uint8 else from_unit(to_unit(image), np.dtype(np.uint8))
 
 

@@ -3,20 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from pathlib import Path
-from typing import NoReturn
 
-import lightning
 import numpy as np
-import safetensors.torch
 import torch
 from lightning.pytorch.loggers import TensorBoardLogger
-from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor, nn
-from torch.optim import Optimizer
-from torch.utils.data import DataLoader
 
-from piafusion.errors import TrainingError
 from piafusion.imaging.arrays import Image, from_unit, to_unit
 from piafusion.imaging.colour import luminance, replace_luminance
 from piafusion.imaging.sheet import contact_sheet
@@ -33,16 +25,18 @@ from piafusion.training.augment import (
 )
 from piafusion.training.config import FusionSettings, IlluminationSettings, TrainingSettings
 from piafusion.training.data import Batch, CropSampler, TrainingPairs
+from piafusion.training.guarded import GuardedTraining, count
 from piafusion.training.losses import FusionLoss, illumination_cross_entropy
 
-FAILED_BATCH = "failed_batch.safetensors"
 SCORE = "validation/score"
 """What the best checkpoint is chosen by; higher is better."""
 _METRICS = ("MI", "SD", "SF", "VIF", "Qabf")
 
 
-class _Training(lightning.LightningModule):
-    """A network, its sampler, Adam with exponential decay, guards, and validation by light."""
+class _Training(GuardedTraining[Batch]):
+    """A network that learns from crops of pairs, and validation by light."""
+
+    settings: TrainingSettings
 
     def __init__(
         self,
@@ -52,65 +46,20 @@ class _Training(lightning.LightningModule):
         held: TrainingPairs | None,
         margin: int = 0,
     ) -> None:
-        super().__init__()
-        self.settings = settings
-        self.network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self._sampler = CropSampler(
+        sampler = CropSampler(
             pairs,
             size=settings.crop + 2 * margin,
             batch=settings.batch,
             seed=settings.seed,
             sampling=settings.sampling,
         )
+        super().__init__(settings, network, sampler)
         self._held = held
         self._scores: dict[str, list[dict[str, float]]] = {"day": [], "night": []}
 
-    def on_fit_start(self) -> None:
-        """Keep the pairs where the network is, so that no batch has to travel."""
-        self._sampler.to(self.device)
-
-    def train_dataloader(self) -> Iterable[int]:
-        """Only count: the crops of a step are drawn from the step's number."""
-        return _count(self.settings.steps)
-
     def val_dataloader(self) -> Iterable[int]:
         """Count the held-out pairs; every process scores all of them."""
-        return _count(len(self._held) if self._held else 0)
-
-    def training_step(self, *_: object) -> Tensor:
-        """One step on this process's share of the batch that belongs to it."""
-        batch = self._batch()
-        terms = self._losses(batch)
-        if not torch.isfinite(terms["loss"]):
-            found = ", ".join(f"{name} {value.item():g}" for name, value in terms.items())
-            self._stop(f"expected a finite loss, found {found}", batch)
-        self.log_dict({name: value.detach() for name, value in terms.items()})
-        return terms["loss"]
-
-    def configure_gradient_clipping(self, *_: object, **__: object) -> None:
-        """Clip the norm of the gradients, and stop where it tells that training has failed."""
-        settings = self.settings
-        norm = nn.utils.clip_grad_norm_(self.network.parameters(), settings.gradient_clip)
-        self.log("gradient_norm", norm)
-        if settings.hardware.precision == "16-mixed" and not torch.isfinite(norm):
-            return  # the gradient scaler skips this step and lowers its scale
-        if not norm <= settings.gradient_limit:
-            limit = f"{settings.gradient_limit:g}"
-            self._stop(
-                f"expected a gradient norm of at most {limit}, found {norm.item():g}", self._batch()
-            )
-
-    def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
-        """Adam, its rate decayed exponentially to `decay` times the first at the last step."""
-        settings = self.settings
-        optimizer: Optimizer = torch.optim.Adam(self.network.parameters(), settings.learning_rate)
-        schedule = torch.optim.lr_scheduler.ExponentialLR(
-            optimizer, settings.decay ** (1 / settings.steps)
-        )
-        return {
-            "optimizer": optimizer,
-            "lr_scheduler": {"scheduler": schedule, "interval": "step"},
-        }
+        return count(len(self._held) if self._held else 0)
 
     def validation_step(self, index: int) -> None:
         """Score one held-out pair at full size."""
@@ -134,32 +83,11 @@ class _Training(lightning.LightningModule):
             self._scores[light].clear()
         self.log(SCORE, float(np.mean([self._score(scores) for scores in means.values()])))
 
-    def _batch(self) -> Batch:
-        return self._sampler(self.global_step, self.global_rank, self.trainer.world_size)
-
-    def _stop(self, what: str, batch: Batch) -> NoReturn:
-        """Save the batch of this step and end the run."""
-        path = Path(self.trainer.default_root_dir) / FAILED_BATCH
-        tensors = {"infrared": batch.infrared, "visible": batch.visible, "is_day": batch.is_day}
-        safetensors.torch.save_file({k: v.contiguous().cpu() for k, v in tensors.items()}, path)
-        raise TrainingError(
-            f"step {self.global_step}: {what}; look at the batch in {path} "
-            f"({self._sampler.describe(self.global_step)}), lower learning_rate or gradient_clip "
-            "and start again"
-        )
-
-    def _losses(self, batch: Batch) -> dict[str, Tensor]:
-        raise NotImplementedError
-
     def _evaluate(self, infrared: Image, visible: Image, *, is_day: bool) -> dict[str, float]:
         raise NotImplementedError
 
     def _score(self, means: dict[str, float]) -> float:
         raise NotImplementedError
-
-
-def _count(length: int) -> Iterable[int]:
-    return DataLoader(range(length), batch_size=None)  # type: ignore[arg-type]
 
 
 class FusionTraining(_Training):

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-import logging
 import sys
 import time
-import warnings
 from pathlib import Path
 from typing import Any, cast
 
@@ -31,6 +29,7 @@ from piafusion.training.config import (
     validate,
 )
 from piafusion.training.data import TrainingPairs, hold_apart, load_training_pairs
+from piafusion.training.guarded import quieten
 from piafusion.training.modules import SCORE, FusionTraining, IlluminationTraining
 from piafusion.weights import Kind, read_weights
 
@@ -92,8 +91,7 @@ def load_settings(run: Path) -> TrainingSettings:
 
 
 def _train(settings: TrainingSettings, run: Path) -> Path:
-    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
-    warnings.filterwarnings("ignore", module="lightning")  # about its own internals
+    quieten()
     everything = load_training_pairs(settings.data)
     held = hold_apart(everything.stems, settings.validation)
     pairs = everything.select([i for i in range(len(everything)) if i not in held])

@@ -24,6 +24,9 @@ def synth(
         float | None,
         typer.Option("--daylight", help="0 night, 0.22 dusk, 1 day; by default any for each."),
     ] = None,
+    nights: Annotated[
+        float | None, typer.Option("--nights", help="Share of the scenes at night, such as 0.5.")
+    ] = None,
     fog: Annotated[float, typer.Option("--fog", help="0 clear to 1, 45 m of visibility.")] = 0.0,
     shift: Annotated[
         float, typer.Option("--shift", help="Misalign corners by at most so many pixels.")
@@ -38,7 +41,7 @@ def synth(
     except ValueError as error:
         raise UsageError(f"--size: expected WIDTHxHEIGHT like 640x480, got {size!r}") from error
     began = time.perf_counter()
-    recipe = Recipe(seed, height, width, daylight, fog, shift)
+    recipe = Recipe(seed, height, width, daylight, fog, shift, nights)
     stems = write_scenes(output, count, recipe, track=lambda indices: track(indices, "painting"))
     seconds = time.perf_counter() - began
     if as_json:

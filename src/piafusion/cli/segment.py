@@ -1,0 +1,84 @@
+"""`piafusion segment`: what fusion does for segmentation (section 4.8 of the paper)."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from piafusion.cli.options import DeviceOption, JsonOption, Shown, named
+from piafusion.cli.table import print_table
+from piafusion.errors import MissingExtraError
+from piafusion.weights import DEFAULT_MODEL
+
+
+def segment(
+    data: Annotated[
+        Path,
+        typer.Argument(help="Folder with train and test, each with ir, vi and label."),
+    ],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the comparison.")],
+    sources: Annotated[
+        str,
+        typer.Option(
+            metavar="NAMES",
+            help="Of infrared, visible, `piafusion models`, `piafusion methods`, exported files, "
+            "NAME=FOLDER.",
+        ),
+    ] = f"infrared,visible,{DEFAULT_MODEL}",
+    seeds: Annotated[int, typer.Option(min=1, help="How many trainings of each source.")] = 3,
+    preset: Annotated[
+        str, typer.Option(help="short, full, segformer-short or segformer-full.")
+    ] = "short",
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="Replace a setting, e.g. --set steps=500 (repeatable)."),
+    ] = None,
+    against: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAMES", help="Sources that the others are compared with; infrared, visible."
+        ),
+    ] = None,
+    scenes: Annotated[int, typer.Option(min=1, help="How many scenes the sheet shows.")] = 4,
+    device: DeviceOption = "cpu",
+    as_json: JsonOption = False,
+) -> None:
+    """Train a segmentation network on each source with each seed, and compare the sources."""
+    try:
+        from piafusion import segmentation
+        from piafusion.segmentation.result import heading
+    except MissingExtraError:
+        raise
+    except ImportError as error:
+        raise MissingExtraError(
+            f"expected the packages for segmentation, found no {error.name}; "
+            "run: pip install 'piafusion[segmentation]'"
+        ) from error
+
+    shown = Shown()
+    try:
+        result = segmentation.segment(
+            data,
+            [name.strip() for name in sources.split(",")],
+            range(seeds),
+            output=output,
+            settings=segmentation.resolve(preset, named(settings or [])),
+            against=[name.strip() for name in against.split(",")] if against else None,
+            scenes=scenes,
+            device=device,
+            progress=shown,
+        )
+    finally:
+        shown.close()
+    if as_json:
+        print(json.dumps(result.as_json(), indent=2, allow_nan=False))
+        return
+    for part in result.parts:
+        rows = result.part(part)
+        print(f"{heading(rows)}, IoU in per cent")
+        print_table(["source", *rows[0].scores], result.cells(part))
+        print()
+    print(f"tables: {output / 'tables.md'}\nsheet: {result.sheet}")

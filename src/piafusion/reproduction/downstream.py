@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from piafusion.imaging.io import read_image
@@ -55,7 +56,7 @@ def segment_sources(
     )
     section.blocks.extend(_blocks(result))
     section.values.update(result.as_json())
-    section.claims.extend(_judge(result, synthetic=synthetic))
+    section.claims.extend(judge(result.differences, "synthetic scenes" if synthetic else "MSRS"))
     section.deviations.append(
         f"The network is the bilateral attention decoder on an encoder of {settings.widths} "
         f"channels without pretrained weights, {settings.steps:,} steps of {settings.batch}, "
@@ -95,9 +96,17 @@ def _blocks(result: SegmentationResult) -> list[Block]:
     return blocks
 
 
-def _judge(result: SegmentationResult, *, synthetic: bool) -> list[Claim]:
-    found = {(each.source, each.against): each for each in result.differences if each.part == "all"}
-    data = "synthetic scenes" if synthetic else "MSRS"
+def judge(differences: Sequence[Difference], data: str) -> list[Claim]:
+    """Judge what section 4.8 says of the sources, by their differences on all scenes.
+
+    A source is ahead if the 95 % intervals over trainings and over scenes both say so; one that
+    leads within them cannot be judged.
+
+    Args:
+        differences: With `paper` against infrared and visible, and these against each other.
+        data: What was segmented.
+    """
+    found = {(each.source, each.against): each for each in differences if each.part == "all"}
     claims = []
     for first, others, score, text in SEGMENTED:
         compared = [_ahead(found, first, other, score) for other in others]
@@ -115,10 +124,7 @@ def _judge(result: SegmentationResult, *, synthetic: bool) -> list[Claim]:
 def _ahead(
     found: dict[tuple[str, str], Difference], first: str, other: str, name: str
 ) -> tuple[float, float, str]:
-    """Return how far a source is ahead of another: mean, the lower end of both intervals, words.
-
-    The intervals are those over trainings and over scenes; it is ahead if both say so.
-    """
+    """Return how far a source is ahead of another: mean, the lower end of both intervals, words."""
     swapped = (first, other) not in found
     score = (found[other, first] if swapped else found[first, other]).scores[name]
     sign = -1 if swapped else 1

@@ -31,6 +31,12 @@ class SegmentationSettings(Settings):
     crop: tuple[int, int] | None = Field(
         default=None, description="height and width; none: what all training pictures hold"
     )
+    sought: float = Field(
+        default=0.0,
+        ge=0,
+        le=1,
+        description="share of the crops that are cut where a class is, each class alike",
+    )
     hard_share: float = Field(
         default=1.0, gt=0, le=1, description="share of the pixels, the hardest, that are learned"
     )

@@ -6,7 +6,7 @@ import pytest
 from piafusion.imaging.io import write_image
 
 HEIGHT, WIDTH = 64, 80
-TINY = {"steps": "3", "batch": "2", "widths": "4,8", "decoder": "4"}
+TINY = {"steps": "3", "batch": "2", "crop": "48,64", "widths": "4,8", "decoder": "4"}
 STEMS = ("1D", "2D", "3N", "4N")
 
 # Of background, vehicle, person and bicycle: grey by heat and colour by day.

@@ -15,6 +15,7 @@ def test_settings_are_replaced_as_a_command_line_gives_them():
     settings = resolve("short", given)
     assert (settings.widths, settings.crop) == ((4, 8), (64, 96))
     assert settings.hardware.precision == "bf16-mixed"
+    assert resolve("short", {"crop": "none"}).crop is None
     assert PRESETS["short"]["widths"] != [4, 8]
 
 

@@ -44,12 +44,12 @@ def test_a_share_of_the_scenes_is_at_night(piafusion, tmp_path):
     counted = {}
     for nights in ("0", "0.5", "1"):
         out = tmp_path / nights
-        assert piafusion("data", "synth", out, "--count", 8, *SIZE, "--nights", nights).code == 0
+        assert piafusion("data", "synth", out, "--count", 5, *SIZE, "--nights", nights).code == 0
         made = json.loads((out / "scenes.json").read_text())["scenes"]
         counted[nights] = sum(stem.endswith("N") for stem in made)
         assert all((scene["daylight"] < 0.22) == stem.endswith("N") for stem, scene in made.items())
-    assert (counted["0"], counted["1"]) == (0, 8)
-    assert 0 < counted["0.5"] < 8
+    assert (counted["0"], counted["1"]) == (0, 5)
+    assert 0 < counted["0.5"] < 5
 
 
 def test_a_finished_folder_is_left_alone(piafusion, tmp_path):

@@ -13,6 +13,7 @@ from piafusion.datasets.synthetic import demo_scenes_root
 from piafusion.imaging.io import read_image, write_image
 from tests.conftest import scene
 from tests.imaging.video.conftest import moving, write_video
+from tests.segmentation.conftest import write_splits
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -38,6 +39,7 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     write_image(tmp_path / "vi.png", scene()[1])
     for name in ("ir", "vi"):
         shutil.copytree(tmp_path / name, tmp_path / "DATA" / name)
+    write_splits(tmp_path / "LABELLED")
     shutil.copytree(demo_scenes_root(), tmp_path / "RIG")  # pictures that show the same
     (tmp_path / "MFNET/images").mkdir(parents=True)
     for stem in ("1D", "2N"):
@@ -67,6 +69,9 @@ def test_commands(page: Path, piafusion) -> None:
             if arguments[0] == "train":
                 settings = TINY[:-2] if arguments[1] == "illumination" else TINY
                 arguments += settings
+            if arguments[0] == "segment":
+                tiny = {"steps": 2, "batch": 2, "widths": "4,8", "crop": "32,32"}
+                arguments += [f"--set={name}={value}" for name, value in tiny.items()]
             if arguments[0] == "bench":  # the same, but quickly
                 arguments = [re.sub(r"^\d+x\d+$", "24x16", word) for word in arguments]
                 arguments += ["--engine=onnx", "--frames=2"]

@@ -40,6 +40,18 @@ def test_the_same_command_gives_the_same_bytes(piafusion, tmp_path):
         assert (tmp_path / "one" / file).read_bytes() == (tmp_path / "two" / file).read_bytes()
 
 
+def test_a_share_of_the_scenes_is_at_night(piafusion, tmp_path):
+    counted = {}
+    for nights in ("0", "0.5", "1"):
+        out = tmp_path / nights
+        assert piafusion("data", "synth", out, "--count", 5, *SIZE, "--nights", nights).code == 0
+        made = json.loads((out / "scenes.json").read_text())["scenes"]
+        counted[nights] = sum(stem.endswith("N") for stem in made)
+        assert all((scene["daylight"] < 0.22) == stem.endswith("N") for stem, scene in made.items())
+    assert (counted["0"], counted["1"]) == (0, 5)
+    assert 0 < counted["0.5"] < 5
+
+
 def test_a_finished_folder_is_left_alone(piafusion, tmp_path):
     assert piafusion("data", "synth", tmp_path / "one", "--count", 1, *SIZE).code == 0
     done = piafusion("data", "synth", tmp_path / "one", "--count", 1, *SIZE)
@@ -54,6 +66,8 @@ def test_a_finished_folder_is_left_alone(piafusion, tmp_path):
         (["--count", "0"], "count: expected 1 or more"),
         (["--shift", "100"], "shift: expected 0 to 80 pixels"),
         (["--daylight", "2"], "daylight: expected 0 to 1"),
+        (["--nights", "2"], "nights: expected 0 to 1"),
+        (["--nights", "0.5", "--daylight", "1"], "nights: cannot be met with one daylight"),
     ],
 )
 def test_wrong_options(piafusion, tmp_path, options, message):

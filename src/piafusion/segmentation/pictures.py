@@ -157,6 +157,7 @@ class LabelledSampler:
         crop: tuple[int, int] | None,
         batch: int,
         seed: int,
+        sought: float = 0.0,
     ) -> None:
         """Prepare the sampler.
 
@@ -167,6 +168,9 @@ class LabelledSampler:
             crop: Height and width; None takes the largest that every picture holds.
             batch: Crops in a batch.
             seed: Any integer, not negative.
+            sought: Share of the crops that hold a class other than background: any of those
+                that occur, then any picture that shows it, then any place that holds one of its
+                pixels. All other crops are cut anywhere.
 
         Raises:
             TrainingError: If a picture is smaller than a crop.
@@ -179,7 +183,13 @@ class LabelledSampler:
                 f"found {height}x{width}; choose a smaller crop"
             )
         self._pictures, self._labels, self._stems = list(pictures), list(labels), stems
-        self._batch, self._seed = batch, seed
+        self._batch, self._seed, self._sought = batch, seed, sought
+        self._maps = [label.numpy() for label in labels]  # what the draws need stays on the CPU
+        shown = [set(np.unique(each).tolist()) for each in self._maps]
+        self._kinds = [kind for kind in range(1, len(CLASSES)) if any(kind in s for s in shown)]
+        self._showing = [
+            [index for index, kinds in enumerate(shown) if kind in kinds] for kind in self._kinds
+        ]
 
     def to(self, device: torch.device) -> None:
         """Move the pictures to a device; batches are then made there."""
@@ -202,13 +212,24 @@ class LabelledSampler:
 
     def _draw(self, step: int) -> list[tuple[int, int, int, bool]]:
         generator = np.random.default_rng((self._seed, step))
-        draws = []
-        for index in generator.integers(len(self._labels), size=self._batch):
-            height, width = self._labels[index].shape
-            top = generator.integers(height - self._crop[0] + 1)
-            left = generator.integers(width - self._crop[1] + 1)
-            draws.append((int(index), int(top), int(left), bool(generator.random() < 0.5)))
-        return draws
+        return [self._draw_one(generator) for _ in range(self._batch)]
+
+    def _draw_one(self, generator: np.random.Generator) -> tuple[int, int, int, bool]:
+        """Return picture, top, left, and whether the crop is mirrored."""
+        if self._showing and generator.random() < self._sought:
+            kind = int(generator.integers(len(self._showing)))
+            index = int(generator.choice(self._showing[kind]))
+            pixels = np.flatnonzero(self._maps[index] == self._kinds[kind])
+            held = np.unravel_index(generator.choice(pixels), self._maps[index].shape)
+        else:
+            index, held = int(generator.integers(len(self._maps))), None
+        corner = []
+        for axis, side in enumerate(self._crop):
+            first, last = 0, self._maps[index].shape[axis] - side
+            if held is not None:
+                first, last = max(first, held[axis] - side + 1), min(last, held[axis])
+            corner.append(int(generator.integers(first, last + 1)))
+        return index, corner[0], corner[1], bool(generator.random() < 0.5)
 
 
 def to_network(pictures: Tensor) -> Tensor:

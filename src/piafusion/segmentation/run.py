@@ -177,6 +177,7 @@ class _Cells:
             crop=self.settings.crop,
             batch=self.settings.batch,
             seed=seed,
+            sought=self.settings.sought,
         )
         start, last = time.perf_counter(), [0.0]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -103,12 +103,20 @@ def score(
         for source in counts:
             found = _scores(own[source], drawn[source])
             rows.append(Row(source, part, len(places), found))
-        for other in against:
-            for source in counts:
-                if source != other:
-                    found = _scores(own[source] - own[other], drawn[source] - drawn[other])
-                    differences.append(Difference(source, other, part, len(places), found))
+        for source, other in _pairs(counts, against):
+            found = _scores(own[source] - own[other], drawn[source] - drawn[other])
+            differences.append(Difference(source, other, part, len(places), found))
     return rows, differences
+
+
+def _pairs(sources: Iterable[str], against: Sequence[str]) -> list[tuple[str, str]]:
+    """Return each source with each it is compared with, no two of them twice."""
+    pairs: list[tuple[str, str]] = []
+    for other in against:
+        for source in sources:
+            if source != other and (other, source) not in pairs:
+                pairs.append((source, other))
+    return pairs
 
 
 def _means(counts: Counts) -> Floats:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any, Literal
 
-from pydantic import Field, ValidationInfo, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 from typing_extensions import Self
 
 from piafusion.errors import UsageError
@@ -31,10 +31,16 @@ class SegmentationSettings(Settings):
     crop: tuple[int, int] | None = Field(
         default=None, description="height and width; none: what all training pictures hold"
     )
+    sought: float = Field(
+        default=0.0,
+        ge=0,
+        le=1,
+        description="share of the crops that are cut where a class is, each class alike",
+    )
     hard_share: float = Field(
         default=1.0, gt=0, le=1, description="share of the pixels, the hardest, that are learned"
     )
-    learning_rate: float = Field(default=2e-3, gt=0)
+    learning_rate: float = Field(default=1e-3, gt=0)
     decay: float = Field(
         default=0.01, gt=0, le=1, description="last learning rate as a share of the first"
     )
@@ -46,9 +52,10 @@ class SegmentationSettings(Settings):
 
     @field_validator("widths", "crop", mode="before")
     @classmethod
-    def _from_text(cls, value: Any, info: ValidationInfo) -> Any:  # noqa: ANN401 - not yet typed
-        """Take numbers with commas between them, as a command line gives them."""
-        del info
+    def _from_text(cls, value: Any) -> Any:  # noqa: ANN401 - not yet typed
+        """Take numbers with commas between them, or none, as a command line gives them."""
+        if value == "none":
+            return None
         return value.split(",") if isinstance(value, str) else value
 
     @model_validator(mode="after")
@@ -65,11 +72,19 @@ class SegmentationSettings(Settings):
         return self
 
 
-_SHORT = {"widths": [16, 32, 64, 128], "blocks": 1, "decoder": 32, "steps": 800, "batch": 4}
-_FULL = {"blocks": 2, "steps": 20_000, "batch": 16, "learning_rate": 1e-3}
+_SHORT = {
+    "widths": [16, 32, 64, 128],
+    "blocks": 1,
+    "steps": 500,
+    "batch": 8,
+    "crop": [96, 128],
+    "sought": 0.9,
+    "decay": 0.1,
+}
+_FULL = {"blocks": 2, "steps": 20_000, "batch": 16}
 
 PRESETS: dict[str, dict[str, Any]] = {
-    "short": {**_SHORT, "network": "bilateral"},
+    "short": {**_SHORT, "network": "bilateral", "decoder": 32, "learning_rate": 5e-3},
     "full": {**_FULL, "network": "bilateral", "widths": [64, 128, 256, 512], "decoder": 128},
     "segformer-short": {**_SHORT, "network": "segformer", "decoder": 64},
     "segformer-full": {

@@ -47,6 +47,8 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         four = np.dstack([blue_green_red, read_image(tmp_path / "ir" / f"{stem}.png")])
         assert cv2.imwrite(str(tmp_path / "MFNET/images" / f"{stem}.png"), four)
     monkeypatch.setattr("piafusion.cli.bench.SIZES", ("24x16",))
+    monkeypatch.setattr("piafusion.reproduction.plan.STEPS", ("comparison",))
+    monkeypatch.setattr("piafusion.reproduction.materials._SIZE", (64, 80))
     shutil.copytree(tmp_path / "vi", tmp_path / "FUSED")
     infrared, visible = moving(6)
     write_video(tmp_path / "ir.mp4", infrared)
@@ -72,6 +74,8 @@ def test_commands(page: Path, piafusion) -> None:
             if arguments[0] == "segment":
                 tiny = {"steps": 2, "batch": 2, "widths": "4,8", "crop": "32,32"}
                 arguments += [f"--set={name}={value}" for name, value in tiny.items()]
+            if arguments[0] == "reproduce":
+                arguments += ["--methods=laplacian"]
             if arguments[0] == "bench":  # the same, but quickly
                 arguments = [re.sub(r"^\d+x\d+$", "24x16", word) for word in arguments]
                 arguments += ["--engine=onnx", "--frames=2"]

@@ -67,6 +67,10 @@ class MeasurementError(PiafusionError):
     """A process that measures could not do its work; the message says why."""
 
 
+class ClusterError(PiafusionError):
+    """A Ray cluster cannot be reached, or its workers cannot do the work."""
+
+
 class VideoError(PiafusionError):
     """A video, stream or device cannot be opened or decoded, or has broken off."""
 

@@ -7,6 +7,5 @@ from __future__ import annotations
 
 from piafusion.distributed.answers import Answer, FuserSettings
 from piafusion.distributed.run import fuse_on_ray
-from piafusion.distributed.storage import as_path
 
-__all__ = ["Answer", "FuserSettings", "as_path", "fuse_on_ray"]
+__all__ = ["Answer", "FuserSettings", "fuse_on_ray"]

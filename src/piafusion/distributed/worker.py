@@ -6,21 +6,30 @@ import json
 import os
 import socket
 import time
-from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, Protocol
 
 import piafusion
 from piafusion.batch import Failed, Job, Written, fuse_job
 from piafusion.distributed.answers import Answer, FuserSettings, Pair, pack
-from piafusion.distributed.storage import as_path, fetch, sha256, store
 from piafusion.errors import PiafusionError
 from piafusion.fuser import Fuser
+from piafusion.imaging.places import as_path, fetch, is_url, sha256, store
 
 CHANCES = 3  # workers that a pair may end before it is given up
 
-Begin = Callable[[str], int]  # counts the times that a piece of work was begun, with this one
+
+class Tally(Protocol):
+    """Outlives the workers, and knows what each of them has begun and not ended."""
+
+    def begin(self, work: str) -> int:
+        """Count a beginning, and return how many there are without an end, with this one."""
+        ...
+
+    def end(self, work: str) -> None:
+        """Forget the beginnings."""
+        ...
 
 
 class FuseWorker:
@@ -31,15 +40,15 @@ class FuseWorker:
     for, instead of ending the next. Results are written over those of the worker that died.
     """
 
-    def __init__(self, settings: FuserSettings, version: str, begin: Begin) -> None:
+    def __init__(self, settings: FuserSettings, version: str, tally: Tally) -> None:
         """Get ready; what stands in the way is told in the answers.
 
         Args:
             settings: Of the `Fuser`.
             version: Of the piafusion that gives the work.
-            begin: Counts what is begun, for all workers.
+            tally: Counts what is begun, for all workers.
         """
-        self._begin = begin
+        self._tally = tally
         self._name = f"{socket.gethostname()}:{os.getpid()}"
         self._fatal: dict[str, str] | None = None
         try:
@@ -64,20 +73,31 @@ class FuseWorker:
         if self._fatal:
             return {"answers": json.dumps([self._fatal])}
         pairs: list[Pair] = json.loads(row["pairs"])
-        careful = self._begin(row["name"]) > 1
-        answers = [pack(pair["index"], self._answer(pair, careful)) for pair in pairs]
+        careful = self._tally.begin(row["name"]) > 1
+        answers = [
+            pack(pair["index"], self._with_care(pair) if careful else self._answer(pair))
+            for pair in pairs
+        ]
         return {"answers": json.dumps(answers)}
 
-    def _answer(self, pair: Pair, careful: bool) -> Answer:
-        device = self._fuser.engine.device
-        if careful and self._begin(str(pair["index"])) >= CHANCES:
-            # Begun twice with care, and once before that without.
-            job = Job(*(Path(pair[name]) for name in ("infrared", "visible", "output")))
-            reason = f"expected to fuse the pair, found that {CHANCES} workers ended at it"
-            error = f"{pair['infrared']}: {reason}; look at its size, and at the memory"
-            return Answer(Failed(job, error), self._name, device)
+    def _answer(self, pair: Pair) -> Answer:
         result, hashes = _fuse(self._fuser, pair)
-        return Answer(result, self._name, device, hashes)
+        return Answer(result, self._name, self._fuser.engine.device, hashes)
+
+    def _with_care(self, pair: Pair) -> Answer:
+        """Answer for a pair that may have ended a worker."""
+        work = str(pair["index"])
+        if self._tally.begin(work) < CHANCES:  # the first beginning, without care, is not counted
+            answer = self._answer(pair)
+        else:
+            job = Job(Path(pair["infrared"]), Path(pair["visible"]), Path(pair["output"]))
+            error = (
+                f"{pair['infrared']}: expected to fuse the pair, found that {CHANCES} workers died "
+                "of it; look at the size of the pictures and at the memory"
+            )
+            answer = Answer(Failed(job, error), self._name, self._fuser.engine.device)
+        self._tally.end(work)
+        return answer
 
 
 def _fuse(fuser: Fuser, pair: Pair) -> tuple[Written | Failed, dict[str, str]]:
@@ -89,20 +109,17 @@ def _fuse(fuser: Fuser, pair: Pair) -> tuple[Written | Failed, dict[str, str]]:
         folder = Path(name)
         try:
             ir, vi = fetch(job.infrared, folder / "ir"), fetch(job.visible, folder / "vi")
-            hashes.update(
-                {name: sha256(path) for name, path in (("infrared", ir), ("visible", vi)) if path.is_file()}
-            )
-            remote = not isinstance(job.output, Path)
-            out = folder / job.output.name if remote else job.output
+            hashes = {"infrared": sha256(ir), "visible": sha256(vi)}
+            out = folder / job.output.name if is_url(job.output) else job.output
             result = fuse_job(fuser, Job(ir, vi, out), overwrite=True)
             if isinstance(result, Failed):
                 error = result.error
                 for copy, source in ((ir, job.infrared), (vi, job.visible), (out, job.output)):
                     error = error.replace(str(copy), str(source))
                 return Failed(job, error), hashes
-            hashes["output"] = sha256(out)
-            if remote:
+            if out is not job.output:
                 store(job.output, out.read_bytes())
+            hashes["output"] = sha256(out)
         except PiafusionError as error:
             return Failed(job, str(error)), hashes
     seconds = time.perf_counter() - began

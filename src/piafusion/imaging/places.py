@@ -7,17 +7,26 @@ that are needed here, so that the code which lists, matches and checks files ser
 from __future__ import annotations
 
 import hashlib
+import re
 import secrets
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, cast
 from urllib.parse import urlsplit
 
-from piafusion.errors import ImageError, MissingExtraError, OutputError
+from piafusion.errors import (
+    ImageError,
+    MissingExtraError,
+    OutputError,
+    PiafusionError,
+    StorageError,
+)
 from piafusion.imaging.io import write_bytes
 
 # What is put there appears whole, under its name, or not at all.
 _OBJECT_STORES = frozenset({"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "oci", "oss"})
+_TEMPORARY = re.compile(r"\.(.+)\.[0-9a-f]{8}\.tmp")
 
 
 def is_url(place: Path | str) -> bool:
@@ -111,12 +120,54 @@ def store(path: Path, data: bytes) -> None:
         ) from error
 
 
+def sweep(outputs: Sequence[Path]) -> None:
+    """Remove temporary files that were to become these, after their writers have ended."""
+    names = {output.name for output in outputs}
+    for folder in {output.parent for output in outputs}:
+        if not folder.is_dir():
+            continue
+        for path in list(folder.iterdir()):
+            found = _TEMPORARY.fullmatch(path.name)
+            if found and found[1] in names:
+                path.unlink(missing_ok=True)
+
+
+@contextmanager
+def reachable(*places: Path) -> Iterator[None]:
+    """Turn what file systems behind URLs raise into an error that says where.
+
+    Raises:
+        StorageError: If any of these places is behind a URL and something is wrong with it.
+    """
+    try:
+        yield
+    except PiafusionError:
+        raise
+    except Exception as error:
+        urls = [str(place) for place in places if is_url(place)]
+        if not urls:
+            raise
+        raise StorageError(
+            f"{', '.join(urls)}: expected to be let in, found: {_reason(error)}; check the "
+            "address, the rights and the network"
+        ) from error
+
+
 def sha256(path: Path) -> str:
-    """Return the hash of a file of this machine."""
+    """Return the hash of a file of this machine.
+
+    Raises:
+        ImageError: If it cannot be read.
+    """
     digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while chunk := file.read(2**20):
-            digest.update(chunk)
+    try:
+        with path.open("rb") as file:
+            while chunk := file.read(2**20):
+                digest.update(chunk)
+    except OSError as error:
+        raise ImageError(
+            f"{path}: expected a readable image file, found: {_reason(error)}"
+        ) from error
     return digest.hexdigest()
 
 

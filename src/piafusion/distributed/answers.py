@@ -89,7 +89,8 @@ def unpack(packed: Mapping[str, Any], job: Job) -> Answer:
         result = Failed(job, packed["error"])
     else:
         tone = ToneRange(**packed["tone"]) if packed["tone"] else None
-        result = Written(job, *packed["size"], packed["seconds"], tone)
+        width, height = packed["size"]
+        result = Written(job, width, height, packed["seconds"], tone)
     return Answer(result, packed["worker"], packed["device"], packed["sha256"])
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -66,6 +67,7 @@ def joined(address: str | None, workers: int) -> Iterator[ModuleType]:
         "object_store_memory": _STORE,
     }
     try:
+        _knock(address)
         with _hushed():
             ray.init(
                 address=address,
@@ -83,6 +85,13 @@ def joined(address: str | None, workers: int) -> Iterator[ModuleType]:
         yield ray
     finally:
         ray.shutdown()
+
+
+def _knock(address: str) -> None:
+    """Raise OSError at once if nothing listens at HOST:PORT, where Ray would try for minutes."""
+    host, separator, port = address.rpartition(":")
+    if separator and port.isdigit() and "/" not in host:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=10).close()
 
 
 @contextmanager

@@ -27,7 +27,7 @@ class RayTally:
 
     def __init__(self, ray: ModuleType) -> None:
         lasting = ray.remote(num_cpus=0, max_restarts=-1, max_task_retries=-1)
-        self._counter = lasting(_Counter).remote()
+        self._counter = lasting(Counter).remote()
 
     def begin(self, work: str) -> int:
         """See `Tally`."""
@@ -42,15 +42,19 @@ class RayTally:
         ray.get(self._counter.end.remote(work))
 
 
-class _Counter:
+class Counter:
+    """A `Tally` of this process."""
+
     def __init__(self) -> None:
         self._begun: dict[str, int] = {}
 
     def begin(self, work: str) -> int:
+        """See `Tally`."""
         self._begun[work] = self._begun.get(work, 0) + 1
         return self._begun[work]
 
     def end(self, work: str) -> None:
+        """See `Tally`."""
         self._begun.pop(work, None)
 
 

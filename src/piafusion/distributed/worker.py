@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import piafusion
 from piafusion.batch import Failed, Job, Written, fuse_job
 from piafusion.distributed.answers import Answer, FuserSettings, Pair, pack
-from piafusion.errors import PiafusionError
+from piafusion.errors import ClusterError, PiafusionError
 from piafusion.fuser import Fuser
 from piafusion.imaging.places import as_path, fetch, is_url, sha256, store
 
@@ -53,7 +53,7 @@ class FuseWorker:
         self._fatal: dict[str, str] | None = None
         try:
             if version != piafusion.__version__:
-                raise PiafusionError(
+                raise ClusterError(
                     f"{socket.gethostname()}: expected piafusion {version} as here, found "
                     f"{piafusion.__version__}; install the same version on every machine"
                 )

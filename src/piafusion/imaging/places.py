@@ -122,13 +122,13 @@ def store(path: Path, data: bytes) -> None:
 
 def sweep(outputs: Sequence[Path]) -> None:
     """Remove temporary files that were to become these, after their writers have ended."""
-    names = {output.name for output in outputs}
-    for folder in {output.parent for output in outputs}:
-        if not folder.is_dir():
-            continue
-        for path in list(folder.iterdir()):
+    names: dict[Path, set[str]] = {}
+    for output in outputs:
+        names.setdefault(output.parent, set()).add(output.name)
+    for folder in names:
+        for path in list(folder.iterdir()) if folder.is_dir() else []:
             found = _TEMPORARY.fullmatch(path.name)
-            if found and found[1] in names:
+            if found and found[1] in names[folder]:
                 path.unlink(missing_ok=True)
 
 

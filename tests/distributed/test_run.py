@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import shutil
 import signal
 import sys
@@ -21,6 +22,7 @@ from piafusion.errors import ClusterError
 from piafusion.imaging.io import write_image
 from piafusion.imaging.places import sha256
 from tests.conftest import scene
+from tests.test_docs import ROOT, blocks, workplace  # noqa: F401 - a fixture
 
 pytest.importorskip("ray")
 pytest.importorskip("upath")
@@ -82,6 +84,17 @@ def test_the_command_does_what_the_local_one_does(piafusion, folders, tmp_path: 
     nothing = piafusion("fuse", vi, vi, "-o", f"file://{there}", "--engine", "ray")
     assert nothing.code == 2
     assert "exist already" in nothing.err
+
+
+@pytest.mark.usefixtures("cluster", "workplace")
+def test_the_commands_of_the_page(piafusion) -> None:
+    lines = "".join(blocks(ROOT / "docs" / "clusters.md", "sh")).splitlines()
+    commands = [shlex.split(line, comments=True)[1:] for line in lines if line]
+    on_ray = [arguments for arguments in commands if "ray" in arguments]
+    assert on_ray
+    for arguments in on_ray:
+        done = piafusion(*arguments)
+        assert done.code == 0, f"{arguments}: {done.err}"
 
 
 class Mortal(FuseWorker):

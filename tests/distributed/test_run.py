@@ -51,6 +51,15 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 
 @pytest.mark.usefixtures("cluster")
+def test_nothing_is_reported_and_nothing_served() -> None:
+    from ray._private import worker
+    from ray._private.usage import usage_lib
+
+    assert not usage_lib.usage_stats_enabled()
+    assert not worker._global_node.webui_url  # of the dashboard
+
+
+@pytest.mark.usefixtures("cluster")
 def test_the_command_does_what_the_local_one_does(piafusion, folders, tmp_path: Path) -> None:
     ir, vi = folders
     there, here = tmp_path / "there", tmp_path / "here"

@@ -10,7 +10,7 @@ import piafusion
 from piafusion.batch import Failed, Job
 from piafusion.distributed.answers import Answer, FuserSettings, Pair, unpack
 from piafusion.distributed.cluster import joined
-from piafusion.errors import ClusterError
+from piafusion.errors import ClusterError, PiafusionError
 from piafusion.imaging.places import where
 
 if TYPE_CHECKING:
@@ -101,7 +101,9 @@ def fuse_on_ray(
                 for packed in json.loads(row["answers"]):
                     job = waiting.pop(packed.get("index"), jobs[0])
                     yield _as_given(unpack(packed, job), job)
-        except ray.exceptions.RayError as error:
+        except PiafusionError:
+            raise
+        except Exception as error:  # Ray's own, and what it passes on from a worker
             raise ClusterError(
                 "expected the workers to fuse, found that Ray gave up: "
                 f"{_last_line(error)}; look into its logs"

@@ -76,9 +76,14 @@ def joined(address: str | None, workers: int) -> Iterator[ModuleType]:
                 **(own if address == "local" else {}),
             )
     except Exception as error:  # ConnectionError, RuntimeError, grpc's ... one for each cause
-        reason = str(error).strip().splitlines() or [type(error).__name__]
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
+        if address == "local":
+            raise ClusterError(
+                f"expected Ray to start on this machine, found: {reason}; try again when the machine "
+                "is less busy, or leave out --engine ray"
+            ) from error
         raise ClusterError(
-            f"expected a Ray cluster at {address!r}, found: {reason[0]}; check the address, or "
+            f"expected a Ray cluster at {address!r}, found: {reason}; check the address, or "
             "start one with: ray start --head"
         ) from error
     try:

@@ -9,6 +9,7 @@ import shutil
 import signal
 import sys
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -32,13 +33,12 @@ pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:ray")
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[None]:
-    ray = joined(None, workers=2)
-    try:
-        ray.__enter__()
-    except ClusterError as error:  # Ray waits 30 seconds for itself, too little on a busy machine
-        pytest.skip(str(error))
-    yield
-    ray.__exit__(None, None, None)
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(joined(None, workers=2))
+        except ClusterError as error:  # Ray waits 30 s for itself, too little on a busy machine
+            pytest.skip(str(error))
+        yield
 
 
 @pytest.fixture

@@ -79,8 +79,8 @@ def joined(address: str | None, workers: int) -> Iterator[ModuleType]:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
         if address == "local":
             raise ClusterError(
-                f"expected Ray to start on this machine, found: {reason}; try again when the machine "
-                "is less busy, or leave out --engine ray"
+                f"expected Ray to start on this machine, found: {reason}; try again when the "
+                "machine is less busy, or leave out --engine ray"
             ) from error
         raise ClusterError(
             f"expected a Ray cluster at {address!r}, found: {reason}; check the address, or "

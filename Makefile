@@ -3,13 +3,17 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 
-.PHONY: demo test check lint types format wheel clean
+.PHONY: demo test cluster check lint types format wheel clean
 
 demo: $(VENV)/core ## Fuse the shipped scenes and say where to look
 	$(BIN)/piafusion demo --output demo --overwrite
 
 test: $(VENV)/dev ## Unit, property and command-line tests
 	$(BIN)/python -m pytest
+
+cluster: $(VENV)/dev ## Tests of the Ray engine, which start Ray
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[ray]'
+	PIAFUSION_RAY=1 $(BIN)/python -m pytest tests/distributed
 
 check: lint types test ## All that CI does
 

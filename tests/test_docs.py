@@ -68,6 +68,8 @@ def test_commands(page: Path, piafusion) -> None:
             if program != "piafusion":
                 assert program in ("make", "pip", ""), line  # the pages promise nothing else
                 continue
+            if "--engine" in arguments and "ray" in arguments:
+                continue  # tests/distributed/test_run.py runs these, with one Ray for all
             if arguments[0] == "train":
                 settings = TINY[:-2] if arguments[1] == "illumination" else TINY
                 arguments += settings

@@ -25,6 +25,8 @@ def test_importing_loads_nothing_heavy() -> None:
         "pydantic",
         "rich",
         "av",
+        "ray",
+        "upath",
     }
 
 
@@ -32,6 +34,25 @@ def test_fusing_leaves_torch_unloaded() -> None:
     loaded = loaded_after("import numpy as np; from piafusion import Fuser; Fuser()")
     assert "onnxruntime" in loaded
     assert not loaded & {"torch", "lightning", "onnx", "scipy"}
+
+
+def test_the_package_for_clusters_loads_no_ray() -> None:
+    loaded = loaded_after("import piafusion.distributed; import piafusion.cli.batches")
+    assert not loaded & {"ray", "pyarrow", "pandas", "upath", "fsspec"}
+
+
+def test_without_ray_the_message_names_the_extra() -> None:
+    code = (
+        "import sys; sys.modules.update(ray=None, upath=None)\n"
+        "from piafusion.distributed.cluster import load_ray\n"
+        "from piafusion.errors import MissingExtraError\n"
+        "from piafusion.imaging.places import as_path\n"
+        "for use in (load_ray, lambda: as_path('s3://bucket/ir')):\n"
+        "    try: use()\n"
+        "    except MissingExtraError as error: assert 'piafusion[ray]' in str(error)\n"
+        "    else: raise SystemExit('no error')"
+    )
+    loaded_after(code)
 
 
 def test_methods_load_what_they_need_alone() -> None:

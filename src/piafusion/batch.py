@@ -82,7 +82,7 @@ def fuse_jobs(
     """
     if workers == 1:
         for job in jobs:
-            yield _fuse(fuser, job, overwrite, track)
+            yield fuse_job(fuser, job, overwrite=overwrite, track=track)
         return
     from concurrent.futures import ThreadPoolExecutor
 
@@ -90,7 +90,8 @@ def fuse_jobs(
     pending: deque[Future[Written | Failed]] = deque()
     try:
         for job in jobs:
-            pending.append(pool.submit(_fuse, fuser, job, overwrite, track))
+            fused = pool.submit(fuse_job, fuser, job, overwrite=overwrite, track=track)
+            pending.append(fused)
             if len(pending) > _AHEAD * workers:
                 yield pending.popleft().result()
         while pending:
@@ -99,7 +100,10 @@ def fuse_jobs(
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _fuse(fuser: Fuser, job: Job, overwrite: bool, track: Track) -> Written | Failed:
+def fuse_job(
+    fuser: Fuser, job: Job, *, overwrite: bool = False, track: Track = untracked
+) -> Written | Failed:
+    """Fuse one pair of files and tell what became of it; arguments are those of `fuse_jobs`."""
     start = time.perf_counter()
     files, tone = (job.infrared, job.visible, job.output), None
     try:

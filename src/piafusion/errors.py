@@ -47,6 +47,10 @@ class OutputError(PiafusionError, OSError):
     """A result could not be written; nothing half-written is left behind."""
 
 
+class StorageError(PiafusionError):
+    """A file system behind a URL refuses or cannot be reached."""
+
+
 class WeightsError(PiafusionError):
     """Network weights are missing, corrupt or not the ones that the manifest describes."""
 
@@ -65,6 +69,10 @@ class TrainingError(PiafusionError):
 
 class MeasurementError(PiafusionError):
     """A process that measures could not do its work; the message says why."""
+
+
+class ClusterError(PiafusionError):
+    """A Ray cluster cannot be reached, or its workers cannot do the work."""
 
 
 class VideoError(PiafusionError):

@@ -144,6 +144,9 @@ def test_wrong_use_exits_with_2_and_one_line(piafusion, pair_folders, tmp_path: 
         ((ir, vi, "-o", out, "--method", "gtf", "--device", "cuda"), "expected auto or cpu"),
         ((ir, vi, "-o", out, "--method", "gtf", "--tile", "64"), "leave the tiles out"),
         ((ir / "1D.png", vi / "1D.png", "-o", tmp_path / "out.gif"), "expected a suffix"),
+        ((ir, vi, "-o", out, "--engine", "onnx"), "expected local or ray, found 'onnx'"),
+        ((ir, vi, "-o", out, "--address", "auto"), "--address: expected it with --engine ray"),
+        (("s3://bucket/ir", vi, "-o", out), "s3://bucket/ir: expected a path, found a URL"),
     ):
         done = piafusion("fuse", *arguments)
         assert done.code == 2, arguments

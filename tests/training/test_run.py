@@ -3,8 +3,11 @@
 import csv
 import hashlib
 import json
+import os
+import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -210,22 +213,54 @@ def test_a_run_can_start_from_weights(data: Path, tmp_path: Path) -> None:
         run.start(wrong, tmp_path / "wrong")
 
 
-def test_two_processes_train_what_one_does(data: Path, tmp_path: Path) -> None:
+def test_two_processes_or_nodes_train_what_one_process_does(data: Path, tmp_path: Path) -> None:
     """Plain Eq. 12 is a mean over crops, so sharing a batch changes nothing but rounding."""
-    changes = {**FAST, "steps": "3", "batch": "4"}
-    steps = [part for name, value in changes.items() for part in ("--set", f"{name}={value}")]
-    for devices in ("1", "2"):
-        command = (
-            *(sys.executable, "-m", "piafusion", "train", "fusion", str(data), *steps),
-            *("-o", str(tmp_path / devices), "--set", "hardware.accelerator=cpu"),
-            *("--set", f"hardware.devices={devices}"),
+    changes = {**FAST, "steps": "3", "batch": "4", "hardware.accelerator": "cpu"}
+    settings = [part for name, value in changes.items() for part in ("--set", f"{name}={value}")]
+
+    def train(name: str, hardware: str, **node: str) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            (
+                *(sys.executable, "-m", "piafusion", "train", "fusion", str(data), *settings),
+                *("-o", str(tmp_path / name), "--set", f"hardware.{hardware}"),
+            ),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**os.environ, **node},
         )
-        done = subprocess.run(command, capture_output=True, text=True, timeout=300)
-        assert done.returncode == 0, done.stderr
-        assert done.stdout.count("next: piafusion export") == 1
-    one, two = weights_of(tmp_path / "1"), weights_of(tmp_path / "2")
-    for key in one:
-        torch.testing.assert_close(one[key], two[key], atol=1e-5, rtol=0)
+
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        meeting = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free.getsockname()[1])}
+    runs = {
+        "one": [("devices=1", {})],
+        "processes": [("devices=2", {})],
+        "nodes": [("nodes=2", {**meeting, "NODE_RANK": rank}) for rank in ("0", "1")],
+    }
+    for name, parts in runs.items():
+        started = []
+        for hardware, node in parts:
+            started.append(train(name, hardware, **node))
+            while parts[1:] and started[0].poll() is None:  # the second node comes later
+                if (tmp_path / name / run.SETTINGS).exists():
+                    break
+                time.sleep(0.1)
+        printed = ""
+        try:
+            for process in reversed(started):
+                out, errors = process.communicate(timeout=300)
+                assert process.returncode == 0, errors
+                printed += out
+        finally:  # the first node would wait for the second for ever
+            for process in started:
+                process.kill()
+        assert printed.count("next: piafusion export") == 1
+    one = weights_of(tmp_path / "one")
+    for name in ("processes", "nodes"):
+        other = weights_of(tmp_path / name)
+        for key in one:
+            torch.testing.assert_close(one[key], other[key], atol=1e-5, rtol=0)
     with pytest.raises(UsageError, match="a batch of 3 cannot be shared equally by 2 processes"):
         resolve("fast", data, {"batch": "3", "hardware.devices": "2"})
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 import time
 from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -27,17 +26,18 @@ from piafusion.errors import UsageError
 from piafusion.weights import DEFAULT_MODEL
 
 if TYPE_CHECKING:
-    from piafusion.batch import Job, Written
+    from piafusion.batch import Written
     from piafusion.imaging.curve import ToneRange
 
+ENGINES = ("local", "ray")
 INTERRUPTED = 130  # as a shell reports Ctrl-C
 
 
 def fuse(
-    infrared: Annotated[Path, typer.Argument(metavar="IR", help="Infrared image or folder.")],
-    visible: Annotated[Path, typer.Argument(metavar="VI", help="Visible image or folder.")],
+    infrared: Annotated[str, typer.Argument(metavar="IR", help="Infrared image or folder.")],
+    visible: Annotated[str, typer.Argument(metavar="VI", help="Visible image or folder.")],
     output: Annotated[
-        Path, typer.Option("--output", "-o", help="File, or folder for the fused images.")
+        str, typer.Option("--output", "-o", help="File, or folder for the fused images.")
     ],
     model: ModelOption = DEFAULT_MODEL,
     method: MethodOption = None,
@@ -59,6 +59,19 @@ def fuse(
         int | None,
         typer.Option("--tile", help="Largest side of tiles in pixels; large pictures have some."),
     ] = None,
+    engine: Annotated[
+        str,
+        typer.Option(
+            "--engine",
+            help="Who shares out the pairs: local, or ray: processes, also of a cluster.",
+        ),
+    ] = "local",
+    address: Annotated[
+        str | None,
+        typer.Option(
+            help="Of the Ray cluster: auto, or HOST:PORT; by default one on this machine."
+        ),
+    ] = None,
     overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -67,66 +80,77 @@ def fuse(
         raise UsageError("expected --skip-existing or --overwrite, found both; choose one")
     if method and model != DEFAULT_MODEL:
         raise UsageError("expected --model or --method, found both; choose one")
-    planned, failed = _plan(infrared, visible, output, format)
-    jobs = [job for job in planned if not (skip_existing and job.output.exists())]
-    _refuse_conflicts(jobs, overwrite=overwrite)
+    on_ray = _check_engine(engine, address)
+    ir, vi, out = (_place(text, urls=on_ray) for text in (infrared, visible, output))
 
-    from piafusion.batch import Written, fuse_jobs
-    from piafusion.engines.cores import usable_cores
-    from piafusion.fuser import Fuser
-    from piafusion.imaging.tiling import untracked
+    from piafusion.batch import Failed, Written
+    from piafusion.cli.batches import LocalBatch, RayBatch
+    from piafusion.cli.planning import plan_jobs, refuse_conflicts
+    from piafusion.imaging.places import reachable
 
-    cores = usable_cores()
-    workers = min(workers or cores, len(jobs)) or 1
-    # A network with one thread for each core is quickest for one pair, as many networks with one
-    # thread each for many pairs. OpenVINO's serves one pair at a time.
-    threads = None if workers == 1 or device == "openvino" else max(1, cores // workers)
-    rig = chosen_alignment(infrared, visible, alignment, align)
-    fuser = Fuser(
-        model=model,
-        device=device,
-        threads=threads,
-        tone=tone,
-        alignment=rig,
-        tile=tile,
-        method=method,
+    with reachable(ir, vi, out):
+        planned, failed = plan_jobs(ir, vi, out, format)
+        jobs = [job for job in planned if not (skip_existing and job.output.exists())]
+        refuse_conflicts(jobs, overwrite=overwrite)
+    if align and not all(isinstance(place, Path) for place in (ir, vi)):
+        raise UsageError("--align: expected paths, found a URL; estimate first: piafusion align")
+    settings: dict[str, Any] = {
+        "model": model,
+        "device": device,
+        "tone": tone,
+        "alignment": chosen_alignment(ir, vi, alignment, align),
+        "tile": tile,
+        "method": method,
+    }
+    batch = (
+        RayBatch(settings, jobs, planned, workers, address)
+        if on_ray
+        else LocalBatch(settings, jobs, workers, overwrite=overwrite)
     )
-    alone = len(jobs) == 1
     written: list[Written] = []
+    unfused: list[Failed] = []
     stopped = False
     began = time.perf_counter()
-    of_tiles = track if alone else untracked
-    results = fuse_jobs(fuser, jobs, workers=workers, overwrite=overwrite, track=of_tiles)
     try:
-        with closing(results):
-            for result in results if alone else track(results, "fusing", total=len(jobs)):
+        with closing(batch.results()) as results:
+            for result in results if len(jobs) == 1 else track(results, "fusing", total=len(jobs)):
                 if isinstance(result, Written):
                     written.append(result)
                 else:
-                    failed.append({"infrared": str(result.job.infrared), "error": result.error})
+                    unfused.append(result)
     except KeyboardInterrupt:
         stopped = True
-    seconds = time.perf_counter() - began
+    finally:
+        seconds = time.perf_counter() - began
+        batch.finish()
+    places = {job.output: place for place, job in enumerate(jobs)}  # Ray's come in any order
+    written.sort(key=lambda result: places[result.job.output])
+    unfused.sort(key=lambda result: places[result.job.output])
+    failed += [{"infrared": str(each.job.infrared), "error": each.error} for each in unfused]
     for failure in failed:
         print(f"piafusion: {failure['error']}", file=sys.stderr)
     skipped = len(planned) - len(jobs)
     if as_json:
         report = {
-            "model": fuser.model,
-            "device": fuser.engine.device,
-            "tone": str(fuser.tone),
-            "workers": workers,
+            "model": method or model,
+            "engine": engine,
+            "device": batch.device,
+            "tone": batch.tone,
+            "workers": batch.workers,
             "seconds": round(seconds, 4),
             "stopped": stopped,
             "skipped": skipped,
+            **batch.extras,
         }
         fused = [_describe(result) for result in written]
         print(json.dumps({**report, "fused": fused, "failed": failed}, indent=2))
     elif written or skipped:
-        where = written[0].job.output if len(planned) == 1 and written else output
+        where = written[0].job.output if len(planned) == 1 and written else out
         print(_summary(len(written), len(planned), len(failed), skipped, seconds) + f": {where}")
+        for name, value in batch.extras.items():
+            print(f"{name}: {value}")
         if written and tone != "full":
-            print(_tone_line(str(fuser.tone), [result.tone for result in written if result.tone]))
+            print(_tone_line(batch.tone, [result.tone for result in written if result.tone]))
     if stopped:
         print(
             f"piafusion: stopped with {len(planned) - skipped - len(written)} of {len(planned)} "
@@ -136,6 +160,29 @@ def fuse(
         raise typer.Exit(INTERRUPTED)
     if failed:
         raise typer.Exit(1)
+
+
+def _check_engine(engine: str, address: str | None) -> bool:
+    """Tell whether the engine is Ray; refuse others, and an address for the local one."""
+    if engine not in ENGINES:
+        raise UsageError(
+            f"--engine: expected {' or '.join(ENGINES)}, found {engine!r}; it says who shares out "
+            "the pairs; where the network runs says --device"
+        )
+    if address and engine != "ray":
+        raise UsageError(f"--address: expected it with --engine ray, found --engine {engine}")
+    return engine == "ray"
+
+
+def _place(text: str, *, urls: bool) -> Path:
+    """Return the path of a file or folder; only Ray's workers read and write behind URLs."""
+    if "://" not in text:
+        return Path(text)
+    if not urls:
+        raise UsageError(f"{text}: expected a path, found a URL; add --engine ray")
+    from piafusion.imaging.places import as_path
+
+    return as_path(text)
 
 
 def _summary(done: int, pairs: int, failed: int, skipped: int, seconds: float) -> str:
@@ -168,56 +215,3 @@ def _describe(result: Written) -> dict[str, object]:
         "seconds": round(result.seconds, 4),
         "tone": asdict(result.tone) if result.tone else None,
     }
-
-
-def _plan(
-    infrared: Path, visible: Path, output: Path, format: str
-) -> tuple[list[Job], list[dict[str, str]]]:
-    """Return what to fuse, and the files of a folder that have no partner."""
-    from piafusion.batch import Job
-    from piafusion.imaging.io import IMAGE_SUFFIXES
-    from piafusion.imaging.pairs import list_pairs
-
-    suffix = f".{format.lower().lstrip('.')}"
-    if suffix not in IMAGE_SUFFIXES:
-        known = ", ".join(sorted(known[1:] for known in IMAGE_SUFFIXES))
-        raise UsageError(f"--format: expected one of {known}, found {format!r}")
-    for path in (infrared, visible):
-        if not path.exists():
-            raise UsageError(f"{path}: expected an image or a folder, found nothing there")
-    if infrared.is_dir() != visible.is_dir():
-        folder, file = (infrared, visible) if infrared.is_dir() else (visible, infrared)
-        raise UsageError(
-            f"expected two files or two folders, found the folder {folder} and the file {file}"
-        )
-    if not infrared.is_dir():
-        to_folder = output.is_dir() or not output.suffix or str(output).endswith(os.sep)
-        path = output / f"{visible.stem}{suffix}" if to_folder else output
-        return [Job(infrared, visible, path)], []
-    if output.is_file():
-        raise UsageError(f"{output}: expected a folder for the fused images, found a file")
-    found = list_pairs(infrared, visible)
-    jobs = [
-        Job(pair.infrared, pair.visible, output / f"{pair.stem}{suffix}") for pair in found.pairs
-    ]
-    failed = [
-        {"infrared" if path.parent == infrared else "visible": str(path), "error": f"{path}: {why}"}
-        for path, why in found.problems.items()
-    ]
-    return jobs, failed
-
-
-def _refuse_conflicts(jobs: list[Job], *, overwrite: bool) -> None:
-    """Refuse before any work what would overwrite a file or cannot be written."""
-    from piafusion.imaging.io import check_output
-
-    existing = [job.output for job in jobs if job.output.exists()]
-    if len(existing) > 1 and not overwrite:
-        raise UsageError(
-            f"{existing[0].parent}: {len(existing)} of the {len(jobs)} fused images exist "
-            f"already, {existing[0].name} the first; add --overwrite or choose another folder"
-        )
-    for job in jobs:
-        if job.output.resolve() in (job.infrared.resolve(), job.visible.resolve()):
-            raise UsageError(f"{job.output}: is one of the sources; choose another output")
-        check_output(job.output, overwrite=overwrite)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import sys
 import time
 from pathlib import Path
@@ -80,7 +81,9 @@ def resume(run: Path, wanted: TrainingSettings) -> Path:
 
 def is_main_process() -> bool:
     """Tell the process that writes from the others of a run on several devices or nodes."""
-    return bool(rank_zero_only.rank == 0)  # type: ignore[attr-defined]
+    # Before there is a trainer, Lightning takes the first process of any node for the first.
+    node = os.environ.get("NODE_RANK", os.environ.get("GROUP_RANK", "0"))
+    return bool(rank_zero_only.rank == 0) and node == "0"  # type: ignore[attr-defined]
 
 
 def load_settings(run: Path) -> TrainingSettings:

@@ -1,0 +1,58 @@
+"""What a command is to fuse, and what stands in its way before any work is done."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from piafusion.batch import Job
+from piafusion.errors import UsageError
+from piafusion.imaging.io import IMAGE_SUFFIXES, check_output
+from piafusion.imaging.pairs import list_pairs
+
+
+def plan_jobs(
+    infrared: Path, visible: Path, output: Path, format: str
+) -> tuple[list[Job], list[dict[str, str]]]:
+    """Return what to fuse, and the files of a folder that have no partner."""
+    suffix = f".{format.lower().lstrip('.')}"
+    if suffix not in IMAGE_SUFFIXES:
+        known = ", ".join(sorted(known[1:] for known in IMAGE_SUFFIXES))
+        raise UsageError(f"--format: expected one of {known}, found {format!r}")
+    for path in (infrared, visible):
+        if not path.exists():
+            raise UsageError(f"{path}: expected an image or a folder, found nothing there")
+    if infrared.is_dir() != visible.is_dir():
+        folder, file = (infrared, visible) if infrared.is_dir() else (visible, infrared)
+        raise UsageError(
+            f"expected two files or two folders, found the folder {folder} and the file {file}"
+        )
+    if not infrared.is_dir():
+        to_folder = output.is_dir() or not output.suffix or str(output).endswith(os.sep)
+        path = output / f"{visible.stem}{suffix}" if to_folder else output
+        return [Job(infrared, visible, path)], []
+    if output.is_file():
+        raise UsageError(f"{output}: expected a folder for the fused images, found a file")
+    found = list_pairs(infrared, visible)
+    jobs = [
+        Job(pair.infrared, pair.visible, output / f"{pair.stem}{suffix}") for pair in found.pairs
+    ]
+    failed = [
+        {"infrared" if path.parent == infrared else "visible": str(path), "error": f"{path}: {why}"}
+        for path, why in found.problems.items()
+    ]
+    return jobs, failed
+
+
+def refuse_conflicts(jobs: list[Job], *, overwrite: bool) -> None:
+    """Refuse before any work what would overwrite a file or cannot be written."""
+    existing = [job.output for job in jobs if job.output.exists()]
+    if len(existing) > 1 and not overwrite:
+        raise UsageError(
+            f"{existing[0].parent}: {len(existing)} of the {len(jobs)} fused images exist "
+            f"already, {existing[0].name} the first; add --overwrite or choose another folder"
+        )
+    for job in jobs:
+        if job.output.resolve() in (job.infrared.resolve(), job.visible.resolve()):
+            raise UsageError(f"{job.output}: is one of the sources; choose another output")
+        check_output(job.output, overwrite=overwrite)

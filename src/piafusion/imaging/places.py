@@ -1,0 +1,176 @@
+"""Where pictures lie: on a disk, or behind a URL that fsspec can open.
+
+A place behind a URL is a `UPath` of universal_pathlib, which has the methods of `pathlib.Path`
+that are needed here, so that the code which lists, matches and checks files serves both.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import secrets
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, cast
+from urllib.parse import urlsplit
+
+from piafusion.errors import (
+    ImageError,
+    MissingExtraError,
+    OutputError,
+    PiafusionError,
+    StorageError,
+)
+from piafusion.imaging.io import write_bytes
+
+# What is put there appears whole, under its name, or not at all.
+_OBJECT_STORES = frozenset({"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "oci", "oss"})
+_TEMPORARY = re.compile(r"\.(.+)\.[0-9a-f]{8}\.tmp")
+
+
+def is_url(place: Path | str) -> bool:
+    """Tell `s3://bucket/name` from a path of this machine.
+
+    >>> is_url("s3://bucket/ir"), is_url("data/ir")
+    (True, False)
+    """
+    return "://" in str(place)
+
+
+def as_path(place: str) -> Path:
+    """Return the path of a place; `file://` is the machine's own.
+
+    Args:
+        place: A path, or a URL of any protocol for which fsspec has a file system.
+
+    Raises:
+        MissingExtraError: If fsspec or what serves the protocol is not installed.
+    """
+    if not is_url(place):
+        return Path(place)
+    try:
+        from upath import UPath
+    except ImportError as error:
+        raise MissingExtraError(
+            f"{place}: expected the packages for object storage, found no {error.name}; "
+            "run: pip install 'piafusion[ray]'"
+        ) from error
+    protocol = urlsplit(place).scheme
+    try:
+        path = UPath(place)
+        _ = path.fs
+    except (ImportError, ValueError) as error:  # fsspec says what to install
+        raise MissingExtraError(
+            f"{place}: expected a file system for {protocol}://, found none "
+            f"({' '.join(str(error).split())}); install it on every machine"
+        ) from error
+    return Path(path.path) if protocol == "file" else cast(Path, path)
+
+
+def where(path: Path) -> str:
+    """Return a name that holds on every machine: the URL, or the path from the root."""
+    return str(path) if is_url(path) else str(path.absolute())
+
+
+def fetch(source: Path, folder: Path) -> Path:
+    """Return a file of this machine with the content of a source, copied only if need be.
+
+    Raises:
+        ImageError: If it cannot be read.
+    """
+    if not is_url(source):
+        return source
+    copy = folder / source.name
+    try:
+        folder.mkdir(exist_ok=True)
+        copy.write_bytes(source.read_bytes())
+    except Exception as error:  # each file system has its own
+        raise ImageError(
+            f"{source}: expected a readable image file, found: {_reason(error)}"
+        ) from error
+    return copy
+
+
+def store(path: Path, data: bytes) -> None:
+    """Write a file, whole or not at all; an existing one is replaced.
+
+    Raises:
+        OutputError: If it cannot be written.
+    """
+    if not is_url(path):
+        write_bytes(path, data)
+        return
+    atomic = urlsplit(str(path)).scheme in _OBJECT_STORES
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+    try:
+        if atomic:
+            path.write_bytes(data)
+        else:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            temporary.write_bytes(data)
+            files = cast(Any, path).fs
+            files.mv(cast(Any, temporary).path, cast(Any, path).path)
+    except Exception as error:  # each file system has its own
+        if not atomic:
+            with suppress(Exception):
+                temporary.unlink(missing_ok=True)
+        raise OutputError(
+            f"{path}: could not be written ({_reason(error)}); check the address and the rights"
+        ) from error
+
+
+def sweep(outputs: Sequence[Path]) -> None:
+    """Remove temporary files that were to become these, after their writers have ended."""
+    names: dict[Path, set[str]] = {}
+    for output in outputs:
+        names.setdefault(output.parent, set()).add(output.name)
+    for folder in names:
+        for path in list(folder.iterdir()) if folder.is_dir() else []:
+            found = _TEMPORARY.fullmatch(path.name)
+            if found and found[1] in names[folder]:
+                path.unlink(missing_ok=True)
+
+
+@contextmanager
+def reachable(*places: Path) -> Iterator[None]:
+    """Turn what file systems behind URLs raise into an error that says where.
+
+    Raises:
+        StorageError: If any of these places is behind a URL and something is wrong with it.
+    """
+    try:
+        yield
+    except PiafusionError:
+        raise
+    except Exception as error:
+        urls = [str(place) for place in places if is_url(place)]
+        if not urls:
+            raise
+        raise StorageError(
+            f"{', '.join(urls)}: expected to be let in, found: {_reason(error)}; check the "
+            "address, the rights and the network"
+        ) from error
+
+
+def sha256(path: Path) -> str:
+    """Return the hash of a file of this machine.
+
+    Raises:
+        ImageError: If it cannot be read.
+    """
+    digest = hashlib.sha256()
+    try:
+        with path.open("rb") as file:
+            while chunk := file.read(2**20):
+                digest.update(chunk)
+    except OSError as error:
+        raise ImageError(
+            f"{path}: expected a readable image file, found: {_reason(error)}"
+        ) from error
+    return digest.hexdigest()
+
+
+def _reason(error: Exception) -> str:
+    found = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    return " ".join(str(found).split()).lower()

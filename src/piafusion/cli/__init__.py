@@ -20,6 +20,7 @@ from piafusion.cli import (
     methods,
     metrics,
     models,
+    serve,
     train,
     video,
 )
@@ -43,6 +44,7 @@ app.command("evaluate")(evaluate.evaluate)
 app.command("bench")(bench.bench)
 app.command("models")(models.models)
 app.command("methods")(methods.methods)
+app.command("serve")(serve.serve)
 app.add_typer(train.app, name="train")
 app.command("export")(export.export)
 app.add_typer(data.app, name="data")

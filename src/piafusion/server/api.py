@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from functools import partial
@@ -12,8 +12,8 @@ from typing import IO, Any
 from fastapi import APIRouter, Request
 from fastapi.responses import Response, StreamingResponse
 from pydantic import BaseModel
+from starlette.types import Receive, Scope, Send
 
-from piafusion.errors import PiafusionError
 from piafusion.metrics import SPECS
 from piafusion.server.archive import PairArchive, ZippedPair, ZipStream
 from piafusion.server.forms import (
@@ -25,7 +25,7 @@ from piafusion.server.forms import (
     request_body,
 )
 from piafusion.server.meters import Meters
-from piafusion.server.pool import Gone, Pool
+from piafusion.server.pool import Pool
 from piafusion.server.problems import RESPONSES, Problem, as_problem
 from piafusion.server.settings import Settings
 from piafusion.server.shelf import Shelf
@@ -172,13 +172,8 @@ def make_router(parts: Parts) -> APIRouter:
                 None, PairArchive, form.pairs.file, parts.settings
             )
             held = stack.pop_all()
-        stream = _fuse_archive(archive, request.app.state.workshop, order, parts, held)
-        return StreamingResponse(
-            stream,
-            200,
-            {"Content-Disposition": 'attachment; filename="fused.zip"'},
-            "application/zip",
-        )
+        stream = _fuse_archive(archive, request.app.state.workshop, order, parts)
+        return _ZipResponse(stream, held)
 
     return router
 
@@ -200,9 +195,23 @@ async def _hung_up(request: Request) -> None:
         pass
 
 
+class _ZipResponse(StreamingResponse):
+    """A zip that is made while it is sent; what it needs is given back however sending ends."""
+
+    def __init__(self, stream: AsyncGenerator[bytes, None], held: AsyncExitStack) -> None:
+        headers = {"Content-Disposition": 'attachment; filename="fused.zip"'}
+        super().__init__(stream, 200, headers, "application/zip")
+        held.push_async_callback(stream.aclose)
+        self._held = held
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async with self._held:
+            await super().__call__(scope, receive, send)
+
+
 async def _fuse_archive(
-    archive: PairArchive, workshop: Workshop, order: Order, parts: Parts, held: AsyncExitStack
-) -> AsyncIterator[bytes]:
+    archive: PairArchive, workshop: Workshop, order: Order, parts: Parts
+) -> AsyncGenerator[bytes, None]:
     """Yield the zip of fused pictures; as many pairs as there are workers are at work ahead."""
     failed: list[dict[str, str]] = []
     stream, loop = ZipStream(), asyncio.get_running_loop()
@@ -218,9 +227,7 @@ async def _fuse_archive(
         pair, future = ahead.pop(0)
         try:
             answer = await future
-        except (PiafusionError, Problem, MemoryError) as error:
-            failed.append({"name": pair.stem, "error": as_problem(error).detail})
-        except Exception as error:
+        except Exception as error:  # whatever befalls one pair, the others go on
             failed.append({"name": pair.stem, "error": as_problem(error).detail})
         else:
             _note(parts.meters, answer)
@@ -228,19 +235,18 @@ async def _fuse_archive(
         parts.meters.pairs.labels("failed").inc()
         return b""
 
-    async with held:
-        try:
-            for pair in archive.pairs:
-                ahead.append((pair, loop.run_in_executor(parts.pool.executor, fuse, pair)))
-                if len(ahead) > parts.pool.workers:
-                    yield await finish()
-            while ahead:
+    try:
+        for pair in archive.pairs:
+            ahead.append((pair, loop.run_in_executor(parts.pool.executor, fuse, pair)))
+            if len(ahead) > parts.pool.workers:
                 yield await finish()
-            yield stream.add("failed.json", (header_json(failed) + "\n").encode())
-            yield stream.close()
-        finally:
-            for _, future in ahead:
-                future.cancel()
+        while ahead:
+            yield await finish()
+        yield stream.add("failed.json", (header_json(failed) + "\n").encode())
+        yield stream.close()
+    finally:
+        for _, future in ahead:
+            future.cancel()
 
 
 def _note(meters: Meters, answer: Answer) -> None:

@@ -30,7 +30,7 @@ from piafusion.server.shelf import Shelf, check_time
 Format = Literal["png", "jpeg", "tiff", "webp"]
 Shown = Literal["fused", "infrared", "visible"]
 
-_LIGHT_PIXELS = 640 * 480  # day or night shows in a reduced picture too
+_LIGHT_PIXELS = 320 * 240  # day or night shows in a reduced picture too, in a fifth of the time
 _MOST_SCORED = 8  # megapixels; the metrics need several times the memory of fusing
 
 

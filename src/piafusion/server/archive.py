@@ -20,6 +20,7 @@ _END = b"PK\x05\x06"
 _LONGEST_COMMENT = 2**16
 _ENTRY = 46  # bytes of an entry of the directory, without its name
 _LONGEST_NAME = 512
+_MOST_UNPACKED = 16  # times the largest request
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 
 
@@ -52,6 +53,7 @@ class PairArchive:
         entries = self._zip.infolist()
         if len(entries) > most:
             raise _too_many(most)
+        self._check_sizes(entries)
         sides: dict[str, dict[str, list[zipfile.ZipInfo]]] = {"ir": {}, "vi": {}}
         for entry in entries:
             place = _place(entry)
@@ -67,18 +69,25 @@ class PairArchive:
         if len(self.pairs) > settings.max_pairs:
             raise _too_many(settings.max_pairs)
 
+    def _check_sizes(self, entries: list[zipfile.ZipInfo]) -> None:
+        """Refuse what becomes too large when it is unpacked; no more than said is ever read."""
+        most, sizes = self._settings.max_bytes, [entry.file_size for entry in entries]
+        if max(sizes, default=0) > most or sum(sizes) > _MOST_UNPACKED * most:
+            raise Problem(
+                413,
+                "too-large",
+                f"expected pictures of at most {self._settings.max_megabytes:g} MiB and "
+                f"{_MOST_UNPACKED} times as much in all, found {max(sizes)} and {sum(sizes)} "
+                "bytes; send several zips",
+            )
+
     def read(self, entry: zipfile.ZipInfo) -> bytes:
         """Return an entry's bytes.
 
         Raises:
-            ImageError: If it is too large, encrypted, damaged or compressed in a rare way.
+            ImageError: If it is encrypted, damaged or compressed in a rare way.
         """
         name = entry.filename
-        if entry.file_size > self._settings.max_bytes:
-            raise ImageError(
-                f"{name}: expected at most {self._settings.max_megabytes:g} MiB, found "
-                f"{entry.file_size} bytes; send a smaller picture"
-            )
         if entry.flag_bits & 1 or entry.compress_type not in _METHODS:
             raise ImageError(
                 f"{name}: expected a stored or deflated entry, found an encrypted one or another "

@@ -68,6 +68,15 @@ class BatchForm(Choices):
 
 class _Parser(MultiPartParser):
     spool_max_size = 2**23  # bytes of a file that stay in memory; the rest is in one without a name
+    ended = False
+
+    def on_end(self) -> None:
+        self.ended = True
+
+    def close(self) -> None:
+        """Close the files of a form that breaks off, which belong to no item."""
+        for file in self._files_to_close_on_error:
+            file.close()
 
 
 @asynccontextmanager
@@ -92,6 +101,9 @@ async def read_form(request: Request, kind: type[Form]) -> AsyncIterator[Form]:
     )
     try:
         data = await parser.parse()
+        if not parser.ended:
+            parser.close()
+            raise MultiPartException("it breaks off")
     except (MultiPartException, FormParserError, UnicodeError) as error:
         reason = getattr(error, "message", None) or str(error)
         raise Problem(

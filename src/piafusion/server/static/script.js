@@ -9,10 +9,11 @@ const MEANINGS = {
 };
 const MOST_SCORED = 2e6; // pixels
 const TRIES = 4;
+const NARROW = matchMedia("(max-width: 60rem)");
 
 const files = { infrared: null, visible: null };
 const images = { infrared: null, visible: null, fused: null }; // object URLs
-let summaries = {};
+const summaries = {};
 let running = null; // the AbortController of the latest request
 let alignment = ""; // the one that was applied
 
@@ -29,7 +30,10 @@ async function ask(path, options = {}, tries = TRIES) {
     throw new Error("The server does not answer. Is it still running, and is the upload within its limits?");
   }
   if (response.ok) return response;
-  if (response.status === 401) $("token-field").hidden = false;
+  if (response.status === 401) {
+    $("token-field").hidden = false;
+    $("options").open = true;
+  }
   const wait = Number(response.headers.get("Retry-After"));
   if (response.status === 503 && wait && tries > 1) {
     say(`The server is busy; trying again in ${wait} s`, "busy");
@@ -79,6 +83,8 @@ async function fuse() {
     show(response.headers);
   } catch (error) {
     if (error.name !== "AbortError") say(error.message, "alert");
+  } finally {
+    if (!signal.aborted) $("shown").classList.remove("old");
   }
 }
 
@@ -102,9 +108,11 @@ function keep(name, blob) {
 function show(headers) {
   const [width, height] = headers.get("Piafusion-Size").split("x").map(Number);
   $("stage").style.setProperty("--ratio", width / height);
+  const first = $("shown").hidden;
   $("empty").hidden = true;
   $("shown").hidden = false;
   paint();
+  if (first && NARROW.matches) $("stage").scrollIntoView({ block: "center" });
   showLight(headers.get("Piafusion-Day-Probability"));
   showMetrics(headers.get("Piafusion-Metrics"));
   const steps = Object.fromEntries(
@@ -282,4 +290,5 @@ document.addEventListener("drop", async (event) => {
   else if (given.length) await take(given);
 });
 
+$("options").open = !NARROW.matches;
 list();

@@ -16,42 +16,44 @@ def patient(seconds: float) -> type[asyncio.Protocol]:
     """
 
     class Patient(H11Protocol):  # type: ignore[misc]
-        _timer: asyncio.TimerHandle | None = None
+        def __init__(self, *arguments: Any, **options: Any) -> None:  # noqa: ANN401 - asyncio's
+            super().__init__(*arguments, **options)
+            self._timers: dict[str, asyncio.TimerHandle] = {}
 
-        def connection_made(self, transport: Any) -> None:  # noqa: ANN401 - asyncio's own
+        def connection_made(self, transport: Any) -> None:  # noqa: ANN401 - asyncio's
             super().connection_made(transport)
-            self._wait()
+            self._wait("head")
+
+        def data_received(self, data: bytes) -> None:
+            super().data_received(data)
+            if self.cycle is None or self.cycle.response_complete:
+                self._wait("head")  # a part of the next one
 
         def handle_events(self) -> None:
             before = self.cycle
             super().handle_events()
             if self.cycle is not before:
-                self._stop()
+                self._stop("head")
 
         def pause_writing(self) -> None:
             self.flow.pause_writing()
-            self._wait()
+            self._wait("reader")
 
         def resume_writing(self) -> None:
             self.flow.resume_writing()
-            self._stop()
+            self._stop("reader")
 
         def connection_lost(self, exc: Exception | None) -> None:
-            self._stop()
+            self._stop("head")
+            self._stop("reader")
             super().connection_lost(exc)
 
-        def data_received(self, data: bytes) -> None:
-            super().data_received(data)
-            if self.cycle is None or self.cycle.response_complete:
-                self._wait()  # a part of the next head
+        def _wait(self, what: str) -> None:
+            if what not in self._timers:
+                self._timers[what] = self.loop.call_later(seconds, self.transport.abort)
 
-        def _wait(self) -> None:
-            if self._timer is None:
-                self._timer = self.loop.call_later(seconds, self.transport.abort)
-
-        def _stop(self) -> None:
-            if self._timer is not None:
-                self._timer.cancel()
-                self._timer = None
+        def _stop(self, what: str) -> None:
+            if what in self._timers:
+                self._timers.pop(what).cancel()
 
     return Patient

@@ -31,7 +31,8 @@ _HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
 }
 _DRAINED = 2**22  # bytes of a refused body that are still read, so that the client reads the answer
-_DRAIN_SECONDS = 2.0
+_DRAIN_SECONDS = 1.0
+_LONGEST_HEAD = 2**15  # bytes of all headers and the path
 
 
 class Guard:
@@ -85,6 +86,14 @@ class Guard:
 
     def _check(self, scope: Scope) -> None:
         headers, settings = Headers(scope=scope), self._settings
+        head = [scope["raw_path"], scope["query_string"], *(part for h in headers.raw for part in h)]
+        if sum(map(len, head)) > _LONGEST_HEAD:
+            raise Problem(
+                431,
+                "long-head",
+                f"expected at most {_LONGEST_HEAD} bytes of headers, found more; send less of them",
+                {"Connection": "close"},
+            )
         host = headers.get("host", "")
         if settings.hosts and _name(host) not in settings.hosts:
             raise Problem(

@@ -15,7 +15,7 @@ from piafusion.methods import METHODS, check_needs
 from piafusion.server.problems import Problem
 from piafusion.weights import load_manifest
 
-_TRIAL = (240, 320)  # of the pair that tells how fast a fuser is
+_TRIAL = (120, 160)  # of the pair that tells how fast a fuser is
 _TELLING = 50_000  # pixels from which on the time of a pair tells something
 _SLOWEST = 4.0  # times the trial's seconds that later pairs can make of it
 

@@ -17,7 +17,8 @@ from pathlib import Path
 
 import pytest
 
-from piafusion.imaging.io import read_image
+from piafusion.imaging.io import encode_image, read_image
+from tests.conftest import scene
 from tests.server.live import TOKEN, Live, everything, serving
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -43,7 +44,7 @@ def body(pair: dict[str, bytes], **fields: str) -> bytes:
 
 @pytest.fixture(scope="module")
 def live() -> Iterator[Live]:
-    options = ("--model", "piafusion-fast", "--stall", "1", "--max-megabytes", "9")
+    options = ("--model", "piafusion-fast", "--stall", "0.5", "--max-megabytes", "9")
     with serving(*options) as server:
         yield server
 
@@ -87,7 +88,7 @@ def test_the_python_example(live: Live, pair_files: tuple[Path, Path], tmp_path:
     out = tmp_path / "fused.png"
     done = run(live, sys.executable, EXAMPLES / "client.py", *pair_files, out)
     assert done.returncode == 0, done.stderr
-    assert "day probability 0." in done.stdout
+    assert "day probability" in done.stdout
     assert read_image(out).shape == (96, 128, 3)
     failed = run(live, sys.executable, EXAMPLES / "client.py", __file__, __file__, out)
     assert "infrared: expected PNG, JPEG" in failed.stderr
@@ -102,7 +103,7 @@ def test_who_never_ends_a_head_is_cut_off(live: Live, sent: bytes) -> None:
     start = time.monotonic()
     with live.connection(sent) as client:
         assert everything(client) == b""
-    assert 0.5 < time.monotonic() - start < 8
+    assert 0.2 < time.monotonic() - start < 8
 
 
 def test_a_head_by_the_byte_is_cut_off(live: Live) -> None:
@@ -145,7 +146,7 @@ def test_who_never_reads_is_cut_off(live: Live) -> None:
     ask = b"GET /page/scenes/vi/street_D.png HTTP/1.1\r\nHost: localhost\r\nAuthorization: "
     ask += f"Bearer {TOKEN}\r\n\r\n".encode()
     with live.connection(ask * 60) as client:
-        time.sleep(3)
+        time.sleep(1.5)
         got = len(everything(client))
     assert got < 60 * 470_000
 
@@ -182,9 +183,14 @@ def test_it_is_alive_after_all_that(live: Live, pair_files: tuple[Path, Path]) -
         urllib.request.urlopen(f"{live.url}/v1/models", timeout=10)
 
 
-def test_a_stop_lets_work_finish(pair: dict[str, bytes]) -> None:
+def test_a_stop_lets_work_finish() -> None:
+    infrared, visible = scene(1000, 1200)
+    large = {
+        "infrared": bytes(encode_image(infrared, ".tiff")),
+        "visible": bytes(encode_image(visible, ".tiff")),
+    }
     with serving("--model", "piafusion-fast") as server:
-        slow = body(pair, model="paper")  # has to be loaded first
+        slow = body(large, model="piafusion")  # which has to be loaded first
         with server.connection(head(len(slow)) + slow) as client:
             while "piafusion_places_taken 1.0" not in get(server, "/metrics"):
                 time.sleep(0.02)

@@ -139,7 +139,7 @@ def make_router(parts: Parts) -> APIRouter:
             names = ("infrared", "visible")
             work = partial(_fuse_files, request, form.infrared.file, form.visible.file, order, names)
             try:
-                answer, waited = await parts.pool.run(_hung_up(request), work)
+                answer, waited = await parts.pool.run(partial(_hung_up, request), work)
             except Exception:
                 parts.meters.pairs.labels("failed").inc()
                 raise

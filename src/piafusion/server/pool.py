@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any, TypeVar
@@ -80,11 +80,13 @@ class Pool:
         finally:
             give()
 
-    async def run(self, gone: Awaitable[Any], work: Callable[[], Result]) -> tuple[Result, float]:
+    async def run(
+        self, gone: Callable[[], Coroutine[Any, Any, None]], work: Callable[[], Result]
+    ) -> tuple[Result, float]:
         """Do one piece of work and return its result and the seconds it has waited.
 
         Args:
-            gone: Is done when the client hangs up.
+            gone: Returns when the client hangs up.
             work: What to do; it keeps its place until it is through, whoever waits for it.
 
         Raises:
@@ -105,7 +107,7 @@ class Pool:
 
         future = self.executor.submit(timed)
         future.add_done_callback(finished)
-        wrapped, left = asyncio.wrap_future(future), asyncio.ensure_future(gone)
+        wrapped, left = asyncio.wrap_future(future), asyncio.ensure_future(gone())
         try:
             await asyncio.wait(
                 {wrapped, left}, timeout=self._timeout, return_when=asyncio.FIRST_COMPLETED

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import ipaddress
 import logging
+import math
 import socket
 import sys
+from contextlib import closing
 
 import uvicorn
 
@@ -71,26 +73,37 @@ def run(settings: Settings, bound: socket.socket) -> bool:
     Raises:
         PiafusionError: If a model cannot be loaded.
     """
-    app = create_app(settings)
-    logging.basicConfig(stream=sys.stderr, format="piafusion: %(message)s", level=logging.WARNING)
-    config = uvicorn.Config(
-        app,
-        http=patient(settings.stall),
-        ws="none",
-        loop="asyncio",
-        lifespan="on",
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        proxy_headers=False,
-        h11_max_incomplete_event_size=_HEAD,
-        timeout_graceful_shutdown=int(settings.timeout),
-        timeout_keep_alive=max(1, int(settings.stall)),
-    )
-    try:
-        Listener(config).run([bound])
-    except KeyboardInterrupt:
-        return True
-    finally:
-        bound.close()
+    with closing(bound):
+        _limit_pillow(settings.max_pixels)
+        logging.basicConfig(
+            stream=sys.stderr, format="piafusion: %(message)s", level=logging.WARNING
+        )
+        logging.getLogger("python_multipart").setLevel(logging.ERROR)  # the client is told
+        config = uvicorn.Config(
+            create_app(settings),
+            http=patient(settings.stall),
+            ws="none",
+            loop="asyncio",
+            lifespan="on",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+            h11_max_incomplete_event_size=_HEAD,
+            timeout_graceful_shutdown=math.ceil(settings.timeout),
+            timeout_keep_alive=math.ceil(settings.stall),
+        )
+        try:
+            Listener(config).run([bound])
+        except KeyboardInterrupt:
+            return True
     return False
+
+
+def _limit_pillow(pixels: int) -> None:
+    """Limit the decoder of radiometric JPEGs, whose thermal picture is a file inside the file."""
+    try:
+        from PIL import Image
+    except ImportError:  # it comes with the thermal extra
+        return
+    Image.MAX_IMAGE_PIXELS = pixels // 2  # it warns from here on, and refuses twice as many

@@ -13,6 +13,7 @@ const NARROW = matchMedia("(max-width: 60rem)");
 
 const files = { infrared: null, visible: null };
 const images = { infrared: null, visible: null, fused: null }; // object URLs
+let fusedFile = null; // as PNG
 const summaries = {};
 let running = null; // the AbortController of the latest request
 let alignment = ""; // the one that was applied
@@ -80,6 +81,7 @@ async function fuse() {
     const visible = (await pixelsOf(files.visible)) ? files.visible : await view("visible", signal);
     if (signal.aborted) return;
     for (const [name, blob] of Object.entries({ infrared, visible, fused })) keep(name, blob);
+    fusedFile = fused;
     show(response.headers);
   } catch (error) {
     if (error.name !== "AbortError") say(error.message, "alert");
@@ -208,8 +210,8 @@ async function scene(name) {
 async function download() {
   const format = $("format").value;
   try {
-    let blob = format === "png" ? await (await fetch(images.fused)).blob() : null;
-    blob ??= await (await ask("v1/fuse", { method: "POST", body: formOf({ alignment, format }) })).blob();
+    const body = formOf({ alignment, format });
+    const blob = format === "png" ? fusedFile : await (await ask("v1/fuse", { method: "POST", body })).blob();
     const link = document.createElement("a");
     link.href = URL.createObjectURL(blob);
     link.download = `${files.visible.name.replace(/\.\w+$/, "")}-fused.${format === "jpeg" ? "jpg" : format}`;

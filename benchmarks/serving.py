@@ -41,7 +41,9 @@ def direct(fuser: Fuser, files: Files) -> None:
     encode_image(fuser(infrared, visible), ".png")
 
 
-def rate(work: Callable[[Files], object], pairs: list[Files], seconds: float, workers: int) -> float:
+def rate(
+    work: Callable[[Files], object], pairs: list[Files], seconds: float, workers: int
+) -> float:
     """Return how often a second so many threads do the work."""
     done, end = Counter[int](), time.perf_counter() + seconds
     turn = count()
@@ -65,8 +67,7 @@ def server(model: str) -> Iterator[tuple[int, int]]:
     """Run a server; yield its port and process number."""
     command = [sys.executable, "-m", "piafusion", "serve", "--port", "0", "--model", model]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        line = process.stdout.readline()
+        line = process.stdout.readline() if process.stdout else ""
         try:
             yield int(line.split(":")[2].split("/")[0]), process.pid
         finally:
@@ -156,10 +157,10 @@ def batching(model: str, size: tuple[int, int], seconds: float) -> None:
             engine = create_engine(
                 model, kind="fusion", device="cpu", engine="onnx", threads=threads
             )
-            found = rate(
-                lambda _, e=engine, b=batch: e(b[0], b[1]), [(b"", b"")], seconds, workers
+            found = rate(lambda _, e=engine, b=batch: e(b[0], b[1]), [(b"", b"")], seconds, workers)
+            print(
+                f"  {workers} runs of {number} pairs, {threads} threads each: {found * number:.1f}"
             )
-            print(f"  {workers} runs of {number} pairs, {threads} threads each: {found * number:.1f}")
 
 
 def main() -> None:

@@ -5,7 +5,7 @@ import pytest
 
 pytest.importorskip("fastapi")
 
-from piafusion.server.settings import Settings  # noqa: E402
+from piafusion.server.settings import Settings
 
 
 @pytest.fixture

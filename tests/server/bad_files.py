@@ -24,7 +24,9 @@ def png(width: int, height: int, pixels: bytes = b"", first: bytes = b"IHDR") ->
     """Return a grey PNG with that header and whatever pixels."""
 
     def chunk(name: bytes, data: bytes) -> bytes:
-        return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+        return (
+            struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+        )
 
     header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
     body = chunk(first, header) + chunk(b"IDAT", zlib.compress(pixels, 9)) + chunk(b"IEND", b"")
@@ -123,11 +125,13 @@ VISIBLES: dict[str, tuple[bytes, int]] = {
     "tiff with infinity": (float_tiff(np.inf), 422),
     "tiff outside 0 to 1": (float_tiff(7), 422),
     "bigtiff bomb": (
-        b"II+\0\x08\0\0\0" + struct.pack("<QQ", 16, 2)
-        + struct.pack("<HHQQ", 256, 16, 1, 2**40) + struct.pack("<HHQQ", 257, 16, 1, 2**40)
+        b"II+\0\x08\0\0\0"
+        + struct.pack("<QQ", 16, 2)
+        + struct.pack("<HHQQ", 256, 16, 1, 2**40)
+        + struct.pack("<HHQQ", 257, 16, 1, 2**40)
         + bytes(8),
         413,
-    ),  # fmt: skip
+    ),
     "webp canvas bomb": (webp(b"VP8X", b"\2\0\0\0" + b"\xff" * 6), 413),
     "webp lossless bomb": (webp(b"VP8L", b"\x2f\xff\xff\xff\x0f" + bytes(20)), 413),
     "webp without a picture": (webp(b"EXIF", b"abcd"), 422),

@@ -45,12 +45,12 @@ class Page:
 
     def _ask(self, method: str, path: str, content: dict[str, Any] | None = None) -> Any:
         data = None if content is None else json.dumps(content).encode()
-        request = urllib.request.Request(  # noqa: S310
+        request = urllib.request.Request(
             f"{self._driver}{self._session}{path}", data, {"Content-Type": "application/json"},
             method=method,
         )  # fmt: skip
         try:
-            with urllib.request.urlopen(request, timeout=60) as response:  # noqa: S310
+            with urllib.request.urlopen(request, timeout=60) as response:
                 return json.load(response)["value"]
         except urllib.error.HTTPError as error:
             with error:

@@ -13,10 +13,10 @@ from tests.conftest import scene
 pytest.importorskip("fastapi")
 pytest.importorskip("httpx2")
 
-from starlette.testclient import TestClient  # noqa: E402
+from starlette.testclient import TestClient
 
-from piafusion.server.app import create_app  # noqa: E402
-from piafusion.server.settings import Settings  # noqa: E402
+from piafusion.server.app import create_app
+from piafusion.server.settings import Settings
 
 SMALL = Settings(
     model="piafusion-fast", workers=2, max_megabytes=1, max_megapixels=0.5, max_pairs=8, timeout=20
@@ -24,7 +24,9 @@ SMALL = Settings(
 
 
 def client_of(settings: Settings) -> TestClient:
-    return TestClient(create_app(settings), base_url="http://127.0.0.1", raise_server_exceptions=True)
+    return TestClient(
+        create_app(settings), base_url="http://127.0.0.1", raise_server_exceptions=True
+    )
 
 
 @pytest.fixture(scope="session")

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 TOKEN = "open sesame"  # noqa: S105
 
@@ -34,11 +35,10 @@ class Live:
 
     def files(self) -> list[str]:
         """Return what the server has open, besides what it needs to listen."""
-        folder = f"/proc/{self.process.pid}/fd"
         paths = []
-        for name in os.listdir(folder):
+        for file in Path(f"/proc/{self.process.pid}/fd").iterdir():
             try:
-                paths.append(os.readlink(f"{folder}/{name}"))
+                paths.append(str(file.readlink()))
             except FileNotFoundError:
                 continue
         return paths

@@ -85,10 +85,12 @@ def test_the_two_as_they_are_fused(client: TestClient, pair: dict[str, bytes]) -
 def test_an_estimated_alignment(
     client: TestClient, pair: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    shifted = parse_alignment(json.dumps({**ALIGNMENT, "matrix": [[1, 0, 4], [0, 1, 0], [0, 0, 1]]}))
+    shifted = parse_alignment(
+        json.dumps({**ALIGNMENT, "matrix": [[1, 0, 4], [0, 1, 0], [0, 0, 1]]})
+    )
 
     def estimate(pairs: list[tuple[np.ndarray, np.ndarray]]) -> Alignment:
-        (infrared, visible), = pairs
+        ((infrared, visible),) = pairs
         assert (infrared.dtype, visible.shape) == (np.float32, (96, 128, 3))
         return shifted
 

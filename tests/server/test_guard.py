@@ -16,7 +16,9 @@ from tests.server.conftest import SMALL, client_of
 def test_every_answer_is_kept_in_its_place(client: TestClient) -> None:
     for path in ("/", "/v1/models", "/nowhere", "/page/script.js"):
         headers = client.get(path).headers
-        assert headers["content-security-policy"].startswith("default-src 'none'; script-src 'self'")
+        assert headers["content-security-policy"].startswith(
+            "default-src 'none'; script-src 'self'"
+        )
         assert headers["x-content-type-options"] == "nosniff"
         assert "access-control-allow-origin" not in headers
 

@@ -50,9 +50,7 @@ def live() -> Iterator[Live]:
 
 
 def get(live: Live, path: str) -> str:
-    request = urllib.request.Request(
-        live.url + path, headers={"Authorization": f"Bearer {TOKEN}"}
-    )
+    request = urllib.request.Request(live.url + path, headers={"Authorization": f"Bearer {TOKEN}"})
     with urllib.request.urlopen(request, timeout=10) as response:
         return response.read().decode()
 
@@ -78,7 +76,7 @@ def test_the_curl_example(live: Live, pair_files: tuple[Path, Path], tmp_path: P
     assert "piafusion-metrics: MI=" in done.stdout
     assert read_image(out).shape == (96, 128, 3)
     assert zipfile.ZipFile(zipped).namelist() == ["a.jpeg", "failed.json"]
-    failed = run(live, script, infrared, visible, tmp_path / "no.png", token="wrong")
+    failed = run(live, script, infrared, visible, tmp_path / "no.png", token="wrong")  # noqa: S106
     assert failed.returncode == 1
     assert "expected the server's token" in failed.stderr
     assert not (tmp_path / "no.png").exists()
@@ -134,7 +132,7 @@ def test_who_hangs_up_leaves_nothing(live: Live, pair: dict[str, bytes]) -> None
     deadline = time.monotonic() + 10
     while time.monotonic() < deadline:
         idle = "piafusion_places_taken 0.0" in get(live, "/metrics")
-        left = [path for path in live.files() if "(deleted)" in path or "/tmp" in path]
+        left = [path for path in live.files() if "(deleted)" in path or "/tmp" in path]  # noqa: S108
         if idle and not left:
             break
         time.sleep(0.1)

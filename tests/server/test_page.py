@@ -79,7 +79,11 @@ def test_a_pair_is_fused_compared_and_saved(
 
     page.run("document.getElementById('divider').scrollIntoView({block: 'center'})")
     page.drag("#divider", 0.5, 0.2)
-    at = float(page.run("return getComputedStyle(document.getElementById('stage')).getPropertyValue('--at')"))
+    at = float(
+        page.run(
+            "return getComputedStyle(document.getElementById('stage')).getPropertyValue('--at')"
+        )
+    )
     assert at == pytest.approx(20, abs=6)
     page.run("document.getElementById('divider').focus()")
     page.press("right", "right")
@@ -88,10 +92,10 @@ def test_a_pair_is_fused_compared_and_saved(
     assert page.run("return document.getElementById('image-left').alt").startswith("visible")
 
     expected = Fuser("piafusion-fast")(*map(read_image, pair_files))
-    for format in ("png", "tiff"):
-        page.run(f"document.getElementById('format').value = '{format}'")
+    for suffix in ("png", "tiff"):
+        page.run(f"document.getElementById('format').value = '{suffix}'")
         page.click("#download")
-        saved = tmp_path / f"vi-fused.{format}"
+        saved = tmp_path / f"vi-fused.{suffix}"
         end = time.monotonic() + 20
         while not saved.exists() and time.monotonic() < end:
             time.sleep(0.05)

@@ -72,9 +72,7 @@ def decode_image(
     return _checked(name, data, _decode, check)
 
 
-def decode_infrared(
-    data: bytes, name: str, check: Callable[[Image], Image] = as_infrared
-) -> Image:
+def decode_infrared(data: bytes, name: str, check: Callable[[Image], Image] = as_infrared) -> Image:
     """Decode the bytes of an infrared file, which errors call `name`: as `read_infrared`."""
     return _checked(name, data, _decode_infrared, check)
 

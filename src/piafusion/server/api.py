@@ -137,7 +137,9 @@ def make_router(parts: Parts) -> APIRouter:
         async with read_form(request, PairForm) as form:
             order = as_order(form, parts.shelf)
             names = ("infrared", "visible")
-            work = partial(_fuse_files, request, form.infrared.file, form.visible.file, order, names)
+            work = partial(
+                _fuse_files, request, form.infrared.file, form.visible.file, order, names
+            )
             try:
                 answer, waited = await parts.pool.run(partial(_hung_up, request), work)
             except Exception:
@@ -154,9 +156,7 @@ def make_router(parts: Parts) -> APIRouter:
         responses={
             200: {
                 "description": "A zip of NAME.FORMAT and failed.json, a list of names and errors.",
-                "content": {
-                    "application/zip": {"schema": {"type": "string", "format": "binary"}}
-                },
+                "content": {"application/zip": {"schema": {"type": "string", "format": "binary"}}},
             }
         },
         openapi_extra={"requestBody": request_body(BatchForm)},
@@ -168,9 +168,7 @@ def make_router(parts: Parts) -> APIRouter:
             order = as_order(form, parts.shelf)
             stack.enter_context(parts.pool.place())
             loop = asyncio.get_running_loop()
-            archive = await loop.run_in_executor(
-                None, PairArchive, form.pairs.file, parts.settings
-            )
+            archive = await loop.run_in_executor(None, PairArchive, form.pairs.file, parts.settings)
             held = stack.pop_all()
         stream = _fuse_archive(archive, request.app.state.workshop, order, parts)
         return _ZipResponse(stream, held)
@@ -273,5 +271,3 @@ def _describe(answer: Answer, name: str, waited: float) -> dict[str, Any]:
         scores = answer.metrics.items()
         headers["Piafusion-Metrics"] = ", ".join(f"{key}={value:.5g}" for key, value in scores)
     return headers
-
-

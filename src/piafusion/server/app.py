@@ -19,7 +19,7 @@ from piafusion.server import page
 from piafusion.server.api import EXPOSED, Parts, make_router
 from piafusion.server.guard import Guard
 from piafusion.server.meters import MEDIA_TYPE, Meters
-from piafusion.server.pool import Gone, Pool
+from piafusion.server.pool import HungUpError, Pool
 from piafusion.server.problems import Problem, ProblemDetails, answer
 from piafusion.server.settings import Settings
 from piafusion.server.shelf import Shelf
@@ -64,7 +64,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             PiafusionError: answer,
             HTTPException: answer,
             MemoryError: answer,
-            Gone: _nobody,
+            HungUpError: _nobody,
         },
     )
     app.include_router(make_router(Parts(settings, shelf, pool, meters)))
@@ -107,5 +107,3 @@ def _schema(app: FastAPI) -> dict[str, Any]:
 async def _nobody(request: Request, error: Exception) -> Response:
     """Answer a client that has gone."""
     return Response(status_code=499)
-
-

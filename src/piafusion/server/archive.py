@@ -105,7 +105,7 @@ class ZipStream:
     def __init__(self) -> None:
         """Start with nothing."""
         self._sink = _Sink()
-        self._zip = zipfile.ZipFile(self._sink, "w", zipfile.ZIP_STORED)  # type: ignore[call-overload]
+        self._zip = zipfile.ZipFile(self._sink, "w", zipfile.ZIP_STORED)
 
     def add(self, name: str, content: bytes | memoryview) -> bytes:
         """Add a file and return what came out."""
@@ -197,7 +197,9 @@ def _matched(
 
 def _no_zip(reason: str) -> Problem:
     return Problem(
-        422, "no-zip", f"expected a zip file, found one that cannot be read ({reason}); send it again"
+        422,
+        "no-zip",
+        f"expected a zip file, found one that cannot be read ({reason}); send it again",
     )
 
 

@@ -15,7 +15,7 @@ def patient(seconds: float) -> type[asyncio.Protocol]:
     the time for which a client may leave an answer unread. The body's time is the gate's affair.
     """
 
-    class Patient(H11Protocol):  # type: ignore[misc]
+    class Patient(H11Protocol):
         def __init__(self, *arguments: Any, **options: Any) -> None:  # noqa: ANN401 - asyncio's
             super().__init__(*arguments, **options)
             self._timers: dict[str, asyncio.TimerHandle] = {}

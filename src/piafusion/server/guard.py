@@ -86,7 +86,11 @@ class Guard:
 
     def _check(self, scope: Scope) -> None:
         headers, settings = Headers(scope=scope), self._settings
-        head = [scope["raw_path"], scope["query_string"], *(part for h in headers.raw for part in h)]
+        head = [
+            scope["raw_path"],
+            scope["query_string"],
+            *(part for h in headers.raw for part in h),
+        ]
         if sum(map(len, head)) > _LONGEST_HEAD:
             raise Problem(
                 431,
@@ -103,8 +107,7 @@ class Guard:
                 "start the server with --allow-host",
             )
         origin = headers.get("origin")
-        foreign = origin is not None and urlsplit(origin).netloc.lower() != host.lower()
-        if foreign and origin not in settings.origins:
+        if origin is not None and _is_foreign(origin, host) and origin not in settings.origins:
             raise Problem(
                 403,
                 "foreign-origin",
@@ -135,7 +138,9 @@ class Guard:
         length = headers.get("content-length")
         if length is None and "transfer-encoding" not in headers:
             raise Problem(411, "no-length", "expected a body, found none; send a multipart form")
-        if length is not None and (not length.isdecimal() or int(length) > self._settings.max_bytes):
+        if length is not None and (
+            not length.isdecimal() or int(length) > self._settings.max_bytes
+        ):
             raise _too_large(self._settings, f"{length[:20]} bytes")
         if self._uploads >= MOST_UPLOADS:
             raise self._pool.busy()
@@ -201,8 +206,14 @@ def _too_large(settings: Settings, found: str) -> Problem:
     )
 
 
+def _is_foreign(origin: str, host: str) -> bool:
+    """Tell whether an Origin header names another site than the Host header."""
+    try:
+        return urlsplit(origin).netloc.lower() != host.lower()
+    except ValueError:
+        return True
+
+
 def _name(host: str) -> str:
     """Return a Host header without its port."""
     return host.rpartition(":")[0] if host.rpartition(":")[2].isdecimal() else host
-
-

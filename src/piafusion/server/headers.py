@@ -97,7 +97,8 @@ def _jpeg(data: bytes) -> tuple[int, int]:
 
 def _webp(data: bytes) -> tuple[int, int]:
     """Return the largest of the canvas and the first picture."""
-    sizes, place = [], 12
+    sizes: list[tuple[int, int]] = []
+    place = 12
     while place + 8 <= len(data) and len(sizes) < 2:
         kind, length = struct.unpack_from("<4sI", data, place)
         body = place + 8
@@ -175,9 +176,7 @@ def _three(data: bytes, place: int) -> int:
     return int.from_bytes(data[place : place + 3], "little")
 
 
-_READERS: tuple[
-    tuple[str, Callable[[bytes], bool], Callable[[bytes], tuple[int, int]]], ...
-] = (
+_READERS: tuple[tuple[str, Callable[[bytes], bool], Callable[[bytes], tuple[int, int]]], ...] = (
     ("png", lambda data: data.startswith(b"\x89PNG\r\n\x1a\n"), _png),
     ("jpeg", lambda data: data.startswith(b"\xff\xd8\xff"), _jpeg),
     ("tiff", is_tiff, _tiff),

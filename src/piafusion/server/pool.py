@@ -15,7 +15,7 @@ from piafusion.server.problems import Problem
 Result = TypeVar("Result")
 
 
-class Gone(Exception):
+class HungUpError(Exception):
     """The client has hung up; nobody waits for an answer."""
 
 
@@ -91,7 +91,7 @@ class Pool:
 
         Raises:
             Problem: If the queue is full, or the result is not there in time.
-            Gone: If the client has hung up.
+            HungUpError: If the client has hung up.
         """
         give, loop = self.take(), asyncio.get_running_loop()
         asked = time.perf_counter()
@@ -108,10 +108,9 @@ class Pool:
         future = self.executor.submit(timed)
         future.add_done_callback(finished)
         wrapped, left = asyncio.wrap_future(future), asyncio.ensure_future(gone())
+        both: set[asyncio.Future[Any]] = {wrapped, left}
         try:
-            await asyncio.wait(
-                {wrapped, left}, timeout=self._timeout, return_when=asyncio.FIRST_COMPLETED
-            )
+            await asyncio.wait(both, timeout=self._timeout, return_when=asyncio.FIRST_COMPLETED)
             if wrapped.done():
                 self._mean = 0.9 * self._mean + 0.1 * (time.perf_counter() - begun[0])
                 return wrapped.result(), begun[0] - asked
@@ -120,7 +119,7 @@ class Pool:
             if not wrapped.done():
                 wrapped.cancel()  # takes it out of the queue, unless it has begun
         if left.done() and not left.cancelled():
-            raise Gone
+            raise HungUpError
         raise Problem(
             503,
             "timeout",

@@ -29,7 +29,7 @@ class ProblemDetails(BaseModel):
     detail: str
 
 
-class Problem(Exception):
+class Problem(Exception):  # noqa: N818 - as RFC 9457 calls it
     """A request that is answered with problem details.
 
     Attributes:

@@ -20,6 +20,7 @@ from piafusion.imaging.arrays import as_visible, check_minimum, check_same_size,
 from piafusion.imaging.colour import luminance
 from piafusion.imaging.curve import ToneRange
 from piafusion.imaging.io import decode_image, decode_infrared, encode_image
+from piafusion.imaging.tiling import Floats
 from piafusion.imaging.tone import AnyTone
 from piafusion.metrics import evaluate
 from piafusion.server.headers import read_header
@@ -101,9 +102,7 @@ class Workshop:
         self._light = Illumination(device=settings.device, threads=1)
         shelf.get(shelf.default)
 
-    def fuse(
-        self, infrared: bytes, visible: bytes, order: Order, names: tuple[str, str]
-    ) -> Answer:
+    def fuse(self, infrared: bytes, visible: bytes, order: Order, names: tuple[str, str]) -> Answer:
         """Do one order.
 
         Args:
@@ -141,9 +140,7 @@ class Workshop:
         with clock("encode"):
             content = encode_image(fused.image, f".{order.format}", name="fused")
         height, width = vi.shape[:2]
-        return Answer(
-            content, width, height, fused.tone, light, rig, scores, clock.seconds
-        )
+        return Answer(content, width, height, fused.tone, light, rig, scores, clock.seconds)
 
     def _decode(
         self, infrared: bytes, visible: bytes, order: Order, names: tuple[str, str]
@@ -192,30 +189,28 @@ class Workshop:
         shrink = (height * width / _LIGHT_PIXELS) ** 0.5
         small = max(LIGHT_SIDE, int(width / shrink)), max(LIGHT_SIDE, int(height / shrink))
         if shrink > 1:
-            unit = to_unit(vi) if vi.dtype == np.float64 else vi
-            vi = np.clip(cv2.resize(unit, small, interpolation=cv2.INTER_AREA), 0, None)
+            vi = np.asarray(cv2.resize(to_unit(vi), small, interpolation=cv2.INTER_AREA))
+            vi = np.clip(vi, 0, 1)
         return self._light(vi)
 
     def _show(self, ir: Image, vi: Image, fuser: Fuser, order: Order, clock: _Clock) -> Answer:
         """Return one of the two pictures as it is fused, in 8 bits."""
         with clock("decode"):
             heat, tone = fuser.tone(ir)
-            if order.shown == "infrared":
-                unit = _align(heat, vi, fuser.alignment)
-            else:
-                unit = to_unit(vi)
+            infrared = order.shown == "infrared"
+            unit = _align(heat, vi, fuser.alignment) if infrared else to_unit(vi)
         with clock("encode"):
             content = encode_image(from_unit(unit, np.dtype(np.uint8)), f".{order.format}")
         height, width = unit.shape[:2]
         return Answer(content, width, height, tone, None, fuser.alignment, {}, clock.seconds)
 
 
-def _aligned(ir: Image, vi: Image, fuser: Fuser) -> Image:
+def _aligned(ir: Image, vi: Image, fuser: Fuser) -> Floats:
     """Return the infrared picture as the network sees it, float32 in [0, 1]."""
     return _align(fuser.tone(ir)[0], vi, fuser.alignment)
 
 
-def _align(heat: Image, vi: Image, alignment: Alignment | None) -> Image:
+def _align(heat: Floats, vi: Image, alignment: Alignment | None) -> Floats:
     return alignment.warp_onto(heat, luminance(to_unit(vi))) if alignment else heat
 
 

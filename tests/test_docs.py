@@ -21,6 +21,11 @@ TINY = [
     for setting in ("steps=2", "batch=2", "crop=48", "light=label")
     for part in ("--set", setting)
 ]
+# Run by tests/server/test_live.py.
+CURL = [
+    *("--form", "infrared=@ir.png", "--form", "visible=@vi.png", "--output", "fused.png"),
+    "http://127.0.0.1:8000/v1/fuse",
+]
 
 
 def blocks(page: Path, language: str) -> list[str]:
@@ -45,6 +50,7 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         four = np.dstack([blue_green_red, read_image(tmp_path / "ir" / f"{stem}.png")])
         assert cv2.imwrite(str(tmp_path / "MFNET/images" / f"{stem}.png"), four)
     monkeypatch.setattr("piafusion.cli.bench.SIZES", ("24x16",))
+    monkeypatch.setattr("piafusion.server.run.run", lambda settings, bound: bound.close())
     shutil.copytree(tmp_path / "vi", tmp_path / "FUSED")
     infrared, visible = moving(6)
     write_video(tmp_path / "ir.mp4", infrared)
@@ -61,12 +67,17 @@ def test_commands(page: Path, piafusion) -> None:
     for block in blocks(page, "sh"):
         for line in block.splitlines():
             program, *arguments = shlex.split(line, comments=True) or [""]
+            if program == "curl":
+                assert arguments == CURL, line
+                continue
             if program != "piafusion":
                 assert program in ("make", "pip", ""), line  # the pages promise nothing else
                 continue
             if arguments[0] == "train":
                 settings = TINY[:-2] if arguments[1] == "illumination" else TINY
                 arguments += settings
+            if arguments[0] == "serve" and "--port" not in arguments:
+                arguments += ["--port", "0"]  # the usual one may be taken
             if arguments[0] == "bench":  # the same, but quickly
                 arguments = [re.sub(r"^\d+x\d+$", "24x16", word) for word in arguments]
                 arguments += ["--engine=onnx", "--frames=2"]

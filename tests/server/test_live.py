@@ -20,6 +20,7 @@ import pytest
 from piafusion.imaging.io import encode_image, read_image
 from tests.conftest import scene
 from tests.server.live import TOKEN, Live, everything, serving
+from tests.test_docs import CURL
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 HEAD = (
@@ -80,6 +81,17 @@ def test_the_curl_example(live: Live, pair_files: tuple[Path, Path], tmp_path: P
     assert failed.returncode == 1
     assert "expected the server's token" in failed.stderr
     assert not (tmp_path / "no.png").exists()
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="needs curl")
+def test_the_curl_line_of_the_docs(
+    live: Live, pair_files: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(pair_files[0].parent)
+    line = [word.replace("http://127.0.0.1:8000", live.url) for word in CURL]
+    done = run(live, "curl", "--fail", "--header", f"Authorization: Bearer {TOKEN}", *line)
+    assert done.returncode == 0, done.stderr
+    assert read_image("fused.png").shape == (96, 128, 3)
 
 
 def test_the_python_example(live: Live, pair_files: tuple[Path, Path], tmp_path: Path) -> None:

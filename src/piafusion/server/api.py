@@ -130,7 +130,7 @@ def make_router(parts: Parts) -> APIRouter:
                 },
             }
         },
-        openapi_extra={"requestBody": request_body(PairForm)},
+        openapi_extra={"requestBody": request_body(PairForm, parts.shelf)},
     )
     async def fuse(request: Request) -> Response:
         """Fuse an infrared and a visible picture."""
@@ -159,7 +159,7 @@ def make_router(parts: Parts) -> APIRouter:
                 "content": {"application/zip": {"schema": {"type": "string", "format": "binary"}}},
             }
         },
-        openapi_extra={"requestBody": request_body(BatchForm)},
+        openapi_extra={"requestBody": request_body(BatchForm, parts.shelf)},
     )
     async def batch(request: Request) -> Response:
         """Fuse the pairs of a zip; those that fail stop no others."""

@@ -32,17 +32,17 @@ class Choices(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    model: str | None = Field(None, description="A model of `/v1/models`.")
-    method: str | None = Field(
-        None, description="A comparison method of `/v1/models`, in place of a model."
+    model: str = Field("", description="A model of `/v1/models`.")
+    method: str = Field(
+        "", description="A comparison method of `/v1/models`, in place of a model."
     )
     tone: str = Field(
         "full",
         description="Infrared values to grey: full, percentile:LOW,HIGH, span:LOW,HIGH, "
         "plateau:LIMIT or clahe:CLIP.",
     )
-    alignment: str | None = Field(
-        None, description="JSON that `piafusion align` has written, or auto."
+    alignment: str = Field(
+        "", description="JSON that `piafusion align` has written, or auto."
     )
     format: Format = Field("png", description="Of the fused pictures.")
 
@@ -52,8 +52,8 @@ class PairForm(Choices):
 
     infrared: File = Field(description="PNG, TIFF, JPEG, BMP or WebP, grey.")
     visible: File = Field(description="PNG, TIFF, JPEG, BMP or WebP, grey or colour.")
-    metrics: str | None = Field(
-        None, description="Names of metrics, such as MI,SD,VIF,Qabf, for `Piafusion-Metrics`."
+    metrics: str = Field(
+        "", description="Names of metrics, such as MI,SD,VIF,Qabf, for `Piafusion-Metrics`."
     )
     show: Shown = Field(
         "fused", description="The fused picture, or one of the two as it is fused, in 8 bits."
@@ -160,7 +160,7 @@ def as_order(form: PairForm | BatchForm, shelf: Shelf) -> Order:
     order = Order(shelf.check(form.model, form.method), as_tone(form.tone), alignment, form.format)
     if isinstance(form, BatchForm):
         return order
-    names = tuple(name.strip() for name in (form.metrics or "").split(",") if name.strip())
+    names = tuple(name.strip() for name in form.metrics.split(",") if name.strip())
     check_names(names, "float")
     if len(set(names)) < len(names):
         raise UsageError("metrics: expected each name once, found one several times")
@@ -169,9 +169,11 @@ def as_order(form: PairForm | BatchForm, shelf: Shelf) -> Order:
     )
 
 
-def request_body(kind: type[Choices]) -> dict[str, Any]:
+def request_body(kind: type[Choices], shelf: Shelf) -> dict[str, Any]:
     """Return what the schema says of a route that reads such a form."""
     schema = kind.model_json_schema()
+    for name, known in (("model", shelf.models), ("method", shelf.methods)):
+        schema["properties"][name] |= {"enum": ["", *known]}
     return {"required": True, "content": {"multipart/form-data": {"schema": schema}}}
 
 

@@ -91,8 +91,8 @@ class Shelf:
         self._loaded: dict[str, tuple[Fuser, Pace]] = {}
         self._locks = {name: threading.Lock() for name in (*self.models, *self.methods)}
 
-    def check(self, model: str | None, method: str | None) -> str:
-        """Return the name that a request asks for.
+    def check(self, model: str, method: str) -> str:
+        """Return the name that a request asks for; nothing is the default model.
 
         Raises:
             UsageError: If it names both a model and a method, or something that is not offered.
@@ -102,7 +102,7 @@ class Shelf:
         name, known, what = (
             (method, self.methods, "method") if method else (model, self.models, "model")
         )
-        if name is None or name == "":
+        if not name:
             return self.default
         if name not in known:
             raise UsageError(f"expected a {what} of {', '.join(known)}, found {name!r}")

@@ -24,6 +24,20 @@ needs_browser = pytest.mark.skipif(not (BROWSER and DRIVER), reason="needs chrom
 FUSED = "document.getElementById('status').textContent.startsWith('Fused with')"
 
 
+DROP = (
+    """
+const transfer = new DataTransfer();
+const fetched = await Promise.all(["vi", "ir"].map((folder) => fetch(`page/scenes/${folder}/street_D.png`,
+    {headers: {Authorization: "Bearer %s"}}).then((response) => response.blob())));
+for (const [index, side] of ["vi", "ir"].entries()) {
+  transfer.items.add(new File([fetched[index]], `a_${side}.png`, {type: "image/png"}));
+}
+document.body.dispatchEvent(new DragEvent("drop", {dataTransfer: transfer, bubbles: true}));
+"""
+    % TOKEN
+)
+
+
 def test_nothing_comes_from_elsewhere() -> None:
     assert {name for name, _ in _FILES.values()} == {path.name for path in STATIC.iterdir()}
     for path in STATIC.iterdir():
@@ -119,6 +133,11 @@ def test_with_keys_alone_and_what_goes_wrong(browser: Any, live: Live, tmp_path:
     page.run("const how = document.getElementById('how'); how.value = 'method:average';"
              "how.dispatchEvent(new Event('change'))")  # fmt: skip
     page.wait("document.getElementById('status').textContent === 'Fused with average'")
+
+    page.run(f"return (async () => {{{DROP}}})()")
+    page.wait("document.getElementById('name-infrared').textContent === 'a_ir.png'")
+    page.wait("document.getElementById('light').textContent.startsWith('Day')")
+    assert page.text("#name-visible") == "a_vi.png"
 
     infrared = scene(96, 128)[0].astype(np.float32) + 7000  # no browser shows such a file
     (tmp_path / "counts.tiff").write_bytes(encode_image(infrared, ".tiff"))

@@ -4,15 +4,18 @@ import asyncio
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 from starlette.testclient import TestClient
 
+from piafusion.errors import UsageError
 from piafusion.server.pool import HungUpError, Pool
 from piafusion.server.problems import Problem
 from piafusion.server.shelf import Pace, Shelf, check_time
 from piafusion.server.work import Workshop
+from piafusion.weights import SHIPPED
 from tests.server.conftest import SMALL, client_of
 
 
@@ -95,6 +98,7 @@ def test_a_full_server(held: threading.Event, pair: dict[str, bytes]) -> None:
             if response.status_code == 503:
                 assert int(response.headers["Retry-After"]) >= 1
                 if len(statuses) == 2:
+                    assert client.get("/readyz").status_code == 503
                     held.set()
 
         threads = [threading.Thread(target=ask) for _ in range(4)]
@@ -103,7 +107,7 @@ def test_a_full_server(held: threading.Event, pair: dict[str, bytes]) -> None:
         for thread in threads:
             thread.join(20)
         assert sorted(statuses) == [200, 200, 503, 503]
-        assert client.get("/healthz").status_code == 200
+        assert client.get("/readyz").status_code == 200
 
 
 def test_what_would_take_too_long_is_refused_before(client: TestClient) -> None:
@@ -117,6 +121,18 @@ def test_what_would_take_too_long_is_refused_before(client: TestClient) -> None:
     assert pace.seconds == pytest.approx(4e-6)
     pace.learn(64, 100)  # tells nothing
     assert pace.seconds == pytest.approx(4e-6)
+
+
+def test_a_model_of_ones_own(tmp_path: Path) -> None:
+    own = tmp_path / "rig.onnx"
+    own.write_bytes((SHIPPED / "piafusion-fast.onnx").read_bytes())
+    shelf = Shelf(str(own))
+    assert shelf.check("", "") == shelf.default == "rig"
+    assert shelf.get("rig")[0].model == str(own)
+    with pytest.raises(UsageError, match="expected a model of"):
+        shelf.check(str(own), "")  # requests name no paths
+    with pytest.raises(UsageError, match="rename it"):
+        Shelf(str(own.rename(tmp_path / "average.onnx")))
 
 
 def test_one_fuser_for_each_name() -> None:

@@ -26,7 +26,7 @@ from piafusion.server.forms import (
 )
 from piafusion.server.meters import Meters
 from piafusion.server.pool import Pool
-from piafusion.server.problems import RESPONSES, Problem, as_problem
+from piafusion.server.problems import Problem, as_problem, refusals
 from piafusion.server.settings import Settings
 from piafusion.server.shelf import Shelf
 from piafusion.server.work import Answer, Order, Workshop
@@ -92,13 +92,14 @@ class Parts:
 
     settings: Settings
     shelf: Shelf
+    workshop: Workshop
     pool: Pool
     meters: Meters
 
 
 def make_router(parts: Parts) -> APIRouter:
     """Return the routes under /v1."""
-    router = APIRouter(prefix="/v1", responses=RESPONSES)
+    router = APIRouter(prefix="/v1", responses=refusals())
 
     @router.get("/models", summary="Models, methods, metrics and limits")
     async def models() -> Catalogue:
@@ -138,7 +139,7 @@ def make_router(parts: Parts) -> APIRouter:
             order = as_order(form, parts.shelf)
             names = ("infrared", "visible")
             work = partial(
-                _fuse_files, request, form.infrared.file, form.visible.file, order, names
+                _fuse_files, parts.workshop, form.infrared.file, form.visible.file, order, names
             )
             try:
                 answer, waited = await parts.pool.run(partial(_hung_up, request), work)
@@ -170,20 +171,19 @@ def make_router(parts: Parts) -> APIRouter:
             loop = asyncio.get_running_loop()
             archive = await loop.run_in_executor(None, PairArchive, form.pairs.file, parts.settings)
             held = stack.pop_all()
-        stream = _fuse_archive(archive, request.app.state.workshop, order, parts)
+        stream = _fuse_archive(archive, order, parts)
         return _ZipResponse(stream, held)
 
     return router
 
 
 def _fuse_files(
-    request: Request,
+    workshop: Workshop,
     infrared: IO[bytes],
     visible: IO[bytes],
     order: Order,
     names: tuple[str, str],
 ) -> Answer:
-    workshop: Workshop = request.app.state.workshop
     return workshop.fuse(infrared.read(), visible.read(), order, names)
 
 
@@ -208,7 +208,7 @@ class _ZipResponse(StreamingResponse):
 
 
 async def _fuse_archive(
-    archive: PairArchive, workshop: Workshop, order: Order, parts: Parts
+    archive: PairArchive, order: Order, parts: Parts
 ) -> AsyncGenerator[bytes, None]:
     """Yield the zip of fused pictures; as many pairs as there are workers are at work ahead."""
     failed: list[dict[str, str]] = []
@@ -219,7 +219,9 @@ async def _fuse_archive(
         if pair.infrared is None or pair.visible is None:
             raise Problem(422, "no-pair", pair.problem or "expected a pair, found none")
         names = pair.infrared.filename, pair.visible.filename
-        return workshop.fuse(archive.read(pair.infrared), archive.read(pair.visible), order, names)
+        return parts.workshop.fuse(
+            archive.read(pair.infrared), archive.read(pair.visible), order, names
+        )
 
     async def finish() -> bytes:
         pair, future = ahead.pop(0)

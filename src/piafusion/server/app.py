@@ -20,7 +20,7 @@ from piafusion.server.api import EXPOSED, Parts, make_router
 from piafusion.server.guard import Guard
 from piafusion.server.meters import MEDIA_TYPE, Meters
 from piafusion.server.pool import HungUpError, Pool
-from piafusion.server.problems import Problem, ProblemDetails, answer
+from piafusion.server.problems import Problem, ProblemDetails, answer, refusals
 from piafusion.server.settings import Settings
 from piafusion.server.shelf import Shelf
 from piafusion.server.work import Workshop
@@ -34,23 +34,22 @@ class Health(BaseModel):
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
-    """Return the application; its models are loaded when it starts.
+    """Return the application, with the model that is asked for most already loaded.
 
     Raises:
-        UsageError: If the settings name a model that is unknown.
+        PiafusionError: If the settings name a model that is unknown or cannot be loaded.
     """
     settings = settings or Settings()
     shelf = Shelf(settings.model, settings.device)
+    workshop = Workshop(settings, shelf)
     pool = Pool(settings.threads, settings.queue, settings.timeout)
     meters = Meters()
     meters.places.set_function(lambda: pool.taken)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        loop = asyncio.get_running_loop()
-        app.state.workshop = await loop.run_in_executor(None, Workshop, settings, shelf)
         yield
-        await loop.run_in_executor(None, pool.close)
+        await asyncio.get_running_loop().run_in_executor(None, pool.close)
 
     app = FastAPI(
         title="piafusion",
@@ -67,21 +66,24 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             HungUpError: _nobody,
         },
     )
-    app.include_router(make_router(Parts(settings, shelf, pool, meters)))
+    app.include_router(make_router(Parts(settings, shelf, workshop, pool, meters)))
     app.include_router(page.make_router())
 
     @app.get("/healthz", summary="Is the process alive?")
     async def health() -> Health:
+        """Answer as long as the process can."""
         return Health(status="alive", version=piafusion.__version__)
 
-    @app.get("/readyz", summary="Are the models loaded, and is there a free place?")
-    async def ready(request: Request) -> Health:
-        if getattr(request.app.state, "workshop", None) is None:
-            raise Problem(503, "not-ready", "expected loaded models, found none yet; wait")
+    @app.get("/readyz", summary="Is there a free place?", responses=refusals(503))
+    async def ready() -> Health:
+        """Answer 503 while the queue is full, so that others are asked."""
+        if pool.is_full:
+            raise pool.busy()
         return Health(status="ready", version=piafusion.__version__)
 
     @app.get("/metrics", summary="Counters for Prometheus", response_class=Response)
     async def metrics() -> Response:
+        """Tell requests, seconds by step, pairs, the queue and the memory."""
         return Response(meters.text(), media_type=MEDIA_TYPE)
 
     app.add_middleware(Guard, settings=settings, pool=pool, meters=meters)

@@ -33,17 +33,13 @@ class Choices(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     model: str = Field("", description="A model of `/v1/models`.")
-    method: str = Field(
-        "", description="A comparison method of `/v1/models`, in place of a model."
-    )
+    method: str = Field("", description="A comparison method of `/v1/models`, in place of a model.")
     tone: str = Field(
         "full",
         description="Infrared values to grey: full, percentile:LOW,HIGH, span:LOW,HIGH, "
         "plateau:LIMIT or clahe:CLIP.",
     )
-    alignment: str = Field(
-        "", description="JSON that `piafusion align` has written, or auto."
-    )
+    alignment: str = Field("", description="JSON that `piafusion align` has written, or auto.")
     format: Format = Field("png", description="Of the fused pictures.")
 
 

@@ -15,10 +15,8 @@ from piafusion.server.pool import Pool
 from piafusion.server.problems import Problem
 from piafusion.server.settings import MOST_UPLOADS, Settings
 
-OPEN_PATHS = frozenset(
-    {"/", "/page/style.css", "/page/script.js", "/page/icon.svg", "/healthz", "/readyz"}
-)
-"""What needs no token: the page itself, which holds nothing, and the probes."""
+_OPEN_PATHS = frozenset({"/", "/healthz", "/readyz"})
+_OPEN_FOLDER = "/page/"
 
 _CONTENT_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; "
@@ -114,7 +112,7 @@ class Guard:
                 f"expected a page of this server, found one of {origin[:100]!r}; start the "
                 "server with --cors for it",
             )
-        if scope["path"] not in OPEN_PATHS:
+        if scope["path"] not in _OPEN_PATHS and not scope["path"].startswith(_OPEN_FOLDER):
             self._check_token(headers.get("authorization", ""))
         if scope["method"] == "POST":
             self._check_body(headers)

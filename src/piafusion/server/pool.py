@@ -38,6 +38,11 @@ class Pool:
         self._mean = 0.1  # seconds of a request, lately
 
     @property
+    def is_full(self) -> bool:
+        """Whether the next request would be refused."""
+        return self.taken >= self._places
+
+    @property
     def waiting(self) -> int:
         """Requests that no worker has begun yet."""
         return max(0, self.taken - self.workers)
@@ -58,7 +63,7 @@ class Pool:
         Raises:
             Problem: If all are taken.
         """
-        if self.taken >= self._places:
+        if self.is_full:
             raise self.busy()
         self.taken += 1
         given = False

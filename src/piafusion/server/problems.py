@@ -91,25 +91,29 @@ async def answer(request: Request, error: Exception) -> Response:
     return as_problem(error).response()
 
 
-RESPONSES: dict[int | str, dict[str, Any]] = {
-    status: {
-        "description": description,
-        "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemDetails"}}},
-    }
-    for status, description in {
-        400: "The request is no valid form.",
-        401: "The token is missing or wrong.",
-        403: "The request comes from the page of another site.",
-        408: "The request arrived too slowly.",
-        411: "The request does not tell that it has a body.",
-        413: "The request or a picture is too large.",
-        415: "A file is of a type that is not read here.",
-        421: "The server is not called by that name.",
-        422: "A picture or field cannot be used.",
-        503: "There is too much to do; try again after `Retry-After` seconds.",
-    }.items()
+_REASONS = {
+    400: "The request is no valid form.",
+    401: "The token is missing or wrong.",
+    403: "The request comes from the page of another site.",
+    408: "The request arrived too slowly.",
+    411: "The request does not tell that it has a body.",
+    413: "The request or a picture is too large.",
+    415: "A file is of a type that is not read here.",
+    421: "The server is not called by that name.",
+    422: "A picture or field cannot be used.",
+    503: "There is too much to do; try again after `Retry-After` seconds.",
 }
-"""What the schema says of refusals."""
+
+
+def refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """Return what the schema says of refusals with these statuses; of all, if none is given."""
+    return {
+        status: {
+            "description": _REASONS[status],
+            "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemDetails"}}},
+        }
+        for status in statuses or _REASONS
+    }
 
 
 def _kind(error: PiafusionError) -> str:

@@ -121,7 +121,8 @@ class Shelf:
         method = name if name in self.methods else None
         model = self._sources.get(name, self.default)
         device = "auto" if method else self._device
-        fuser = Fuser(model=model, device=device, threads=1, method=method)
+        threads = None if device == "openvino" else 1  # which runs one pair at a time
+        fuser = Fuser(model=model, device=device, threads=threads, method=method)
         pair = np.random.default_rng(0).integers(0, 255, (2, *_TRIAL), np.uint8)
         seconds = []
         for _ in range(2):

@@ -6,6 +6,8 @@ from torch import nn
 
 from piafusion.errors import UsageError, WeightsError
 from piafusion.models import build, dump, load
+from piafusion.models.blocks import leaky
+from piafusion.models.folding import fold
 from piafusion.models.illumination import IlluminationNet
 from piafusion.models.mixing import MixingFusionNet, MixingFusionSizes
 from piafusion.models.paper import ProgressiveFusionNet
@@ -52,6 +54,30 @@ def test_illumination_has_the_parameters_of_figure_4() -> None:
     by_hand = convolutions + (128 * 128 + 128) + (128 * 2 + 2)
     assert by_hand == 189_810
     assert parameters(IlluminationNet()) == by_hand
+
+
+@torch.no_grad()
+def test_without_cmdaf_the_streams_meet_in_the_decoder_alone() -> None:
+    torch.manual_seed(0)
+    network = build("paper-without-cmdaf").eval()
+    assert isinstance(network, ProgressiveFusionNet)
+    assert parameters(network) == 1_076_785  # CMDAF has none
+    assert fold(network) is network
+    ir, vi = images(1, 1, 9, 12), images(1, 1, 9, 12, seed=1)
+    streams = []
+    for picture, stem in ((ir, network.infrared_stem), (vi, network.visible_stem)):
+        features = leaky(stem(picture))
+        for layer in network.encoder:
+            features = leaky(layer(features))
+        streams.append(features)
+    features = torch.cat(streams, dim=1)
+    for layer in network.decoder:
+        features = leaky(layer(features))
+    by_hand = (torch.tanh(network.head(features)) + 1) / 2
+    found = load(dump("paper-without-cmdaf", network)).eval()(ir, vi)
+    torch.testing.assert_close(found, by_hand, atol=FLOAT32, rtol=0)
+    network.exchanges = True
+    assert (network(ir, vi) - by_hand).abs().max() > 10 * FLOAT32
 
 
 @pytest.mark.parametrize("network", FUSION)

@@ -166,6 +166,31 @@ def pictures_in_blocks(tmp_path: Path) -> Path:
     return tmp_path / "blocks"
 
 
+def test_the_ablations_change_one_thing_each(data: Path) -> None:
+    full, light, cmdaf = (
+        resolve(f"ablation{part}", data, {}).model_dump(exclude={"preset"})
+        for part in ("", "-illumination", "-cmdaf")
+    )
+    assert {**full, "light": "equal"} == light
+    assert {**full, "model": "paper-without-cmdaf"} == cmdaf
+
+
+def test_equal_light_weighs_both_sources_alike_by_day_and_night(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = []
+    weigh = FusionLoss.__call__
+
+    def look(self: FusionLoss, *tensors: torch.Tensor):
+        seen.append(tensors[3])
+        return weigh(self, *tensors)
+
+    monkeypatch.setattr(FusionLoss, "__call__", look)
+    run.start(resolve("ablation-illumination", data, {**TINY, "steps": "2"}), tmp_path / "run")
+    assert len(seen) == 2
+    assert all(torch.equal(share, torch.full((2,), 0.5)) for share in seen)
+
+
 def test_a_run_can_start_from_weights(data: Path, tmp_path: Path) -> None:
     settings = resolve(
         "fast",

@@ -42,7 +42,9 @@ def illumination(
 def fusion(
     data: DataArgument,
     output: RunOption,
-    preset: Annotated[str, typer.Option(help="quality, fast, paper or paper-short.")] = "fast",
+    preset: Annotated[
+        str, typer.Option(help="quality, fast, paper, paper-short, or one of the ablations.")
+    ] = "fast",
     settings: SetOption = None,
     resume: ResumeOption = False,
 ) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import asdict
+from functools import partial
 
 import safetensors
 import safetensors.torch
@@ -29,6 +30,7 @@ __all__ = [
 
 NETWORKS: dict[str, Callable[[], nn.Module]] = {
     "paper": ProgressiveFusionNet,
+    "paper-without-cmdaf": partial(ProgressiveFusionNet, exchanges=False),
     "illumination": IlluminationNet,
 }
 """Networks of one size."""

@@ -27,7 +27,7 @@ def fold(network: nn.Module) -> nn.Module:
         network: Any network of the package; it is not changed. One that has nothing to fold is
             returned as it is.
     """
-    if isinstance(network, ProgressiveFusionNet):
+    if isinstance(network, ProgressiveFusionNet) and network.exchanges:
         return _OneStreamFusionNet(network).train(network.training)
     return network
 

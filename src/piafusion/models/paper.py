@@ -29,9 +29,18 @@ class ProgressiveFusionNet(nn.Module):
     No down-sampling anywhere: the fused image has the size of its sources, which may be odd.
     """
 
-    def __init__(self, sizes: ProgressiveFusionSizes | None = None) -> None:
-        """Build the layers with torch's default initialisation."""
+    def __init__(
+        self, sizes: ProgressiveFusionSizes | None = None, *, exchanges: bool = True
+    ) -> None:
+        """Build the layers with torch's default initialisation.
+
+        Args:
+            sizes: Channels of the layers; those of Table 1 by default.
+            exchanges: False leaves CMDAF out, as the ablation of section 4.9.2 does: the streams
+                then meet where the decoder begins, and nowhere before.
+        """
         super().__init__()
+        self.exchanges = exchanges
         sizes = sizes or ProgressiveFusionSizes()
         first, *shared = sizes.encoder
         # Layer 1, 1x1, reduces the modal difference: the only one trained per modality.
@@ -58,7 +67,9 @@ class ProgressiveFusionNet(nn.Module):
         vi = leaky(self.visible_stem(luminance))
         *progressive, last = self.encoder
         for layer in progressive:  # layers 2-4, each followed by CMDAF (Eq. 5)
-            ir, vi = exchange_differences(leaky(layer(ir)), leaky(layer(vi)))
+            ir, vi = leaky(layer(ir)), leaky(layer(vi))
+            if self.exchanges:
+                ir, vi = exchange_differences(ir, vi)
         ir, vi = leaky(last(ir)), leaky(last(vi))
         features = torch.cat((ir, vi), dim=1)  # halfway fusion (Eq. 6)
         for layer in self.decoder:

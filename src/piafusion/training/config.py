@@ -117,15 +117,16 @@ class SizeSettings(_Settings):
 class FusionSettings(TrainingSettings):
     """Training of a fusion network by Eq. 12."""
 
-    model: Literal["piafusion", "piafusion-fast", "paper"]
+    model: Literal["piafusion", "piafusion-fast", "paper", "paper-without-cmdaf"]
     sizes: SizeSettings | None = Field(
         default=None, description="of our own networks; by default those of the shipped one"
     )
     loss: LossSettings = LossSettings()
     light: str = Field(
         default="illumination",
-        description="day probability of Eq. 8: 'label' reads it off the file name, anything "
-        "else is a shipped illumination model or the path of its weights",
+        description="day probability of Eq. 8: 'label' reads it off the file name, 'equal' is a "
+        "half by day and night, anything else is a shipped illumination model or the path of its "
+        "weights",
     )
     tone_share: float = Field(
         default=0.0, ge=0, le=1, description="share of the crops shown in another exposure"
@@ -139,7 +140,7 @@ class FusionSettings(TrainingSettings):
 
     @model_validator(mode="after")
     def _network_has_residual_layers(self) -> Self:
-        if self.branches and self.model == "paper":
+        if self.branches and self.model.startswith("paper"):
             raise ValueError("branches: the paper's network has no residual layers to spread")
         return self
 
@@ -183,6 +184,9 @@ _MIXING = {
     },
 }
 
+# Section 4.9: the full model, W_ir = W_vi = 0.5, and no CMDAF, all on one schedule.
+_ABLATION = {"model": "paper", "steps": 2000, "batch": 4, "crop": 48, "loss": _SIGNED}
+
 # The paper counts 30 epochs of 819 steps and 100 of 438 on its own, larger training set.
 PRESETS: dict[str, dict[str, Any]] = {
     "quality": {
@@ -206,6 +210,9 @@ PRESETS: dict[str, dict[str, Any]] = {
         "crop": 48,
         "loss": _SIGNED,
     },
+    "ablation": _ABLATION,
+    "ablation-illumination": {**_ABLATION, "light": "equal"},
+    "ablation-cmdaf": {**_ABLATION, "model": "paper-without-cmdaf"},
     "illumination": {**_ILLUMINATION, "steps": 100 * 438},
     "illumination-short": {**_ILLUMINATION, "sampling": "random", "decay": 0.05, "steps": 8000},
 }

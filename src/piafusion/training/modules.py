@@ -178,12 +178,14 @@ class FusionTraining(_Training):
             settings: The run's settings.
             pairs: Training pairs.
             held: Pairs to validate on.
-            illumination: A trained network for the day probability; None takes the labels.
+            illumination: A trained network for the day probability; None takes the labels, or
+                a half where the settings ask for it.
         """
         sizes = MixingFusionSizes(**settings.sizes.model_dump()) if settings.sizes else None
         self._margin = FURTHEST if settings.move_share else 0
         network = build(settings.model, sizes)
         super().__init__(settings, network, pairs, held, self._margin)
+        self._light = settings.light
         self._tone_share, self._move_share = settings.tone_share, settings.move_share
         self._loss = FusionLoss(**settings.loss.model_dump())
         # In a list, so that it is neither a submodule nor part of the checkpoints.
@@ -205,6 +207,8 @@ class FusionTraining(_Training):
         return self._loss(fused.float(), infrared, visible, self._day_probability(batch))
 
     def _day_probability(self, batch: Batch) -> Tensor:
+        if self._light == "equal":
+            return torch.full_like(batch.is_day, 0.5)
         if not self._illumination:
             return batch.is_day
         with torch.no_grad():

@@ -163,7 +163,7 @@ def _module(
     if not isinstance(settings, FusionSettings):
         raise TypeError(f"expected fusion or illumination settings, found {type(settings)}")
     illumination: IlluminationNet | None = None
-    if settings.light != "label":
+    if settings.light not in ("label", "equal"):
         network = load(read_weights(settings.light, "safetensors", "illumination"))
         if not isinstance(network, IlluminationNet):
             raise UsageError(f"light: {settings.light!r} is not an illumination model")

@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import http.client
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -85,6 +86,12 @@ def form(files: Files) -> bytes:
     return b"".join(parts) + b"--B--\r\n"
 
 
+def busy(process: int) -> float:
+    """Return the processor seconds that a process has used."""
+    fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def resident(process: int) -> float:
     """Return the memory of a process, in MiB."""
     status = Path(f"/proc/{process}/status").read_text()
@@ -98,6 +105,7 @@ class Clients:
         """Prepare the requests."""
         self._bodies = {pair: form(pair) for pair in pairs}
         self._port, self._local = port, threading.local()
+        self._connections: list[http.client.HTTPConnection] = []
         self.seconds: list[float] = []
         self.statuses: Counter[int] = Counter()
 
@@ -105,6 +113,7 @@ class Clients:
         """Ask once."""
         if not hasattr(self._local, "connection"):
             self._local.connection = http.client.HTTPConnection("127.0.0.1", self._port)
+            self._connections.append(self._local.connection)
         start = time.perf_counter()
         headers = {"Content-Type": "multipart/form-data; boundary=B"}
         self._local.connection.request("POST", "/v1/fuse", self._bodies[files], headers)
@@ -113,6 +122,14 @@ class Clients:
         self.seconds.append(time.perf_counter() - start)
         self.statuses[response.status] += 1
 
+    def rate(self, pairs: list[Files], seconds: float, clients: int) -> float:
+        """Ask for a while and return the answers a second."""
+        try:
+            return rate(self, pairs, seconds, clients)
+        finally:
+            while self._connections:
+                self._connections.pop().close()
+
 
 def load(pairs: list[Files], model: str, clients: int, seconds: float) -> None:
     """Measure in turns and print what came out."""
@@ -120,15 +137,20 @@ def load(pairs: list[Files], model: str, clients: int, seconds: float) -> None:
     alone, shared = Fuser(model), Fuser(model, threads=1)
     rates: dict[str, list[float]] = {"loop": [], "threads": [], "server": []}
     with server(model) as (port, process):
-        rate(Clients(port, pairs), pairs, seconds / 10, clients)  # warms up
+        Clients(port, pairs).rate(pairs, seconds / 10, clients)  # warms up
         memory = [resident(process)]
         asked = Clients(port, pairs)
+        direct_busy, direct_pairs, server_busy = 0.0, 0.0, busy(process)
         for _ in range(ROUNDS):
             part = seconds / ROUNDS
             rates["loop"].append(rate(lambda f: direct(alone, f), pairs, part / 2, 1))
+            before, start = busy(os.getpid()), time.perf_counter()
             rates["threads"].append(rate(lambda f: direct(shared, f), pairs, part / 2, cores))
-            rates["server"].append(rate(asked, pairs, part, clients))
+            direct_pairs += rates["threads"][-1] * (time.perf_counter() - start)
+            direct_busy += busy(os.getpid()) - before
+            rates["server"].append(asked.rate(pairs, part, clients))
             memory.append(resident(process))
+        server_busy = busy(process) - server_busy
     means = {name: float(np.mean(found)) for name, found in rates.items()}
     print(f"{model}, {cores} cores, {clients} clients, {len(pairs)} pairs; pairs a second:")
     for name, label in (
@@ -140,6 +162,10 @@ def load(pairs: list[Files], model: str, clients: int, seconds: float) -> None:
         print(f"  {label}: {means[name]:.2f} ({rounds})")
     print(f"server / loop: {means['server'] / means['loop']:.0%}")
     print(f"server / threads: {means['server'] / means['threads']:.0%}")
+    own, servers = direct_busy / direct_pairs, server_busy / len(asked.seconds)
+    print(
+        f"processor time a pair: Fuser in threads {own * 1e3:.0f} ms, server {servers * 1e3:.0f} ms"
+    )
     p50, p99 = np.percentile(asked.seconds, [50, 99]) * 1e3
     print(f"latency with {clients} clients: p50 {p50:.0f} ms, p99 {p99:.0f} ms")
     print(f"answers: {json.dumps(dict(asked.statuses))}")

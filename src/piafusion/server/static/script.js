@@ -85,8 +85,6 @@ async function fuse() {
     show(response.headers);
   } catch (error) {
     if (error.name !== "AbortError") say(error.message, "alert");
-  } finally {
-    if (!signal.aborted) $("shown").classList.remove("old");
   }
 }
 
@@ -113,6 +111,7 @@ function show(headers) {
   const first = $("shown").hidden;
   $("empty").hidden = true;
   $("shown").hidden = false;
+  $("shown").classList.remove("old");
   paint();
   if (first && NARROW.matches) $("stage").scrollIntoView({ block: "center" });
   showLight(headers.get("Piafusion-Day-Probability"));

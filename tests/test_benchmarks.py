@@ -27,6 +27,16 @@ BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
             [],
             ["images: ", "of 2 right", "of 140 right", "balanced", "street_D to street_D, 1:"],
         ),
+        (
+            "serving",
+            ["--model", "piafusion-fast", "--clients", "2", "--seconds", "0.6"],
+            ["server / loop", "processor time a pair", 'answers: {"200": ', "memory, MiB"],
+        ),
+        (
+            "serving",
+            ["--model", "piafusion-fast", "--seconds", "0.1", "--batching"],
+            ["2 runs of 8 pairs, 1 threads each"],
+        ),
         ("alignment", [], ["2 pairs", "accepted", "of the warp", "other scene accepted"]),
         ("metrics", ["--rounds", "1"], ["milliseconds", "| VIF |", "the paper's four"]),
         ("agreement", ["--pairs", "1"], ["torch - onnx", "piafusion-fast", "paper"]),

@@ -22,6 +22,11 @@ TINY = [
     for setting in ("steps=2", "batch=2", "crop=48", "light=label")
     for part in ("--set", setting)
 ]
+# Run by tests/server/test_live.py.
+CURL = [
+    *("--form", "infrared=@ir.png", "--form", "visible=@vi.png", "--output", "fused.png"),
+    "http://127.0.0.1:8000/v1/fuse",
+]
 
 
 def blocks(page: Path, language: str) -> list[str]:
@@ -49,6 +54,7 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr("piafusion.cli.bench.SIZES", ("24x16",))
     monkeypatch.setattr("piafusion.reproduction.plan.STEPS", ("comparison",))
     monkeypatch.setattr("piafusion.reproduction.materials._SIZE", (64, 80))
+    monkeypatch.setattr("piafusion.server.run.run", lambda settings, bound: bound.close())
     shutil.copytree(tmp_path / "vi", tmp_path / "FUSED")
     infrared, visible = moving(6)
     write_video(tmp_path / "ir.mp4", infrared)
@@ -65,6 +71,9 @@ def test_commands(page: Path, piafusion) -> None:
     for block in blocks(page, "sh"):
         for line in block.splitlines():
             program, *arguments = shlex.split(line, comments=True) or [""]
+            if program == "curl":
+                assert arguments == CURL, line
+                continue
             if program != "piafusion":
                 assert program in ("make", "pip", ""), line  # the pages promise nothing else
                 continue
@@ -80,6 +89,8 @@ def test_commands(page: Path, piafusion) -> None:
                 arguments += [f"--set={name}={value}" for name, value in tiny.items()]
             if arguments[0] == "reproduce":
                 arguments += ["--methods=laplacian"]
+            if arguments[0] == "serve" and "--port" not in arguments:
+                arguments += ["--port", "0"]  # the usual one may be taken
             if arguments[0] == "bench":  # the same, but quickly
                 arguments = [re.sub(r"^\d+x\d+$", "24x16", word) for word in arguments]
                 arguments += ["--engine=onnx", "--frames=2"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -112,6 +113,25 @@ class Fuser:
         self.alignment = alignment
         self.tile = check_side(tile, self.engine.reach, self.model)
         self._scratch = ScratchPool()
+
+    def adjusted(
+        self, tone: str | AnyTone | None = None, alignment: Alignment | None = None
+    ) -> Fuser:
+        """Return a fuser with the same engine, another tone and another alignment.
+
+        Costs nothing: for callers whose pairs come from different cameras.
+
+        Args:
+            tone: As for the constructor; this fuser's by default.
+            alignment: None for pairs that are aligned.
+
+        Raises:
+            UsageError: If the tone is unknown.
+        """
+        other = copy(self)
+        other.tone = self.tone if tone is None else as_tone(tone)
+        other.alignment = alignment
+        return other
 
     def __call__(self, infrared: Image, visible: Image) -> Image:
         """Fuse one pair of the same height and width, or of any that the alignment fits.

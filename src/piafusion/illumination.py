@@ -30,10 +30,16 @@ class Illumination:
     """Estimates the light of visible images (Eq. 1); make it once, call it for each image."""
 
     def __init__(
-        self, model: str = "illumination", device: str = "auto", engine: str = "onnx"
+        self,
+        model: str = "illumination",
+        device: str = "auto",
+        engine: str = "onnx",
+        threads: int | None = None,
     ) -> None:
         """Load the weights; arguments and errors are those of `Fuser`."""
-        self.engine = create_engine(model, kind="illumination", device=device, engine=engine)
+        self.engine = create_engine(
+            model, kind="illumination", device=device, engine=engine, threads=threads
+        )
 
     def __call__(self, visible: NDArray[np.generic]) -> Light:
         """Return the probabilities of day and night.

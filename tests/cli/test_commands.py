@@ -18,6 +18,7 @@ def test_version_and_help(piafusion) -> None:
         "evaluate",
         "bench",
         "models",
+        "serve",
         "train",
         "export",
     ):

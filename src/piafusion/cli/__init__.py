@@ -22,6 +22,7 @@ from piafusion.cli import (
     models,
     reproduce,
     segment,
+    serve,
     train,
     video,
 )
@@ -47,6 +48,7 @@ app.command("segment")(segment.segment)
 app.command("bench")(bench.bench)
 app.command("models")(models.models)
 app.command("methods")(methods.methods)
+app.command("serve")(serve.serve)
 app.add_typer(train.app, name="train")
 app.command("export")(export.export)
 app.add_typer(data.app, name="data")

@@ -44,7 +44,7 @@ def read_image(path: Path | str, check: Callable[[Image], Image] = lambda image:
     Raises:
         ImageError: If the file is missing, unreadable, truncated, not a picture or several.
     """
-    return _read(Path(path), _decode, check)
+    return decode_image(_read(Path(path)), str(path), check)
 
 
 def read_infrared(path: Path | str, check: Callable[[Image], Image] = as_infrared) -> Image:
@@ -62,7 +62,19 @@ def read_infrared(path: Path | str, check: Callable[[Image], Image] = as_infrare
         ImageError: As for `read_image`.
         MissingExtraError: If a radiometric JPEG needs the `thermal` extra.
     """
-    return _read(Path(path), _decode_infrared, check)
+    return decode_infrared(_read(Path(path)), str(path), check)
+
+
+def decode_image(
+    data: bytes, name: str, check: Callable[[Image], Image] = lambda image: image
+) -> Image:
+    """Decode the bytes of a picture's file, which errors call `name`: as `read_image`."""
+    return _checked(name, data, _decode, check)
+
+
+def decode_infrared(data: bytes, name: str, check: Callable[[Image], Image] = as_infrared) -> Image:
+    """Decode the bytes of an infrared file, which errors call `name`: as `read_infrared`."""
+    return _checked(name, data, _decode_infrared, check)
 
 
 def read_pair(
@@ -124,18 +136,33 @@ def write_image(path: Path | str, image: Image, *, overwrite: bool = False) -> N
     """
     path = Path(path)
     check_output(path, overwrite=overwrite)
-    dtypes, settings = _FORMATS[path.suffix.lower()]
+    write_bytes(path, encode_image(image, path.suffix.lower(), name=str(path)))
+
+
+def encode_image(image: Image, suffix: str, *, name: str = "result") -> memoryview:
+    """Return the bytes of a picture's file; `write_image` says what each format keeps.
+
+    Args:
+        image: H x W or H x W x 3 RGB; uint8, uint16 or float32, as the format holds.
+        suffix: One of `IMAGE_SUFFIXES`.
+        name: What errors call the picture.
+
+    Raises:
+        UsageError: If the format does not hold the dtype.
+        OutputError: If the encoder fails, as it does beyond the largest size of its format.
+    """
+    dtypes, settings = _FORMATS[suffix]
     if image.dtype.name not in dtypes:
         better = ", ".join(s for s, (held, _) in _FORMATS.items() if image.dtype.name in held)
         advice = f"write {better}" if better else "convert it to uint8, uint16 or float32"
         raise UsageError(
-            f"{path}: expected {' or '.join(dtypes)} for this format, found {image.dtype}; {advice}"
+            f"{name}: expected {' or '.join(dtypes)} for this format, found {image.dtype}; {advice}"
         )
     pixels = cv2.cvtColor(image, cv2.COLOR_RGB2BGR) if image.ndim == 3 else image
-    done, encoded = cv2.imencode(path.suffix.lower(), pixels, settings)
+    done, encoded = cv2.imencode(suffix, pixels, settings)
     if not done:
-        raise OutputError(f"{path}: the {path.suffix} encoder failed; choose another format")
-    write_bytes(path, encoded.data)
+        raise OutputError(f"{name}: the {suffix} encoder failed; choose another format")
+    return encoded.data
 
 
 def write_bytes(path: Path, data: bytes | memoryview) -> None:
@@ -173,20 +200,25 @@ def replacement(path: Path) -> Iterator[Path]:
         ) from error
 
 
-def _read(path: Path, decode: Callable[[bytes], Image], check: Callable[[Image], Image]) -> Image:
-    """Read, decode and check a file; errors get its name."""
+def _read(path: Path) -> bytes:
     try:
-        data = path.read_bytes()
+        return path.read_bytes()
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         raise ImageError(f"{path}: expected a readable image file, found: {reason}") from error
+
+
+def _checked(
+    name: str, data: bytes, decode: Callable[[bytes], Image], check: Callable[[Image], Image]
+) -> Image:
+    """Decode and check the bytes of a file; errors get its name."""
     damage = _damage(data)
     if damage:
-        raise ImageError(f"{path}: expected a whole image file, found {damage}; copy it again")
+        raise ImageError(f"{name}: expected a whole image file, found {damage}; copy it again")
     try:
         return check(decode(data))
     except (ImageError, MissingExtraError) as error:
-        raise type(error)(f"{path}: {error}") from error
+        raise type(error)(f"{name}: {error}") from error
 
 
 def _decode_infrared(data: bytes) -> Image:

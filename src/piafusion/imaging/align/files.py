@@ -13,6 +13,8 @@ import numpy as np
 from piafusion.errors import AlignmentError
 from piafusion.imaging.align.alignment import VERSION, Alignment, Quality, Size
 
+_ADVICE = "estimate it with piafusion align"
+
 
 def read_alignment(path: Path | str) -> Alignment:
     """Read a file that `Alignment.save` or `piafusion align` wrote.
@@ -20,22 +22,39 @@ def read_alignment(path: Path | str) -> Alignment:
     Raises:
         AlignmentError: If it is missing, damaged or something else; the message names the file.
     """
-    advice = "estimate it with piafusion align"
     try:
-        content = json.loads(Path(path).read_text(encoding="utf-8"))
+        content = Path(path).read_bytes()
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
-        raise AlignmentError(f"{path}: expected an alignment, found: {reason}; {advice}") from error
-    except ValueError as error:
         raise AlignmentError(
-            f"{path}: expected an alignment as JSON, found something else ({error}); {advice}"
+            f"{path}: expected an alignment, found: {reason}; {_ADVICE}"
+        ) from error
+    return parse_alignment(content, str(path))
+
+
+def parse_alignment(content: str | bytes, name: str = "alignment") -> Alignment:
+    """Return the alignment that the content of such a file describes.
+
+    Args:
+        content: The JSON text, in UTF-8.
+        name: What errors call it.
+
+    Raises:
+        AlignmentError: If it is damaged or something else.
+    """
+    try:
+        text = content if isinstance(content, str) else content.decode("utf-8")
+        given = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise AlignmentError(
+            f"{name}: expected an alignment as JSON, found something else ({error}); {_ADVICE}"
         ) from error
     try:
-        return _from_json(content)
+        return _from_json(given)
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         what = f"no {error}" if isinstance(error, KeyError) else str(error)
         raise AlignmentError(
-            f"{path}: expected an alignment of version {VERSION}, found {what}; {advice}"
+            f"{name}: expected an alignment of version {VERSION}, found {what}; {_ADVICE}"
         ) from error
 
 

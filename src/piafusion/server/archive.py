@@ -1,0 +1,207 @@
+"""Zip files of pairs: read without unpacking anything to disk, written piece by piece."""
+
+from __future__ import annotations
+
+import io
+import struct
+import zipfile
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import IO
+
+from piafusion.errors import ImageError
+from piafusion.imaging.io import IMAGE_SUFFIXES
+from piafusion.server.problems import Problem
+from piafusion.server.settings import Settings
+
+_END = b"PK\x05\x06"
+_LONGEST_COMMENT = 2**16
+_ENTRY = 46  # bytes of an entry of the directory, without its name
+_LONGEST_NAME = 512
+_MOST_UNPACKED = 16  # times the largest request
+_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+
+
+@dataclass(frozen=True)
+class ZippedPair:
+    """Two entries that share a stem, or why there are no two."""
+
+    stem: str
+    infrared: zipfile.ZipInfo | None
+    visible: zipfile.ZipInfo | None
+    problem: str | None = None
+
+
+class PairArchive:
+    """The pairs of a zip, told by its directory."""
+
+    def __init__(self, file: IO[bytes], settings: Settings) -> None:
+        """Read the directory.
+
+        Raises:
+            Problem: If it is no zip, has too many entries, or names that are no `ir/NAME`.
+        """
+        self._settings = settings
+        most = 4 * settings.max_pairs + 16  # folders and hidden files are let pass
+        _check_directory(file, most)
+        try:
+            self._zip = zipfile.ZipFile(file)
+        except (zipfile.BadZipFile, ValueError, OSError, NotImplementedError) as error:
+            raise _no_zip(str(error)) from error
+        entries = self._zip.infolist()
+        if len(entries) > most:
+            raise _too_many(most)
+        self._check_sizes(entries)
+        sides: dict[str, dict[str, list[zipfile.ZipInfo]]] = {"ir": {}, "vi": {}}
+        for entry in entries:
+            place = _place(entry)
+            if place:
+                sides[place[0]].setdefault(place[1], []).append(entry)
+        self.pairs = list(_matched(sides["ir"], sides["vi"]))
+        if not any(pair.problem is None for pair in self.pairs):
+            raise Problem(
+                422,
+                "no-pairs",
+                "expected a zip with ir/NAME and vi/NAME of at least one pair, found none",
+            )
+        if len(self.pairs) > settings.max_pairs:
+            raise _too_many(settings.max_pairs)
+
+    def _check_sizes(self, entries: list[zipfile.ZipInfo]) -> None:
+        """Refuse what becomes too large when it is unpacked; no more than said is ever read."""
+        most, sizes = self._settings.max_bytes, [entry.file_size for entry in entries]
+        if max(sizes, default=0) > most or sum(sizes) > _MOST_UNPACKED * most:
+            raise Problem(
+                413,
+                "too-large",
+                f"expected pictures of at most {self._settings.max_megabytes:g} MiB and "
+                f"{_MOST_UNPACKED} times as much in all, found {max(sizes)} and {sum(sizes)} "
+                "bytes; send several zips",
+            )
+
+    def read(self, entry: zipfile.ZipInfo) -> bytes:
+        """Return an entry's bytes.
+
+        Raises:
+            ImageError: If it is encrypted, damaged or compressed in a rare way.
+        """
+        name = entry.filename
+        if entry.flag_bits & 1 or entry.compress_type not in _METHODS:
+            raise ImageError(
+                f"{name}: expected a stored or deflated entry, found an encrypted one or another "
+                "compression; make the zip anew"
+            )
+        try:
+            return self._zip.read(entry)
+        except (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, RuntimeError) as e:
+            raise ImageError(f"{name}: expected a whole entry, found damage; send it again") from e
+
+
+class ZipStream:
+    """Writes a zip and hands out its bytes as they come; pictures are stored as they are."""
+
+    def __init__(self) -> None:
+        """Start with nothing."""
+        self._sink = _Sink()
+        self._zip = zipfile.ZipFile(self._sink, "w", zipfile.ZIP_STORED)
+
+    def add(self, name: str, content: bytes | memoryview) -> bytes:
+        """Add a file and return what came out."""
+        self._zip.writestr(name, bytes(content))
+        return self._sink.take()
+
+    def close(self) -> bytes:
+        """End the zip and return what came out."""
+        self._zip.close()
+        return self._sink.take()
+
+
+class _Sink(io.RawIOBase):
+    """A file that cannot seek; what was written is taken out of it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._parts: list[bytes] = []
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: bytes) -> int:  # type: ignore[override]
+        self._parts.append(bytes(data))
+        return len(data)
+
+    def take(self) -> bytes:
+        data, self._parts = b"".join(self._parts), []
+        return data
+
+
+def _check_directory(file: IO[bytes], most: int) -> None:
+    """Refuse, before the directory is read, one that has too many entries."""
+    size = file.seek(0, io.SEEK_END)
+    file.seek(max(0, size - _LONGEST_COMMENT - 22))
+    tail = file.read()
+    place = tail.rfind(_END)
+    try:
+        entries, length = struct.unpack_from("<HI", tail, place + 10)
+    except struct.error:
+        place = -1
+    file.seek(0)
+    if place < 0:
+        raise _no_zip("it does not end as one")
+    if entries > most or length > most * (_ENTRY + _LONGEST_NAME):
+        raise _too_many(most)
+
+
+def _place(entry: zipfile.ZipInfo) -> tuple[str, str] | None:
+    """Return the folder and stem of a picture; None for what is passed over.
+
+    Raises:
+        Problem: If a name is none that a zip of pairs may have.
+    """
+    name = entry.filename
+    parts = name.split("/")
+    odd = name.startswith("/") or ".." in parts or "\\" in name or ":" in name
+    if odd or len(name) > _LONGEST_NAME or not name.isprintable():
+        raise Problem(
+            422,
+            "bad-name",
+            f"expected names such as ir/0001.png, found {name[:80]!r}; make the zip anew",
+        )
+    if entry.is_dir() or any(part.startswith((".", "__MACOSX")) for part in parts):
+        return None
+    path = PurePosixPath(name)
+    if len(parts) != 2 or parts[0] not in ("ir", "vi") or path.suffix.lower() not in IMAGE_SUFFIXES:
+        return None
+    return parts[0], path.stem
+
+
+def _matched(
+    infrared: dict[str, list[zipfile.ZipInfo]], visible: dict[str, list[zipfile.ZipInfo]]
+) -> Iterator[ZippedPair]:
+    for stem in sorted({*infrared, *visible}):
+        ir, vi = infrared.get(stem, []), visible.get(stem, [])
+        if len(ir) == len(vi) == 1:
+            yield ZippedPair(stem, ir[0], vi[0])
+            continue
+        found = [entry.filename for entry in (*ir, *vi)]
+        yield ZippedPair(
+            stem,
+            None,
+            None,
+            f"expected one picture in ir/ and one in vi/, found {', '.join(found)[:200]}; add "
+            "what is missing or remove what is too much",
+        )
+
+
+def _no_zip(reason: str) -> Problem:
+    return Problem(
+        422,
+        "no-zip",
+        f"expected a zip file, found one that cannot be read ({reason}); send it again",
+    )
+
+
+def _too_many(most: int) -> Problem:
+    return Problem(413, "too-many-entries", f"expected a zip of at most {most} entries, found more")

@@ -1,0 +1,178 @@
+"""Multipart forms: parsed within limits, every field known and given once, then checked."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, InstanceOf, ValidationError, WithJsonSchema
+from python_multipart.exceptions import FormParserError
+from starlette.datastructures import UploadFile
+from starlette.formparsers import MultiPartException, MultiPartParser
+from starlette.requests import Request
+
+from piafusion.errors import UsageError
+from piafusion.imaging.align import Alignment, parse_alignment
+from piafusion.imaging.tone import as_tone
+from piafusion.metrics import check_names
+from piafusion.server.problems import Problem
+from piafusion.server.shelf import Shelf
+from piafusion.server.work import Format, Order, Shown
+
+File = Annotated[InstanceOf[UploadFile], WithJsonSchema({"type": "string", "format": "binary"})]
+
+_MOST_FILES, _MOST_FIELDS, _LONGEST_FIELD = 2, 16, 2**16
+Form = TypeVar("Form", bound="Choices")
+
+
+class Choices(BaseModel):
+    """What may be said of a pair, or of all pairs of a batch."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    model: str = Field("", description="A model of `/v1/models`.")
+    method: str = Field("", description="A comparison method of `/v1/models`, in place of a model.")
+    tone: str = Field(
+        "full",
+        description="Infrared values to grey: full, percentile:LOW,HIGH, span:LOW,HIGH, "
+        "plateau:LIMIT or clahe:CLIP.",
+    )
+    alignment: str = Field("", description="JSON that `piafusion align` has written, or auto.")
+    format: Format = Field("png", description="Of the fused pictures.")
+
+
+class PairForm(Choices):
+    """Two pictures of one scene."""
+
+    infrared: File = Field(description="PNG, TIFF, JPEG, BMP or WebP, grey.")
+    visible: File = Field(description="PNG, TIFF, JPEG, BMP or WebP, grey or colour.")
+    metrics: str = Field(
+        "", description="Names of metrics, such as MI,SD,VIF,Qabf, for `Piafusion-Metrics`."
+    )
+    show: Shown = Field(
+        "fused", description="The fused picture, or one of the two as it is fused, in 8 bits."
+    )
+
+
+class BatchForm(Choices):
+    """Many pairs."""
+
+    pairs: File = Field(description="A zip of ir/NAME and vi/NAME, matched without the suffix.")
+
+
+class _Parser(MultiPartParser):
+    spool_max_size = 2**23  # bytes of a file that stay in memory; the rest is in one without a name
+    ended = False
+
+    def on_end(self) -> None:
+        self.ended = True
+
+    def close(self) -> None:
+        """Close the files of a form that breaks off, which belong to no item."""
+        for file in self._files_to_close_on_error:
+            file.close()
+
+
+@asynccontextmanager
+async def read_form(request: Request, kind: type[Form]) -> AsyncIterator[Form]:
+    """Read and check the form of a request; its files are gone after the block.
+
+    Raises:
+        Problem: If it is no form of that kind.
+    """
+    if not request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
+        raise Problem(
+            415,
+            "no-multipart",
+            "expected multipart/form-data, found another content type; send the files as a form",
+        )
+    parser = _Parser(
+        request.headers,
+        request.stream(),
+        max_files=_MOST_FILES,
+        max_fields=_MOST_FIELDS,
+        max_part_size=_LONGEST_FIELD,
+    )
+    try:
+        data = await parser.parse()
+        if not parser.ended:
+            parser.close()
+            raise MultiPartException("it breaks off")
+    except (MultiPartException, FormParserError, UnicodeError) as error:
+        reason = getattr(error, "message", None) or str(error)
+        raise Problem(
+            400,
+            "bad-form",
+            f"expected a valid multipart form, found one that is not ({reason}); check how it "
+            "is made",
+        ) from error
+    try:
+        yield _check_form(data.multi_items(), kind)
+    finally:
+        await data.close()
+
+
+def _check_form(items: list[tuple[str, Any]], kind: type[Form]) -> Form:
+    names = [name for name, _ in items]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise _field_problem(f"expected each field once, found {twice[0]!r} several times")
+    given = {name: value for name, value in items if value != ""}
+    try:
+        return kind.model_validate(given)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        name = ".".join(map(str, first["loc"]))
+        if first["type"] == "extra_forbidden":
+            known = ", ".join(kind.model_fields)
+            raise _field_problem(f"expected fields out of {known}, found {name!r}") from error
+        if first["type"] == "missing":
+            raise _field_problem(f"expected the field {name!r}, found none; add it") from error
+        if first["type"] == "is_instance_of":
+            raise _field_problem(
+                f"{name}: expected a file, found text; send it with a file name"
+            ) from error
+        found = "a file" if isinstance(first["input"], UploadFile) else repr(first["input"])[:80]
+        wanted = first.get("ctx", {}).get("expected", "text")
+        raise _field_problem(f"{name}: expected {wanted}, found {found}") from error
+
+
+def _field_problem(detail: str) -> Problem:
+    return Problem(422, "bad-field", detail)
+
+
+def as_order(form: PairForm | BatchForm, shelf: Shelf) -> Order:
+    """Return what a form asks for.
+
+    Raises:
+        UsageError: If a name is not on offer.
+        AlignmentError: If the alignment is none.
+    """
+    alignment: Alignment | Literal["auto"] | None = None
+    if form.alignment:
+        alignment = "auto" if form.alignment == "auto" else parse_alignment(form.alignment)
+    order = Order(shelf.check(form.model, form.method), as_tone(form.tone), alignment, form.format)
+    if isinstance(form, BatchForm):
+        return order
+    names = tuple(name.strip() for name in form.metrics.split(",") if name.strip())
+    check_names(names, "float")
+    if len(set(names)) < len(names):
+        raise UsageError("metrics: expected each name once, found one several times")
+    return Order(
+        order.name, order.tone, order.alignment, order.format, shown=form.show, metrics=names
+    )
+
+
+def request_body(kind: type[Choices], shelf: Shelf) -> dict[str, Any]:
+    """Return what the schema says of a route that reads such a form."""
+    schema = kind.model_json_schema()
+    for name, known in (("model", shelf.models), ("method", shelf.methods)):
+        schema["properties"][name] |= {"enum": ["", *known]}
+    return {"required": True, "content": {"multipart/form-data": {"schema": schema}}}
+
+
+def header_json(value: Any) -> str:  # noqa: ANN401 - whatever JSON holds
+    """Return JSON on one line of ASCII, fit for a header."""
+    return json.dumps(value, separators=(",", ":"))

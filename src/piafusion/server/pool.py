@@ -1,0 +1,138 @@
+"""A few workers and a short queue before them; who finds it full is told when to come back."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import time
+from collections.abc import Callable, Coroutine, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+from piafusion.server.problems import Problem
+
+Result = TypeVar("Result")
+
+
+class HungUpError(Exception):
+    """The client has hung up; nobody waits for an answer."""
+
+
+class Pool:
+    """Runs work in threads, so that the event loop stays free; used from the loop alone."""
+
+    def __init__(self, workers: int, queue: int, timeout: float) -> None:
+        """Start with nothing to do.
+
+        Args:
+            workers: Threads.
+            queue: Requests that may wait for one.
+            timeout: Seconds from asking to the result.
+        """
+        self.workers = workers
+        self.executor = ThreadPoolExecutor(workers, thread_name_prefix="fuse")
+        self.taken = 0
+        self._places = workers + queue
+        self._timeout = timeout
+        self._mean = 0.1  # seconds of a request, lately
+
+    @property
+    def is_full(self) -> bool:
+        """Whether the next request would be refused."""
+        return self.taken >= self._places
+
+    @property
+    def waiting(self) -> int:
+        """Requests that no worker has begun yet."""
+        return max(0, self.taken - self.workers)
+
+    def busy(self) -> Problem:
+        """Return what is said to a request that finds the queue full."""
+        return Problem(
+            503,
+            "busy",
+            "expected a free place in the queue, found it full; try again after the seconds of "
+            "Retry-After",
+            {"Retry-After": str(max(1, math.ceil(self.taken * self._mean / self.workers)))},
+        )
+
+    def take(self) -> Callable[[], None]:
+        """Take a place and return what gives it back, once.
+
+        Raises:
+            Problem: If all are taken.
+        """
+        if self.is_full:
+            raise self.busy()
+        self.taken += 1
+        given = False
+
+        def give() -> None:
+            nonlocal given
+            if not given:
+                given = True
+                self.taken -= 1
+
+        return give
+
+    @contextmanager
+    def place(self) -> Iterator[None]:
+        """Hold a place while the block runs."""
+        give = self.take()
+        try:
+            yield
+        finally:
+            give()
+
+    async def run(
+        self, gone: Callable[[], Coroutine[Any, Any, None]], work: Callable[[], Result]
+    ) -> tuple[Result, float]:
+        """Do one piece of work and return its result and the seconds it has waited.
+
+        Args:
+            gone: Returns when the client hangs up.
+            work: What to do; it keeps its place until it is through, whoever waits for it.
+
+        Raises:
+            Problem: If the queue is full, or the result is not there in time.
+            HungUpError: If the client has hung up.
+        """
+        give, loop = self.take(), asyncio.get_running_loop()
+        asked = time.perf_counter()
+        begun: list[float] = []
+
+        def timed() -> Result:
+            begun.append(time.perf_counter())
+            return work()
+
+        def finished(_: Future[Result]) -> None:
+            if not loop.is_closed():
+                loop.call_soon_threadsafe(give)
+
+        future = self.executor.submit(timed)
+        future.add_done_callback(finished)
+        wrapped, left = asyncio.wrap_future(future), asyncio.ensure_future(gone())
+        both: set[asyncio.Future[Any]] = {wrapped, left}
+        try:
+            await asyncio.wait(both, timeout=self._timeout, return_when=asyncio.FIRST_COMPLETED)
+            if wrapped.done():
+                self._mean = 0.9 * self._mean + 0.1 * (time.perf_counter() - begun[0])
+                return wrapped.result(), begun[0] - asked
+        finally:
+            left.cancel()
+            if not wrapped.done():
+                wrapped.cancel()  # takes it out of the queue, unless it has begun
+        if left.done() and not left.cancelled():
+            raise HungUpError
+        raise Problem(
+            503,
+            "timeout",
+            f"expected a result within {self._timeout:g} seconds, found none; try again later "
+            "or send a smaller picture",
+            {"Retry-After": "10"},
+        )
+
+    def close(self) -> None:
+        """Let what has begun finish and drop the rest."""
+        self.executor.shutdown(wait=True, cancel_futures=True)

@@ -1,0 +1,109 @@
+"""Running the application: uvicorn, started from here, and stopped in good order."""
+
+from __future__ import annotations
+
+import ipaddress
+import logging
+import math
+import socket
+import sys
+from contextlib import closing
+
+import uvicorn
+
+from piafusion.errors import UsageError
+from piafusion.server.app import create_app
+from piafusion.server.connection import patient
+from piafusion.server.settings import Settings
+
+LOOPBACK = ("localhost", "127.0.0.1", "[::1]", "::1")
+"""What a server that listens on this machine alone is called by."""
+
+_BACKLOG = 128
+_HEAD = 2**15  # bytes that the head of a request may have
+
+
+class Listener(uvicorn.Server):
+    """A server that says where it listens, once it does."""
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start, and print the address."""
+        await super().startup(sockets)
+        if self.started and sockets:
+            host, port = sockets[0].getsockname()[:2]
+            name = f"[{host}]" if ":" in host else host
+            print(f"piafusion serves http://{name}:{port}/ (Ctrl-C stops it)", flush=True)
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether only this machine reaches an address."""
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Return a listening socket.
+
+    Raises:
+        UsageError: If the address is taken or none of this machine's.
+    """
+    try:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        bound = socket.create_server(
+            (host.strip("[]"), port), family=family, backlog=_BACKLOG, reuse_port=False
+        )
+    except (OSError, OverflowError) as error:
+        reason = (getattr(error, "strerror", None) or str(error)).lower()
+        raise UsageError(
+            f"{host}:{port}: expected a free address of this machine, found: {reason}; choose "
+            "another with --host and --port"
+        ) from error
+    bound.setblocking(False)
+    return bound
+
+
+def run(settings: Settings, bound: socket.socket) -> bool:
+    """Serve until a signal comes; what is being fused then is still answered.
+
+    Returns:
+        Whether it has stopped because of Ctrl-C.
+
+    Raises:
+        PiafusionError: If a model cannot be loaded.
+    """
+    with closing(bound):
+        _limit_pillow(settings.max_pixels)
+        logging.basicConfig(
+            stream=sys.stderr, format="piafusion: %(message)s", level=logging.WARNING
+        )
+        logging.getLogger("python_multipart").setLevel(logging.ERROR)  # the client is told
+        config = uvicorn.Config(
+            create_app(settings),
+            http=patient(settings.stall),
+            ws="none",
+            loop="asyncio",
+            lifespan="on",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+            h11_max_incomplete_event_size=_HEAD,
+            timeout_graceful_shutdown=math.ceil(settings.timeout),
+            timeout_keep_alive=math.ceil(settings.stall),
+        )
+        try:
+            Listener(config).run([bound])
+        except KeyboardInterrupt:
+            return True
+    return False
+
+
+def _limit_pillow(pixels: int) -> None:
+    """Limit the decoder of radiometric JPEGs, whose thermal picture is a file inside the file."""
+    try:
+        from PIL import Image
+    except ImportError:  # it comes with the thermal extra
+        return
+    Image.MAX_IMAGE_PIXELS = pixels // 2  # it warns from here on, and refuses twice as many

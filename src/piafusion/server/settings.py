@@ -1,0 +1,89 @@
+"""What a server offers, and the limits that keep it alive."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from piafusion.engines.cores import usable_cores
+from piafusion.errors import UsageError
+from piafusion.weights import DEFAULT_MODEL
+
+MEBIBYTE, MEGAPIXEL = 2**20, 10**6
+MOST_UPLOADS = 64  # bodies that arrive at the same time
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a server offers, and its limits.
+
+    Attributes:
+        model: What fuses if a request names nothing: a shipped model or an exported file.
+        device: Where networks run.
+        workers: Pairs that are fused at the same time; one for each usable core by default.
+        queue: Requests that may wait for a worker; more are answered with 503.
+        max_megabytes: Largest body of a request, in MiB.
+        max_megapixels: Largest picture, in millions of pixels, told by its header.
+        max_pairs: Most pairs in the zip of a batch.
+        timeout: Seconds that a request may take to arrive, and again until it is answered.
+        stall: Seconds without a byte after which a client is given up.
+        origins: Of other sites whose pages may call this server (CORS).
+        hosts: Names that the server is called by; any name if empty.
+        token: What `Authorization: Bearer` must carry; nothing is asked for if None.
+    """
+
+    model: str = DEFAULT_MODEL
+    device: str = "auto"
+    workers: int | None = None
+    queue: int = 16
+    max_megabytes: float = 64
+    max_megapixels: float = 32
+    max_pairs: int = 1000
+    timeout: float = 60
+    stall: float = 10
+    origins: tuple[str, ...] = ()
+    hosts: tuple[str, ...] = ()
+    token: str | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse limits that let nothing pass.
+
+        Raises:
+            UsageError: If a limit is not positive, a token empty, or an origin none.
+        """
+        limits = {
+            "workers": 1 if self.workers is None else self.workers,
+            "max_megabytes": self.max_megabytes,
+            "max_megapixels": self.max_megapixels,
+            "max_pairs": self.max_pairs,
+            "timeout": self.timeout,
+            "stall": self.stall,
+        }
+        for name, value in limits.items():
+            if not (math.isfinite(value) and value > 0):
+                raise UsageError(f"{name}: expected a positive number, found {value:g}")
+        if self.queue < 0:
+            raise UsageError(f"queue: expected 0 or more, found {self.queue}")
+        if self.token is not None and not self.token:
+            raise UsageError("expected a token, found an empty one; write some characters into it")
+        for origin in self.origins:
+            if not origin.startswith(("http://", "https://")) or origin.count("/") != 2:
+                raise UsageError(
+                    f"expected an origin such as https://example.org, found {origin!r}; name "
+                    "scheme, host and port, without a path"
+                )
+
+    @property
+    def threads(self) -> int:
+        """Workers, with the default filled in."""
+        return self.workers or usable_cores()
+
+    @property
+    def max_bytes(self) -> int:
+        """Largest body of a request."""
+        return int(self.max_megabytes * MEBIBYTE)
+
+    @property
+    def max_pixels(self) -> int:
+        """Largest picture."""
+        return int(self.max_megapixels * MEGAPIXEL)

@@ -1,0 +1,153 @@
+"""One fuser for each model and method, loaded when it is first asked for and then kept."""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from piafusion.errors import MissingExtraError, UsageError
+from piafusion.fuser import Fuser
+from piafusion.methods import METHODS, check_needs
+from piafusion.server.problems import Problem
+from piafusion.weights import load_manifest
+
+_TRIAL = (120, 160)  # of the pair that tells how fast a fuser is
+_TELLING = 50_000  # pixels from which on the time of a pair tells something
+_SLOWEST = 4.0  # times the trial's seconds that later pairs can make of it
+
+
+@dataclass
+class Pace:
+    """How many seconds a pixel takes: of a trial, then of what was fused since."""
+
+    trial: float
+    seconds: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.seconds = self.trial
+
+    def learn(self, pixels: int, seconds: float) -> None:
+        """Take the time of a pair into account."""
+        if pixels >= _TELLING:
+            latest = 0.9 * self.seconds + 0.1 * seconds / pixels
+            self.seconds = min(latest, _SLOWEST * self.trial)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What a request may ask for.
+
+    Attributes:
+        name: It is chosen by.
+        kind: "model" or "method".
+        summary: One line for a list.
+    """
+
+    name: str
+    kind: str
+    summary: str
+
+
+class Shelf:
+    """Fusers by name, one thread each, shared by all requests; safe for threads."""
+
+    def __init__(self, model: str, device: str = "auto") -> None:
+        """List what there is; `model` may be the path of an exported file.
+
+        Raises:
+            UsageError: If the model is unknown.
+        """
+        self._device = device
+        self._sources = {
+            name: name for name, record in load_manifest().items() if record.kind == "fusion"
+        }
+        models = {
+            name: Choice(name, "model", record.summary)
+            for name, record in load_manifest().items()
+            if record.kind == "fusion"
+        }
+        self.default = model
+        if model not in models:
+            path = Path(model)
+            if not path.is_file():
+                raise UsageError(
+                    f"expected a model of {', '.join(models)} or an exported file, found {model!r}"
+                )
+            self.default = path.stem
+            if self.default in METHODS:
+                raise UsageError(f"{path}: is called like a comparison method; rename it")
+            self._sources[self.default] = model
+            models[self.default] = Choice(self.default, "model", "a model of this server")
+        self.models = models
+        self.methods = {
+            name: Choice(name, "method", spec.title)
+            for name, spec in METHODS.items()
+            if _is_there(name)
+        }
+        self._loaded: dict[str, tuple[Fuser, Pace]] = {}
+        self._locks = {name: threading.Lock() for name in (*self.models, *self.methods)}
+
+    def check(self, model: str, method: str) -> str:
+        """Return the name that a request asks for; nothing is the default model.
+
+        Raises:
+            UsageError: If it names both a model and a method, or something that is not offered.
+        """
+        if model and method:
+            raise UsageError("expected model or method, found both; choose one")
+        name, known, what = (
+            (method, self.methods, "method") if method else (model, self.models, "model")
+        )
+        if not name:
+            return self.default
+        if name not in known:
+            raise UsageError(f"expected a {what} of {', '.join(known)}, found {name!r}")
+        return name
+
+    def get(self, name: str) -> tuple[Fuser, Pace]:
+        """Return a fuser and its pace; the first call loads and tries it."""
+        if name in self._loaded:
+            return self._loaded[name]
+        with self._locks[name]:
+            if name not in self._loaded:
+                self._loaded[name] = self._load(name)
+        return self._loaded[name]
+
+    def _load(self, name: str) -> tuple[Fuser, Pace]:
+        method = name if name in self.methods else None
+        model = self._sources.get(name, self.default)
+        device = "auto" if method else self._device
+        threads = None if device == "openvino" else 1  # which runs one pair at a time
+        fuser = Fuser(model=model, device=device, threads=threads, method=method)
+        pair = np.random.default_rng(0).integers(0, 255, (2, *_TRIAL), np.uint8)
+        seconds = []
+        for _ in range(2):
+            start = time.perf_counter()
+            fuser(pair[0], pair[1])
+            seconds.append(time.perf_counter() - start)
+        return fuser, Pace(min(seconds) / pair[0].size)
+
+
+def check_time(pace: Pace, pixels: int, limit: float, name: str) -> None:
+    """Raise `Problem` if a pair of that many pixels cannot be fused in `limit` seconds."""
+    expected = pace.seconds * pixels
+    if expected > limit:
+        raise Problem(
+            413,
+            "too-slow",
+            f"expected pictures that {name} fuses within {limit:g} seconds, at most "
+            f"{limit / pace.seconds / 1e6:.2g} megapixels, found {pixels / 1e6:.2g}; send "
+            "smaller ones or choose a faster model",
+        )
+
+
+def _is_there(name: str) -> bool:
+    try:
+        check_needs(METHODS[name])
+    except MissingExtraError:
+        return False
+    return True

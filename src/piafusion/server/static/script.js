@@ -1,0 +1,295 @@
+// The page of `piafusion serve`. It talks to its own server alone; pictures stay in this tab.
+
+const $ = (id) => document.getElementById(id);
+const SIDES = ["left", "right"];
+const METRICS = "MI,SD,SF,VIF,Qabf";
+const MEANINGS = {
+  MI: "mutual information, bit", SD: "contrast: standard deviation", SF: "spatial frequency",
+  VIF: "visual information fidelity", Qabf: "edges of both that are kept",
+};
+const MOST_SCORED = 2e6; // pixels
+const TRIES = 4;
+const NARROW = matchMedia("(max-width: 60rem)");
+
+const files = { infrared: null, visible: null };
+const images = { infrared: null, visible: null, fused: null }; // object URLs
+let fusedFile = null; // as PNG
+const summaries = {};
+let running = null; // the AbortController of the latest request
+let alignment = ""; // the one that was applied
+
+// --- the server ---------------------------------------------------------------------------------
+
+async function ask(path, options = {}, tries = TRIES) {
+  const token = $("token").value;
+  const headers = token ? { Authorization: `Bearer ${token}` } : {};
+  let response;
+  try {
+    response = await fetch(path, { ...options, headers });
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+    throw new Error("The server does not answer. Is it still running, and is the upload within its limits?");
+  }
+  if (response.ok) return response;
+  if (response.status === 401) {
+    $("token-field").hidden = false;
+    $("options").open = true;
+  }
+  const wait = Number(response.headers.get("Retry-After"));
+  if (response.status === 503 && wait && tries > 1) {
+    say(`The server is busy; trying again in ${wait} s`, "busy");
+    await new Promise((done) => setTimeout(done, 1000 * wait));
+    options.signal?.throwIfAborted();
+    return ask(path, options, tries - 1);
+  }
+  const problem = await response.json().catch(() => ({}));
+  throw new Error(problem.detail ?? `The server answered ${response.status}.`);
+}
+
+function formOf(extra) {
+  const form = new FormData();
+  form.append("infrared", files.infrared);
+  form.append("visible", files.visible);
+  const [kind, name] = $("how").value.split(":");
+  if (name) form.append(kind, name);
+  form.append("tone", $("tone").value);
+  for (const [key, value] of Object.entries(extra)) if (value) form.append(key, value);
+  return form;
+}
+
+async function chosenAlignment() {
+  if ($("alignment").value !== "file") return $("alignment").value;
+  const file = $("rig").files[0];
+  return file ? file.text() : "";
+}
+
+async function fuse() {
+  running?.abort();
+  if (!files.infrared || !files.visible) return;
+  running = new AbortController();
+  const { signal } = running;
+  say("Fusing", "busy");
+  $("shown").classList.add("old");
+  try {
+    const small = await pixelsOf(files.visible) <= MOST_SCORED;
+    const chosen = await chosenAlignment();
+    const body = formOf({ alignment: chosen, metrics: small ? METRICS : "" });
+    const response = await ask("v1/fuse", { method: "POST", body, signal });
+    const fused = await response.blob();
+    alignment = response.headers.get("Piafusion-Alignment") ?? "";
+    const infrared = await view("infrared", signal);
+    const visible = (await pixelsOf(files.visible)) ? files.visible : await view("visible", signal);
+    if (signal.aborted) return;
+    for (const [name, blob] of Object.entries({ infrared, visible, fused })) keep(name, blob);
+    fusedFile = fused;
+    show(response.headers);
+  } catch (error) {
+    if (error.name !== "AbortError") say(error.message, "alert");
+  }
+}
+
+async function view(what, signal) {
+  const body = formOf({ alignment, show: what });
+  return (await ask("v1/fuse", { method: "POST", body, signal })).blob();
+}
+
+// --- what is shown ------------------------------------------------------------------------------
+
+function say(text, kind = "") {
+  $("status").textContent = text;
+  $("status").className = kind;
+}
+
+function keep(name, blob) {
+  if (images[name]) URL.revokeObjectURL(images[name]);
+  images[name] = URL.createObjectURL(blob);
+}
+
+function show(headers) {
+  const [width, height] = headers.get("Piafusion-Size").split("x").map(Number);
+  $("stage").style.setProperty("--ratio", width / height);
+  const first = $("shown").hidden;
+  $("empty").hidden = true;
+  $("shown").hidden = false;
+  $("shown").classList.remove("old");
+  paint();
+  if (first && NARROW.matches) $("stage").scrollIntoView({ block: "center" });
+  showLight(headers.get("Piafusion-Day-Probability"));
+  showMetrics(headers.get("Piafusion-Metrics"));
+  const steps = Object.fromEntries(
+    headers.get("Server-Timing").split(", ").map((step) => step.split(";dur=")),
+  );
+  $("timing").textContent = `${width} × ${height}, fused in ${Math.round(steps.fuse)} ms`;
+  say(`Fused with ${headers.get("Piafusion-Model")}`);
+}
+
+function paint() {
+  for (const side of SIDES) {
+    const what = document.querySelector(`input[name="${side}"]:checked`).value;
+    $(`image-${side}`).src = images[what];
+    $(`image-${side}`).alt = `${what} picture, on the ${side}`;
+  }
+}
+
+function showLight(day) {
+  document.querySelector(".light").hidden = day === null;
+  if (day === null) return;
+  const percent = Math.round(100 * day);
+  $("gauge").style.setProperty("--day", percent);
+  $("gauge").setAttribute("aria-valuenow", percent);
+  const text = percent >= 50 ? `Day, ${percent} %` : `Night, ${100 - percent} %`;
+  $("gauge").setAttribute("aria-valuetext", text);
+  $("light").textContent = text;
+}
+
+function showMetrics(header) {
+  document.querySelector(".scores").hidden = !header;
+  if (!header) return;
+  const rows = header.split(", ").map((pair) => pair.split("=")).map(([name, value]) => {
+    const row = document.createElement("div");
+    const term = document.createElement("dt");
+    const number = document.createElement("dd");
+    term.textContent = name;
+    row.title = `${MEANINGS[name]}; higher is better`;
+    number.textContent = Number(value).toPrecision(3);
+    row.append(term, number);
+    return row;
+  });
+  $("metrics").replaceChildren(...rows);
+}
+
+// --- what is chosen -----------------------------------------------------------------------------
+
+function pixelsOf(file) { // 0 if this browser cannot show it
+  return createImageBitmap(file).then((map) => map.width * map.height, () => 0);
+}
+
+async function put(side, file) {
+  files[side] = file;
+  const drop = $(`drop-${side}`), picture = drop.querySelector("img");
+  $(`name-${side}`).textContent = file.name;
+  const seen = Boolean(await pixelsOf(file));
+  if (files[side] !== file) return;
+  if (picture.src) URL.revokeObjectURL(picture.src);
+  if (seen) picture.src = URL.createObjectURL(file);
+  picture.hidden = !seen;
+  drop.classList.toggle("seen", seen);
+  drop.classList.add("filled");
+  $("swap").disabled = !(files.infrared && files.visible);
+}
+
+async function take(given) {
+  const [first, second] = given;
+  if (!second) {
+    await put(files.infrared && !files.visible ? "visible" : guess(first) ?? "infrared", first);
+  } else {
+    const swapped = guess(first) === "visible" || guess(second) === "infrared";
+    await put("infrared", swapped ? second : first);
+    await put("visible", swapped ? first : second);
+  }
+  fuse();
+}
+
+function guess(file) {
+  if (/(^|[^a-z])(ir|infrared|thermal|lwir|flir|t)([^a-z]|$)/i.test(file.name)) return "infrared";
+  if (/(^|[^a-z])(vi|vis|visible|rgb|colou?r)([^a-z]|$)/i.test(file.name)) return "visible";
+  return undefined;
+}
+
+async function scene(name) {
+  const parts = await Promise.all(["ir", "vi"].map(async (folder) => {
+    const blob = await (await ask(`page/scenes/${folder}/${name}.png`)).blob();
+    return new File([blob], `${name}-${folder}.png`, { type: "image/png" });
+  }));
+  await put("infrared", parts[0]);
+  await put("visible", parts[1]);
+  fuse();
+}
+
+async function download() {
+  const format = $("format").value;
+  try {
+    const body = formOf({ alignment, format });
+    const blob = format === "png" ? fusedFile : await (await ask("v1/fuse", { method: "POST", body })).blob();
+    const link = document.createElement("a");
+    link.href = URL.createObjectURL(blob);
+    link.download = `${files.visible.name.replace(/\.\w+$/, "")}-fused.${format === "jpeg" ? "jpg" : format}`;
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
+  } catch (error) {
+    say(error.message, "alert");
+  }
+}
+
+async function list() {
+  try {
+    const found = await (await ask("v1/models")).json();
+    const groups = [["Models", "model", found.models], ["Comparison methods", "method", found.methods]];
+    const options = groups.map(([label, kind, offered]) => {
+      const group = document.createElement("optgroup");
+      group.label = label;
+      group.append(...offered.map(({ name, summary }) => {
+        summaries[`${kind}:${name}`] = summary;
+        const chosen = kind === "model" && name === found.default;
+        return new Option(name, `${kind}:${name}`, chosen, chosen);
+      }));
+      return group;
+    });
+    $("how").replaceChildren(...options);
+    note();
+    if ($("status").className === "alert") say("");
+  } catch (error) {
+    say(error.message, "alert");
+  }
+}
+
+function note() {
+  $("how-note").textContent = summaries[$("how").value] ?? "";
+}
+
+// --- events -------------------------------------------------------------------------------------
+
+$("form").addEventListener("submit", (event) => event.preventDefault());
+for (const side of ["infrared", "visible"]) {
+  $(side).addEventListener("change", async (event) => {
+    if (event.target.files.length) await put(side, event.target.files[0]).then(fuse);
+    event.target.value = "";
+  });
+}
+for (const button of document.querySelectorAll("[data-scene]")) {
+  button.addEventListener("click", () => scene(button.dataset.scene).catch((error) => say(error.message, "alert")));
+}
+$("swap").addEventListener("click", async () => {
+  const { infrared, visible } = files;
+  await put("infrared", visible);
+  await put("visible", infrared);
+  fuse();
+});
+$("how").addEventListener("change", () => { note(); fuse(); });
+$("tone").addEventListener("change", fuse);
+$("alignment").addEventListener("change", () => {
+  $("rig").hidden = $("alignment").value !== "file";
+  if ($("rig").hidden || $("rig").files.length) fuse();
+});
+$("rig").addEventListener("change", fuse);
+$("token").addEventListener("change", () => list().then(fuse));
+$("divider").addEventListener("input", (event) => $("stage").style.setProperty("--at", event.target.value));
+for (const radio of document.querySelectorAll(".segments input")) radio.addEventListener("change", paint);
+$("download").addEventListener("click", download);
+
+let depth = 0;
+const dragging = (step) => { depth = Math.max(0, depth + step); document.body.classList.toggle("dragging", depth > 0); };
+document.addEventListener("dragenter", () => dragging(1));
+document.addEventListener("dragleave", () => dragging(-1));
+document.addEventListener("dragover", (event) => event.preventDefault());
+document.addEventListener("drop", async (event) => {
+  event.preventDefault();
+  dragging(-depth);
+  const given = [...event.dataTransfer.files];
+  const side = event.target.closest?.(".drop")?.id.slice(5);
+  if (given.length === 1 && side) await put(side, given[0]).then(fuse);
+  else if (given.length) await take(given);
+});
+
+$("options").open = !NARROW.matches;
+list();

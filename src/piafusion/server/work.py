@@ -1,0 +1,232 @@
+"""What is done for one pair, in a worker's thread: decode, align, fuse, score, encode."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Literal
+
+import cv2
+import numpy as np
+
+from piafusion.errors import ImageError, MissingExtraError, TooSmallError
+from piafusion.fuser import MIN_SIDE, Fuser, Image
+from piafusion.illumination import MIN_SIDE as LIGHT_SIDE
+from piafusion.illumination import Illumination, Light
+from piafusion.imaging.align import Alignment, estimate_alignment
+from piafusion.imaging.arrays import as_visible, check_minimum, check_same_size, from_unit, to_unit
+from piafusion.imaging.colour import luminance
+from piafusion.imaging.curve import ToneRange
+from piafusion.imaging.io import decode_image, decode_infrared, encode_image
+from piafusion.imaging.tiling import Floats
+from piafusion.imaging.tone import AnyTone
+from piafusion.metrics import evaluate
+from piafusion.server.headers import read_header
+from piafusion.server.problems import Problem
+from piafusion.server.settings import MEGAPIXEL, Settings
+from piafusion.server.shelf import Shelf, check_time
+
+Format = Literal["png", "jpeg", "tiff", "webp"]
+Shown = Literal["fused", "infrared", "visible"]
+
+_LIGHT_PIXELS = 320 * 240  # day or night shows in a reduced picture too, in a fifth of the time
+_MOST_SCORED = 8  # megapixels; the metrics need several times the memory of fusing
+
+
+@dataclass(frozen=True)
+class Order:
+    """What a request asks for, checked.
+
+    Attributes:
+        name: Of the model or method.
+        tone: How raw infrared values become grey.
+        alignment: Of the rig; "auto" estimates it from the pair itself.
+        format: Of the answer.
+        shown: The fused picture, or one of the two as it was fused.
+        metrics: Names of what the fused picture is scored by.
+    """
+
+    name: str
+    tone: AnyTone
+    alignment: Alignment | Literal["auto"] | None = None
+    format: Format = "png"
+    shown: Shown = "fused"
+    metrics: tuple[str, ...] = ()
+
+
+@dataclass
+class Answer:
+    """What became of a pair.
+
+    Attributes:
+        content: The picture's file.
+        width: In pixels.
+        height: In pixels.
+        tone: The range of infrared values that was used.
+        light: Day or night; None for pictures below 16 x 16 pixels.
+        alignment: What was applied.
+        metrics: Scores by name.
+        seconds: For each step.
+    """
+
+    content: memoryview
+    width: int
+    height: int
+    tone: ToneRange
+    light: Light | None
+    alignment: Alignment | None
+    metrics: dict[str, float]
+    seconds: dict[str, float]
+
+
+@dataclass
+class _Clock:
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def __call__(self, step: str) -> Iterator[None]:
+        start = time.perf_counter()
+        yield
+        self.seconds[step] = time.perf_counter() - start
+
+
+class Workshop:
+    """Does orders; safe for threads."""
+
+    def __init__(self, settings: Settings, shelf: Shelf) -> None:
+        """Load what judges the light, and the fuser that is asked for most."""
+        self._settings = settings
+        self._shelf = shelf
+        self._light = Illumination(device=settings.device, threads=1)
+        shelf.get(shelf.default)
+
+    def fuse(self, infrared: bytes, visible: bytes, order: Order, names: tuple[str, str]) -> Answer:
+        """Do one order.
+
+        Args:
+            infrared: The file's bytes.
+            visible: Likewise.
+            order: What to do.
+            names: What errors call the two.
+
+        Raises:
+            PiafusionError: If a picture cannot be used.
+            Problem: If one is too large or of another type.
+        """
+        clock = _Clock()
+        with clock("decode"):
+            ir, vi = self._decode(infrared, visible, order, names)
+        fuser, pace = self._shelf.get(order.name)
+        pixels = vi.shape[0] * vi.shape[1]
+        check_time(pace, pixels, self._settings.timeout, order.name)
+        rig = order.alignment
+        if rig == "auto":
+            with clock("align"):
+                rig = estimate_alignment([(order.tone(ir)[0], vi)])
+        fuser = fuser.adjusted(order.tone, rig)
+        if order.shown != "fused":
+            return self._show(ir, vi, fuser, order, clock)
+        with clock("light"):
+            light = self._judge(vi)
+        with clock("fuse"):
+            fused = fuser.fuse(ir, vi)
+        pace.learn(pixels, clock.seconds["fuse"])
+        scores = {}
+        if order.metrics:
+            with clock("score"):
+                scores = _score(_aligned(ir, vi, fuser), vi, fused.image, order.metrics)
+        with clock("encode"):
+            content = encode_image(fused.image, f".{order.format}", name="fused")
+        height, width = vi.shape[:2]
+        return Answer(content, width, height, fused.tone, light, rig, scores, clock.seconds)
+
+    def _decode(
+        self, infrared: bytes, visible: bytes, order: Order, names: tuple[str, str]
+    ) -> tuple[Image, Image]:
+        for data, name in ((infrared, names[0]), (visible, names[1])):
+            self._check_header(data, name)
+        try:
+            ir = decode_infrared(infrared, names[0], order.tone.check)
+        except MissingExtraError as error:
+            raise Problem(415, "missing-extra", str(error)) from error
+        vi = decode_image(visible, names[1], as_visible)
+        if order.alignment is None:
+            check_same_size(ir, vi, names)
+        check_minimum(ir, MIN_SIDE, names[0])
+        check_minimum(vi, MIN_SIDE, names[1])
+        return ir, vi
+
+    def _check_header(self, data: bytes, name: str) -> None:
+        """Refuse a picture by its header, before it takes any memory."""
+        if not data:
+            raise ImageError(f"{name}: expected an image file, found an empty one; send it again")
+        try:
+            header = read_header(data)
+        except ImageError as error:
+            raise ImageError(f"{name}: {error}") from error
+        if header is None:
+            raise Problem(
+                415,
+                "unknown-type",
+                f"{name}: expected PNG, JPEG, TIFF, BMP or WebP, found another kind of data; "
+                "convert the picture",
+            )
+        if header.pixels > self._settings.max_pixels:
+            raise Problem(
+                413,
+                "too-many-pixels",
+                f"{name}: expected at most {self._settings.max_megapixels:g} megapixels, found "
+                f"{header.width}x{header.height}; send a smaller picture",
+            )
+
+    def _judge(self, vi: Image) -> Light | None:
+        """Tell day from night; a large picture is reduced first."""
+        height, width = vi.shape[:2]
+        if min(height, width) < LIGHT_SIDE:
+            return None
+        shrink = (height * width / _LIGHT_PIXELS) ** 0.5
+        small = max(LIGHT_SIDE, int(width / shrink)), max(LIGHT_SIDE, int(height / shrink))
+        if shrink > 1:
+            vi = np.asarray(cv2.resize(to_unit(vi), small, interpolation=cv2.INTER_AREA))
+            vi = np.clip(vi, 0, 1)
+        return self._light(vi)
+
+    def _show(self, ir: Image, vi: Image, fuser: Fuser, order: Order, clock: _Clock) -> Answer:
+        """Return one of the two pictures as it is fused, in 8 bits."""
+        with clock("decode"):
+            heat, tone = fuser.tone(ir)
+            infrared = order.shown == "infrared"
+            unit = _align(heat, vi, fuser.alignment) if infrared else to_unit(vi)
+        with clock("encode"):
+            content = encode_image(from_unit(unit, np.dtype(np.uint8)), f".{order.format}")
+        height, width = unit.shape[:2]
+        return Answer(content, width, height, tone, None, fuser.alignment, {}, clock.seconds)
+
+
+def _aligned(ir: Image, vi: Image, fuser: Fuser) -> Floats:
+    """Return the infrared picture as the network sees it, float32 in [0, 1]."""
+    return _align(fuser.tone(ir)[0], vi, fuser.alignment)
+
+
+def _align(heat: Floats, vi: Image, alignment: Alignment | None) -> Floats:
+    return alignment.warp_onto(heat, luminance(to_unit(vi))) if alignment else heat
+
+
+def _score(
+    infrared: Image, visible: Image, fused: Image, names: tuple[str, ...]
+) -> dict[str, float]:
+    """Score a picture; metrics for which it is too small are left out."""
+    if fused.shape[0] * fused.shape[1] > _MOST_SCORED * MEGAPIXEL:
+        raise Problem(
+            413,
+            "too-many-pixels",
+            f"expected at most {_MOST_SCORED} megapixels to score, found "
+            f"{fused.shape[1]}x{fused.shape[0]}; ask for no metrics",
+        )
+    try:
+        return evaluate(infrared, visible, fused, names)
+    except TooSmallError as error:
+        rest = [name for name in names if name not in error.metrics]
+        return evaluate(infrared, visible, fused, rest) if rest else {}

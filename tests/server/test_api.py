@@ -1,0 +1,161 @@
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+
+import numpy as np
+import pytest
+from starlette.testclient import TestClient
+
+from piafusion import Fuser
+from piafusion.imaging.align import Alignment, parse_alignment
+from piafusion.imaging.io import decode_image, encode_image
+from piafusion.metrics import SPECS, evaluate
+from piafusion.server.api import MEDIA_TYPES
+from tests.conftest import scene
+from tests.server.bad_files import archive
+from tests.server.test_attacks import ALIGNMENT
+
+FUSER = Fuser("piafusion-fast", threads=1)
+
+
+def test_a_pair_is_fused_as_by_the_fuser(client: TestClient, pair: dict[str, bytes]) -> None:
+    response = client.post("/v1/fuse", files=pair, data={"metrics": "MI, SD,SF,VIF,Qabf"})
+    assert response.status_code == 200
+    infrared, visible = scene(96, 128)
+    fused = decode_image(response.content, "fused")
+    np.testing.assert_array_equal(fused, FUSER(infrared, visible))
+    said = response.headers
+    assert said["content-type"] == "image/png"
+    assert said["piafusion-model"] == "piafusion-fast"
+    assert said["piafusion-size"] == "128x96"
+    assert said["piafusion-tone"] == "low=0, high=255, filled=0"
+    assert 0 <= float(said["piafusion-day-probability"]) <= 1
+    steps = [step.split(";dur=")[0] for step in said["server-timing"].split(", ")]
+    assert steps == ["queue", "decode", "light", "fuse", "score", "encode"]
+    scores = dict(each.split("=") for each in said["piafusion-metrics"].split(", "))
+    right = evaluate(infrared, visible, fused, list(scores))
+    assert {name: float(value) for name, value in scores.items()} == pytest.approx(right, rel=1e-4)
+
+
+@pytest.mark.parametrize("format", MEDIA_TYPES)
+def test_formats(format: str, client: TestClient, pair: dict[str, bytes]) -> None:
+    response = client.post("/v1/fuse", files=pair, data={"format": format})
+    assert response.headers["content-type"] == MEDIA_TYPES[format]
+    fused, expected = decode_image(response.content, "fused"), FUSER(*scene(96, 128))
+    difference = np.abs(fused.astype(int) - expected)
+    assert difference.max() <= (40 if format == "jpeg" else 0)
+    assert difference.mean() < 2
+
+
+@pytest.mark.parametrize("method", ["average", "laplacian"])
+def test_methods(method: str, client: TestClient, pair: dict[str, bytes]) -> None:
+    response = client.post("/v1/fuse", files=pair, data={"method": method, "model": ""})
+    assert response.headers["piafusion-model"] == method
+    expected = Fuser(method=method)(*scene(96, 128))
+    np.testing.assert_array_equal(decode_image(response.content, "fused"), expected)
+
+
+def test_raw_counts_with_a_tone(client: TestClient, pair: dict[str, bytes]) -> None:
+    counts = scene(96, 128)[0].astype(np.float32) + 7000
+    counts[0, 0] = np.nan
+    files = {**pair, "infrared": bytes(encode_image(counts, ".tiff"))}
+    response = client.post("/v1/fuse", files=files, data={"tone": "span:7000,7200"})
+    assert response.headers["piafusion-tone"] == "low=7000, high=7200, filled=1"
+    assert client.post("/v1/fuse", files=files).status_code == 422
+    sixteen = {**pair, "visible": bytes(encode_image(np.full((96, 128), 900, np.uint16), ".png"))}
+    refused = client.post("/v1/fuse", files=sixteen, data={"format": "jpeg"})
+    assert refused.status_code == 422
+    assert "write .png, .tif, .tiff" in refused.json()["detail"]
+
+
+def test_the_two_as_they_are_fused(client: TestClient, pair: dict[str, bytes]) -> None:
+    shifted = {**ALIGNMENT, "matrix": [[1, 0, 4], [0, 1, 0], [0, 0, 1]]}
+    asked = {"show": "infrared", "alignment": json.dumps(shifted)}
+    response = client.post("/v1/fuse", files=pair, data=asked)
+    shown = decode_image(response.content, "shown")
+    infrared, visible = scene(96, 128)
+    assert np.abs(shown[20:70, 20:100].astype(int) - infrared[20:70, 24:104]).max() <= 1
+    assert json.loads(response.headers["piafusion-alignment"])["matrix"][0][2] == 4
+    response = client.post("/v1/fuse", files=pair, data={"show": "visible", "format": "tiff"})
+    np.testing.assert_array_equal(decode_image(response.content, "shown"), visible)
+
+
+def test_an_estimated_alignment(
+    client: TestClient, pair: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shifted = parse_alignment(
+        json.dumps({**ALIGNMENT, "matrix": [[1, 0, 4], [0, 1, 0], [0, 0, 1]]})
+    )
+
+    def estimate(pairs: list[tuple[np.ndarray, np.ndarray]]) -> Alignment:
+        ((infrared, visible),) = pairs
+        assert (infrared.dtype, visible.shape) == (np.float32, (96, 128, 3))
+        return shifted
+
+    monkeypatch.setattr("piafusion.server.work.estimate_alignment", estimate)
+    response = client.post("/v1/fuse", files=pair, data={"alignment": "auto"})
+    assert json.loads(response.headers["piafusion-alignment"])["matrix"][0][2] == 4
+    expected = FUSER.adjusted(alignment=shifted)(*scene(96, 128))
+    np.testing.assert_array_equal(decode_image(response.content, "fused"), expected)
+
+
+def test_small_pictures_lose_the_metrics_they_are_too_small_for(client: TestClient) -> None:
+    infrared, visible = scene(12, 12)
+    files = {
+        "infrared": bytes(encode_image(infrared, ".png")),
+        "visible": bytes(encode_image(visible, ".png")),
+    }
+    response = client.post("/v1/fuse", files=files, data={"metrics": "VIF,SD"})
+    assert response.headers["piafusion-metrics"].startswith("SD=")
+    assert "piafusion-day-probability" not in response.headers
+    assert client.post("/v1/fuse", files=files, data={"metrics": "VIF"}).status_code == 200
+
+
+def test_a_batch(client: TestClient, pair: dict[str, bytes]) -> None:
+    broken = pair["visible"][:-30]
+    data = archive(
+        *((f"{side}/{name}", pair[what])
+          for name in ("a.png", "b.png") for side, what in (("ir", "infrared"), ("vi", "visible"))),
+        ("ir/c.png", pair["infrared"]), ("vi/c.png", broken), ("ir/d.png", pair["infrared"]),
+        ("vi/readme.txt", b"passed over"), ("__MACOSX/ir/a.png", b"too"), ("ir/", b""),
+    )  # fmt: skip
+    response = client.post("/v1/fuse/batch", files={"pairs": data}, data={"format": "tiff"})
+    assert response.status_code == 200
+    assert response.headers["content-type"] == "application/zip"
+    with zipfile.ZipFile(io.BytesIO(response.content)) as answer:
+        assert answer.testzip() is None
+        assert answer.namelist() == ["a.tiff", "b.tiff", "failed.json"]
+        fused = decode_image(answer.read("a.tiff"), "a")
+        failed = json.loads(answer.read("failed.json"))
+    np.testing.assert_array_equal(fused, FUSER(*scene(96, 128)))
+    assert [each["name"] for each in failed] == ["c", "d"]
+    assert failed[0]["error"].startswith("vi/c.png: expected a whole image file")
+
+
+def test_lists_and_probes(client: TestClient) -> None:
+    listed = client.get("/v1/models").json()
+    assert listed["default"] == "piafusion-fast"
+    assert {"paper", "piafusion", "piafusion-fast"} == {each["name"] for each in listed["models"]}
+    assert "average" in {each["name"] for each in listed["methods"]}
+    assert listed["metrics"] == list(SPECS)
+    assert client.get("/healthz").json()["status"] == "alive"
+    assert client.get("/readyz").json()["status"] == "ready"
+    counted = client.get("/metrics")
+    assert counted.headers["content-type"].startswith("text/plain")
+    assert 'piafusion_requests_total{route="/healthz",status="200"}' in counted.text
+    assert "process_resident_memory_bytes" in counted.text
+
+
+def test_the_schema_is_typed(client: TestClient) -> None:
+    schema = client.get("/openapi.json").json()
+    form = schema["paths"]["/v1/fuse"]["post"]["requestBody"]["content"]["multipart/form-data"]
+    assert set(form["schema"]["required"]) == {"infrared", "visible"}
+    assert form["schema"]["properties"]["format"]["enum"] == list(MEDIA_TYPES)
+    answers = schema["paths"]["/v1/fuse"]["post"]["responses"]
+    assert {"200", "413", "415", "422", "503"} <= set(answers)
+    assert "ProblemDetails" in schema["components"]["schemas"]
+    assert set(schema["paths"]) == {
+        "/v1/fuse", "/v1/fuse/batch", "/v1/models", "/healthz", "/readyz", "/metrics"
+    }  # fmt: skip

@@ -1,0 +1,152 @@
+"""The page in a browser: pictures in, slider, options, refusals, download. With keys alone, too."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from piafusion import Fuser
+from piafusion.imaging.io import encode_image, read_image
+from piafusion.server.page import _FILES
+from tests.conftest import scene
+from tests.server.browser import BROWSER, DRIVER, Page, pages
+from tests.server.live import TOKEN, Live, serving
+
+STATIC = Path(__file__).parents[2] / "src/piafusion/server/static"
+DESKTOP, PHONE = (1280, 900), (360, 740)
+needs_browser = pytest.mark.skipif(not (BROWSER and DRIVER), reason="needs chromium, chromedriver")
+FUSED = "document.getElementById('status').textContent.startsWith('Fused with')"
+
+
+DROP = """
+return (async () => {
+  const transfer = new DataTransfer();
+  for (const side of ["vi", "ir"]) {
+    const data = await (await fetch(`page/scenes/${side}/street_D.png`)).blob();
+    transfer.items.add(new File([data], `a_${side}.png`, {type: "image/png"}));
+  }
+  document.body.dispatchEvent(new DragEvent("drop", {dataTransfer: transfer, bubbles: true}));
+})()
+"""
+
+
+def test_nothing_comes_from_elsewhere() -> None:
+    assert {name for name, _ in _FILES.values()} == {path.name for path in STATIC.iterdir()}
+    for path in STATIC.iterdir():
+        addresses = set(re.findall(r"https?://[^\"'\s)>]+", path.read_text()))
+        assert addresses <= {"http://www.w3.org/2000/svg"}, path
+        assert " style=" not in path.read_text()  # which the policy would refuse
+
+
+@pytest.fixture(scope="module")
+def live() -> Iterator[Live]:
+    with serving("--model", "piafusion-fast") as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    with pages() as page:
+        yield page
+
+
+def enter(page: Page, live: Live) -> None:
+    """Open the page and give it the token."""
+    page.open(live.url)
+    page.wait("!document.getElementById('token-field').hidden")
+    page.type("#token", TOKEN)
+    page.run("document.getElementById('token').blur()")
+    page.wait("document.querySelectorAll('#how option').length > 5")
+
+
+@needs_browser
+@pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
+def test_a_pair_is_fused_compared_and_saved(
+    size: tuple[int, int], browser: Any, live: Live, pair_files: tuple[Path, Path], tmp_path: Path
+) -> None:
+    page = browser(tmp_path, size)
+    enter(page, live)
+    assert "expected the server's token" not in page.text("#status")
+    page.type("#infrared", str(pair_files[0]))
+    page.type("#visible", str(pair_files[1]))
+    page.wait(FUSED)
+    assert page.text("#how-note") == "Video rate on two cores."
+    assert re.fullmatch(r"(Day|Night), \d+ %", page.text("#light"))
+    assert [f"{name}" for name in re.findall(r"[A-Za-z]+", page.text("#metrics"))] == [
+        "MI", "SD", "SF", "VIF", "Qabf"
+    ]  # fmt: skip
+    width = page.run("return document.documentElement.scrollWidth")
+    assert width <= size[0]
+    shown = page.run(
+        "const image = document.getElementById('image-right');"
+        "return [image.naturalWidth, image.naturalHeight, image.alt]"
+    )
+    assert shown == [128, 96, "fused picture, on the right"]
+
+    page.run("document.getElementById('divider').scrollIntoView({block: 'center'})")
+    page.drag("#divider", 0.5, 0.2)
+    at = float(
+        page.run(
+            "return getComputedStyle(document.getElementById('stage')).getPropertyValue('--at')"
+        )
+    )
+    assert at == pytest.approx(20, abs=6)
+    page.run("document.getElementById('divider').focus()")
+    page.press("right", "right")
+    page.wait(f"Number(document.getElementById('divider').value) === {at + 2}")
+    page.run("document.querySelector('input[name=left][value=visible]').click()")
+    assert page.run("return document.getElementById('image-left').alt").startswith("visible")
+
+    expected = Fuser("piafusion-fast")(*map(read_image, pair_files))
+    for suffix in ("png", "tiff"):
+        page.run(f"document.getElementById('format').value = '{suffix}'")
+        page.click("#download")
+        saved = tmp_path / f"vi-fused.{suffix}"
+        end = time.monotonic() + 20
+        while not saved.exists() and time.monotonic() < end:
+            time.sleep(0.05)
+        np.testing.assert_array_equal(read_image(saved), expected)
+    page.screenshot(tmp_path / "page.png")
+    assert read_image(tmp_path / "page.png").shape[1] == size[0]
+    assert [each for each in page.messages() if "401" not in each and "favicon" not in each] == []
+
+
+@needs_browser
+def test_with_keys_alone_and_what_goes_wrong(browser: Any, live: Live, tmp_path: Path) -> None:
+    page = browser(tmp_path, DESKTOP)
+    enter(page, live)
+    page.run("document.getElementById('visible').focus()")
+    page.press("tab", "tab", "enter")  # the second scene
+    page.wait(FUSED)
+    assert page.text("#light").startswith("Night")
+    outline = "getComputedStyle(document.activeElement).outlineStyle"
+    assert page.run(f"return {outline}") == "solid"
+
+    page.run("const how = document.getElementById('how'); how.value = 'method:average';"
+             "how.dispatchEvent(new Event('change'))")  # fmt: skip
+    page.wait("document.getElementById('status').textContent === 'Fused with average'")
+
+    page.run(DROP)
+    page.wait("document.getElementById('name-infrared').textContent === 'a_ir.png'")
+    page.wait("document.getElementById('light').textContent.startsWith('Day')")
+    assert page.text("#name-visible") == "a_vi.png"
+
+    infrared = scene(96, 128)[0].astype(np.float32) + 7000  # no browser shows such a file
+    (tmp_path / "counts.tiff").write_bytes(encode_image(infrared, ".tiff"))
+    page.type("#infrared", str(tmp_path / "counts.tiff"))
+    page.wait("document.getElementById('status').className === 'alert'")
+    assert "infrared" in page.text("#status")
+    assert "expected" in page.text("#status")
+    (tmp_path / "vi.tiff").write_bytes(encode_image(scene(96, 128)[1], ".tiff"))
+    page.type("#visible", str(tmp_path / "vi.tiff"))
+    page.run("const tone = document.getElementById('tone'); tone.value = 'percentile:1,99';"
+             "tone.dispatchEvent(new Event('change'))")  # fmt: skip
+    page.wait("document.getElementById('image-left').naturalWidth === 128")
+    page.run("document.querySelector('input[name=right][value=visible]').click()")
+    page.wait("document.getElementById('image-right').naturalWidth === 128")

@@ -9,7 +9,7 @@ import pytest
 
 from piafusion.errors import ImageError, UsageError
 from piafusion.imaging.io import read_image, write_image
-from piafusion.segmentation import learning, resolve, run, segment
+from piafusion.segmentation import cells, learning, resolve, segment
 from piafusion.segmentation.confusion import confusion, intersection_over_union
 from tests.segmentation.conftest import TINY
 
@@ -79,7 +79,7 @@ def test_an_interrupted_comparison_goes_on(root, finished, tmp_path, monkeypatch
     journal.write_text("".join(lines[:-1]))
     trained = []
     monkeypatch.setattr(
-        run, "train", lambda *given: trained.append(given[2]) or learning.train(*given)
+        cells, "train", lambda *given: trained.append(given[2]) or learning.train(*given)
     )
     result = segment(root, finished[1].sources, (0, 1), output=copy, settings=SETTINGS)
     assert trained == [1]

@@ -1,37 +1,23 @@
-"""A comparison: the same network trained on each source with each seed, step by step."""
+"""A comparison: the same network trained on each source with each seed."""
 
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import safetensors.torch
-import torch
-from torch import nn
 
 import piafusion
 from piafusion.datasets.folders import claim_folder, dataset_name
 from piafusion.errors import UsageError
-from piafusion.evaluation.journal import Entry, Journal, digest
 from piafusion.evaluation.sets import Problem
 from piafusion.imaging.io import read_image, write_bytes, write_image
 from piafusion.imaging.sheet import contact_sheet
-from piafusion.segmentation.confusion import confusion
-from piafusion.segmentation.learning import predict, train
-from piafusion.segmentation.pictures import (
-    LabelledSampler,
-    LabelledSet,
-    read_label,
-    read_labelled,
-    read_picture,
-    read_splits,
-)
+from piafusion.segmentation.cells import PREDICTED, Cells, Progress
+from piafusion.segmentation.pictures import LabelledSet, read_label, read_picture, read_splits
 from piafusion.segmentation.result import SegmentationResult
 from piafusion.segmentation.scores import Counts, score
 from piafusion.segmentation.settings import SegmentationSettings, as_json, resolve
@@ -39,17 +25,9 @@ from piafusion.segmentation.sheet import choose, coloured, laid_over
 from piafusion.segmentation.sources import MODALITIES, Source, fuse, name_of, read_sources
 from piafusion.weights import DEFAULT_MODEL
 
-SETTINGS, JOURNAL, SHEET, WEIGHTS = (
-    "settings.json",
-    "cells.jsonl",
-    "sheet.png",
-    "weights.safetensors",
-)
+SETTINGS, SHEET = "settings.json", "sheet.png"
 SOURCES = (*MODALITIES, DEFAULT_MODEL)
 SEEDS = (0, 1, 2)
-
-Progress = Callable[[str, int, int], None]
-"""Told what is being done, how much of it is done, and how much there is."""
 
 
 def segment(
@@ -101,7 +79,7 @@ def segment(
     names = [name_of(each) for each in given]
     rivals = _rivals(against, names)
     claim_folder(output, SETTINGS, "comparison")
-    cells = _Cells(settings, *splits, output, progress, len(names) * len(seeds))
+    cells = Cells(settings, *splits, output, progress, len(names) * len(seeds))
     about: dict[str, Any] = {
         "piafusion": piafusion.__version__,
         "data": dataset_name(root),
@@ -124,119 +102,6 @@ def segment(
     )
     result.write(output)
     return result
-
-
-@dataclass
-class _Cells:
-    """The trainings of a comparison: each is done once, and written down."""
-
-    settings: SegmentationSettings
-    train: LabelledSet
-    test: LabelledSet
-    output: Path
-    progress: Progress
-    total: int
-    done: int = 0
-
-    def __post_init__(self) -> None:
-        decides = {
-            "settings": {k: v for k, v in as_json(self.settings).items() if k != "hardware"},
-            "data": {each.data.name: _digest(each) for each in (self.train, self.test)},
-        }
-        self._journal = Journal(self.output / JOURNAL, decides)
-        if self._journal.outdated:
-            raise UsageError(
-                f"{self.output}: holds a comparison with other data or settings; give the same "
-                "ones or choose another folder"
-            )
-
-    def folder(self, source: str, seed: int) -> Path:
-        return self.output / "runs" / source / f"seed-{seed}"
-
-    def __call__(self, source: Source, seed: int) -> Counts:
-        """Return the confusion matrix of each test scene, scenes x 4 x 4."""
-        key = f"{source.name}/{seed}"
-        pictures = digest(*(path for files in source.files.values() for path in files.values()))
-        entry = self._journal.entries.get(key)
-        if entry is None or entry["pictures"] != pictures:
-            entry = {"pictures": pictures, **self._run(source, seed)}
-            self._journal.add(key, entry)
-        self.done += 1
-        self._tell(f"{source.name}, seed {seed}", 0)
-        flat = np.array([entry["counts"][stem] for stem in self.test.stems], np.int64)
-        side = round(flat.shape[1] ** 0.5)
-        return flat.reshape(-1, side, side)
-
-    def _run(self, source: Source, seed: int) -> Entry:
-        folder = self.folder(source.name, seed)
-        pictures, labels = self._load(source)
-        sampler = LabelledSampler(
-            pictures,
-            labels,
-            self.train.stems,
-            crop=self.settings.crop,
-            batch=self.settings.batch,
-            seed=seed,
-            sought=self.settings.sought,
-        )
-        start, last = time.perf_counter(), [0.0]
-
-        def on_step(step: int, loss: float) -> None:
-            last[0] = loss
-            self._tell(f"{source.name}, seed {seed}, loss {loss:.3f}", step)
-
-        network = train(self.settings, sampler, seed, folder, on_step)
-        seconds = time.perf_counter() - start
-        self._save(network, folder / WEIGHTS)
-        return {
-            "counts": self._test(network, source, folder),
-            "loss": last[0],
-            "seconds": round(seconds, 1),
-            "torch": torch.__version__,
-        }
-
-    def _load(self, source: Source) -> tuple[list[torch.Tensor], list[torch.Tensor]]:
-        pairs = [
-            read_labelled(
-                source.files[self.train.data.name][stem],
-                self.train.labels[stem],
-                self.settings.others,
-                infrared=source.is_infrared,
-            )
-            for stem in self.train.stems
-        ]
-        return [torch.from_numpy(each) for each, _ in pairs], [
-            torch.from_numpy(label) for _, label in pairs
-        ]
-
-    def _test(self, network: nn.Module, source: Source, folder: Path) -> dict[str, list[int]]:
-        counts = {}
-        for stem in self.test.stems:
-            picture, label = read_labelled(
-                source.files[self.test.data.name][stem],
-                self.test.labels[stem],
-                self.settings.others,
-                infrared=source.is_infrared,
-            )
-            predicted = predict(network, picture)
-            write_image(folder / "predicted" / f"{stem}.png", predicted, overwrite=True)
-            counts[stem] = confusion(label, predicted).ravel().tolist()
-        return counts
-
-    def _save(self, network: nn.Module, path: Path) -> None:
-        tensors = {name: each.contiguous() for name, each in network.state_dict().items()}
-        metadata = {"settings": self.settings.model_dump_json()}
-        write_bytes(path, safetensors.torch.save(tensors, metadata=metadata))
-
-    def _tell(self, what: str, step: int) -> None:
-        steps = self.settings.steps
-        self.progress(what, self.done * steps + step, self.total * steps)
-
-
-def _digest(each: LabelledSet) -> str:
-    pairs = each.data.pairs
-    files = (file for p in pairs for file in (p.infrared, p.visible, each.labels[p.stem]))
-    return digest(*files)
 
 
 def _rivals(against: Sequence[str] | None, names: Sequence[str]) -> list[str]:
@@ -287,7 +152,7 @@ def _sheet(
         }
         for source in sources:
             shown = read_picture(source.files[test.data.name][stem], infrared=source.is_infrared)
-            predicted = read_image(folder(source.name, seed) / "predicted" / f"{stem}.png")
+            predicted = read_image(folder(source.name, seed) / PREDICTED / f"{stem}.png")
             row[f"from {source.name}"] = laid_over(shown, predicted.astype(np.uint8))
         rows.append(row)
     return contact_sheet(rows)

@@ -3,7 +3,13 @@ import pytest
 import torch
 
 from piafusion.errors import TrainingError
-from piafusion.segmentation.learning import hardest_mean, predict, train
+from piafusion.segmentation.confusion import IGNORED
+from piafusion.segmentation.learning import (
+    class_weights,
+    predict,
+    train,
+    weighted_cross_entropy,
+)
 from piafusion.segmentation.networks import build
 from piafusion.segmentation.pictures import LabelledSampler, read_labelled, read_splits
 from piafusion.segmentation.settings import resolve
@@ -24,23 +30,26 @@ def sampler_of(root, settings, seed=0) -> LabelledSampler:
     )
 
 
-def test_only_the_hardest_pixels_that_count_are_learned():
-    losses = torch.tensor([[1.0, 8.0], [4.0, 3.0]], requires_grad=True)
-    counted = torch.tensor([[True, False], [True, True]])
-    assert hardest_mean(losses, counted, 1.0).item() == pytest.approx(8 / 3)
-    half = hardest_mean(losses, counted, 2 / 3)
-    assert half.item() == pytest.approx(3.5)
-    half.backward()
-    assert losses.grad.tolist() == [[0, 0], [0.5, 0.5]]
-    assert hardest_mean(losses, counted, 0.01).item() == 4
-    assert hardest_mean(losses, torch.zeros(2, 2, dtype=torch.bool), 0.5).item() == 0
+def test_rare_classes_weigh_more():
+    assert class_weights([1600, 100, 400, 0], 0.5).tolist() == [1, 4, 2, 1]
+    assert class_weights([1600, 100, 400, 0], 0).tolist() == [1, 1, 1, 1]
+
+
+def test_the_loss_is_the_weighted_mean_of_what_counts():
+    scores = torch.log(torch.tensor([[[0.5, 0.5, 0.5]], [[0.25, 0.25, 0.25]]]))[None]
+    labels = torch.tensor([[[0, 1, IGNORED]]])
+    loss = weighted_cross_entropy(scores, labels, torch.tensor([1.0, 3.0]))
+    first, second = (-np.log(share / 0.75) for share in (0.5, 0.25))
+    assert loss.item() == pytest.approx((first + 3 * second) / 4)
+    nothing = weighted_cross_entropy(scores, torch.full_like(labels, IGNORED), torch.ones(2))
+    assert nothing.item() == 0
 
 
 @pytest.mark.parametrize("preset", ["short", "segformer-short"])
 def test_training_lowers_the_loss_and_is_repeatable(root, tmp_path, preset):
     sizes = {"widths": "8,16"} if preset == "short" else {"widths": "8,8,8,8", "decoder": "16"}
     speed = {"steps": "25", "batch": "4", "learning_rate": "0.01", "decay": "1", "crop": "48,64"}
-    settings = resolve(preset, {**TINY, **sizes, **speed})
+    settings = resolve(preset, {**TINY, **sizes, **speed, "balance": "0"})
     losses: list[float] = []
     network = train(
         settings, sampler_of(root, settings), 1, tmp_path, lambda _, loss: losses.append(loss)

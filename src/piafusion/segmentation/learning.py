@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import lightning
@@ -24,39 +24,48 @@ LOG = "log"
 
 
 class SegmentationTraining(GuardedTraining[LabelledBatch]):
-    """Cross-entropy over the hardest share of the pixels."""
+    """Cross-entropy in which rare classes may weigh more."""
 
     settings: SegmentationSettings
 
+    def __init__(
+        self, settings: SegmentationSettings, network: nn.Module, sampler: LabelledSampler
+    ) -> None:
+        """Prepare a training."""
+        super().__init__(settings, network, sampler)
+        weights = class_weights(sampler.counts, settings.balance)
+        self.register_buffer("weights", weights, persistent=False)
+        self.weights: Tensor
+
     def _losses(self, batch: LabelledBatch) -> dict[str, Tensor]:
         scores = self.network(batch.pictures).float()
-        loss = hardest_mean(
-            cross_entropy(scores, batch.labels, ignore_index=IGNORED, reduction="none"),
-            batch.labels != IGNORED,
-            self.settings.hard_share,
-        )
-        return {"loss": loss}
+        return {"loss": weighted_cross_entropy(scores, batch.labels, self.weights)}
 
 
-def hardest_mean(losses: Tensor, counted: Tensor, share: float) -> Tensor:
-    """Return the mean of the largest losses; zero if none is counted.
+def class_weights(counts: Sequence[int], balance: float) -> Tensor:
+    """Return a weight for each class: its share of the pixels to the power of `-balance`.
+
+    The most frequent class weighs 1, as does one that does not occur.
 
     Args:
-        losses: Of each pixel, any shape.
-        counted: Which pixels count, bool, same shape.
-        share: Of the counted pixels, in (0, 1]; at least one pixel is taken.
-
-    Reference:
-        A. Shrivastava, A. Gupta, R. Girshick, Training Region-based Object Detectors with Online
-        Hard Example Mining, CVPR 2016; by a share as in Z. Wu, C. Shen, A. van den Hengel,
-        Bridging Category-level and Instance-level Semantic Image Segmentation, 2016.
+        counts: Pixels of each class in the training set.
+        balance: 0 weighs all alike, 1 gives all classes the same sum.
     """
-    values = losses[counted]
-    if not len(values):
-        return losses.sum() * 0
-    if share < 1:
-        values = values.topk(max(1, round(share * len(values)))).values
-    return values.mean()
+    known = torch.tensor(counts, dtype=torch.float64)
+    shares = torch.where(known > 0, known, known.max()) / known.max()
+    return (shares**-balance).float()
+
+
+def weighted_cross_entropy(scores: Tensor, labels: Tensor, weights: Tensor) -> Tensor:
+    """Return the mean over the pixels that count, each weighed by its class; 0 if none counts.
+
+    Args:
+        scores: Before the softmax, N x classes x H x W.
+        labels: N x H x W, indices of the classes or `IGNORED`.
+        weights: Of the classes.
+    """
+    total = cross_entropy(scores, labels, weights, ignore_index=IGNORED, reduction="sum")
+    return total / weights[labels[labels != IGNORED]].sum().clamp(min=1e-9)
 
 
 def train(

@@ -191,6 +191,13 @@ class LabelledSampler:
             [index for index, kinds in enumerate(shown) if kind in kinds] for kind in self._kinds
         ]
 
+    @property
+    def counts(self) -> list[int]:
+        """Pixels of each class in all pictures."""
+        count = len(CLASSES)
+        each = (np.bincount(label.ravel(), minlength=256)[:count] for label in self._maps)
+        return [int(number) for number in np.sum(list(each), axis=0)]
+
     def to(self, device: torch.device) -> None:
         """Move the pictures to a device; batches are then made there."""
         self._pictures = [picture.to(device) for picture in self._pictures]

@@ -37,8 +37,11 @@ class SegmentationSettings(Settings):
         le=1,
         description="share of the crops that are cut where a class is, each class alike",
     )
-    hard_share: float = Field(
-        default=1.0, gt=0, le=1, description="share of the pixels, the hardest, that are learned"
+    balance: float = Field(
+        default=0.0,
+        ge=0,
+        le=1,
+        description="how much more rare classes weigh in the loss: their share to this power",
     )
     learning_rate: float = Field(default=1e-3, gt=0)
     decay: float = Field(
@@ -75,10 +78,11 @@ class SegmentationSettings(Settings):
 _SHORT = {
     "widths": [16, 32, 64, 128],
     "blocks": 1,
-    "steps": 500,
+    "steps": 600,
     "batch": 8,
     "crop": [96, 128],
     "sought": 0.9,
+    "balance": 0.3,
     "decay": 0.1,
 }
 _FULL = {"blocks": 2, "steps": 20_000, "batch": 16}

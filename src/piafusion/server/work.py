@@ -189,8 +189,8 @@ class Workshop:
         shrink = (height * width / _LIGHT_PIXELS) ** 0.5
         small = max(LIGHT_SIDE, int(width / shrink)), max(LIGHT_SIDE, int(height / shrink))
         if shrink > 1:
-            vi = np.asarray(cv2.resize(to_unit(vi), small, interpolation=cv2.INTER_AREA))
-            vi = np.clip(vi, 0, 1)
+            vi = np.asarray(cv2.resize(vi, small, interpolation=cv2.INTER_AREA))  # type: ignore[arg-type]
+            vi = np.clip(vi, 0, 1) if vi.dtype.kind == "f" else vi
         return self._light(vi)
 
     def _show(self, ir: Image, vi: Image, fuser: Fuser, order: Order, clock: _Clock) -> Answer:

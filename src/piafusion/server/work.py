@@ -26,7 +26,7 @@ from piafusion.metrics import evaluate
 from piafusion.server.headers import read_header
 from piafusion.server.problems import Problem
 from piafusion.server.settings import MEGAPIXEL, Settings
-from piafusion.server.shelf import Shelf, check_time
+from piafusion.server.shelf import Shelf
 
 Format = Literal["png", "jpeg", "tiff", "webp"]
 Shown = Literal["fused", "infrared", "visible"]
@@ -120,7 +120,7 @@ class Workshop:
             ir, vi = self._decode(infrared, visible, order, names)
         fuser, pace = self._shelf.get(order.name)
         pixels = vi.shape[0] * vi.shape[1]
-        check_time(pace, pixels, self._settings.timeout, order.name)
+        self._shelf.check_time(order.name, pixels, self._settings.timeout)
         rig = order.alignment
         if rig == "auto":
             with clock("align"):
@@ -189,8 +189,8 @@ class Workshop:
         shrink = (height * width / _LIGHT_PIXELS) ** 0.5
         small = max(LIGHT_SIDE, int(width / shrink)), max(LIGHT_SIDE, int(height / shrink))
         if shrink > 1:
-            vi = np.asarray(cv2.resize(to_unit(vi), small, interpolation=cv2.INTER_AREA))
-            vi = np.clip(vi, 0, 1)
+            vi = np.asarray(cv2.resize(vi, small, interpolation=cv2.INTER_AREA))  # type: ignore[arg-type]
+            vi = np.clip(vi, 0, 1) if vi.dtype.kind == "f" else vi
         return self._light(vi)
 
     def _show(self, ir: Image, vi: Image, fuser: Fuser, order: Order, clock: _Clock) -> Answer:

@@ -8,9 +8,10 @@ from pathlib import Path
 from piafusion.imaging.io import read_image
 from piafusion.reproduction.published import OURS, SEGMENTED, TABLE_4
 from piafusion.reproduction.section import Block, Claim, Grid, Section, Sheet, Text, Verdict
+from piafusion.segmentation.cells import Progress
 from piafusion.segmentation.confusion import COLUMNS
 from piafusion.segmentation.result import DIFFERENCES, NOTE, SegmentationResult, interval, percent
-from piafusion.segmentation.run import Progress, segment
+from piafusion.segmentation.run import segment
 from piafusion.segmentation.scores import Difference
 from piafusion.segmentation.settings import resolve
 

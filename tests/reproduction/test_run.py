@@ -27,7 +27,7 @@ TINY = Plan(
     budget=0.05,
     inside=1,
     schedule=Schedule(1, {"steps": "2", "batch": "1", "crop": "16"}),
-    segmentation={"steps": "2", "batch": "2", "widths": "4,8", "decoder": "4"},
+    segmentation={"steps": "2", "batch": "2", "widths": "4,8", "decoder": "4", "crop": "32,32"},
     remarks=("A remark.",),
 )
 
@@ -145,7 +145,7 @@ def test_what_is_done_is_not_done_again(
     monkeypatch.setattr(run, "start", never)
     monkeypatch.setattr(workers.subprocess, "Popen", never)
     monkeypatch.setattr("piafusion.Fuser.__call__", never)
-    monkeypatch.setattr("piafusion.segmentation.run.train", never)
+    monkeypatch.setattr("piafusion.segmentation.cells.train", never)
     monkeypatch.setattr("piafusion.reproduction.features.shares_of", never)
     reproduce(materials, output, TINY)
     assert json.loads((output / NUMBERS).read_text()) == before

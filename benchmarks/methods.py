@@ -2,7 +2,7 @@
 
     python benchmarks/methods.py OUT.jpg
 
-The default model comes last; five columns, then the other five.
+The default model comes last; six columns, then the next six, then the others.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from piafusion.imaging.sheet import contact_sheet
 from piafusion.methods import METHODS
 from piafusion.weights import DEFAULT_MODEL
 
-COLUMNS = 5
+COLUMNS = 6
 
 
 def main() -> None:

@@ -80,7 +80,7 @@ def test_commands(page: Path, piafusion) -> None:
             if "--engine" in arguments and "ray" in arguments:
                 continue  # tests/distributed/test_run.py runs these, with one Ray for all
             if arguments[0] == "train":
-                settings = TINY[:-2] if arguments[1] == "illumination" else TINY
+                settings = TINY if arguments[1] == "fusion" else TINY[:-2]
                 arguments += settings
             if arguments[0] == "data":  # the same, but small
                 arguments = [re.sub(r"^320x240$", "96x80", word) for word in arguments]

@@ -60,6 +60,12 @@ def test_methods_load_what_they_need_alone() -> None:
     assert not loaded & {"torch", "lightning", "onnxruntime", "scipy", "pywt"}
 
 
+def test_networks_of_methods_need_no_torch() -> None:
+    loaded = loaded_after("from piafusion import Fuser; Fuser(method='densefuse')")
+    assert "onnxruntime" in loaded
+    assert not loaded & {"torch", "lightning", "onnx", "scipy", "pywt"}
+
+
 def test_without_torch_the_message_names_the_extra() -> None:
     code = (
         "import sys; sys.modules['torch'] = None\n"

@@ -63,4 +63,4 @@ def test_learned_by_command_and_read_again(
 def test_only_what_learns_is_trained(piafusion, root: Path, tmp_path: Path) -> None:
     done = piafusion("train", "method", "gtf", root, "--output", tmp_path / "out")
     assert done.code == 2
-    assert "expected a method that learns, mdlatlrr, found 'gtf'" in done.err
+    assert "expected a method that learns, mdlatlrr, densefuse, " in done.err

@@ -19,6 +19,7 @@ from piafusion import Fuser
 from piafusion.errors import TrainingError, UsageError, WeightsError
 from piafusion.imaging.io import write_image
 from piafusion.models import MixingFusionNet, load
+from piafusion.models.comparison import COMPARISON
 from piafusion.training import run
 from piafusion.training.config import PRESETS, command, resolve
 from piafusion.training.data import CropSampler, load_training_pairs
@@ -367,7 +368,9 @@ def test_training_lowers_the_loss(data: Path, tmp_path: Path) -> None:
 def test_presets_are_valid_and_say_their_command(data: Path) -> None:
     for preset in PRESETS:
         settings = resolve(preset, data, {})
-        assert command(settings).endswith(f"--preset {preset}")
+        assert command(settings).endswith(
+            f" method {preset} {data.name}" if preset in COMPARISON else f" --preset {preset}"
+        )
     paper = resolve("paper", data, {}).model_dump()
     assert (paper["batch"], paper["crop"], paper["steps"]) == (64, 64, 30 * 819)
     assert paper["loss"] == {

@@ -55,17 +55,24 @@ def fusion(
 @app.command()
 def method(
     name: Annotated[
-        str, typer.Argument(metavar="METHOD", help="What learns of `piafusion methods`: mdlatlrr.")
+        str, typer.Argument(metavar="METHOD", help="What learns of `piafusion methods`.")
     ],
     data: DataArgument,
-    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the weights.")],
+    output: RunOption,
+    settings: SetOption = None,
+    resume: ResumeOption = False,
 ) -> None:
-    """Learn what a comparison method learns: of mdlatlrr the projection."""
+    """Train the network of a comparison method; of mdlatlrr, its projection is learned."""
     from piafusion.methods import METHODS
 
-    learning = [name for name, spec in METHODS.items() if spec.weights]
+    learning = [name for name, spec in METHODS.items() if spec.trained_as == name]
     if name not in learning:
         raise UsageError(f"expected a method that learns, {', '.join(learning)}, found {name!r}")
+    if METHODS[name].weights == "onnx":
+        _train("method", data, output, name, settings or [], resume=resume)
+        return
+    if settings or resume:
+        raise UsageError(f"{name}: expected neither --set nor --resume, found one; leave it out")
     from piafusion.training.latlrr import learn_into
 
     print(f"projection: {learn_into(output, data)}")
@@ -76,7 +83,7 @@ def _train(
 ) -> None:
     try:
         from piafusion.training import run
-        from piafusion.training.config import IlluminationSettings, resolve
+        from piafusion.training.config import TASKS, resolve
     except ImportError as error:
         raise MissingExtraError(
             f"expected the packages for training, found no {error.name}; "
@@ -84,7 +91,7 @@ def _train(
         ) from error
 
     wanted = resolve(preset, data, named(settings))
-    if isinstance(wanted, IlluminationSettings) != (task == "illumination"):
+    if not isinstance(wanted, TASKS[task]):
         raise UsageError(f"--preset: {preset!r} does not train {task}; see piafusion train --help")
     weights = run.resume(output, wanted) if resume else run.start(wanted, output)
     if run.is_main_process():

@@ -142,13 +142,14 @@ def _model(name: str, model: str, device: str) -> Method:
 
 def _method(spec: MethodSpec) -> Method:
     check_needs(spec)
+    is_network = spec.weights == "onnx"
+    packages = ("numpy", "cv2", *(("onnxruntime",) if is_network else ()), *spec.packages)
     settings: dict[str, Any] = {
         "method": spec.name,
-        "code": code_digest("fuser.py", "imaging", "methods"),
-        "packages": {
-            package: import_module(package).__version__
-            for package in ("numpy", "cv2", *spec.packages)
-        },
+        "code": code_digest(
+            "fuser.py", "imaging", "methods", *(("engines",) if is_network else ())
+        ),
+        "packages": {package: import_module(package).__version__ for package in packages},
     }
     if spec.weights:
         settings["weights"] = load_manifest(WEIGHTS)[spec.name].sha256[spec.weights]

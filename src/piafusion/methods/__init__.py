@@ -20,6 +20,7 @@ from piafusion.engines.cores import usable_cores
 from piafusion.errors import MissingExtraError, UsageError
 from piafusion.methods import average, gtf, guided, laplacian, maximum, mdlatlrr, wavelet
 from piafusion.methods._spec import WEIGHTS, MethodSpec, RuleEngine
+from piafusion.methods.learned import LEARNED
 
 __all__ = ["METHODS", "WEIGHTS", "MethodSpec", "check_needs", "create_method", "find_method"]
 
@@ -33,6 +34,7 @@ METHODS: dict[str, MethodSpec] = {
         guided.SPEC,
         gtf.SPEC,
         mdlatlrr.SPEC,
+        *LEARNED,
     )
 }
 

@@ -21,7 +21,7 @@ Rule: TypeAlias = Callable[[Plane, Plane], Plane]
 """Takes infrared and luminance, H x W in [0, 1] each, at least 8 x 8, and gives the fused
 luminance, H x W; what leaves [0, 1] is clipped later."""
 
-Kind = Literal["baseline", "multi-scale", "optimisation"]
+Kind = Literal["baseline", "multi-scale", "optimisation", "network"]
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,7 @@ class MethodSpec:
         needs: The extra of piafusion that it needs to run, or None.
         packages: What that extra brings for it, as it is imported.
         weights: The format of its shipped weights, or None if nothing in it is learned.
+        trained_as: What `piafusion train method` calls the training that makes its weights.
     """
 
     name: str
@@ -48,7 +49,8 @@ class MethodSpec:
     departures: tuple[str, ...] = ()
     needs: str | None = None
     packages: tuple[str, ...] = ()
-    weights: Literal["npz"] | None = None
+    weights: Literal["npz", "onnx"] | None = None
+    trained_as: str | None = None
 
 
 class RuleEngine:

@@ -183,4 +183,5 @@ SPEC = MethodSpec(
         "its neighbours.",
     ),
     weights="npz",
+    trained_as="mdlatlrr",
 )

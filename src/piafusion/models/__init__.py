@@ -1,4 +1,4 @@
-"""The networks as torch modules: the paper's two and our own two."""
+"""The networks as torch modules: the paper's two, our own two, and the comparison methods'."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import safetensors.torch
 from torch import nn
 
 from piafusion.errors import UsageError, WeightsError
+from piafusion.models.comparison import COMPARISON, PAPER_WIDTH
 from piafusion.models.illumination import IlluminationNet
 from piafusion.models.mixing import MixingFusionNet, MixingFusionSizes
 from piafusion.models.paper import ProgressiveFusionNet
@@ -32,6 +33,8 @@ NETWORKS: dict[str, Callable[[], nn.Module]] = {
     "paper": ProgressiveFusionNet,
     "paper-without-cmdaf": partial(ProgressiveFusionNet, exchanges=False),
     "illumination": IlluminationNet,
+    **COMPARISON,
+    **PAPER_WIDTH,
 }
 """Networks of one size."""
 

@@ -18,6 +18,7 @@ def conv(
     stride: int = 1,
     padding: int | None = None,
     padding_mode: Literal["reflect", "replicate"] = "reflect",
+    bias: bool = True,
 ) -> nn.Conv2d:
     """Return a convolution that keeps the size at stride 1 without inventing dark borders.
 
@@ -28,9 +29,10 @@ def conv(
         stride: Step in pixels.
         padding: Pixels added on each side; half the kernel by default.
         padding_mode: How they are filled: "reflect" or "replicate".
+        bias: Whether a constant is added to each output.
     """
     padding = kernel // 2 if padding is None else padding
-    return nn.Conv2d(inputs, outputs, kernel, stride, padding, padding_mode=padding_mode)
+    return nn.Conv2d(inputs, outputs, kernel, stride, padding, padding_mode=padding_mode, bias=bias)
 
 
 def leaky(features: Tensor) -> Tensor:

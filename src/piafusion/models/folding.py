@@ -3,7 +3,8 @@
 Eq. 5 of the paper, as printed, gives both modalities the same features (`exchange_differences`
 says why). From the first exchange on, two streams with shared layers therefore compute everything
 twice, and their concatenation shows the decoder each channel twice. One stream, and the sum of
-the decoder's weights for both halves, do as well.
+the decoder's weights for both halves, do as well. A batch normalisation is absorbed by the
+convolution before it.
 """
 
 from __future__ import annotations
@@ -13,9 +14,11 @@ from typing import cast
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from piafusion.engines.reach import Reach
 from piafusion.models.blocks import leaky
+from piafusion.models.comparison import NormedConv
 from piafusion.models.gated import GatedFusionNet
 from piafusion.models.paper import ProgressiveFusionNet
 
@@ -29,7 +32,19 @@ def fold(network: nn.Module) -> nn.Module:
     """
     if isinstance(network, ProgressiveFusionNet) and network.exchanges:
         return _OneStreamFusionNet(network).train(network.training)
+    if any(isinstance(module, NormedConv) for module in network.modules()):
+        network = copy.deepcopy(network)
+        _absorb_norms(network)
     return network
+
+
+def _absorb_norms(network: nn.Module) -> None:
+    for name, child in network.named_children():
+        if isinstance(child, NormedConv):
+            convolution, norm = cast(nn.Conv2d, child[0]), cast(nn.BatchNorm2d, child[1])
+            setattr(network, name, fuse_conv_bn_eval(convolution, norm))
+        else:
+            _absorb_norms(child)
 
 
 class _OneStreamFusionNet(GatedFusionNet):

@@ -14,6 +14,7 @@ from piafusion.datasets.folders import dataset_name
 from piafusion.errors import UsageError
 from piafusion.metrics import SPECS
 from piafusion.models import SIZES
+from piafusion.models.comparison import COMPARISON, PAPER_WIDTH
 from piafusion.training.data import Sampling
 from piafusion.training.losses import IntensityTarget, TextureLoss
 
@@ -172,6 +173,38 @@ class IlluminationSettings(TrainingSettings):
     )
 
 
+class MethodSettings(TrainingSettings):
+    """Training of a comparison method's network by its own loss."""
+
+    model: Literal[
+        "densefuse",
+        "drf",
+        "csf",
+        "fusiongan",
+        "fusiongan-paper",
+        "ifcnn",
+        "pmgi",
+        "u2fusion",
+        "u2fusion-paper",
+    ]
+    tone_share: float = Field(
+        default=0.0, ge=0, le=1, description="share of the crops shown in another exposure"
+    )
+    settle: float = Field(
+        default=0.3,
+        ge=0,
+        le=1,
+        description="share of the steps after which batch normalisation keeps its statistics",
+    )
+
+
+TASKS: dict[str, type[TrainingSettings]] = {
+    "illumination": IlluminationSettings,
+    "fusion": FusionSettings,
+    "method": MethodSettings,
+}
+"""What can be trained, by the names of the commands."""
+
 _PAPER = {"model": "paper", "batch": 64, "crop": 64, "sampling": "grid", "gradient_clip": 100.0}
 _ILLUMINATION = {"model": "illumination", "batch": 128, "crop": 64, "sampling": "grid"}
 _SIGNED = {"illumination": 2.0, "intensity": 20.0, "gradient": 40.0, "texture": "signed"}
@@ -224,6 +257,10 @@ PRESETS: dict[str, dict[str, Any]] = {
     "ablation-cmdaf": {**_ABLATION, "model": "paper-without-cmdaf"},
     "illumination": {**_ILLUMINATION, "steps": 100 * 438},
     "illumination-short": {**_ILLUMINATION, "sampling": "random", "decay": 0.05, "steps": 8000},
+    **{
+        name: {"model": name, "gradient_clip": 10.0, **network.schedule._asdict()}
+        for name, network in COMPARISON.items()
+    },
 }
 
 
@@ -249,9 +286,12 @@ def validate(values: dict[str, Any]) -> TrainingSettings:
     Raises:
         UsageError: Naming the first setting that is unknown or not allowed.
     """
-    return checked(
-        IlluminationSettings if values.get("model") == "illumination" else FusionSettings, values
-    )
+    kind: type[TrainingSettings] = FusionSettings
+    if values.get("model") == "illumination":
+        kind = IlluminationSettings
+    elif values.get("model") in {**COMPARISON, **PAPER_WIDTH}:
+        kind = MethodSettings
+    return checked(kind, values)
 
 
 def replaced(values: dict[str, Any], overrides: dict[str, str]) -> dict[str, Any]:
@@ -294,11 +334,13 @@ def checked(kind: type[SettingsT], values: dict[str, Any]) -> SettingsT:
 
 def command(settings: TrainingSettings) -> str:
     """Return the command line that starts a run with these settings."""
-    task = "illumination" if isinstance(settings, IlluminationSettings) else "fusion"
     default = _flat(resolve(settings.preset, settings.data, {}).model_dump(mode="json"))
     chosen = _flat(settings.model_dump(mode="json"))
     changes = [f" --set {name}={value}" for name, value in chosen.items() if value != default[name]]
     data = dataset_name(settings.data)
+    if isinstance(settings, MethodSettings):
+        return f"piafusion train method {settings.preset} {data}{''.join(changes)}"
+    task = next(name for name, kind in TASKS.items() if isinstance(settings, kind))
     return f"piafusion train {task} {data} --preset {settings.preset}{''.join(changes)}"
 
 

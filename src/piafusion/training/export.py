@@ -6,12 +6,15 @@ import hashlib
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from torch import nn
 
 from piafusion.errors import UsageError
 from piafusion.imaging.io import write_bytes
 from piafusion.models import dump, load
+from piafusion.models.comparison import ComparisonNet
+from piafusion.models.comparison.densefuse import DenseFuseNet
 from piafusion.models.illumination import IlluminationNet
 from piafusion.training.onnx import export_onnx
 from piafusion.training.run import RECORD, WEIGHTS, load_settings
@@ -28,6 +31,9 @@ from piafusion.weights import (
 def export_run(run: Path, folder: Path, *, name: str | None = None, summary: str = "") -> Path:
     """Write `NAME.onnx`, `NAME.safetensors` and their manifest entry; return the ONNX path.
 
+    Of a comparison method only the ONNX file is written, its weights in half precision; of
+    DenseFuse a second one, NAME-l1, that fuses by its other rule.
+
     Args:
         run: Folder of a finished training run.
         folder: Weights folder; made if missing, other models in it are kept.
@@ -43,23 +49,37 @@ def export_run(run: Path, folder: Path, *, name: str | None = None, summary: str
         raise UsageError(f"{run}: expected a finished run, found no {WEIGHTS}; resume it first")
     name = name or settings.model
     network = load((run / WEIGHTS).read_bytes()).eval()
-    files: dict[Format, bytes] = {
-        "onnx": _to_onnx(network),
-        "safetensors": dump(settings.model, network),
-    }
+    training = json.loads((run / RECORD).read_text())
+    _write(name, network, settings.model, summary, training, folder)
+    if isinstance(network, DenseFuseNet):
+        network.rule = "l1"
+        _write(f"{name}-l1", network, settings.model, summary, training, folder)
+    return folder / f"{name}.onnx"
+
+
+def _write(
+    name: str,
+    network: nn.Module,
+    model: str,
+    summary: str,
+    training: dict[str, Any],
+    folder: Path,
+) -> None:
+    files: dict[Format, bytes] = {"onnx": _to_onnx(network)}
+    if not isinstance(network, ComparisonNet):
+        files["safetensors"] = dump(model, network)
     record = WeightsRecord(
         name=name,
         kind="illumination" if isinstance(network, IlluminationNet) else "fusion",
         summary=summary,
         parameters=sum(parameter.numel() for parameter in network.parameters()),
         sha256={suffix: hashlib.sha256(data).hexdigest() for suffix, data in files.items()},
-        training=json.loads((run / RECORD).read_text()),
+        training=training,
         scores={},
     )
     for suffix, data in files.items():
         write_bytes(folder / f"{name}.{suffix}", data)
     save_record(record, folder)
-    return folder / f"{name}.onnx"
 
 
 def renew_onnx(name: str, folder: Path = SHIPPED) -> None:
@@ -93,4 +113,5 @@ def _to_onnx(network: nn.Module) -> bytes:
         inputs=("visible",) if is_illumination else ("infrared", "luminance"),
         channels=3 if is_illumination else 1,
         output="probabilities" if is_illumination else "fused",
+        half=isinstance(network, ComparisonNet),
     )

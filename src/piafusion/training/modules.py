@@ -1,4 +1,4 @@
-"""The two trainings as Lightning modules."""
+"""The trainings as Lightning modules: fusion and illumination."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ SCORE = "validation/score"
 _METRICS = ("MI", "SD", "SF", "VIF", "Qabf")
 
 
-class _Training(GuardedTraining[Batch]):
+class Training(GuardedTraining[Batch]):
     """A network that learns from crops of pairs, and validation by light."""
 
     settings: TrainingSettings
@@ -90,7 +90,55 @@ class _Training(GuardedTraining[Batch]):
         raise NotImplementedError
 
 
-class FusionTraining(_Training):
+class FusingTraining(Training):
+    """What the trainings of all networks that fuse have in common: how they are validated."""
+
+    def __init__(
+        self,
+        settings: TrainingSettings,
+        network: nn.Module,
+        pairs: TrainingPairs,
+        held: TrainingPairs | None,
+        margin: int = 0,
+    ) -> None:
+        """Prepare a run.
+
+        Args:
+            settings: The run's settings.
+            network: Takes infrared and luminance, gives the fused luminance.
+            pairs: Training pairs.
+            held: Pairs to validate on.
+            margin: Pixels that crops have more on each side.
+        """
+        super().__init__(settings, network, pairs, held, margin)
+        self._samples: dict[str, dict[str, Image]] = {}
+
+    def _evaluate(self, infrared: Image, visible: Image, *, is_day: bool) -> dict[str, float]:
+        colours = to_unit(visible)
+        y = luminance(colours)
+        inputs = [
+            torch.from_numpy(plane)[None, None].to(self.device) for plane in (to_unit(infrared), y)
+        ]
+        fused_y = self.network(*inputs)[0, 0].float().cpu().numpy()
+        fused = from_unit(replace_luminance(colours, y, fused_y), visible.dtype)
+        light = "day" if is_day else "night"
+        if not self._scores[light]:
+            self._samples[light] = {"infrared": infrared, "visible": visible, "fused": fused}
+        return evaluate(infrared, visible, fused, metrics=_METRICS)
+
+    def _score(self, means: dict[str, float]) -> float:
+        return means["VIF"] + means["Qabf"]
+
+    def on_validation_epoch_end(self) -> None:
+        """Log the scores, and a pair of each light as a picture."""
+        super().on_validation_epoch_end()
+        sheet = contact_sheet(list(self._samples.values()))
+        for logger in self.loggers:
+            if isinstance(logger, TensorBoardLogger):
+                logger.experiment.add_image("fused", sheet, self.global_step, dataformats="HWC")
+
+
+class FusionTraining(FusingTraining):
     """Trains a fusion network by Eq. 12; the illumination network only looks on."""
 
     def __init__(
@@ -118,7 +166,6 @@ class FusionTraining(_Training):
         self._loss = FusionLoss(**settings.loss.model_dump())
         # In a list, so that it is neither a submodule nor part of the checkpoints.
         self._illumination = [illumination.eval()] if illumination else []
-        self._samples: dict[str, dict[str, Image]] = {}
 
     def _losses(self, batch: Batch) -> dict[str, Tensor]:
         generator = np.random.default_rng((self.settings.seed, self.global_step, 1))
@@ -144,32 +191,8 @@ class FusionTraining(_Training):
             probabilities: Tensor = network(batch.visible)
             return probabilities[:, 0].float()
 
-    def _evaluate(self, infrared: Image, visible: Image, *, is_day: bool) -> dict[str, float]:
-        colours = to_unit(visible)
-        y = luminance(colours)
-        inputs = [
-            torch.from_numpy(plane)[None, None].to(self.device) for plane in (to_unit(infrared), y)
-        ]
-        fused_y = self.network(*inputs)[0, 0].float().cpu().numpy()
-        fused = from_unit(replace_luminance(colours, y, fused_y), visible.dtype)
-        light = "day" if is_day else "night"
-        if not self._scores[light]:
-            self._samples[light] = {"infrared": infrared, "visible": visible, "fused": fused}
-        return evaluate(infrared, visible, fused, metrics=_METRICS)
 
-    def _score(self, means: dict[str, float]) -> float:
-        return means["VIF"] + means["Qabf"]
-
-    def on_validation_epoch_end(self) -> None:
-        """Log the scores, and a pair of each light as a picture."""
-        super().on_validation_epoch_end()
-        sheet = contact_sheet(list(self._samples.values()))
-        for logger in self.loggers:
-            if isinstance(logger, TensorBoardLogger):
-                logger.experiment.add_image("fused", sheet, self.global_step, dataformats="HWC")
-
-
-class IlluminationTraining(_Training):
+class IlluminationTraining(Training):
     """Trains the illumination network by Eq. 13."""
 
     def __init__(

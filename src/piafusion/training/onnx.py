@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 import warnings
 from base64 import b64encode
 
 import numpy as np
 import onnx
+import onnx.helper
+import onnx.numpy_helper
 import torch
 from torch import Tensor, nn
 from torch.export import Dim
@@ -21,10 +24,18 @@ from piafusion.models.gated import GatedFusionNet
 
 # Batch and size of the inputs that are compared after the export; odd and even, small and not.
 _PARITY_SIZES = ((1, 64, 64), (2, 61, 83), (1, 240, 318))
+_SMALL = 16  # values; smaller tensors, among them constants of the graph, stay as they are
 _PARITY_TOLERANCE = 1e-4  # a fortieth of a grey level of 8 bits
 
 
-def export_onnx(network: nn.Module, inputs: tuple[str, ...], channels: int, output: str) -> bytes:
+def export_onnx(
+    network: nn.Module,
+    inputs: tuple[str, ...],
+    channels: int,
+    output: str,
+    *,
+    half: bool = False,
+) -> bytes:
     """Export a network, folded, with free batch, height and width; prove it against torch.
 
     A network with a gate gets what tiles need (`piafusion.engines.reach`): an input more, the
@@ -35,6 +46,8 @@ def export_onnx(network: nn.Module, inputs: tuple[str, ...], channels: int, outp
         inputs: Names of its inputs in order.
         channels: Channels of each input.
         output: Name of its output.
+        half: Store the weights rounded to half precision. The file still computes in single
+            precision, and is compared with torch having the rounded weights too.
 
     Returns:
         The ONNX file.
@@ -44,10 +57,14 @@ def export_onnx(network: nn.Module, inputs: tuple[str, ...], channels: int, outp
     """
     images = {name: torch.rand(2, channels, 61, 83) for name in inputs}
     folded = fold(network)
+    if half:
+        folded = network = _rounded(folded)
     if isinstance(folded, GatedFusionNet):
         model = _with_share(folded, images, output)
     else:
         model = _export(folded, images, output)
+    if half:
+        _store_in_half(model.graph)
     weights: bytes = model.SerializeToString()
     difference = _largest_difference(network, weights, len(inputs), channels)
     if not difference <= _PARITY_TOLERANCE:
@@ -56,6 +73,30 @@ def export_onnx(network: nn.Module, inputs: tuple[str, ...], channels: int, outp
             f"difference of {difference:g}; the export is not used, report this"
         )
     return weights
+
+
+def _rounded(network: nn.Module) -> nn.Module:
+    """Return a copy whose weights half precision can hold."""
+    network = copy.deepcopy(network)
+    for tensor in network.state_dict().values():
+        if tensor.is_floating_point():
+            tensor.copy_(tensor.half())
+    return network
+
+
+def _store_in_half(graph: onnx.GraphProto) -> None:
+    """Replace single-precision weights by half-precision ones that are cast when it is loaded."""
+    casts = []
+    for tensor in graph.initializer:
+        values = onnx.numpy_helper.to_array(tensor)
+        if values.dtype != np.float32 or values.size < _SMALL:
+            continue
+        name, stored = tensor.name, f"{tensor.name}_half"
+        tensor.CopyFrom(onnx.numpy_helper.from_array(values.astype(np.float16), stored))
+        casts.append(onnx.helper.make_node("Cast", [stored], [name], to=onnx.TensorProto.FLOAT))
+    nodes = [*casts, *graph.node]
+    del graph.node[:]
+    graph.node.extend(nodes)
 
 
 class _Encoder(nn.Module):

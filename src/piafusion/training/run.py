@@ -25,13 +25,15 @@ from piafusion.models.branches import merge, spread
 from piafusion.training.config import (
     FusionSettings,
     IlluminationSettings,
+    MethodSettings,
     TrainingSettings,
     command,
     validate,
 )
 from piafusion.training.data import TrainingPairs, hold_apart, load_training_pairs
 from piafusion.training.guarded import quieten
-from piafusion.training.modules import SCORE, FusionTraining, IlluminationTraining
+from piafusion.training.methods import MethodTraining
+from piafusion.training.modules import SCORE, FusionTraining, IlluminationTraining, Training
 from piafusion.weights import Kind, read_weights
 
 SETTINGS, CHECKPOINT, BEST, WEIGHTS, RECORD = (
@@ -145,7 +147,7 @@ def _start_from(settings: TrainingSettings, network: nn.Module) -> str | None:
     return hashlib.sha256(weights).hexdigest()
 
 
-def _take_best(run: Path, module: FusionTraining | IlluminationTraining) -> dict[str, Any]:
+def _take_best(run: Path, module: Training) -> dict[str, Any]:
     """Load the best checkpoint into the module; return its step and score."""
     best = torch.load(run / BEST, map_location="cpu", weights_only=True)
     module.load_state_dict(best["state_dict"])
@@ -158,11 +160,13 @@ def _take_best(run: Path, module: FusionTraining | IlluminationTraining) -> dict
 
 def _module(
     settings: TrainingSettings, pairs: TrainingPairs, held: TrainingPairs | None
-) -> FusionTraining | IlluminationTraining:
+) -> Training:
     if isinstance(settings, IlluminationSettings):
         return IlluminationTraining(settings, pairs, held)
+    if isinstance(settings, MethodSettings):
+        return MethodTraining(settings, pairs, held)
     if not isinstance(settings, FusionSettings):
-        raise TypeError(f"expected fusion or illumination settings, found {type(settings)}")
+        raise TypeError(f"expected settings of one of the trainings, found {type(settings)}")
     illumination: IlluminationNet | None = None
     if settings.light not in ("label", "equal"):
         network = load(read_weights(settings.light, "safetensors", "illumination"))

@@ -1,0 +1,91 @@
+"""The shipped networks of the comparison methods."""
+
+import hashlib
+from collections.abc import Iterator
+
+import numpy as np
+import onnx
+import pytest
+
+from piafusion import Fuser
+from piafusion.datasets.folders import dataset_pairs
+from piafusion.datasets.synthetic import demo_scenes_root
+from piafusion.errors import WeightsError
+from piafusion.imaging.arrays import from_unit, to_unit
+from piafusion.imaging.colour import luminance
+from piafusion.imaging.io import read_pair
+from piafusion.methods import METHODS, WEIGHTS, learned
+from piafusion.weights import load_manifest
+from tests.conftest import scene
+
+NETWORKS = [spec.name for spec in learned.LEARNED]
+LIMIT = 12_000_000  # bytes of all weights
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_weights_are_those_of_the_manifest(name: str) -> None:
+    record = load_manifest(WEIGHTS)[name]
+    data = (WEIGHTS / f"{name}.onnx").read_bytes()
+    assert hashlib.sha256(data).hexdigest() == record.sha256["onnx"]
+    trained_as = METHODS[name].trained_as
+    assert record.training["command"] == f"piafusion train method {trained_as} msrs/train"
+    assert record.training["data"] == "msrs/train"
+    assert record.training["settings"]["model"] == trained_as
+
+
+def test_weights_are_small_and_in_half_precision() -> None:
+    assert sum(path.stat().st_size for path in WEIGHTS.iterdir()) < LIMIT
+    for name in NETWORKS:
+        for tensor in onnx.load(WEIGHTS / f"{name}.onnx").graph.initializer:
+            is_single = tensor.data_type == onnx.TensorProto.FLOAT
+            assert not is_single or np.prod(tensor.dims) < 16, (name, tensor.name)
+
+
+def crops() -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Our two scenes, infrared and luminance of 128x160 pixels."""
+    for pair in dataset_pairs(demo_scenes_root()).pairs:
+        infrared, visible = (
+            image[176:304, 240:400] for image in read_pair(pair.infrared, pair.visible)
+        )
+        yield infrared, from_unit(luminance(to_unit(visible)), np.dtype(np.uint8))
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_both_sources_show(name: str) -> None:
+    """A network that has learned nothing gives a flat, an inverted or a blown-out picture."""
+    fuser = Fuser(method=name)
+    for infrared, grey in crops():
+        fused = fuser(infrared, grey).astype(float)
+        mean = (infrared.astype(float) + grey) / 2
+        sources = np.stack([infrared.ravel(), grey.ravel(), np.ones(grey.size)], axis=1)
+        of_ir, of_y, _ = np.linalg.lstsq(sources, fused.ravel(), rcond=None)[0]
+        assert 0.1 < of_ir < 1.2
+        assert 0.1 < of_y < 1.2
+        assert fused.std() > 0.6 * mean.std()
+        low, high = sorted((infrared.mean(), grey.mean()))
+        assert low - 20 < fused.mean() < high + 20
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_a_scene_fused_with_itself_is_about_itself(name: str) -> None:
+    fuser = Fuser(method=name)
+    for pair in crops():
+        for picture in pair:
+            assert np.abs(fuser(picture, picture).astype(float) - picture).mean() < 20
+
+
+def test_damaged_or_missing_weights_are_told(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(learned, "WEIGHTS", tmp_path)
+    manifest = (WEIGHTS / "manifest.json").read_bytes()
+    (tmp_path / "manifest.json").write_bytes(manifest)
+    with pytest.raises(WeightsError, match=r"pmgi\.onnx: expected the weights of 'pmgi'"):
+        Fuser(method="pmgi")
+    (tmp_path / "pmgi.onnx").write_bytes(b"no network")
+    with pytest.raises(WeightsError, match="damaged or altered"):
+        Fuser(method="pmgi")
+
+
+def test_the_rules_of_densefuse_differ() -> None:
+    infrared, visible = scene(40, 50)
+    one, other = (Fuser(method=name)(infrared, visible) for name in ("densefuse", "densefuse-l1"))
+    assert np.abs(one.astype(int) - other).max() > 2

@@ -8,8 +8,8 @@ BIN = $(VENV)/bin
 demo: $(VENV)/core ## Fuse the shipped scenes and say where to look
 	$(BIN)/piafusion demo --output demo --overwrite
 
-test: $(VENV)/dev ## Unit, property and command-line tests
-	$(BIN)/python -m pytest
+test: $(VENV)/dev ## Unit, property and command-line tests, a process of one thread for each core
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses logical --dist loadfile
 
 cluster: $(VENV)/dev ## Tests of the Ray engine, which start Ray
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[ray]'

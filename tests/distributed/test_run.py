@@ -59,8 +59,8 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 @pytest.mark.usefixtures("cluster")
 def test_nothing_is_reported_and_nothing_served() -> None:
+    from ray._common.usage import usage_lib
     from ray._private import worker
-    from ray._private.usage import usage_lib
 
     assert not usage_lib.usage_stats_enabled()
     assert not worker._global_node.webui_url  # of the dashboard

@@ -7,7 +7,8 @@ else that befalls single items to exit code 1.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 
 class PiafusionError(Exception):
@@ -61,6 +62,35 @@ class DeviceError(PiafusionError):
 
 class MissingExtraError(PiafusionError, ImportError):
     """An optional dependency is not installed; the message names the install command."""
+
+
+@contextmanager
+def needing(extra: str, purpose: str, instead: str = "") -> Iterator[None]:
+    """Tell, where an import of optional packages fails, how to install them.
+
+    >>> with needing("eval", "the tables of an evaluation"):
+    ...     import nothing_of_that_name
+    Traceback (most recent call last):
+    piafusion.errors.MissingExtraError: expected nothing_of_that_name for the tables of an \
+evaluation, found it not installed; run: pip install 'piafusion[eval]'
+
+    Args:
+        extra: That the packages belong to.
+        purpose: What they are for.
+        instead: What helps beside installing, with the comma before it.
+
+    Raises:
+        MissingExtraError: If an import in the block fails.
+    """
+    try:
+        yield
+    except MissingExtraError:
+        raise
+    except ImportError as error:
+        raise MissingExtraError(
+            f"expected {error.name} for {purpose}, found it not installed; "
+            f"run: pip install 'piafusion[{extra}]'{instead}"
+        ) from error
 
 
 class TrainingError(PiafusionError):

@@ -80,6 +80,6 @@ def test_without_ray_the_extra_is_named(
     done = piafusion("fuse", *pair_folders, "-o", tmp_path / "out", "--engine", "ray")
     assert done.code == 1
     assert done.err == (
-        "piafusion: expected the packages for clusters, found no ray; "
+        "piafusion: expected ray for clusters, found it not installed; "
         "run: pip install 'piafusion[ray]'\n"
     )

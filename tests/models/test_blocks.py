@@ -61,8 +61,6 @@ def test_leaky_slope() -> None:
 
 
 def test_conv_keeps_a_constant_picture_constant_up_to_its_border() -> None:
-    for mode in ("reflect", "replicate"):
-        layer = conv(1, 1, padding_mode=mode)
-        filtered = layer(torch.ones(1, 1, 5, 7))
-        assert filtered.shape == (1, 1, 5, 7)
-        torch.testing.assert_close(filtered, filtered[..., :1, :1].expand_as(filtered))
+    filtered = conv(1, 1)(torch.ones(1, 1, 5, 7))
+    assert filtered.shape == (1, 1, 5, 7)
+    torch.testing.assert_close(filtered, filtered[..., :1, :1].expand_as(filtered))

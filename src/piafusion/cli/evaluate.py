@@ -17,6 +17,7 @@ from piafusion.cli.options import (
     DeviceOption,
     JsonOption,
     MetricsOption,
+    method_names,
     metric_names,
     track,
 )
@@ -91,7 +92,8 @@ def evaluate(
         from piafusion.evaluation import report as _  # noqa: F401 - missing extras before any work
     sets = read_sets(data, limit)
     chosen = method or [DEFAULT_MODEL]
-    chosen = [*chosen, *(name for name in _comparison(comparison) if name not in chosen)]
+    more = method_names(comparison) if comparison is not None else []
+    chosen = [*chosen, *(name for name in more if name not in chosen)]
     methods = read_methods(chosen, sets, device)
     rival = _rival(against, [each.name for each in methods])
     claim_folder(output, SETTINGS, "evaluation")
@@ -133,16 +135,6 @@ def evaluate(
     report = output / "report.html" if done.results else None
     last = f"report: {report}" if done.results else "nothing could be scored"
     _tell(done.problems, report, done.results, last, as_json=as_json)
-
-
-def _comparison(names: str | None) -> list[str]:
-    from piafusion.methods import METHODS, find_method
-
-    if names is None:
-        return []
-    if names == "all":
-        return list(METHODS)
-    return [find_method(name.strip()).name for name in names.split(",")]
 
 
 def _rival(against: str | None, methods: Sequence[str]) -> str:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from piafusion.errors import MissingExtraError
+from piafusion.errors import needing
 
 
 def export(
@@ -19,13 +19,8 @@ def export(
     summary: Annotated[str, typer.Option(help="One line that says what it is.")] = "",
 ) -> None:
     """Write a trained network as ONNX and safetensors, after comparing ONNX with torch."""
-    try:
+    with needing("train", "exporting"):
         from piafusion.training.export import export_run
-    except ImportError as error:
-        raise MissingExtraError(
-            f"expected the packages for export, found no {error.name}; "
-            "run: pip install 'piafusion[train]'"
-        ) from error
 
     weights = export_run(run, output, name=name, summary=summary)
     print(f"exported: {weights}\nuse it: piafusion fuse IR VI --model {weights} --output OUT")

@@ -14,6 +14,7 @@ import typer
 
 from piafusion.cli.align import AlignmentOption, AlignOption, chosen_alignment
 from piafusion.cli.options import (
+    INTERRUPTED,
     DeviceOption,
     JsonOption,
     MethodOption,
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from piafusion.imaging.curve import ToneRange
 
 ENGINES = ("local", "ray")
-INTERRUPTED = 130  # as a shell reports Ctrl-C
 
 
 def fuse(

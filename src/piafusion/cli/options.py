@@ -44,7 +44,13 @@ MetricsOption = Annotated[
 ConventionOption = Annotated[
     str, typer.Option("--convention", help="float, or uint8: as the PIAFusion authors' sheets.")
 ]
+INTERRUPTED = 130
+"""Exit code after Ctrl-C, as a shell reports it."""
 OverwriteOption = Annotated[bool, typer.Option("--overwrite", help="Replace existing files.")]
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option("--set", help="Replace a setting, e.g. --set steps=500 (repeatable)."),
+]
 RunOption = Annotated[
     Path, typer.Option("--output", "-o", help="Folder of the run: settings, log, weights.")
 ]
@@ -55,6 +61,19 @@ def metric_names(names: str) -> list[str]:
     from piafusion.metrics import SPECS
 
     return list(SPECS) if names == "all" else [name.strip() for name in names.split(",")]
+
+
+def method_names(names: str) -> list[str]:
+    """Return the comparison methods that `--methods` names, in its order.
+
+    Raises:
+        UsageError: If there is no such method.
+    """
+    from piafusion.methods import METHODS, find_method
+
+    if names == "all":
+        return list(METHODS)
+    return [find_method(name.strip()).name for name in names.split(",")]
 
 
 def named(settings: Iterable[str]) -> dict[str, str]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from piafusion.cli.options import JsonOption, Shown, track
+from piafusion.cli.options import JsonOption, Shown, method_names, track
 from piafusion.cli.table import print_table
 from piafusion.errors import UsageError
 
@@ -53,7 +53,6 @@ def reproduce(
     """Do the paper's experiments again and tell which of its claims hold."""
     from piafusion.datasets.folders import claim_folder
     from piafusion.imaging.io import write_bytes
-    from piafusion.methods import METHODS, find_method
     from piafusion.reproduction.document import tally
     from piafusion.reproduction.materials import find_materials, paint_materials
     from piafusion.reproduction.plan import MARK, STEPS, Plan, Schedule
@@ -68,11 +67,7 @@ def reproduce(
     for name in steps:
         if name not in STEPS:
             raise UsageError(f"--step: expected {', '.join(STEPS)}, found {name!r}")
-    chosen = (
-        list(METHODS)
-        if methods == "all"
-        else [find_method(name.strip()).name for name in methods.split(",")]
-    )
+    chosen = method_names(methods)
     claim_folder(output, MARK, "reproduction")
     write_bytes(output / MARK, b"")
     if quick:

@@ -8,9 +8,9 @@ from typing import Annotated
 
 import typer
 
-from piafusion.cli.options import DeviceOption, JsonOption, Shown, named
+from piafusion.cli.options import DeviceOption, JsonOption, SetOption, Shown, named
 from piafusion.cli.table import print_table
-from piafusion.errors import MissingExtraError
+from piafusion.errors import needing
 from piafusion.weights import DEFAULT_MODEL
 
 
@@ -32,10 +32,7 @@ def segment(
     preset: Annotated[
         str, typer.Option(help="short, full, segformer-short or segformer-full.")
     ] = "short",
-    settings: Annotated[
-        list[str] | None,
-        typer.Option("--set", help="Replace a setting, e.g. --set steps=500 (repeatable)."),
-    ] = None,
+    settings: SetOption = None,
     against: Annotated[
         str | None,
         typer.Option(
@@ -47,16 +44,9 @@ def segment(
     as_json: JsonOption = False,
 ) -> None:
     """Train a segmentation network on each source with each seed, and compare the sources."""
-    try:
+    with needing("segmentation", "segmentation"):
         from piafusion import segmentation
         from piafusion.segmentation.result import heading
-    except MissingExtraError:
-        raise
-    except ImportError as error:
-        raise MissingExtraError(
-            f"expected the packages for segmentation, found no {error.name}; "
-            "run: pip install 'piafusion[segmentation]'"
-        ) from error
 
     shown = Shown()
     try:

@@ -9,12 +9,11 @@ from typing import Annotated
 
 import typer
 
-from piafusion.cli.options import DeviceOption, ModelOption
-from piafusion.errors import MissingExtraError, UsageError
+from piafusion.cli.options import INTERRUPTED, DeviceOption, ModelOption
+from piafusion.errors import UsageError, needing
 from piafusion.weights import DEFAULT_MODEL
 
 TOKEN_VARIABLE = "PIAFUSION_TOKEN"  # noqa: S105 - its name, not its value
-INTERRUPTED = 130  # as a shell reports Ctrl-C
 
 
 def serve(
@@ -52,13 +51,8 @@ def serve(
     """Serve fusing over HTTP, with a web page at /."""
     # The decoders' own limit, behind that of the headers; OpenCV reads it when it is loaded.
     os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(int(max(1, max_megapixels * 1e6))))
-    try:
+    with needing("serve", "piafusion serve"):
         from piafusion.server.run import LOOPBACK, is_loopback, listen, run
-    except ImportError as error:
-        raise MissingExtraError(
-            f"expected {error.name} for piafusion serve, found it not installed; run: "
-            "pip install 'piafusion[serve]'"
-        ) from error
     from piafusion.server.settings import Settings
 
     names = tuple(name.lower() for name in allow_host or ())

@@ -7,17 +7,13 @@ from typing import Annotated
 
 import typer
 
-from piafusion.cli.options import RunOption, named
-from piafusion.errors import MissingExtraError, UsageError
+from piafusion.cli.options import RunOption, SetOption, named
+from piafusion.errors import UsageError, needing
 
 app = typer.Typer(help="Train a network on a dataset folder with `ir` and `vi`.")
 
 DataArgument = Annotated[
     Path, typer.Argument(metavar="DATA", help="Folder with `ir` and `vi`, names in D or N.")
-]
-SetOption = Annotated[
-    list[str] | None,
-    typer.Option("--set", help="Replace a setting, e.g. --set steps=500 (repeatable)."),
 ]
 ResumeOption = Annotated[
     bool, typer.Option("--resume", help="Go on from the last checkpoint of this run.")
@@ -81,14 +77,9 @@ def method(
 def _train(
     task: str, data: Path, output: Path, preset: str, settings: list[str], *, resume: bool
 ) -> None:
-    try:
+    with needing("train", "training"):
         from piafusion.training import run
         from piafusion.training.config import TASKS, resolve
-    except ImportError as error:
-        raise MissingExtraError(
-            f"expected the packages for training, found no {error.name}; "
-            "run: pip install 'piafusion[train]'"
-        ) from error
 
     wanted = resolve(preset, data, named(settings))
     if not isinstance(wanted, TASKS[task]):

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from piafusion.errors import ClusterError, MissingExtraError
+from piafusion.errors import ClusterError, needing
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -26,14 +26,9 @@ def load_ray() -> ModuleType:
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
-    try:
+    with needing("ray", "clusters"):
         import ray
         import ray.data
-    except ImportError as error:
-        raise MissingExtraError(
-            f"expected the packages for clusters, found no {error.name}; "
-            "run: pip install 'piafusion[ray]'"
-        ) from error
     for name in ("ray", "ray.data"):  # its files keep what is said there
         for handler in logging.getLogger(name).handlers:
             if isinstance(handler, logging.StreamHandler):

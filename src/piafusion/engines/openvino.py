@@ -12,15 +12,10 @@ from numpy.typing import NDArray
 from piafusion.engines.cores import usable_cores
 from piafusion.engines.reach import ENCODER, SHARE, Reach
 from piafusion.engines.sizes import Size, SizeCache
-from piafusion.errors import MissingExtraError, WeightsError
+from piafusion.errors import WeightsError, needing
 
-try:
+with needing("openvino", "the device 'openvino'"):
     import openvino
-except ImportError as error:
-    raise MissingExtraError(
-        "expected openvino for the device 'openvino', found it not installed; "
-        "run: pip install 'piafusion[openvino]'"
-    ) from error
 
 
 class OpenVinoEngine:

@@ -10,20 +10,15 @@ from numpy.typing import NDArray
 
 from piafusion.engines.reach import Reach
 from piafusion.engines.sizes import Size, SizeCache
-from piafusion.errors import DeviceError, MissingExtraError
+from piafusion.errors import DeviceError, needing
 
-try:
+with needing("train", "the engine 'torch'"):
     import torch
     from torch import Tensor, nn
 
     from piafusion.models import load
     from piafusion.models.folding import fold
     from piafusion.models.gated import GatedFusionNet
-except ImportError as error:
-    raise MissingExtraError(
-        "expected torch and safetensors for the engine 'torch', found them not installed; "
-        "run: pip install 'piafusion[train]'"
-    ) from error
 
 
 class TorchEngine:

@@ -10,16 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from piafusion.errors import MissingExtraError
+from piafusion.errors import needing
 
-try:
+with needing("eval", "the curves of an evaluation"):
     import matplotlib as mpl
     from matplotlib.figure import Figure
-except ImportError as error:
-    raise MissingExtraError(
-        "expected matplotlib for the curves of an evaluation, found it not installed; "
-        "run: pip install 'piafusion[eval]'"
-    ) from error
 
 _COLOURS = (
     *("#3b82d6", "#e07b00", "#2a9d5c", "#c43d8b", "#8a63d2", "#a08a00", "#00a0b0", "#d1493f"),

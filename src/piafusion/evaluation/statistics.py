@@ -9,15 +9,10 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
-from piafusion.errors import MissingExtraError
+from piafusion.errors import needing
 
-try:
+with needing("eval", "the tests of an evaluation"):
     from scipy.stats import rankdata, wilcoxon
-except ImportError as error:
-    raise MissingExtraError(
-        "expected SciPy for the tests of an evaluation, found it not installed; "
-        "run: pip install 'piafusion[eval]'"
-    ) from error
 
 
 @dataclass(frozen=True)

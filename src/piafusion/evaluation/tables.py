@@ -9,18 +9,13 @@ from typing import Literal
 
 import numpy as np
 
-from piafusion.errors import MissingExtraError
+from piafusion.errors import needing
 from piafusion.evaluation.bootstrap import mean_interval
 from piafusion.evaluation.score import Row
 from piafusion.metrics import SPECS
 
-try:
+with needing("eval", "the tables of an evaluation"):
     import pandas as pd
-except ImportError as error:
-    raise MissingExtraError(
-        "expected pandas for the tables of an evaluation, found it not installed; "
-        "run: pip install 'piafusion[eval]'"
-    ) from error
 
 Mark = Literal["best", "second", ""]
 
@@ -134,6 +129,12 @@ def number(value: float, decimals: int) -> str:
     return f"{value:.{decimals}f}" if math.isfinite(value) else "∞"
 
 
+def pipes(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Return the lines of a Markdown table, a header and rows; a cell of two lines becomes one."""
+    lines = [rows[0], ["---"] * len(rows[0]), *rows[1:]]
+    return [f"| {' | '.join(line)} |".replace("\n", " ") for line in lines]
+
+
 def markdown(table: Table, *, intervals: bool = False) -> str:
     """Return a Markdown table: the best in bold, the second best in italics.
 
@@ -141,10 +142,7 @@ def markdown(table: Table, *, intervals: bool = False) -> str:
         table: What to show.
         intervals: The ends of the 95 % intervals instead of the standard deviations.
     """
-    lines = [
-        "| method | " + " | ".join(heading(name) for name in table.metrics) + " |",
-        "| --- " * (len(table.metrics) + 1) + "|",
-    ]
+    rows = [["method", *map(heading, table.metrics)]]
     for method, row in table.cells.items():
         cells = []
         for column, cell in enumerate(row):
@@ -152,8 +150,8 @@ def markdown(table: Table, *, intervals: bool = False) -> str:
             around = {"best": "**", "second": "*", "": ""}[cell.mark]
             rest = f"({low} to {high})" if intervals else f"± {std}"
             cells.append(mean if math.isnan(cell.mean) else f"{around}{mean}{around} {rest}")
-        lines.append(f"| {label(table, method)} | " + " | ".join(cells) + " |")
-    return "\n".join(lines)
+        rows.append([label(table, method), *cells])
+    return "\n".join(pipes(rows))
 
 
 def latex(table: Table) -> str:

@@ -8,7 +8,7 @@ from piafusion.evaluation.predict import Runtime
 from piafusion.evaluation.results import DataResult
 from piafusion.evaluation.sets import Problem, told
 from piafusion.evaluation.statistics import PairedTest
-from piafusion.evaluation.tables import heading, latex, markdown
+from piafusion.evaluation.tables import heading, latex, markdown, pipes
 
 SIGNIFICANT = 0.05
 
@@ -76,11 +76,11 @@ def markdown_document(
         lines.append(markdown(result.table, intervals=True))
         if result.tests:
             lines += ["", f"## {result.table.title}, against {against}", "", TESTS, ""]
-            lines += _pipes(comparison_table(result.tests))
+            lines += pipes(comparison_table(result.tests))
         if result.runtimes:
             lines += ["", f"## {result.table.title}, time per pair", ""]
             lines += [f"{TIMES} {processors(result.runtimes)}", ""]
-            lines += _pipes(time_table(result.runtimes))
+            lines += pipes(time_table(result.runtimes))
     if problems:
         lines += ["", "## What is missing", "", *(f"- {told(problem)}" for problem in problems)]
     return "\n".join([*lines, ""])
@@ -96,8 +96,3 @@ def latex_document(results: Sequence[DataResult], convention: str) -> str:
         for table in (result.table, *result.parts):
             lines += ["", latex(table)]
     return "\n".join([*lines, ""])
-
-
-def _pipes(rows: Texts) -> list[str]:
-    lines = [rows[0], ["---"] * len(rows[0]), *rows[1:]]
-    return [f"| {' | '.join(line)} |".replace("\n", " ") for line in lines]

@@ -10,7 +10,7 @@ import io
 
 import numpy as np
 
-from piafusion.errors import ImageError, MissingExtraError
+from piafusion.errors import ImageError, needing
 from piafusion.imaging.arrays import Image
 
 _APP1, _SCAN, _END = 0xE1, 0xDA, 0xD9
@@ -37,14 +37,12 @@ def read_celsius(data: bytes) -> Image:
         MissingExtraError: If flyr is not installed.
         ImageError: If flyr cannot read the thermal data.
     """
-    try:
+    with needing(
+        "thermal",
+        "the temperatures of a radiometric FLIR JPEG",
+        ", or export the picture as 16-bit TIFF from the camera's software",
+    ):
         import flyr
-    except ImportError as error:
-        raise MissingExtraError(
-            "expected flyr for the temperatures of a radiometric FLIR JPEG, found it not "
-            "installed; run: pip install 'piafusion[thermal]', or export the picture as 16-bit "
-            "TIFF from the camera's software"
-        ) from error
     try:
         celsius = flyr.unpack(io.BytesIO(data)).celsius
     except Exception as error:  # flyr checks little; what is broken surfaces as any exception

@@ -9,20 +9,15 @@ from pathlib import Path
 
 import numpy as np
 
-from piafusion.errors import ImageError, MissingExtraError
+from piafusion.errors import ImageError, needing
 from piafusion.imaging.arrays import Image, as_infrared, as_visible, check_same_size
 from piafusion.imaging.io import check_output, replacement
 from piafusion.imaging.tiling import Window
 
-try:
+with needing("geo", "georeferenced TIFF files", ", or write a PNG, which has no georeference"):
     import rasterio
     from rasterio.enums import ColorInterp, MaskFlags
     from rasterio.errors import NotGeoreferencedWarning, RasterioError
-except ImportError as error:
-    raise MissingExtraError(
-        "expected rasterio for georeferenced TIFF files, found it not installed; "
-        "run: pip install 'piafusion[geo]', or write a PNG, which has no georeference"
-    ) from error
 
 _CACHE = 128  # MiB of decoded blocks; GDAL itself takes a twentieth of the machine's memory
 _BLOCK = 256  # pixels, side of the blocks in a file that is written

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 import torch
 from torch import Tensor, nn
 
@@ -17,7 +15,6 @@ def conv(
     *,
     stride: int = 1,
     padding: int | None = None,
-    padding_mode: Literal["reflect", "replicate"] = "reflect",
     bias: bool = True,
 ) -> nn.Conv2d:
     """Return a convolution that keeps the size at stride 1 without inventing dark borders.
@@ -27,12 +24,11 @@ def conv(
         outputs: Output channels.
         kernel: Side of the square kernel in pixels.
         stride: Step in pixels.
-        padding: Pixels added on each side; half the kernel by default.
-        padding_mode: How they are filled: "reflect" or "replicate".
+        padding: Pixels added on each side by reflection; half the kernel by default.
         bias: Whether a constant is added to each output.
     """
     padding = kernel // 2 if padding is None else padding
-    return nn.Conv2d(inputs, outputs, kernel, stride, padding, padding_mode=padding_mode, bias=bias)
+    return nn.Conv2d(inputs, outputs, kernel, stride, padding, padding_mode="reflect", bias=bias)
 
 
 def leaky(features: Tensor) -> Tensor:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from piafusion.errors import MissingExtraError, UsageError
+from piafusion.errors import needing
 from piafusion.evaluation.bootstrap import mean_interval
 from piafusion.evaluation.methods import read_methods
 from piafusion.evaluation.run import Evaluation, Track, fuse_sets, score_sets
@@ -18,7 +18,6 @@ from piafusion.evaluation.texts import SIGNIFICANT
 from piafusion.imaging.arrays import as_infrared, as_visible
 from piafusion.imaging.io import read_image
 from piafusion.reproduction.judge import told, verdict_of
-from piafusion.reproduction.materials import Materials
 from piafusion.reproduction.plan import Schedule
 from piafusion.reproduction.published import METRICS, WITHOUT
 from piafusion.reproduction.section import Block, Claim, Grid, Section, Sheet, Text, untested
@@ -30,16 +29,19 @@ PRESETS = {FULL: "ablation", LIGHT: "ablation-illumination", CMDAF: "ablation-cm
 
 _LOOKED_AT = (*METRICS, *NAMES)
 Values = dict[str, dict[str, dict[str, float]]]
-"""By variant, stem and measure; means over the seeds."""
+"""By variant, stem and measure."""
+Tests = dict[tuple[str, str], PairedTest]
+"""By variant and measure, against the full network."""
 
 
 def ablate(
-    materials: Materials, output: Path, schedule: Schedule, scenes: int, track: Track
+    data: DataSet, training: Path, output: Path, schedule: Schedule, scenes: int, track: Track
 ) -> Section:
     """Train the full network and both ablations on one schedule, and compare them by light.
 
     Args:
-        materials: Needs pairs to train on.
+        data: Pairs by day and by night to compare on.
+        training: Folder with pairs to train on.
         output: Folder of the reproduction; trainings that are there are used, or gone on with.
         schedule: How to train.
         scenes: How many scenes to show.
@@ -49,18 +51,10 @@ def ablate(
         MissingExtraError: If torch and what belongs to it are not installed.
         TrainingError: If a training fails.
     """
-    section = Section(
-        NAME,
-        "Ablation studies (4.9)",
-        "Without the illumination-aware loss (both weights a half) the network loses texture by "
-        "day and the contrast of thermal targets by night; without CMDAF it weakens targets by day "
-        "and loses details of the visible picture by night (Fig. 21).",
-    )
-    (data,) = [materials.tests[name] for name in ("msrs", "synthetic") if name in materials.tests]
-    trained = _train(materials.training, output / NAME, schedule)
-    texts = [f"{_short(preset, seed)}={path}" for (preset, seed), path in trained.items()]
-    methods = read_methods(texts, [data])
+    section = Section(NAME)
     folder = output / NAME
+    trained = _train(training, folder, schedule)
+    methods = read_methods([f"{name}={path}" for name, path in trained.items()], [data])
     problems = fuse_sets([data], methods, folder, track)
     done = score_sets(
         [data],
@@ -68,21 +62,24 @@ def ablate(
         folder,
         metrics=METRICS,
         convention="float",
-        against=_short(PRESETS[FULL], 0),
+        against=_name(FULL, 0),
         known=problems,
         track=track,
     )
-    values = _values(data, done, schedule.seeds, track)
+    seeds = _values(data, done, schedule.seeds, track)
+    values = _means(seeds)
+    tests: dict[str, Tests] = {}
     for light in sorted(set(data.lights.values())):
-        stems = [stem for stem, when in data.lights.items() if when == light]
-        section.blocks.append(Grid(_table(values, stems), f"{data.name} by {light}"))
+        stems = _stems(data, light)
+        tests[light] = _tests(values, stems)
+        section.blocks.append(Grid(_table(values, stems, tests[light]), f"{data.name} by {light}"))
         section.values[light] = {
             variant: {name: _mean(rows, stems, name) for name in _LOOKED_AT}
             for variant, rows in values.items()
         }
     section.blocks.append(Text(_NOTE, soft=True))
     section.blocks.extend(_scenes(data, done, scenes))
-    section.claims.extend(_judge(data, values))
+    section.claims.extend(judge(data, seeds, tests))
     section.deviations.append(_how(schedule, data))
     return section
 
@@ -107,83 +104,79 @@ def _how(schedule: Schedule, data: DataSet) -> str:
     )
 
 
-def _train(data: Path | None, output: Path, schedule: Schedule) -> dict[tuple[str, int], Path]:
-    """Return the exported network of each variant and seed; train those that are not there."""
-    try:
+def _train(data: Path, output: Path, schedule: Schedule) -> dict[str, Path]:
+    """Return the exported network of each training, by its name; train those that are not there."""
+    with needing("train", "training"):
         from piafusion.training import run
         from piafusion.training.config import resolve
         from piafusion.training.export import export_run
-    except ImportError as error:
-        raise MissingExtraError(
-            f"expected the packages for training, found no {error.name}; "
-            "run: pip install 'piafusion[train]'"
-        ) from error
     trained = {}
     for seed in range(schedule.seeds):
-        for preset in PRESETS.values():
-            folder = output / "runs" / f"{preset}-{seed}"
-            name = _short(preset, seed)
+        for variant, preset in PRESETS.items():
+            name = _name(variant, seed)
+            folder = output / "runs" / name
             if not (folder / run.WEIGHTS).is_file():
-                if data is None:
-                    raise UsageError(
-                        f"{folder}: expected a finished run or pairs to train one on, found "
-                        "none; give --msrs a folder with train and test"
-                    )
                 settings = resolve(preset, data, {**schedule.changes, "seed": str(seed)})
                 began = (folder / run.SETTINGS).is_file()
                 (run.resume(folder, settings) if began else run.start(settings, folder))
-            path = output / "weights" / f"{name}.onnx"
-            if not path.is_file():
+            trained[name] = output / "weights" / f"{name}.onnx"
+            if not trained[name].is_file():
                 export_run(folder, output / "weights", name=name)
-            trained[preset, seed] = path
     return trained
 
 
-def _short(preset: str, seed: int) -> str:
-    return f"{preset}-{seed}"
+def _name(variant: str, seed: int) -> str:
+    """Return what the training of a variant is called: its run, its weights and its method."""
+    return f"{PRESETS[variant]}-{seed}"
 
 
-def _values(data: DataSet, done: Evaluation, seeds: int, track: Track) -> Values:
-    """Return the means over the seeds of the metrics and of what is seen of each source."""
-    pairs = {pair.stem: pair for pair in data.pairs}
-    sums: dict[tuple[str, str], list[dict[str, float]]] = {}
-    tasks = [
-        (variant, stem, _short(preset, seed))
-        for variant, preset in PRESETS.items()
-        for seed in range(seeds)
-        for stem in pairs
-        if (_short(preset, seed), data.name, stem) in done.files
-    ]
+def _values(data: DataSet, done: Evaluation, seeds: int, track: Track) -> list[Values]:
+    """Return the metrics and what is seen of each source, for each seed."""
     scored = {(row.method, row.stem): row.values for row in done.rows}
-    for variant, stem, method in track(tasks, "measuring", total=len(tasks)):
-        sources = (
-            read_image(pairs[stem].infrared, check=as_infrared),
-            read_image(pairs[stem].visible, check=as_visible),
-        )
-        fused = read_image(done.files[method, data.name, stem], check=as_visible)
-        row = {**scored.get((method, stem), {}), **traces(*sources, fused)}
-        sums.setdefault((variant, stem), []).append(row)
-    values: Values = {variant: {} for variant in PRESETS}
-    for (variant, stem), rows in sums.items():
-        names = [name for name in _LOOKED_AT if all(name in row for row in rows)]
-        values[variant][stem] = {n: float(np.mean([row[n] for row in rows])) for n in names}
+    values: list[Values] = [{variant: {} for variant in PRESETS} for _ in range(seeds)]
+    for pair in track(data.pairs, "measuring"):
+        infrared = read_image(pair.infrared, check=as_infrared)
+        visible = read_image(pair.visible, check=as_visible)
+        for seed, variants in enumerate(values):
+            for variant, rows in variants.items():
+                method = _name(variant, seed)
+                if (method, data.name, pair.stem) in done.files:
+                    fused = read_image(done.files[method, data.name, pair.stem], check=as_visible)
+                    metrics = scored.get((method, pair.stem), {})
+                    rows[pair.stem] = {**metrics, **traces(infrared, visible, fused)}
     return values
+
+
+def _means(seeds: Sequence[Values]) -> Values:
+    """Return the means over the seeds, of what all of them have."""
+    values: Values = {variant: {} for variant in PRESETS}
+    for variant, means in values.items():
+        for stem in seeds[0][variant]:
+            if all(stem in each[variant] for each in seeds):
+                rows = [each[variant][stem] for each in seeds]
+                names = [name for name in _LOOKED_AT if all(name in row for row in rows)]
+                means[stem] = {name: float(np.mean([row[name] for row in rows])) for name in names}
+    return values
+
+
+def _stems(data: DataSet, light: str) -> list[str]:
+    return [stem for stem, when in data.lights.items() if when == light]
 
 
 def _mean(rows: Mapping[str, Mapping[str, float]], stems: Sequence[str], name: str) -> float:
     return float(np.mean([rows[stem][name] for stem in stems if name in rows.get(stem, {})]))
 
 
-def _tests(values: Values, stems: Sequence[str]) -> list[PairedTest]:
+def _tests(values: Values, stems: Sequence[str]) -> Tests:
     chosen = {
         variant: {stem: rows[stem] for stem in stems if stem in rows}
         for variant, rows in values.items()
     }
-    return paired_tests(chosen, FULL, dict.fromkeys(_LOOKED_AT, "higher"))
+    tests = paired_tests(chosen, FULL, dict.fromkeys(_LOOKED_AT, "higher"))
+    return {(test.method, test.metric): test for test in tests}
 
 
-def _table(values: Values, stems: Sequence[str]) -> list[list[str]]:
-    tests = {(test.method, test.metric): test for test in _tests(values, stems)}
+def _table(values: Values, stems: Sequence[str], tests: Tests) -> list[list[str]]:
     rows = [["variant", *_LOOKED_AT]]
     for variant, of in values.items():
         line = [variant]
@@ -211,34 +204,39 @@ def _scenes(data: DataSet, done: Evaluation, count: int) -> list[Block]:
         variant: {
             stem: path
             for (method, _, stem), path in done.files.items()
-            if method == _short(preset, 0)
+            if method == _name(variant, 0)
         }
-        for variant, preset in PRESETS.items()
+        for variant in PRESETS
     }
     drawn = draw_scenes(data, files, count)
     return [Sheet(f"Fig. 21, {stem}", cells) for stem, cells in drawn.items()]
 
 
-def _judge(data: DataSet, values: Values) -> list[Claim]:
+def judge(data: DataSet, seeds: Sequence[Values], tests: Mapping[str, Tests]) -> list[Claim]:
+    """Judge what the paper says of its parts: each has to help, and with every training.
+
+    Args:
+        data: The pairs.
+        seeds: What each training gave.
+        tests: By light, of the means over the trainings.
+    """
     claims = []
     for section, part, light, name, text in WITHOUT:
         variant = {"light": LIGHT, "cmdaf": CMDAF}[part]
-        stems = [stem for stem, when in data.lights.items() if when == light]
-        if not stems:
-            claims.append(
-                untested(section, text, f"{data.name} says of no pair that it is {light}")
-            )
+        if light not in tests:
+            why = f"{data.name} says of no pair that it is {light}"
+            claims.append(untested(section, text, why))
             continue
-        found = {(test.method, test.metric): test for test in _tests(values, stems)}
-        test = found[variant, name]
-        means = [_mean(values[each], stems, name) for each in (FULL, variant)]
-        claims.append(
-            Claim(
-                section,
-                f"{text} ({name})",
-                verdict_of(means[0] - means[1], test.p),
-                f"{means[0]:.3f} with it, {means[1]:.3f} without; {told(test)}",
-                f"{data.name} by {light}",
-            )
-        )
+        stems, test = _stems(data, light), tests[light][variant, name]
+        means = np.array([[_mean(each[v], stems, name) for v in (FULL, variant)] for each in seeds])
+        leads = means[:, 0] - means[:, 1]
+        full, without = means.mean(axis=0)
+        evidence = f"{full:.3f} with it, {without:.3f} without; {told(test)}"
+        if len(seeds) > 1:
+            evidence += f"; lead by training {', '.join(f'{lead:+.3f}' for lead in leads)}"
+        verdict = verdict_of(full - without, test.p)
+        if verdict == "holds" and leads.min() <= 0:
+            verdict = "cannot be tested here"
+        where = f"{data.name} by {light}"
+        claims.append(Claim(section, f"{text} ({name})", verdict, evidence, where))
     return claims

@@ -57,12 +57,7 @@ def compare(
         scenes: How many scenes of a data set to show.
         track: Shows how far it is.
     """
-    section = Section(
-        NAME,
-        "Comparison and generalisation (4.4, 4.5)",
-        "On MSRS the paper's method has the highest MI, SD, VIF and Qabf of ten methods (Table 2); "
-        "on RoadScene and TNO it is first in MI, VIF and Qabf, and close to the first in SD.",
-    )
+    section = Section(NAME)
     usable, missing = _usable(methods)
     section.deviations.extend(missing)
     results: dict[str, DataResult] = {}

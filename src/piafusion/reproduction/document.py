@@ -7,7 +7,7 @@ from html import escape
 
 import piafusion
 from piafusion.evaluation.page import html_table, page, score_table, sheet
-from piafusion.evaluation.tables import markdown
+from piafusion.evaluation.tables import markdown, pipes
 from piafusion.reproduction.section import Block, Claim, Drawing, Grid, Scores, Section, Sheet, Text
 
 TITLE = "PIAFusion, reproduced"
@@ -46,8 +46,7 @@ def web_page(sections: Sequence[Section], remarks: Sequence[str]) -> str:
     ]
     for section in sections:
         body.append(f'<h2 id="{section.name}">{escape(section.title)}</h2>')
-        if section.paper:
-            body.append(f"<p><b>The paper:</b> {escape(section.paper)}</p>")
+        body.append(f"<p><b>The paper:</b> {escape(section.paper)}</p>")
         body.extend(_html(block) for block in section.blocks)
         if section.deviations:
             items = "".join(f"<li>{escape(text)}</li>" for text in section.deviations)
@@ -62,11 +61,9 @@ def markdown_text(sections: Sequence[Section], remarks: Sequence[str]) -> str:
     for remark in remarks:
         lines += ["", remark]
     lines += ["", "## What the paper claims", "", tally(claims), ""]
-    lines += [*_pipes(claims_table(claims)), "", _JUDGED]
+    lines += [*pipes(claims_table(claims)), "", _JUDGED]
     for section in sections:
-        lines += ["", f"## {section.title}"]
-        if section.paper:
-            lines += ["", f"The paper: {section.paper}"]
+        lines += ["", f"## {section.title}", "", f"The paper: {section.paper}"]
         for block in section.blocks:
             lines += _markdown(block)
         if section.deviations:
@@ -114,9 +111,4 @@ def _markdown(block: Block) -> list[str]:
     title = ["", f"### {block.title}"] if block.title else []
     if isinstance(block, Scores):
         return [*title, "", markdown(block.table, intervals=True)]
-    return [*title, "", *_pipes(block.rows)]
-
-
-def _pipes(rows: Sequence[Sequence[str]]) -> list[str]:
-    lines = [rows[0], ["---"] * len(rows[0]), *rows[1:]]
-    return [f"| {' | '.join(line)} |".replace("\n", " ") for line in lines]
+    return [*title, "", *pipes(block.rows)]

@@ -131,12 +131,7 @@ def _section(
     sizes: Sequence[tuple[int, int]],
     costs: dict[tuple[str, tuple[int, int]], Cost],
 ) -> Section:
-    section = Section(
-        NAME,
-        "Efficiency (4.6)",
-        "Methods without networks are slow, MDLatLRR by far the slowest; IFCNN is the fastest; the "
-        "paper's own network is comparable to the others (Table 3, networks on a GPU).",
-    )
+    section = Section(NAME)
     for size in sizes:
         rows = [["method", "parameters", "10⁹ multiply-adds", "first call", "median", "MiB"]]
         for name in names:

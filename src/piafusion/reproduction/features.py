@@ -9,7 +9,7 @@ from typing import cast
 import numpy as np
 from numpy.typing import NDArray
 
-from piafusion.errors import MissingExtraError
+from piafusion.errors import needing
 from piafusion.evaluation.bootstrap import mean_interval
 from piafusion.evaluation.journal import Journal, code_digest
 from piafusion.evaluation.run import Track
@@ -23,7 +23,7 @@ from piafusion.reproduction.published import FEATURES_BY_LIGHT, OURS
 from piafusion.reproduction.section import Block, Claim, Grid, Section, Sheet, Text, untested
 from piafusion.weights import load_manifest, read_weights
 
-try:
+with needing("train", "looking into a network"):
     import torch
     from torch import Tensor
 
@@ -31,11 +31,6 @@ try:
     from piafusion.models.blocks import infrared_share, mix
     from piafusion.models.folding import fold
     from piafusion.models.gated import GatedFusionNet
-except ImportError as error:
-    raise MissingExtraError(
-        f"expected torch to look into a network, found no {error.name}; "
-        "run: pip install 'piafusion[train]'"
-    ) from error
 
 NAME = "features"
 _MODELS = (OURS, "piafusion")
@@ -70,12 +65,7 @@ def look_inside(data: DataSet, output: Path, pairs: int, track: Track) -> Sectio
         pairs: How many of each light to measure, evenly spread.
         track: Shows how far it is.
     """
-    section = Section(
-        NAME,
-        "Adaptive feature selection (4.7)",
-        "By day the fused features keep the visible ones and take a little of the infrared; by "
-        "night they mainly follow the infrared and take details of the visible (Figs. 18, 19).",
-    )
+    section = Section(NAME)
     lights = {
         light: spread([pair for pair in data.pairs if data.lights.get(pair.stem) == light], pairs)
         for light in ("day", "night")

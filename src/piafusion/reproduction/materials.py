@@ -83,7 +83,7 @@ def paint_labelled(folder: Path) -> Path:
     Args:
         folder: Where they go; those that are there are taken.
     """
-    _paint(folder, {"train": (0, 96), "test": (1000, 64)})
+    _paint(folder, {"train": (20_000, 240), "test": (90_000, 120)})
     return folder
 
 

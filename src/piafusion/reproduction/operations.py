@@ -8,15 +8,10 @@ from pathlib import Path
 
 import onnxruntime
 
-from piafusion.errors import MissingExtraError
+from piafusion.errors import needing
 
-try:
+with needing("train", "counting multiply-adds"):
     import onnx
-except ImportError as error:
-    raise MissingExtraError(
-        "expected onnx to count multiply-adds, found it not installed; "
-        "run: pip install 'piafusion[train]'"
-    ) from error
 
 _COUNTED = ("Conv", "ConvTranspose", "Gemm", "MatMul")
 

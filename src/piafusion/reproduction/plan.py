@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-STEPS = ("comparison", "efficiency", "features", "segmentation", "ablation")
+from piafusion.reproduction.published import SECTIONS
+
+STEPS = tuple(SECTIONS)
 """In the order of the paper."""
 
 MARK = ".piafusion-reproduction"

@@ -6,9 +6,10 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import piafusion
-from piafusion.errors import MissingExtraError
+from piafusion.errors import MissingExtraError, needing
 from piafusion.evaluation.run import Track, untracked
 from piafusion.imaging.io import write_bytes
 from piafusion.reproduction import comparison, document, efficiency
@@ -17,7 +18,8 @@ from piafusion.reproduction.plan import STEPS, Plan
 from piafusion.reproduction.published import FEATURES_BY_LIGHT, SEGMENTED, WITHOUT
 from piafusion.reproduction.section import Section, untested
 
-Progress = Callable[[str, int, int], None]
+if TYPE_CHECKING:
+    from piafusion.segmentation.cells import Progress
 
 PAGE, TEXT, NUMBERS = "reproduction.html", "reproduction.md", "reproduction.json"
 
@@ -74,39 +76,37 @@ def write(sections: Sequence[Section], output: Path, remarks: Sequence[str]) -> 
 
 def _features(materials: Materials, output: Path, plan: Plan, track: Track) -> Section:
     texts = [("4.7", text) for _, text, _ in FEATURES_BY_LIGHT]
-    title = "Adaptive feature selection (4.7)"
     data = materials.lit
     if data is None:
-        return _left_out("features", title, texts, "needs pairs by day and by night: --msrs")
+        return _left_out("features", texts, "needs pairs by day and by night: --msrs")
     try:
         from piafusion.reproduction.features import look_inside
     except MissingExtraError as error:
-        return _left_out("features", title, texts, str(error))
+        return _left_out("features", texts, str(error))
     return look_inside(data, output, plan.inside, track)
 
 
 def _ablation(materials: Materials, output: Path, plan: Plan, track: Track) -> Section:
     texts = [(number, text) for number, *_, text in WITHOUT]
-    title = "Ablation studies (4.9)"
-    if materials.lit is None or materials.training is None:
+    data, training = materials.lit, materials.training
+    if data is None or training is None:
         why = "needs pairs to train on: give --msrs a folder with train and test"
-        return _left_out("ablation", title, texts, why)
+        return _left_out("ablation", texts, why)
     try:
         from piafusion.reproduction.ablation import ablate
 
-        return ablate(materials, output, plan.schedule, plan.scenes, track)
+        return ablate(data, training, output, plan.schedule, plan.scenes, track)
     except MissingExtraError as error:
-        return _left_out("ablation", title, texts, str(error))
+        return _left_out("ablation", texts, str(error))
 
 
 def _segmentation(materials: Materials, output: Path, plan: Plan, progress: Progress) -> Section:
     texts = [("4.8", text) for *_, text in SEGMENTED]
     try:
-        from piafusion.reproduction.downstream import segment_sources
-    except ImportError as error:
-        why = f"found no {error.name}; run: pip install 'piafusion[segmentation]'"
-        title = "Application to semantic segmentation (4.8)"
-        return _left_out("segmentation", title, texts, why)
+        with needing("segmentation", "segmentation"):
+            from piafusion.reproduction.downstream import segment_sources
+    except MissingExtraError as error:
+        return _left_out("segmentation", texts, str(error))
     is_painted = materials.labelled is None or "synthetic" in materials.tests
     root = materials.labelled or paint_labelled(output / "labelled")
     return segment_sources(
@@ -119,6 +119,6 @@ def _segmentation(materials: Materials, output: Path, plan: Plan, progress: Prog
     )
 
 
-def _left_out(name: str, title: str, claims: Sequence[tuple[str, str]], why: str) -> Section:
+def _left_out(name: str, claims: Sequence[tuple[str, str]], why: str) -> Section:
     judged = [untested(number, text, why) for number, text in claims]
-    return Section(name, title, "", claims=judged, deviations=[f"left out: {why}"])
+    return Section(name, claims=judged, deviations=[f"left out: {why}"])

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from piafusion.evaluation.tables import Table
+from piafusion.reproduction.published import SECTIONS
 
 Verdict = Literal["holds", "does not hold", "cannot be tested here"]
 
@@ -83,8 +84,6 @@ class Section:
 
     Attributes:
         name: Of the step.
-        title: What it is about.
-        paper: What the paper says about it, in short.
         blocks: What was measured.
         claims: Of the paper, judged.
         deviations: Where this differs from what the paper did.
@@ -92,12 +91,20 @@ class Section:
     """
 
     name: str
-    title: str
-    paper: str
     blocks: list[Block] = field(default_factory=list)
     claims: list[Claim] = field(default_factory=list)
     deviations: list[str] = field(default_factory=list)
     values: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def title(self) -> str:
+        """What it is about."""
+        return SECTIONS[self.name][0]
+
+    @property
+    def paper(self) -> str:
+        """What the paper says about it, in short."""
+        return SECTIONS[self.name][1]
 
 
 def untested(section: str, text: str, why: str) -> Claim:

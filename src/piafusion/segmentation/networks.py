@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from piafusion.datasets.synthetic import CLASSES
-from piafusion.errors import MissingExtraError
+from piafusion.errors import needing
 from piafusion.segmentation.bilateral import BilateralNet, enlarge
 from piafusion.segmentation.settings import SegmentationSettings
 
@@ -34,16 +34,11 @@ class SegformerNet(nn.Module):
             MissingExtraError: If transformers is not installed.
         """
         super().__init__()
-        try:
+        with needing("segmentation", "the network segformer"):
             from transformers.models.segformer import (
                 SegformerConfig,
                 SegformerForSemanticSegmentation,
             )
-        except ImportError as error:
-            raise MissingExtraError(
-                "expected transformers for the network segformer, found it not installed; "
-                "run: pip install 'piafusion[segmentation]'"
-            ) from error
         sizes: dict[str, Any] = {
             "num_labels": classes,
             "hidden_sizes": list(widths),

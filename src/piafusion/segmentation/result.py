@@ -11,7 +11,7 @@ from typing import Any
 
 import pandas as pd
 
-from piafusion.evaluation.tables import marks
+from piafusion.evaluation.tables import marks, pipes
 from piafusion.imaging.io import write_bytes
 from piafusion.segmentation.confusion import COLUMNS
 from piafusion.segmentation.scores import Difference, Row, Score
@@ -74,22 +74,17 @@ class SegmentationResult:
         lines = ["# Segmentation", "", NOTE]
         for name in self.parts:
             lines += ["", f"## {heading(self.part(name))}", ""]
-            lines += _markdown(["source", *COLUMNS], self.cells(name, "**", "*"))
+            lines += pipes([["source", *COLUMNS], *self.cells(name, "**", "*")])
         if self.differences:
             lines += ["", "## Differences", "", DIFFERENCES, ""]
-            lines += _markdown(
-                ["sources", "part", "difference", "over trainings", "over scenes"],
-                [
-                    [
-                        f"{each.source} - {each.against}",
-                        each.part,
-                        percent(each.scores["mIoU"].mean, signed=True),
-                        interval(each.scores["mIoU"].seeds, signed=True),
-                        interval(each.scores["mIoU"].scenes, signed=True),
-                    ]
-                    for each in self.differences
-                ],
-            )
+            rows = [["sources", "part", "difference", "over trainings", "over scenes"]]
+            for each in self.differences:
+                score = each.scores["mIoU"]
+                sources = f"{each.source} - {each.against}"
+                mean = percent(score.mean, signed=True)
+                ends = (interval(ends, signed=True) for ends in (score.seeds, score.scenes))
+                rows.append([sources, each.part, mean, *ends])
+            lines += pipes(rows)
         return "\n".join([*lines, ""])
 
     def cells(self, part: str, best: str = "", second: str = "") -> list[list[str]]:
@@ -159,11 +154,6 @@ def interval(ends: tuple[float, float], *, signed: bool = False) -> str:
 def _around(score: Score, mark: str) -> str:
     mean = f"{mark}{percent(score.mean)}{mark}"
     return mean if math.isnan(score.std) else f"{mean} ± {percent(score.std)}"
-
-
-def _markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    lines = [header, ["---"] * len(header), *rows]
-    return [f"| {' | '.join(line)} |" for line in lines]
 
 
 def _entry(row: Row | Difference) -> dict[str, Any]:

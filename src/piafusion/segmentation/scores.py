@@ -9,17 +9,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from piafusion.errors import MissingExtraError
+from piafusion.errors import needing
 from piafusion.evaluation.bootstrap import resamples
 from piafusion.segmentation.confusion import COLUMNS, intersection_over_union
 
-try:
+with needing("segmentation", "the intervals of a comparison"):
     from scipy.stats import t as student
-except ImportError as error:
-    raise MissingExtraError(
-        "expected SciPy for the intervals of a comparison, found it not installed; "
-        "run: pip install 'piafusion[segmentation]'"
-    ) from error
 
 LEVEL = 0.95
 

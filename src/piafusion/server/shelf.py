@@ -66,9 +66,7 @@ class Shelf:
             UsageError: If the model is unknown.
         """
         self._device = device
-        self._sources = {
-            name: name for name, record in load_manifest().items() if record.kind == "fusion"
-        }
+        self._files: dict[str, str] = {}
         models = {
             name: Choice(name, "model", record.summary)
             for name, record in load_manifest().items()
@@ -84,7 +82,7 @@ class Shelf:
             self.default = path.stem
             if self.default in METHODS:
                 raise UsageError(f"{path}: is called like a comparison method; rename it")
-            self._sources[self.default] = model
+            self._files[self.default] = model
             models[self.default] = Choice(self.default, "model", "a model of this server")
         self.models = models
         self.methods = {
@@ -122,11 +120,12 @@ class Shelf:
         return self._loaded[name]
 
     def _load(self, name: str) -> tuple[Fuser, Pace]:
-        method = name if name in self.methods else None
-        model = self._sources.get(name, self.default)
-        device = "auto" if method else self._device
-        threads = None if device == "openvino" else 1  # which runs one pair at a time
-        fuser = Fuser(model=model, device=device, threads=threads, method=method)
+        if name in self.methods:
+            fuser = Fuser(method=name, threads=1)
+        else:
+            threads = None if self._device == "openvino" else 1  # which runs one pair at a time
+            model = self._files.get(name, name)
+            fuser = Fuser(model=model, device=self._device, threads=threads)
         return fuser, Pace(_try(fuser))
 
     def check_time(self, name: str, pixels: int, limit: float) -> None:

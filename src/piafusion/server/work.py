@@ -136,7 +136,7 @@ class Workshop:
         scores = {}
         if order.metrics:
             with clock("score"):
-                scores = _score(_aligned(ir, vi, fuser), vi, fused.image, order.metrics)
+                scores = _score(_seen(ir, vi, fuser)[0], vi, fused.image, order.metrics)
         with clock("encode"):
             content = encode_image(fused.image, f".{order.format}", name="fused")
         height, width = vi.shape[:2]
@@ -196,22 +196,20 @@ class Workshop:
     def _show(self, ir: Image, vi: Image, fuser: Fuser, order: Order, clock: _Clock) -> Answer:
         """Return one of the two pictures as it is fused, in 8 bits."""
         with clock("decode"):
-            heat, tone = fuser.tone(ir)
-            infrared = order.shown == "infrared"
-            unit = _align(heat, vi, fuser.alignment) if infrared else to_unit(vi)
+            heat, tone = _seen(ir, vi, fuser)
+            unit = heat if order.shown == "infrared" else to_unit(vi)
         with clock("encode"):
             content = encode_image(from_unit(unit, np.dtype(np.uint8)), f".{order.format}")
         height, width = unit.shape[:2]
         return Answer(content, width, height, tone, None, fuser.alignment, {}, clock.seconds)
 
 
-def _aligned(ir: Image, vi: Image, fuser: Fuser) -> Floats:
-    """Return the infrared picture as the network sees it, float32 in [0, 1]."""
-    return _align(fuser.tone(ir)[0], vi, fuser.alignment)
-
-
-def _align(heat: Floats, vi: Image, alignment: Alignment | None) -> Floats:
-    return alignment.warp_onto(heat, luminance(to_unit(vi))) if alignment else heat
+def _seen(ir: Image, vi: Image, fuser: Fuser) -> tuple[Floats, ToneRange]:
+    """Return the infrared picture as the network sees it, float32 in [0, 1], and its range."""
+    heat, tone = fuser.tone(ir)
+    if fuser.alignment:
+        heat = fuser.alignment.warp_onto(heat, luminance(to_unit(vi)))
+    return heat, tone
 
 
 def _score(

@@ -46,6 +46,15 @@ class Training(GuardedTraining[Batch]):
         held: TrainingPairs | None,
         margin: int = 0,
     ) -> None:
+        """Prepare a run.
+
+        Args:
+            settings: The run's settings.
+            network: What is trained.
+            pairs: Training pairs.
+            held: Pairs to validate on.
+            margin: Pixels that crops have more on each side.
+        """
         sampler = CropSampler(
             pairs,
             size=settings.crop + 2 * margin,
@@ -91,26 +100,13 @@ class Training(GuardedTraining[Batch]):
 
 
 class FusingTraining(Training):
-    """What the trainings of all networks that fuse have in common: how they are validated."""
+    """What the trainings of all networks that fuse have in common: how they are validated.
 
-    def __init__(
-        self,
-        settings: TrainingSettings,
-        network: nn.Module,
-        pairs: TrainingPairs,
-        held: TrainingPairs | None,
-        margin: int = 0,
-    ) -> None:
-        """Prepare a run.
+    The network takes infrared and luminance, and gives the fused luminance.
+    """
 
-        Args:
-            settings: The run's settings.
-            network: Takes infrared and luminance, gives the fused luminance.
-            pairs: Training pairs.
-            held: Pairs to validate on.
-            margin: Pixels that crops have more on each side.
-        """
-        super().__init__(settings, network, pairs, held, margin)
+    def on_validation_epoch_start(self) -> None:
+        """Forget the pictures of the last validation."""
         self._samples: dict[str, dict[str, Image]] = {}
 
     def _evaluate(self, infrared: Image, visible: Image, *, is_day: bool) -> dict[str, float]:

@@ -5,11 +5,7 @@ caller's thread pairs frames (`matching`) and hands them to threads that fuse; o
 encodes (`writers`). `pipeline.fuse_video` puts them together.
 """
 
-from piafusion.errors import MissingExtraError
+from piafusion.errors import needing
 
-try:
+with needing("video", "video"):
     import av as av
-except ImportError as error:
-    raise MissingExtraError(
-        "expected PyAV for video, found it not installed; run: pip install 'piafusion[video]'"
-    ) from error

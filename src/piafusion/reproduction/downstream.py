@@ -55,7 +55,7 @@ def segment_sources(
     section.deviations.append(
         f"The network is the bilateral attention decoder on an encoder of {settings.widths} "
         f"channels without pretrained weights, {settings.steps:,} steps of {settings.batch}, "
-        f"{seeds} trainings on each source."
+        f"{'1 training' if seeds == 1 else f'{seeds} trainings'} on each source."
     )
     if synthetic:
         section.deviations.append(

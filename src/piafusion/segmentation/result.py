@@ -19,9 +19,9 @@ from piafusion.segmentation.scores import Difference, Row, Score
 RESULT, TABLES, TABLE = "segmentation.json", "tables.md", "table.csv"
 
 NOTE = (
-    "IoU in per cent, mean ± standard deviation over the seeds; best in bold, second best in "
-    "italics. Confusion matrices are summed over the scenes before IoU is taken; a class that no "
-    "label shows has none (-) and is left out of mIoU."
+    "IoU in per cent, mean ± standard deviation over the seeds. Confusion matrices are summed over "
+    "the scenes before IoU is taken; a class that no label shows has none (-) and is left out of "
+    "mIoU."
 )
 DIFFERENCES = (
     "Difference of mIoU in points, with 95 % intervals: over trainings (Student's t over the "
@@ -71,7 +71,7 @@ class SegmentationResult:
 
     def markdown(self) -> str:
         """Return a table for each part, as Table 4 of the paper, and one of the differences."""
-        lines = ["# Segmentation", "", NOTE]
+        lines = ["# Segmentation", "", f"{NOTE} Best in bold, second best in italics."]
         for name in self.parts:
             lines += ["", f"## {heading(self.part(name))}", ""]
             lines += pipes([["source", *COLUMNS], *self.cells(name, "**", "*")])

@@ -2,11 +2,15 @@ from pathlib import Path
 
 import pytest
 
+from piafusion.errors import TrainingError
+from piafusion.evaluation.run import untracked
 from piafusion.evaluation.sets import DataSet
 from piafusion.evaluation.statistics import PairedTest
 from piafusion.imaging.pairs import Pair
-from piafusion.reproduction.ablation import CMDAF, FULL, LIGHT, Tests, Values, judge
+from piafusion.reproduction.ablation import CMDAF, FULL, LIGHT, Tests, Values, ablate, judge
+from piafusion.reproduction.plan import Schedule
 from piafusion.reproduction.section import Verdict
+from piafusion.training.config import FusionSettings
 
 STEMS = ("1D", "2D", "3N", "4N")
 MEASURES = ("targets", "visible edges")
@@ -56,6 +60,25 @@ def test_the_evidence_tells_means_and_leads() -> None:
         "0.800 with it, 0.650 without; higher on 2 of 2 pairs, p = 0.040; "
         "lead by training +0.100, +0.200"
     )
+
+
+def test_a_seed_that_cannot_be_trained_is_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried = []
+
+    def fail(settings: FusionSettings, folder: Path) -> Path:
+        tried.append(folder.name)
+        raise TrainingError("step 29: expected a gradient, found none; look at the batch")
+
+    monkeypatch.setattr("piafusion.training.run.start", fail)
+    section = ablate(data_set(), tmp_path, tmp_path, Schedule(2), 1, untracked)
+    assert tried == ["ablation-0", "ablation-1"]
+    assert section.deviations == [
+        f"Seed {seed} is left out: full: step 29: expected a gradient, found none"
+        for seed in (0, 1)
+    ]
+    assert {claim.verdict for claim in section.claims} == {"cannot be tested here"}
 
 
 def test_without_lights_nothing_is_judged() -> None:

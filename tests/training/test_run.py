@@ -22,10 +22,10 @@ from piafusion.models import MixingFusionNet, load
 from piafusion.models.comparison import COMPARISON
 from piafusion.training import run
 from piafusion.training.config import PRESETS, command, resolve
-from piafusion.training.data import CropSampler, load_training_pairs
+from piafusion.training.data import Batch, CropSampler, load_training_pairs
 from piafusion.training.guarded import FAILED_BATCH
 from piafusion.training.losses import FusionLoss
-from piafusion.training.modules import SCORE
+from piafusion.training.modules import SCORE, FusionTraining
 from piafusion.weights import load_manifest, read_weights
 from tests.conftest import scene
 
@@ -134,6 +134,20 @@ def test_a_gradient_beyond_the_limit_stops_the_run_with_its_batch(
     batch = safetensors.torch.load_file(tmp_path / "run" / FAILED_BATCH)
     sampler = CropSampler(load_training_pairs(data), size=16, batch=2, seed=0, sampling="random")
     assert torch.equal(batch["visible"], sampler(0).visible)
+
+
+def test_a_network_that_has_died_stops_the_run(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def saturated(self: FusionTraining, batch: Batch) -> dict[str, torch.Tensor]:
+        nothing = sum(parameter.sum() for parameter in self.network.parameters()) * 0
+        return {"loss": batch.infrared.mean() + nothing}
+
+    monkeypatch.setattr(FusionTraining, "_losses", saturated)
+    settings = resolve("fast", data, {**FAST, "steps": "12"})
+    with pytest.raises(TrainingError, match=r"step 9: expected a gradient, found none in 10 steps"):
+        run.start(settings, tmp_path / "run")
+    assert not (tmp_path / "run" / run.WEIGHTS).exists()
 
 
 @pytest.mark.parametrize("preset", ["fast", "illumination-short"])

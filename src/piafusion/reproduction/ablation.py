@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from piafusion.errors import needing
+from piafusion.errors import TrainingError, needing
 from piafusion.evaluation.bootstrap import mean_interval
 from piafusion.evaluation.methods import read_methods
 from piafusion.evaluation.run import Evaluation, Track, fuse_sets, score_sets
@@ -49,12 +49,17 @@ def ablate(
 
     Raises:
         MissingExtraError: If torch and what belongs to it are not installed.
-        TrainingError: If a training fails.
     """
     section = Section(NAME)
     folder = output / NAME
-    trained = _train(training, folder, schedule)
-    methods = read_methods([f"{name}={path}" for name, path in trained.items()], [data])
+    networks, left_out = _train(training, folder, schedule)
+    section.deviations.extend(f"Seed {seed} is left out: {why}" for seed, why in left_out.items())
+    seeds = [seed for seed in range(schedule.seeds) if seed not in left_out]
+    if not seeds:
+        why = "no seed trains all variants"
+        section.claims.extend(untested(number, text, why) for number, *_, text in WITHOUT)
+        return section
+    methods = read_methods([f"{name}={path}" for name, path in networks.items()], [data])
     problems = fuse_sets([data], methods, folder, track)
     done = score_sets(
         [data],
@@ -62,12 +67,12 @@ def ablate(
         folder,
         metrics=METRICS,
         convention="float",
-        against=_name(FULL, 0),
+        against=_name(FULL, seeds[0]),
         known=problems,
         track=track,
     )
-    seeds = _values(data, done, schedule.seeds, track)
-    values = _means(seeds)
+    trainings = _values(data, done, seeds, track)
+    values = _means(trainings)
     tests: dict[str, Tests] = {}
     for light in sorted(set(data.lights.values())):
         stems = _stems(data, light)
@@ -78,9 +83,9 @@ def ablate(
             for variant, rows in values.items()
         }
     section.blocks.append(Text(_NOTE, soft=True))
-    section.blocks.extend(_scenes(data, done, scenes))
-    section.claims.extend(judge(data, seeds, tests))
-    section.deviations.append(_how(schedule, data))
+    section.blocks.extend(_scenes(data, done, seeds[0], scenes))
+    section.claims.extend(judge(data, trainings, tests))
+    section.deviations.append(_how(schedule, len(seeds)))
     return section
 
 
@@ -92,37 +97,57 @@ _NOTE = (
 )
 
 
-def _how(schedule: Schedule, data: DataSet) -> str:
+def _how(schedule: Schedule, seeds: int) -> str:
     from piafusion.training.config import resolve
 
-    settings = resolve(PRESETS[FULL], Path(data.name), dict(schedule.changes))
-    seeds = "1 seed" if schedule.seeds == 1 else f"{schedule.seeds} seeds"
+    settings = resolve(PRESETS[FULL], Path(), dict(schedule.changes))
+    count = "1 seed" if seeds == 1 else f"{seeds} seeds"
     return (
         f"Ablations: {settings.steps:,} steps of {settings.batch} crops of "
-        f"{settings.crop}x{settings.crop} and {seeds} for each variant, the signed texture "
-        "loss and weights 2, 20, 40; the paper trains 30 epochs with Eq. 11 and weights 3, 7, 50."
+        f"{settings.crop}x{settings.crop} and {count} for each variant, the signed texture loss "
+        "and weights 2, 20, 40; the paper trains 30 epochs with Eq. 11 and weights 3, 7, 50."
     )
 
 
-def _train(data: Path, output: Path, schedule: Schedule) -> dict[str, Path]:
-    """Return the exported network of each training, by its name; train those that are not there."""
+def _train(data: Path, output: Path, schedule: Schedule) -> tuple[dict[str, Path], dict[int, str]]:
+    """Train what is not there.
+
+    Returns:
+        The exported network of each training by its name, and for each seed with which not all
+        variants could be trained, why not.
+    """
+    networks: dict[str, Path] = {}
+    left_out = {}
+    for seed in range(schedule.seeds):
+        try:
+            networks |= {
+                _name(variant, seed): _network(variant, seed, data, output, schedule.changes)
+                for variant in PRESETS
+            }
+        except TrainingError as error:
+            left_out[seed] = str(error).split(";")[0]
+    return networks, left_out
+
+
+def _network(variant: str, seed: int, data: Path, output: Path, changes: Mapping[str, str]) -> Path:
+    """Return the exported network of a training, which is done or gone on with if need be."""
     with needing("train", "training"):
         from piafusion.training import run
         from piafusion.training.config import resolve
         from piafusion.training.export import export_run
-    trained = {}
-    for seed in range(schedule.seeds):
-        for variant, preset in PRESETS.items():
-            name = _name(variant, seed)
-            folder = output / "runs" / name
-            if not (folder / run.WEIGHTS).is_file():
-                settings = resolve(preset, data, {**schedule.changes, "seed": str(seed)})
-                began = (folder / run.SETTINGS).is_file()
-                (run.resume(folder, settings) if began else run.start(settings, folder))
-            trained[name] = output / "weights" / f"{name}.onnx"
-            if not trained[name].is_file():
-                export_run(folder, output / "weights", name=name)
-    return trained
+    name = _name(variant, seed)
+    folder = output / "runs" / name
+    if not (folder / run.WEIGHTS).is_file():
+        settings = resolve(PRESETS[variant], data, {**changes, "seed": str(seed)})
+        try:
+            began = (folder / run.SETTINGS).is_file()
+            (run.resume(folder, settings) if began else run.start(settings, folder))
+        except TrainingError as error:
+            raise TrainingError(f"{variant}: {error}") from error
+    exported = output / "weights" / f"{name}.onnx"
+    if not exported.is_file():
+        export_run(folder, exported.parent, name=name)
+    return exported
 
 
 def _name(variant: str, seed: int) -> str:
@@ -130,14 +155,14 @@ def _name(variant: str, seed: int) -> str:
     return f"{PRESETS[variant]}-{seed}"
 
 
-def _values(data: DataSet, done: Evaluation, seeds: int, track: Track) -> list[Values]:
+def _values(data: DataSet, done: Evaluation, seeds: Sequence[int], track: Track) -> list[Values]:
     """Return the metrics and what is seen of each source, for each seed."""
     scored = {(row.method, row.stem): row.values for row in done.rows}
-    values: list[Values] = [{variant: {} for variant in PRESETS} for _ in range(seeds)]
+    values: list[Values] = [{variant: {} for variant in PRESETS} for _ in seeds]
     for pair in track(data.pairs, "measuring"):
         infrared = read_image(pair.infrared, check=as_infrared)
         visible = read_image(pair.visible, check=as_visible)
-        for seed, variants in enumerate(values):
+        for seed, variants in zip(seeds, values, strict=True):
             for variant, rows in variants.items():
                 method = _name(variant, seed)
                 if (method, data.name, pair.stem) in done.files:
@@ -199,12 +224,12 @@ def _difference(values: Values, variant: str, stems: Sequence[str], name: str) -
     return f"{np.mean(differences):+.3f} ({low:+.3f} to {high:+.3f})"
 
 
-def _scenes(data: DataSet, done: Evaluation, count: int) -> list[Block]:
+def _scenes(data: DataSet, done: Evaluation, seed: int, count: int) -> list[Block]:
     files = {
         variant: {
             stem: path
             for (method, _, stem), path in done.files.items()
-            if method == _name(variant, 0)
+            if method == _name(variant, seed)
         }
         for variant in PRESETS
     }

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 FAILED_BATCH = "failed_batch.safetensors"
 
+_STILL = 10
+"""So many steps without any gradient end a run: a network that is saturated learns no more."""
+
 BatchT = TypeVar("BatchT")
 BatchT_co = TypeVar("BatchT_co", covariant=True)
 
@@ -77,6 +80,7 @@ class GuardedTraining(lightning.LightningModule, Generic[BatchT]):
         self.settings = settings
         self.network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._sampler = sampler
+        self._still = 0
 
     def on_fit_start(self) -> None:
         """Keep the data where the network is, so that no batch has to travel."""
@@ -108,6 +112,13 @@ class GuardedTraining(lightning.LightningModule, Generic[BatchT]):
             self._stop(
                 f"expected a gradient norm of at most {limit}, found {norm.item():g}", self._batch()
             )
+        self._still = 0 if norm > 0 else self._still + 1
+        if self._still == _STILL:
+            self._stop(
+                f"expected a gradient, found none in {_STILL} steps: the network answers "
+                "everything alike",
+                self._batch(),
+            )
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         """Adam, its rate decayed exponentially to `decay` times the first at the last step."""
@@ -133,7 +144,7 @@ class GuardedTraining(lightning.LightningModule, Generic[BatchT]):
         raise TrainingError(
             f"step {self.global_step}: {what}; look at the batch in {path} "
             f"({self._sampler.describe(self.global_step)}), lower learning_rate or gradient_clip "
-            "and start again"
+            "or take another seed, and start again"
         )
 
     def _losses(self, batch: BatchT) -> dict[str, Tensor]:

@@ -50,7 +50,7 @@ def start(settings: TrainingSettings, run: Path) -> Path:
 
     Raises:
         UsageError: If the folder already holds a run, or the data cannot be found.
-        TrainingError: If the data cannot be used or the loss is no longer finite.
+        TrainingError: If the data cannot be used, or training fails.
     """
     if is_main_process() and (run / SETTINGS).exists():
         raise UsageError(f"{run}: holds a run already; add --resume or choose another folder")

@@ -196,8 +196,10 @@ class Workshop:
     def _show(self, ir: Image, vi: Image, fuser: Fuser, order: Order, clock: _Clock) -> Answer:
         """Return one of the two pictures as it is fused, in 8 bits."""
         with clock("decode"):
-            heat, tone = _seen(ir, vi, fuser)
-            unit = heat if order.shown == "infrared" else to_unit(vi)
+            if order.shown == "infrared":
+                unit, tone = _seen(ir, vi, fuser)
+            else:
+                unit, tone = to_unit(vi), fuser.tone(ir)[1]
         with clock("encode"):
             content = encode_image(from_unit(unit, np.dtype(np.uint8)), f".{order.format}")
         height, width = unit.shape[:2]

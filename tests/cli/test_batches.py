@@ -13,6 +13,7 @@ from piafusion import Fuser
 from piafusion.batch import Job, fuse_job
 from piafusion.distributed import Answer, FuserSettings
 from piafusion.errors import ClusterError
+from piafusion.files import temporary_beside
 
 
 @pytest.fixture
@@ -22,7 +23,7 @@ def break_off(monkeypatch: pytest.MonkeyPatch) -> Callable[[BaseException], None
     def arrange(error: BaseException) -> None:
         def fuse(settings: FuserSettings, jobs: Sequence[Job], **_: object) -> Iterator[Answer]:
             yield Answer(fuse_job(Fuser(**settings.arguments), jobs[-1]), "host:1", "cpu")
-            jobs[0].output.with_name(f".{jobs[0].output.name}.0123abcd.tmp").touch()
+            temporary_beside(jobs[0].output).touch()
             raise error
 
         monkeypatch.setattr("piafusion.distributed.cluster.load_ray", lambda: None)

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from piafusion.errors import ImageError, MissingExtraError, OutputError, StorageError
+from piafusion.files import temporary_beside
 from piafusion.imaging.places import as_path, fetch, is_url, reachable, store, sweep, where
 
 needs_fsspec = pytest.mark.skipif(not find_spec("upath"), reason="needs the ray extra")
@@ -66,8 +67,9 @@ def test_an_unknown_protocol_says_what_to_install() -> None:
 
 
 def test_only_the_temporary_files_of_outputs_are_swept(tmp_path: Path) -> None:
-    kept = ("a.png", ".a.png", ".b.png.0123abcd.tmp", ".a.png.tmp", "a.png.0123abcd.tmp")
-    for name in (*kept, ".a.png.0123abcd.tmp"):
+    unfinished, other = (temporary_beside(tmp_path / name).name for name in ("a.png", "b.png"))
+    kept = ("a.png", ".a.png", other, ".a.png.tmp", unfinished[1:], ".a.png.0123abcd.tmp")
+    for name in (*kept, unfinished):
         (tmp_path / name).touch()
     sweep([tmp_path / "a.png", tmp_path / "none" / "b.png"])
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(kept)

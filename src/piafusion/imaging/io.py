@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import os
-import secrets
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import cv2
 import numpy as np
 
 from piafusion.errors import ImageError, MissingExtraError, OutputError, UsageError
+from piafusion.files import replacement as replacement
+from piafusion.files import write_bytes as write_bytes
 from piafusion.imaging.arrays import Image, as_infrared, as_visible, check_same_size
 from piafusion.imaging.flir import is_radiometric, read_celsius
 from piafusion.imaging.tiff import count_pages, is_tiff
@@ -163,41 +162,6 @@ def encode_image(image: Image, suffix: str, *, name: str = "result") -> memoryvi
     if not done:
         raise OutputError(f"{name}: the {suffix} encoder failed; choose another format")
     return encoded.data
-
-
-def write_bytes(path: Path, data: bytes | memoryview) -> None:
-    """Write a file through a temporary one beside it, so that it appears whole or not at all.
-
-    Raises:
-        OutputError: If it cannot be written; no partial file is left.
-    """
-    with replacement(path) as temporary:
-        temporary.write_bytes(data)
-
-
-@contextmanager
-def replacement(path: Path) -> Iterator[Path]:
-    """Yield a temporary path beside a file; what was written there takes the file's place.
-
-    If the block fails, the temporary file goes and the file stays as it was.
-
-    Raises:
-        OutputError: If it cannot be written; no partial file is left.
-    """
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            yield temporary
-            os.replace(temporary, path)
-        finally:
-            temporary.unlink(missing_ok=True)
-    except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        raise OutputError(
-            f"{path}: could not be written ({reason}); nothing partial is left, check the "
-            "folder and the free space"
-        ) from error
 
 
 def _read(path: Path) -> bytes:

@@ -6,9 +6,6 @@ that are needed here, so that the code which lists, matches and checks files ser
 
 from __future__ import annotations
 
-import hashlib
-import re
-import secrets
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -22,11 +19,11 @@ from piafusion.errors import (
     PiafusionError,
     StorageError,
 )
-from piafusion.imaging.io import write_bytes
+from piafusion.files import is_temporary_of, temporary_beside, write_bytes
+from piafusion.files import sha256 as _sha256
 
 # What is put there appears whole, under its name, or not at all.
 _OBJECT_STORES = frozenset({"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "oci", "oss"})
-_TEMPORARY = re.compile(r"\.(.+)\.[0-9a-f]{8}\.tmp")
 
 
 def is_url(place: Path | str) -> bool:
@@ -102,7 +99,7 @@ def store(path: Path, data: bytes) -> None:
         write_bytes(path, data)
         return
     atomic = urlsplit(str(path)).scheme in _OBJECT_STORES
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+    temporary = temporary_beside(path)
     try:
         if atomic:
             path.write_bytes(data)
@@ -127,8 +124,7 @@ def sweep(outputs: Sequence[Path]) -> None:
         names.setdefault(output.parent, set()).add(output.name)
     for folder in names:
         for path in list(folder.iterdir()) if folder.is_dir() else []:
-            found = _TEMPORARY.fullmatch(path.name)
-            if found and found[1] in names[folder]:
+            if any(is_temporary_of(path.name, name) for name in names[folder]):
                 path.unlink(missing_ok=True)
 
 
@@ -159,16 +155,12 @@ def sha256(path: Path) -> str:
     Raises:
         ImageError: If it cannot be read.
     """
-    digest = hashlib.sha256()
     try:
-        with path.open("rb") as file:
-            while chunk := file.read(2**20):
-                digest.update(chunk)
+        return _sha256(path)
     except OSError as error:
         raise ImageError(
             f"{path}: expected a readable image file, found: {_reason(error)}"
         ) from error
-    return digest.hexdigest()
 
 
 def _reason(error: Exception) -> str:

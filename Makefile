@@ -3,13 +3,17 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 
-.PHONY: demo test cluster check lint types format wheel clean
+.PHONY: demo test cluster check lint types format fuzz wheel clean
 
 demo: $(VENV)/core ## Fuse the shipped scenes and say where to look
 	$(BIN)/piafusion demo --output demo --overwrite
 
 test: $(VENV)/dev ## Unit, property and command-line tests, a process of one thread for each core
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses logical --dist loadfile
+
+FUZZ ?= 1500
+fuzz: $(VENV)/dev ## Damaged inputs through every reader: minutes; FUZZ=20000 takes most of an hour
+	$(BIN)/python -m tools.fuzz --cases $(FUZZ)
 
 cluster: $(VENV)/dev ## Tests of the Ray engine, which start Ray
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[ray]'

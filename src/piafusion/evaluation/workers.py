@@ -16,7 +16,6 @@ from typing import Any
 
 from piafusion.errors import MeasurementError, UsageError
 from piafusion.evaluation import worker
-from piafusion.files import parse_json, reading
 
 
 @dataclass(frozen=True)
@@ -56,8 +55,7 @@ class Worker:
 
     def _read(self) -> dict[str, Any]:
         line = self._process.stdout.readline() if self._process.stdout else ""
-        with reading("worker", "a line of JSON", "look into its output", MeasurementError):
-            answer: dict[str, Any] = parse_json(line, dict) if line else {}
+        answer: dict[str, Any] = json.loads(line) if line else {}
         if "error" in answer:
             raise MeasurementError(answer["error"])
         if not answer:
@@ -101,10 +99,7 @@ def unpacked(build: Path) -> Iterator[Path]:
     """
     with tempfile.TemporaryDirectory() as folder:
         if build.suffix == ".whl" and zipfile.is_zipfile(build):
-            with (
-                reading(build, "a wheel of piafusion", "build it again"),
-                zipfile.ZipFile(build) as wheel,
-            ):
+            with zipfile.ZipFile(build) as wheel:
                 wheel.extractall(folder)
             candidates = [Path(folder)]
         else:

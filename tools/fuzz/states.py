@@ -1,0 +1,181 @@
+"""Whole files of state, as the program itself writes them, and the folders that they lie in."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import shutil
+import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from piafusion.datasets.msrs import Settings as BuildSettings
+from piafusion.datasets.msrs import build_msrs
+from piafusion.datasets.sources import Source
+from piafusion.distributed.manifest import write_manifest
+from piafusion.evaluation.methods import read_methods
+from piafusion.evaluation.run import fuse_sets
+from piafusion.evaluation.score import Scoring
+from piafusion.evaluation.sets import read_sets
+from piafusion.imaging.align import Alignment, Quality
+from piafusion.weights import SHIPPED, load_manifest
+from tools.fuzz.pictures import COLOUR, GREY, HEIGHT, WIDTH, cv_file, png
+
+SET = Source("a set", "", folders={"ir": "ir", "vi": "vi"})
+BUILD = BuildSettings(drop=("00002N",), test=("00003D",))
+METRICS = ("EN", "SD")
+MODEL = "piafusion-fast"
+
+
+@dataclass(frozen=True)
+class Alike:
+    """Files that are damaged one at a time, in a folder of others that stay whole."""
+
+    files: dict[str, bytes]
+    folder: str = ""
+
+
+def make(name: str, root: Path) -> Alike:
+    """Return what a reader's inputs are; make the folder that they lie in below `root`."""
+    return _MAKERS[name](root)
+
+
+def _alignments(root: Path) -> Alike:
+    files = {}
+    for kind, rows in (
+        ("similarity", ((1.01, 0.02, 1.5), (-0.02, 1.01, -2.0), (0.0, 0.0, 1.0))),
+        ("affine", ((0.9, 0.02, 1.5), (0.01, 1.1, -2.0), (0.0, 0.0, 1.0))),
+        ("homography", ((0.9, 0.02, 1.5), (0.01, 1.1, -2.0), (1e-4, -1e-4, 1.0))),
+    ):
+        size, quality = (HEIGHT, WIDTH), Quality(0.5, 0.4, 0.3, 0.2, 3)
+        each = Alignment(kind, rows, size, size, quality)  # type: ignore[arg-type]
+        files[f"{kind}.json"] = json.dumps(each.to_json(), indent=2).encode()
+    return Alike(files)
+
+
+def _manifest(root: Path) -> Alike:
+    entries = [
+        {"output": f"{stem}.png", "output_sha256": "a" * 64, "infrared": f"ir/{stem}.png",
+         "visible": f"vi/{stem}.png", "width": 64, "height": 48, "seconds": 0.1, "error": None}
+        for stem in "abc"
+    ]  # fmt: skip
+    write_manifest(root / "manifest.jsonl", entries, [])
+    return Alike({"manifest.jsonl": (root / "manifest.jsonl").read_bytes()})
+
+
+def _hashes(root: Path) -> Alike:
+    return Alike({"sha256.json": json.dumps({"a.zip": "0" * 64, "b.zip": "1" * 64}).encode()})
+
+
+def _fetch(root: Path) -> Alike:
+    return Alike({"set.zip": _set_zip(), "stored.zip": _set_zip(zipfile.ZIP_STORED)})
+
+
+def _batch(root: Path) -> Alike:
+    return Alike({"pairs.zip": _pairs_zip(), "one.zip": _pairs_zip(1)})
+
+
+def _set_zip(packing: int = zipfile.ZIP_DEFLATED) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", packing) as file:
+        for stem in ("1D", "2N"):
+            _add(file, f"set-main/ir/{stem}.png", png(GREY))
+            _add(file, f"set-main/vi/{stem}.png", png(COLOUR))
+        _add(file, "set-main/README.md", b"x" * 1000)
+    return buffer.getvalue()
+
+
+def _pairs_zip(count: int = 3) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as file:
+        for stem in "abc"[:count]:
+            _add(file, f"ir/{stem}.png", png(GREY))
+            _add(file, f"vi/{stem}.jpg", cv_file(".jpg", COLOUR))
+    return buffer.getvalue()
+
+
+def _add(file: zipfile.ZipFile, name: str, data: bytes) -> None:
+    """Add an entry without the time of day: a case stays what it is."""
+    file.writestr(zipfile.ZipInfo(name), data, file.compression)
+
+
+def _safetensors(root: Path) -> Alike:
+    return Alike({"m.safetensors": (SHIPPED / f"{MODEL}.safetensors").read_bytes()})
+
+
+def _weights(root: Path) -> Alike:
+    folder = root / "weights"
+    folder.mkdir()
+    record = vars(load_manifest()[MODEL]).copy()
+    del record["name"]
+    (folder / "manifest.json").write_text(json.dumps({"m": record}))
+    for suffix in ("onnx", "safetensors"):
+        shutil.copy(SHIPPED / f"{MODEL}.{suffix}", folder / f"m.{suffix}")
+    return Alike({path.name: path.read_bytes() for path in folder.iterdir()}, folder.name)
+
+
+def _settings(root: Path) -> Alike:
+    from piafusion.training.config import PRESETS, resolve
+
+    data = Path("data")
+    files = {
+        f"{preset}.json": resolve(preset, data, {}).model_dump_json(indent=2).encode()
+        for preset in PRESETS
+    }
+    return Alike(files)
+
+
+def _build(root: Path) -> Alike:
+    """Build a set whole, and once more up to its journal."""
+    folder = root / "build"
+    images = folder / "source" / "images"
+    images.mkdir(parents=True)
+    for stem in ("00001D", "00002N", "00003D", "00004N"):
+        (images / f"{stem}.png").write_bytes(png(np.dstack((COLOUR, GREY))))
+    build_msrs(folder / "source", folder / "whole", BUILD)
+    shutil.copytree(folder / "whole", folder / "half.partial")
+    manifest = json.loads((folder / "half.partial" / "manifest.json").read_text())
+    (folder / "half.partial" / "manifest.json").unlink()
+    first = json.dumps({key: manifest[key] for key in ("version", "settings")}, sort_keys=True)
+    lines = [first, *(json.dumps(item) for item in manifest["pairs"].items())]
+    journal = ("\n".join(lines) + "\n").encode()
+    (folder / "half.partial" / "journal.jsonl").write_bytes(journal)
+    whole = (folder / "whole" / "manifest.json").read_bytes()
+    return Alike({"whole~manifest.json": whole, "half.partial~journal.jsonl": journal}, folder.name)
+
+
+def _journal(root: Path) -> Alike:
+    """Predict and score two pairs with methods that take no time."""
+    folder = root / "evaluation"
+    for name, image in (("ir", GREY), ("vi", COLOUR)):
+        (folder / "set" / name).mkdir(parents=True)
+        for stem in ("1D", "2N"):
+            (folder / "set" / name / f"{stem}.png").write_bytes(png(image))
+    sets = read_sets([f"set={folder / 'set'}"])
+    methods, output = read_methods([], sets), folder / "out"
+    fuse_sets(sets, methods, output)
+    list(Scoring.plan(methods, sets, output, METRICS, "float").run(1))
+    files = {}
+    for path in sorted(output.rglob("*.jsonl")):
+        path.write_text(re.sub(r'"seconds": [0-9.e-]+', '"seconds": 0.001', path.read_text()))
+        files[str(path.relative_to(folder)).replace("/", "~")] = path.read_bytes()
+    return Alike(files, folder.name)
+
+
+_MAKERS: dict[str, Callable[[Path], Alike]] = {
+    "alignment": _alignments,
+    "manifest": _manifest,
+    "hashes": _hashes,
+    "fetch": _fetch,
+    "batch": _batch,
+    "weights": _weights,
+    "safetensors": _safetensors,
+    "settings": _settings,
+    "build": _build,
+    "journal": _journal,
+}
+STATES = frozenset(_MAKERS)

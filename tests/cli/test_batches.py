@@ -70,7 +70,7 @@ def test_another_manifest_is_not_replaced(
     (tmp_path / "out" / "manifest.jsonl").write_text("precious")
     done = piafusion("fuse", *pair_folders, "-o", tmp_path / "out", "--engine", "ray")
     assert done.code == 2
-    assert "expected a manifest of piafusion, found another file" in done.err
+    assert "expected a manifest of piafusion, found no" in done.err
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["manifest.jsonl"]
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 import http.client
 import json
 import os
+import re
 import urllib.error
 import urllib.request
 from collections.abc import Callable
@@ -14,8 +14,9 @@ from typing import IO
 from urllib.parse import urlsplit
 
 from piafusion.errors import DownloadError, UsageError
-from piafusion.imaging.io import write_bytes
+from piafusion.files import parse_json, reading, sha256, write_bytes
 
+_SHA256 = re.compile("[0-9a-fA-F]{64}")
 CHUNK = 1 << 18
 TIMEOUT = 30.0  # seconds without a byte
 
@@ -73,6 +74,14 @@ def download(url: str, path: Path, progress: Progress = lambda done, total: None
     return path
 
 
+def check_hash(expected: str | None) -> None:
+    """Raise `UsageError` if a hash that is asked for is no SHA-256."""
+    if expected is not None and not _SHA256.fullmatch(expected):
+        raise UsageError(
+            f"--sha256: expected 64 hexadecimal digits, found {expected!r}; copy all of it"
+        )
+
+
 def verify(path: Path, name: str, expected: str | None, record: Path) -> tuple[str, bool]:
     """Compare a file with the hash it must have: the expected or else the recorded one.
 
@@ -86,10 +95,12 @@ def verify(path: Path, name: str, expected: str | None, record: Path) -> tuple[s
         Its hash, and whether there was none to compare it with.
 
     Raises:
-        DownloadError: If it has another hash; the file is kept as `NAME.rejected`.
+        UsageError: If the expected hash is none.
+        DownloadError: If it has another hash; the file is kept as `NAME.rejected`. If the record is
+            damaged.
     """
-    with path.open("rb") as file:
-        found = _digest(file)
+    check_hash(expected)
+    found = sha256(path)
     wanted = (expected or _recorded(record).get(name) or "").lower()
     if wanted and found != wanted:
         rejected = path.with_name(path.name + ".rejected")
@@ -110,7 +121,15 @@ def remember(name: str, digest: str, record: Path) -> None:
 
 
 def _recorded(record: Path) -> dict[str, str]:
-    return dict(json.loads(record.read_text(encoding="utf-8"))) if record.is_file() else {}
+    if not record.exists():
+        return {}
+    advice = "remove it; the next download of each set is then trusted anew"
+    with reading(record, "the hashes of downloads", advice, DownloadError):
+        hashes: dict[str, str] = parse_json(record.read_bytes(), {str: str})
+        for name, digest in hashes.items():
+            if not _SHA256.fullmatch(digest):
+                raise ValueError(f"{len(digest)} characters that are no SHA-256 at {name!r}")
+    return hashes
 
 
 def _copy(
@@ -123,17 +142,10 @@ def _copy(
     return done
 
 
-def _digest(file: IO[bytes]) -> str:
-    digest = hashlib.sha256()
-    while chunk := file.read(CHUNK):
-        digest.update(chunk)
-    return digest.hexdigest()
-
-
 def _noted(note: Path) -> str | None:
     try:
-        return str(json.loads(note.read_text(encoding="utf-8"))["version"])
-    except (OSError, ValueError, KeyError, TypeError):
+        return str(parse_json(note.read_bytes(), {"version": str})["version"])
+    except (OSError, ValueError, RecursionError):  # all of it is downloaded anew
         return None
 
 

@@ -10,9 +10,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from piafusion.datasets.download import Progress, download, remember, verify
+from piafusion.datasets.download import Progress, check_hash, download, remember, verify
 from piafusion.datasets.sources import SOURCES, Source
-from piafusion.errors import DownloadError, OutputError, UsageError
+from piafusion.errors import DownloadError, OutputError, PiafusionError, UsageError
+from piafusion.files import shortened
 from piafusion.imaging.io import IMAGE_SUFFIXES
 
 HASHES = "sha256.json"
@@ -71,6 +72,7 @@ def fetch(
         raise UsageError(f"{name}: has no plain download. See {source.page}: {source.steps}")
     if output.exists():
         raise UsageError(f"{output}: exists already; choose another folder or remove it")
+    check_hash(sha256)
     archive = cache_folder() / f"{name}.zip"
     if not archive.is_file():
         download(url or source.url or "", archive, progress)
@@ -95,7 +97,7 @@ def unpack(archive: Path, output: Path, source: Source) -> int:
         DownloadError: If the archive is damaged, has unsafe names or lacks what the set has.
         OutputError: If it cannot be written.
     """
-    work = output.with_name(f".{output.name}.partial")
+    work = output.with_name(f".{shortened(output.name)}.partial")
     shutil.rmtree(work, ignore_errors=True)
     try:
         with zipfile.ZipFile(archive) as file:
@@ -106,15 +108,16 @@ def unpack(archive: Path, output: Path, source: Source) -> int:
                 with file.open(entry) as packed, place.open("wb") as unpacked:
                     shutil.copyfileobj(packed, unpacked)
         os.replace(work, output)
-    except (zipfile.BadZipFile, EOFError) as error:
+    except PiafusionError:
+        raise
+    except OSError as error:
+        raise OutputError(f"{output}: could not be written ({error}); check the space") from error
+    except Exception as error:  # damage shows as anything, from zlib.error to NotImplementedError
+        reason = " ".join(str(error).split()) or type(error).__name__
         raise DownloadError(
-            f"{archive}: expected a whole zip archive, found damage ({error}); remove it and "
+            f"{archive}: expected a whole zip archive, found damage ({reason}); remove it and "
             "download it again"
         ) from error
-    except OSError as error:
-        if isinstance(error, DownloadError):
-            raise
-        raise OutputError(f"{output}: could not be written ({error}); check the space") from error
     finally:
         shutil.rmtree(work, ignore_errors=True)
     return len(chosen)
@@ -128,7 +131,8 @@ def _chosen(
     for entry in entries:
         path = PurePosixPath(entry.filename.replace("\\", "/"))
         link = stat.S_ISLNK(entry.external_attr >> 16)
-        if path.is_absolute() or ".." in path.parts or ":" in path.parts[0] or link:
+        unsafe = not path.parts or path.is_absolute() or ".." in path.parts
+        if unsafe or ":" in path.parts[0] or link:
             raise DownloadError(
                 f"{archive}: has an unsafe name, {entry.filename!r}; nothing was unpacked, do not "
                 "use this archive"

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from piafusion.errors import OutputError, UsageError
+from piafusion.files import shortened
 from piafusion.imaging.pairs import PairList, list_pairs
 
 BLOCK_GAP = 12
@@ -70,7 +71,7 @@ def whole_folder(output: Path) -> Iterator[Path]:
     """
     if output.exists():
         raise UsageError(f"{output}: exists already; choose another folder or remove it")
-    work = output.with_name(f"{output.name}.partial")
+    work = output.with_name(f"{shortened(output.name)}.partial")
     shutil.rmtree(work, ignore_errors=True)
     yield work
     try:

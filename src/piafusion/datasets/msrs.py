@@ -6,7 +6,6 @@ the infrared is enhanced by the dark channel prior, and what is left becomes `tr
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shutil
 from collections.abc import Callable, Collection, Iterable, Sequence
@@ -19,10 +18,12 @@ import numpy as np
 from piafusion.datasets.dark_channel import enhance
 from piafusion.datasets.folders import is_day, neighbours
 from piafusion.datasets.misalignment import LIMIT, misalignment
-from piafusion.errors import ImageError, UsageError
+from piafusion.errors import ImageError, OutputError, UsageError
+from piafusion.files import fitting, parse_json, reading, shortened, write_bytes
 from piafusion.imaging.arrays import Image
-from piafusion.imaging.io import read_image, write_bytes, write_image
+from piafusion.imaging.io import read_image, write_image
 from piafusion.imaging.pairs import list_images
+from piafusion.imaging.places import sha256
 
 MANIFEST = "manifest.json"
 TEST_EVERY = 4
@@ -30,6 +31,9 @@ TEST_EVERY = 4
 
 _JOURNAL = "journal.jsonl"
 _VERSION = 1
+_INPUTS = {"inputs": {str: str}, "misalignment?": (dict, None)}
+_ENTRY = ({**_INPUTS, "dropped": str}, {**_INPUTS, "outputs": {str: str}})
+_MANIFEST = {"pairs": {str: _ENTRY}, "failed": {str: str}}
 
 
 @dataclass(frozen=True)
@@ -98,7 +102,7 @@ def build_msrs(
     identity = {"version": _VERSION, "settings": asdict(settings)}
     if output.exists():
         return _finished(output, source, identity, stems)
-    work = output.with_name(output.name + ".partial")
+    work = output.with_name(f"{shortened(output.name)}.partial")
     journal = _Journal(work / _JOURNAL, identity)
     test = set(_test_stems(stems) if settings.test is None else settings.test)
     result = Build()
@@ -106,9 +110,9 @@ def build_msrs(
         split = "test" if path.stem in test else "train"
         label = source / "labels" / f"{path.stem}.png"
         try:
-            inputs = {f"images/{path.name}": _sha256(path)}
+            inputs = {f"images/{path.name}": sha256(path)}
             if label.is_file():
-                inputs[f"labels/{label.name}"] = _sha256(label)
+                inputs[f"labels/{label.name}"] = sha256(label)
             entry = journal.entry(path.stem, inputs)
             if entry is None:
                 entry = _build_one(path, label, work, split, settings)
@@ -161,7 +165,7 @@ def _build_one(
     for kind, image in files.items():
         name = f"{split}/{kind}/{path.stem}.png"
         write_image(work / name, image, overwrite=True)
-        entry["outputs"][name] = _sha256(work / name)
+        entry["outputs"][name] = sha256(work / name)
     return entry
 
 
@@ -200,15 +204,20 @@ def _finished(
     output: Path, source: Path, identity: dict[str, Any], stems: Collection[str]
 ) -> Build:
     """Say what a finished build holds, or why it is another one."""
-    try:
-        manifest = json.loads((output / MANIFEST).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    if not (output / MANIFEST).exists():
         raise UsageError(
             f"{output}: exists already without a manifest of such a build; choose another folder"
-        ) from error
+        )
+    with reading(output / MANIFEST, "the manifest of such a build", "choose another folder"):
+        return _compared(output, source, identity, stems)
+
+
+def _compared(
+    output: Path, source: Path, identity: dict[str, Any], stems: Collection[str]
+) -> Build:
+    manifest = parse_json((output / MANIFEST).read_bytes(), _MANIFEST)
     same = all(manifest.get(key) == json.loads(json.dumps(identity[key])) for key in identity)
-    pairs = manifest.get("pairs", {})
-    failed = manifest.get("failed", {})
+    pairs, failed = manifest["pairs"], manifest["failed"]
     sources = set(pairs) | {Path(name).stem for name in failed}
     if not same or sources != set(stems):
         raise UsageError(
@@ -218,7 +227,7 @@ def _finished(
     for stem, entry in pairs.items():
         for root, files in ((source, entry["inputs"]), (output, entry.get("outputs", {}))):
             for name, digest in files.items():
-                if not (root / name).is_file() or _sha256(root / name) != digest:
+                if not (root / name).is_file() or sha256(root / name) != digest:
                     raise UsageError(
                         f"{root / name}: is not what {output / MANIFEST} says; "
                         "choose another output folder to build anew"
@@ -226,7 +235,7 @@ def _finished(
         if "dropped" in entry:
             result.dropped[stem] = entry["dropped"]
         else:
-            result.kept[stem] = next(iter(entry["outputs"])).split("/")[0]
+            result.kept[stem] = next(iter(entry.get("outputs", {})), "").split("/")[0]
     result.failed = {str(source / "images" / name): why for name, why in failed.items()}
     return result
 
@@ -239,20 +248,19 @@ class _Journal:
         self.path = path
         self.entries: dict[str, dict[str, Any]] = {}
         first = json.dumps(identity, sort_keys=True)
-        lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
-        if lines and lines[0] != first:
+        lines = path.read_bytes().split(b"\n") if path.is_file() else []
+        if lines and lines[0] != first.encode():
             shutil.rmtree(path.parent)
             lines = []
         if not lines:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(first + "\n", encoding="utf-8")
+            write_bytes(path, f"{first}\n".encode())
         self._earlier: dict[str, dict[str, Any]] = {}
         for line in lines[1:]:
             try:
-                stem, entry = json.loads(line)
-            except ValueError:  # the line that was being written when it stopped
-                break
-            self._earlier[stem] = entry
+                stem, entry = parse_json(line, [object])
+                self._earlier[fitting(stem, str)] = fitting(entry, _ENTRY)
+            except (ValueError, RecursionError):  # half a line, or damage: it is done again
+                continue
         if lines:
             kept = [first, *(json.dumps(item) for item in self._earlier.items())]
             write_bytes(path, ("\n".join(kept) + "\n").encode())
@@ -264,7 +272,7 @@ class _Journal:
             return None
         for name, digest in entry.get("outputs", {}).items():
             path = self.path.parent / name
-            if not path.is_file() or _sha256(path) != digest:
+            if not path.is_file() or sha256(path) != digest:
                 return None
         self.entries[stem] = entry
         return entry
@@ -272,9 +280,11 @@ class _Journal:
     def add(self, stem: str, entry: dict[str, Any]) -> None:
         """Write down what was done."""
         self.entries[stem] = entry
-        with self.path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps([stem, entry]) + "\n")
-
-
-def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+        try:
+            with self.path.open("a", encoding="utf-8") as file:
+                file.write(json.dumps([stem, entry]) + "\n")
+        except OSError as error:
+            raise OutputError(
+                f"{self.path}: could not be written ({(error.strerror or str(error)).lower()}); "
+                "check the folder and the free space"
+            ) from error

@@ -10,7 +10,7 @@ from typing import Any
 import piafusion
 from piafusion.batch import Failed, Job
 from piafusion.distributed.answers import Answer, FuserSettings
-from piafusion.errors import UsageError
+from piafusion.files import parse_json, reading
 from piafusion.imaging.places import store, where
 
 NAME = "manifest.jsonl"
@@ -41,20 +41,12 @@ def read_manifest(path: Path) -> list[Entry]:
     Raises:
         UsageError: If the file is something else.
     """
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except FileNotFoundError:
-        return []
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path}: expected a manifest, found no readable text; move it") from error
-    try:
-        entries: list[Entry] = [json.loads(line) for line in lines]
-        known = all("output" in entry and "output_sha256" in entry for entry in entries)
-    except (ValueError, TypeError):
-        known = False
-    if not known:
-        raise UsageError(f"{path}: expected a manifest of piafusion, found another file; move it")
-    return entries
+    with reading(path, "a manifest of piafusion", "move it"):
+        try:
+            lines = path.read_text(encoding="utf-8").splitlines()
+        except FileNotFoundError:
+            return []
+        return [parse_json(line, {"output": str, "output_sha256": (str, None)}) for line in lines]
 
 
 def describe(answer: Answer, settings: FuserSettings) -> Entry:

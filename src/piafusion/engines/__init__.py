@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from piafusion.engines.reach import Reach
-from piafusion.errors import UsageError
+from piafusion.errors import UsageError, WeightsError
 from piafusion.weights import Kind, read_weights
 
 Tensor = NDArray[np.float32]
@@ -64,19 +64,26 @@ def create_engine(
         raise UsageError(f"expected a device of {', '.join(DEVICES)}, found {device!r}")
     if threads is not None and threads < 1:
         raise UsageError(f"expected at least 1 thread, found {threads}")
-    if engine == "onnx":
-        weights = read_weights(model, "onnx", kind)
-        if device == "openvino":
-            from piafusion.engines.openvino import OpenVinoEngine
+    if engine not in ("onnx", "torch"):
+        raise UsageError(f"expected an engine of onnx, torch, found {engine!r}")
+    if engine == "torch" and device in ("tensorrt", "openvino"):
+        raise UsageError(f"expected auto, cpu or cuda for the engine torch, found {device!r}")
+    weights = read_weights(model, "onnx" if engine == "onnx" else "safetensors", kind)
+    try:
+        return _load(weights, device, engine, threads)
+    except WeightsError as error:  # engines see bytes, which have no name
+        raise WeightsError(f"{model}: {error}") from error
 
-            return OpenVinoEngine(weights, threads)
-        from piafusion.engines.onnx import OnnxEngine
 
-        return OnnxEngine(weights, device, threads)
+def _load(weights: bytes, device: str, engine: str, threads: int | None) -> Engine:
     if engine == "torch":
-        if device in ("tensorrt", "openvino"):
-            raise UsageError(f"expected auto, cpu or cuda for the engine torch, found {device!r}")
         from piafusion.engines.torch import TorchEngine
 
-        return TorchEngine(read_weights(model, "safetensors", kind), device, threads)
-    raise UsageError(f"expected an engine of onnx, torch, found {engine!r}")
+        return TorchEngine(weights, device, threads)
+    if device == "openvino":
+        from piafusion.engines.openvino import OpenVinoEngine
+
+        return OpenVinoEngine(weights, threads)
+    from piafusion.engines.onnx import OnnxEngine
+
+    return OnnxEngine(weights, device, threads)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from base64 import b64decode
 from functools import cached_property
 
 import numpy as np
@@ -10,7 +9,7 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from piafusion.engines.cores import usable_cores
-from piafusion.engines.reach import ENCODER, Reach
+from piafusion.engines.reach import Reach, encoder_of
 from piafusion.errors import DeviceError, WeightsError
 
 _CPU = "CPUExecutionProvider"
@@ -67,7 +66,7 @@ class OnnxEngine:
     @cached_property
     def encoder(self) -> OnnxEngine:
         """The layers before the gate, loaded when they are first used."""
-        return OnnxEngine(b64decode(self._metadata[ENCODER]), self.device, self.threads)
+        return OnnxEngine(encoder_of(self._metadata), self.device, self.threads)
 
 
 def session_options(threads: int) -> onnxruntime.SessionOptions:

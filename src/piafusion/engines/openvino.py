@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import threading
-from base64 import b64decode
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from piafusion.engines.cores import usable_cores
-from piafusion.engines.reach import ENCODER, SHARE, Reach
+from piafusion.engines.reach import SHARE, Reach, encoder_of
 from piafusion.engines.sizes import Size, SizeCache
 from piafusion.errors import WeightsError, needing
 
@@ -67,7 +66,7 @@ class OpenVinoEngine:
     @cached_property
     def encoder(self) -> OpenVinoEngine:
         """The layers before the gate, loaded when they are first used."""
-        return OpenVinoEngine(b64decode(self._metadata[ENCODER]), self.threads)
+        return OpenVinoEngine(encoder_of(self._metadata), self.threads)
 
     def _read(self) -> openvino.Model:
         """Read the network; make its share, which OpenVINO takes for a constant, an input."""

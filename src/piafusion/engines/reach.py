@@ -7,11 +7,16 @@ over all tiles; it may be left out.
 
 from __future__ import annotations
 
+from base64 import b64decode
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
+from piafusion.errors import WeightsError
+from piafusion.files import reading
+
 SHARE = "share"
 ENCODER = "encoder"
+_MOST = 2**16  # pixels, or values: no network of ours comes near
 
 
 @dataclass(frozen=True)
@@ -33,12 +38,31 @@ class Reach:
 
     @classmethod
     def from_metadata(cls, metadata: Mapping[str, str]) -> Reach | None:
-        """Return what `metadata` wrote into an ONNX file, None if there is nothing of it."""
-        try:
-            return cls(int(metadata["stride"]), int(metadata["margin"]), float(metadata["width"]))
-        except KeyError:
+        """Return what `metadata` wrote into an ONNX file, None if there is nothing of it.
+
+        Raises:
+            WeightsError: If the numbers are damaged.
+        """
+        if not {"stride", "margin", "width"} <= metadata.keys():
             return None
+        with reading("metadata", "an ONNX network of piafusion", "export it again", WeightsError):
+            reach = cls(int(metadata["stride"]), int(metadata["margin"]), float(metadata["width"]))
+            if not (1 <= reach.stride <= _MOST and 0 <= reach.margin <= _MOST):
+                raise ValueError(f"the stride {reach.stride} and the margin {reach.margin}")
+            if not 0 < reach.width <= _MOST or reach.margin % reach.stride:
+                raise ValueError(f"the margin {reach.margin} and the width {reach.width}")
+        return reach
 
     def metadata(self) -> dict[str, str]:
         """Return the values as an ONNX file keeps them."""
         return {key: str(value) for key, value in asdict(self).items()}
+
+
+def encoder_of(metadata: Mapping[str, str]) -> bytes:
+    """Return the layers before the gate as an ONNX file.
+
+    Raises:
+        WeightsError: If they are missing or damaged.
+    """
+    with reading("metadata", "the encoder of an ONNX network", "export it again", WeightsError):
+        return b64decode(metadata[ENCODER], validate=True)

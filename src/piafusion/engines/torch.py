@@ -68,14 +68,14 @@ class TorchEngine:
         """Run the layers before the gate and return what it averages."""
         network = cast(GatedFusionNet, self._network)
         dtype = next(network.parameters()).dtype
-        pair = (torch.from_numpy(image).to(self.device, dtype) for image in (infrared, luminance))
+        pair = (_tensor(image).to(self.device, dtype) for image in (infrared, luminance))
         ir, vi = network.encode(*pair)
         return np.asarray((ir - vi).float().cpu().numpy())
 
     @torch.inference_mode()
     def __call__(self, *inputs: NDArray[np.float32]) -> NDArray[np.float32]:
         """Run the network on float32 arrays, N x C x H x W each; the share may be left out."""
-        tensors = [torch.from_numpy(image) for image in inputs]
+        tensors = [_tensor(image) for image in inputs]
         if self.device == "cpu":
             return np.asarray(self._network(*tensors).numpy())
         with self._lock:
@@ -85,6 +85,11 @@ class TorchEngine:
             else:
                 fused = graph(tensors)
             return np.asarray(fused.float().cpu().numpy())
+
+
+def _tensor(image: NDArray[np.float32]) -> Tensor:
+    """Return a tensor; torch takes no negative strides, foreign byte order or read-only array."""
+    return torch.from_numpy(np.require(image, np.float32, ["C", "W"]))
 
 
 class _Graph:

@@ -10,7 +10,7 @@ from typing import Any
 
 import piafusion
 from piafusion.errors import OutputError
-from piafusion.imaging.io import write_bytes
+from piafusion.files import fitting, parse_json, sha256, write_bytes
 
 Entry = dict[str, Any]
 
@@ -21,23 +21,27 @@ class Journal:
     """A file with a line of JSON for each finished item, under one set of settings.
 
     The first line holds the settings. A line is added when its item is done, so a run that is
-    killed loses at most the item it was at; half a line at the end is passed over.
+    killed loses at most the item it was at. A damaged line is passed over, and its item is done
+    again; all are if the first line is damaged.
 
     Attributes:
         entries: What was done under these very settings, by key; the last line of a key counts.
         outdated: What the file holds of other settings. It goes when the first item is added.
     """
 
-    def __init__(self, path: Path, settings: Mapping[str, Any]) -> None:
+    def __init__(
+        self, path: Path, settings: Mapping[str, Any], shape: Mapping[str, object] | None = None
+    ) -> None:
         """Read a journal; the file is neither made nor changed before something is added.
 
         Args:
             path: Where it is, or will be.
             settings: Everything that decides the entries, as JSON knows it.
+            shape: Of an entry, as `files.fitting` takes it; any object by default.
         """
         self._path = path
         self._header = json.dumps({"settings": settings}, sort_keys=True)
-        header, entries, whole = _read(path)
+        header, entries, whole = _read(path, dict(shape or {}))
         same = header == json.loads(self._header)
         self.entries: dict[str, Entry] = entries if same else {}
         self.outdated: dict[str, Entry] = {} if same else entries
@@ -70,7 +74,7 @@ def digest(*paths: Path) -> str:
     total = hashlib.sha256()
     try:
         for path in paths:
-            total.update(hashlib.sha256(path.read_bytes()).digest())
+            total.update(bytes.fromhex(sha256(path)))
     except OSError:
         return ""
     return total.hexdigest()
@@ -91,15 +95,18 @@ def _line(key: str, entry: Entry) -> str:
     return json.dumps([key, entry]) + "\n"
 
 
-def _read(path: Path) -> tuple[Any, dict[str, Entry], bool]:
-    """Return the first line, the entries, and whether the file ends with a whole line."""
+def _read(path: Path, shape: dict[str, object]) -> tuple[Any, dict[str, Entry], bool]:
+    """Return the first line, the entries, and whether the file has none but whole lines."""
     try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError):
+        first, *lines = path.read_bytes().split(b"\n")
+        header = parse_json(first, {"settings": dict})
+    except (OSError, ValueError, RecursionError):  # not a journal: all is done anew
         return None, {}, False
-    *lines, rest = text.split("\n")
-    try:
-        header, *entries = [json.loads(line) for line in lines]
-        return header, dict(entries), not rest
-    except ValueError:  # not a journal, or damaged: all is done again
-        return None, {}, False
+    entries, whole = {}, lines[-1:] == [b""]
+    for line in lines[:-1]:
+        try:
+            key, entry = parse_json(line, [object])
+            entries[fitting(key, str)] = fitting(entry, shape)
+        except (ValueError, RecursionError):
+            whole = False
+    return header, entries, whole

@@ -17,6 +17,15 @@ from piafusion.imaging.io import read_pair, write_image
 from piafusion.imaging.pairs import Pair, list_images
 
 JOURNAL = "predicted.jsonl"
+_ENTRY = {
+    "file": str,
+    "sources": str,
+    "fused": str,
+    "seconds": float,
+    "first": bool,
+    "threads": int,
+    "processor": str,
+}
 
 
 def predict(
@@ -44,7 +53,7 @@ def predict(
         for data in sets:
             folder, journal = _cache(method, data, output)
             for old in journal.outdated.values():
-                (folder / old["file"]).unlink(missing_ok=True)
+                (folder / Path(old["file"]).name).unlink(missing_ok=True)
             for pair in data.pairs:
                 if _is_current(folder, journal.entries.get(pair.stem), data.digests[pair.stem]):
                     yield None
@@ -77,7 +86,7 @@ def fused_files(
         return _given(method, data)
     folder, journal = _cache(method, data, output)
     files = {
-        pair.stem: folder / journal.entries[pair.stem]["file"]
+        pair.stem: folder / Path(journal.entries[pair.stem]["file"]).name
         for pair in data.pairs
         if _is_current(folder, journal.entries.get(pair.stem), data.digests[pair.stem])
     }
@@ -124,14 +133,14 @@ def runtime(method: Method, data: DataSet, output: Path) -> Runtime | None:
 
 def _cache(method: Method, data: DataSet, output: Path) -> tuple[Path, Journal]:
     folder = output / "fused" / method.name / data.name
-    return folder, Journal(folder / JOURNAL, method.settings)
+    return folder, Journal(folder / JOURNAL, method.settings, _ENTRY)
 
 
 def _is_current(folder: Path, entry: Entry | None, sources: str) -> bool:
     return (
         entry is not None
         and entry["sources"] == sources
-        and entry["fused"] == digest(folder / entry["file"])
+        and entry["fused"] == digest(folder / Path(entry["file"]).name)
     )
 
 

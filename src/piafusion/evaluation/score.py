@@ -17,6 +17,8 @@ from piafusion.evaluation.scoring import score_all
 from piafusion.evaluation.sets import DataSet, Problem
 from piafusion.evaluation.triples import Triple
 
+_ENTRY = {"files": str, "values": {str: (float, None)}, "undefined": str}
+
 
 @dataclass(frozen=True)
 class Row:
@@ -84,7 +86,7 @@ class Scoring:
                 files, problems = fused_files(method, data, output)
                 scoring.problems.extend(problems)
                 name = f"{data.name}.{convention}.jsonl"
-                journal = Journal(output / "scores" / method.name / name, settings)
+                journal = Journal(output / "scores" / method.name / name, settings, _ENTRY)
                 for pair in data.pairs:
                     if pair.stem not in files:
                         continue

@@ -16,6 +16,7 @@ from typing import Any
 
 from piafusion.errors import MeasurementError, UsageError
 from piafusion.evaluation import worker
+from piafusion.files import parse_json, reading
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,8 @@ class Worker:
 
     def _read(self) -> dict[str, Any]:
         line = self._process.stdout.readline() if self._process.stdout else ""
-        answer: dict[str, Any] = json.loads(line) if line else {}
+        with reading("worker", "a line of JSON", "look into its output", MeasurementError):
+            answer: dict[str, Any] = parse_json(line, dict) if line else {}
         if "error" in answer:
             raise MeasurementError(answer["error"])
         if not answer:
@@ -99,7 +101,10 @@ def unpacked(build: Path) -> Iterator[Path]:
     """
     with tempfile.TemporaryDirectory() as folder:
         if build.suffix == ".whl" and zipfile.is_zipfile(build):
-            with zipfile.ZipFile(build) as wheel:
+            with (
+                reading(build, "a wheel of piafusion", "build it again"),
+                zipfile.ZipFile(build) as wheel,
+            ):
                 wheel.extractall(folder)
             candidates = [Path(folder)]
         else:

@@ -9,7 +9,6 @@ are weighted by their nuclear norms; the last bases are averaged.
 from __future__ import annotations
 
 import io
-import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple, TypeAlias
 
@@ -18,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from piafusion.errors import WeightsError
+from piafusion.files import reading
 from piafusion.methods._spec import WEIGHTS, MethodSpec, Plane, Rule
 from piafusion.weights import read_weights
 
@@ -61,14 +61,12 @@ def read_projection() -> Projection:
     Raises:
         WeightsError: If it is missing or damaged.
     """
-    try:
-        archive = np.load(io.BytesIO(read_weights(SPEC.name, "npz", "fusion", WEIGHTS)))
-        projection = np.asarray(archive["projection"], np.float32)
-    except (ValueError, KeyError, zipfile.BadZipFile) as error:
-        raise WeightsError(
-            f"expected an archive with the projection of MDLatLRR, found {error}; install "
-            "piafusion again"
-        ) from error
+    data = read_weights(SPEC.name, "npz", "fusion", WEIGHTS)
+    expected = "an archive with the projection of MDLatLRR"
+    with reading(f"{SPEC.name}.npz", expected, "install piafusion again", WeightsError):
+        projection = np.asarray(np.load(io.BytesIO(data))["projection"], np.float32)
+        if projection.shape != (SIDE**2, SIDE**2):
+            raise ValueError(f"an array of shape {projection.shape}")
     return projection
 
 

@@ -12,6 +12,7 @@ import safetensors.torch
 from torch import nn
 
 from piafusion.errors import UsageError, WeightsError
+from piafusion.files import parse_json, reading
 from piafusion.models.comparison import COMPARISON, PAPER_WIDTH
 from piafusion.models.illumination import IlluminationNet
 from piafusion.models.mixing import MixingFusionNet, MixingFusionSizes
@@ -43,6 +44,9 @@ SIZES: dict[str, MixingFusionSizes] = {
     "piafusion-fast": MixingFusionSizes(width=32, residual_layers=2),
 }
 """The sizes of our own networks; others can be asked for."""
+
+
+_LARGEST = {"stride": 64, "window": 256, "width": 512, "residual_layers": 64}
 
 
 def build(name: str, sizes: MixingFusionSizes | None = None) -> nn.Module:
@@ -80,17 +84,23 @@ def load(weights: bytes) -> nn.Module:
     Raises:
         WeightsError: If the bytes are damaged, name no known network, or do not fit it.
     """
-    try:
-        header_size = int.from_bytes(weights[:8], "little")
-        metadata = json.loads(weights[8 : 8 + header_size])["__metadata__"]
-        sizes = metadata.get("sizes")
-        network = build(
-            metadata["network"], MixingFusionSizes(**json.loads(sizes)) if sizes else None
-        )
-        network.load_state_dict(safetensors.torch.load(weights))
-    except (ValueError, KeyError, TypeError, RuntimeError, safetensors.SafetensorError) as error:
-        raise WeightsError(
-            f"expected the safetensors weights of a network of piafusion, found: "
-            f"{str(error).splitlines()[0]}; train or install it again"
-        ) from error
+    expected = "the safetensors weights of a network of piafusion"
+    with reading("weights", expected, "train or install it again", WeightsError):
+        try:
+            header_size = int.from_bytes(weights[:8], "little")
+            header = parse_json(bytes(weights[8 : 8 + header_size]), {"__metadata__": {str: str}})
+            metadata = header["__metadata__"]
+            sizes = _sizes(metadata["sizes"]) if "sizes" in metadata else None
+            network = build(metadata["network"], sizes)
+            network.load_state_dict(safetensors.torch.load(weights))
+        except safetensors.SafetensorError as error:
+            raise ValueError(str(error)) from error
     return network
+
+
+def _sizes(text: str) -> MixingFusionSizes:
+    """Return the sizes of a network, none so large that it could not be made."""
+    sizes = MixingFusionSizes(**parse_json(text, {str: int}))
+    if not all(1 <= value <= _LARGEST[name] for name, value in asdict(sizes).items()):
+        raise ValueError(f"a network of the sizes {text}")
+    return sizes

@@ -23,6 +23,17 @@ NAME = "efficiency"
 _LEAST = 9  # calls of a network that `measure` makes of a slow setup, and some
 
 
+_ENTRY = {
+    "parameters": (int, None),
+    "multiply_adds": (int, None),
+    "first_ms": (float, None),
+    "median_ms": (float, None),
+    "frames": int,
+    "peak_mib": (float, None),
+    "skipped": str,
+}
+
+
 @dataclass(frozen=True)
 class Cost:
     """What a method costs for one pair of a size.
@@ -72,7 +83,7 @@ def measure_efficiency(
         "code": code_digest("fuser.py", "imaging", "engines", "methods", "weights/__init__.py"),
         "weights": [load_manifest(folder)[name].sha256 for folder, name in _learned(names)],
     }
-    journal = Journal(output / NAME / "costs.jsonl", settings)
+    journal = Journal(output / NAME / "costs.jsonl", settings, _ENTRY)
     steps = [(name, size) for size in sizes for name in names]
     costs: dict[tuple[str, tuple[int, int]], Cost] = {}
     pace: dict[str, float] = {}
@@ -81,7 +92,7 @@ def measure_efficiency(
         if key not in journal.entries:
             expected = _LEAST * pace.get(name, 0.0) * size[0] * size[1]
             journal.add(key, asdict(_cost(name, name in models, size, budget, expected)))
-        costs[name, size] = cost = Cost(**journal.entries[key])
+        costs[name, size] = cost = Cost(**{each: journal.entries[key][each] for each in _ENTRY})
         if cost.median_ms:
             pace[name] = cost.median_ms / 1000 / (size[0] * size[1])
     return _section(names, sizes, costs)

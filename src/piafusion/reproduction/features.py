@@ -38,6 +38,10 @@ _CROP = (240, 320)  # of the middle of a picture, in pixels
 _CHANNELS = 3  # shown
 
 
+_SHARES = {"features": float, "gate": float, "picture": float}
+_ENTRY = {"sources": str, "shares": _SHARES}
+
+
 @dataclass(frozen=True)
 class Shares:
     """Of the infrared, in [0, 1]; the visible has the rest.
@@ -178,14 +182,18 @@ def _measure(
         "code": code_digest("models", "imaging", "reproduction/features.py"),
         "torch": torch.__version__,
     }
-    journal = Journal(output / NAME / f"{data.name.replace('/', '-')}.{model}.jsonl", settings)
+    path = output / NAME / f"{data.name.replace('/', '-')}.{model}.jsonl"
+    journal = Journal(path, settings, _ENTRY)
     network = _network(model)
     pairs = [pair for chosen in lights.values() for pair in chosen]
     for pair in track(pairs, f"looking into {model}", total=len(pairs)):
         if journal.entries.get(pair.stem, {}).get("sources") != data.digests[pair.stem]:
             shares = asdict(shares_of(network, *_tensors(pair)))
             journal.add(pair.stem, {"sources": data.digests[pair.stem], "shares": shares})
-    return {pair.stem: Shares(**journal.entries[pair.stem]["shares"]) for pair in pairs}
+    found = {pair.stem: journal.entries[pair.stem]["shares"] for pair in pairs}
+    return {
+        stem: Shares(**{each: shares[each] for each in _SHARES}) for stem, shares in found.items()
+    }
 
 
 def _cells(shares: dict[str, Shares], lights: dict[str, list[Pair]]) -> list[str]:

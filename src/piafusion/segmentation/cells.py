@@ -12,9 +12,11 @@ import safetensors.torch
 import torch
 from torch import nn
 
+from piafusion.datasets.synthetic import CLASSES
 from piafusion.errors import UsageError
 from piafusion.evaluation.journal import Entry, Journal, digest
-from piafusion.imaging.io import write_bytes, write_image
+from piafusion.files import write_bytes
+from piafusion.imaging.io import write_image
 from piafusion.segmentation.confusion import confusion
 from piafusion.segmentation.learning import predict, train
 from piafusion.segmentation.pictures import LabelledSampler, LabelledSet, read_labelled
@@ -23,6 +25,8 @@ from piafusion.segmentation.settings import SegmentationSettings, as_json
 from piafusion.segmentation.sources import Source
 
 JOURNAL, WEIGHTS, PREDICTED = "cells.jsonl", "weights.safetensors", "predicted"
+
+_ENTRY = {"pictures": str, "counts": {str: [int]}}
 
 Progress = Callable[[str, int, int], None]
 """Told what is being done, how much of it is done, and how much there is."""
@@ -60,7 +64,7 @@ class Cells:
             "settings": {k: v for k, v in as_json(self.settings).items() if k != "hardware"},
             "data": {each.data.name: _digest(each) for each in (self.train, self.test)},
         }
-        self._journal = Journal(self.output / JOURNAL, decides)
+        self._journal = Journal(self.output / JOURNAL, decides, _ENTRY)
         if self._journal.outdated:
             raise UsageError(
                 f"{self.output}: holds a comparison with other data or settings; give the same "
@@ -76,7 +80,7 @@ class Cells:
         key = f"{source.name}/{seed}"
         pictures = digest(*(path for files in source.files.values() for path in files.values()))
         entry = self._journal.entries.get(key)
-        if entry is None or entry["pictures"] != pictures:
+        if entry is None or entry["pictures"] != pictures or not self._is_whole(entry):
             entry = {"pictures": pictures, **self._run(source, seed)}
             self._journal.add(key, entry)
         self.done += 1
@@ -84,6 +88,14 @@ class Cells:
         flat = np.array([entry["counts"][stem] for stem in self.test.stems], np.int64)
         side = round(flat.shape[1] ** 0.5)
         return flat.reshape(-1, side, side)
+
+    def _is_whole(self, entry: Entry) -> bool:
+        """Tell whether there is a matrix of counts for each test scene."""
+        matrices = [entry["counts"].get(stem, ()) for stem in self.test.stems]
+        return all(
+            len(matrix) == len(CLASSES) ** 2 and all(0 <= count < 2**63 for count in matrix)
+            for matrix in matrices
+        )
 
     def _run(self, source: Source, seed: int) -> Entry:
         folder = self.folder(source.name, seed)

@@ -12,10 +12,20 @@ from pathlib import Path
 from typing import Any, Literal
 
 from piafusion.errors import UsageError, WeightsError
+from piafusion.files import parse_json, reading, write_bytes
 
 DEFAULT_MODEL = "piafusion"
 SHIPPED = Path(__file__).parent
 MANIFEST = "manifest.json"
+
+_RECORD = {
+    "kind": str,
+    "summary": str,
+    "parameters": int,
+    "sha256": {str: str},
+    "training": dict,
+    "scores": dict,
+}
 
 Format = Literal["onnx", "safetensors", "npz"]
 Kind = Literal["fusion", "illumination"]
@@ -51,17 +61,9 @@ def load_manifest(folder: Path = SHIPPED) -> dict[str, WeightsRecord]:
         WeightsError: If the manifest is missing or damaged.
     """
     path = folder / MANIFEST
-    try:
-        records = json.loads(path.read_text(encoding="utf-8"))
+    with reading(path, "the manifest of weights", "install piafusion again", WeightsError):
+        records = parse_json(path.read_bytes(), {str: _RECORD})
         return {name: WeightsRecord(name=name, **record) for name, record in records.items()}
-    except FileNotFoundError as error:
-        raise WeightsError(
-            f"{path}: expected the manifest of the weights, found none; install piafusion again"
-        ) from error
-    except (ValueError, TypeError, AttributeError) as error:
-        raise WeightsError(
-            f"{path}: expected a manifest of weights, found {error}; install piafusion again"
-        ) from error
 
 
 def read_weights(model: str, format: Format, kind: Kind, folder: Path = SHIPPED) -> bytes:
@@ -89,7 +91,7 @@ def read_weights(model: str, format: Format, kind: Kind, folder: Path = SHIPPED)
             "install piafusion again or check the path"
         ) from error
     if record is not None:
-        expected, found = record.sha256[format], hashlib.sha256(data).hexdigest()
+        expected, found = record.sha256.get(format, "none"), hashlib.sha256(data).hexdigest()
         if found != expected:
             raise WeightsError(
                 f"{path}: expected sha256 {expected[:12]}..., found {found[:12]}...; the file "
@@ -105,8 +107,6 @@ def save_record(record: WeightsRecord, folder: Path) -> None:
         WeightsError: If there is a damaged manifest.
         OutputError: If it cannot be written.
     """
-    from piafusion.imaging.io import write_bytes  # needs OpenCV, which readers need not load
-
     records = load_manifest(folder) if (folder / MANIFEST).exists() else {}
     records[record.name] = record
     entries = {name: asdict(entry) for name, entry in sorted(records.items())}

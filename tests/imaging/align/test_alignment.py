@@ -96,19 +96,22 @@ def without(name: str) -> dict[str, object]:
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        ("", "as JSON"),
-        ("[1]", "a JSON list"),
+        ("", "no JSON"),
+        ("[1]", "a list"),
         (without("piafusion_alignment"), "no 'piafusion_alignment'"),
         ({**alignment().to_json(), "piafusion_alignment": 2}, "version 2"),
         (without("matrix"), "no 'matrix'"),
         (without("quality"), "no 'quality'"),
         ({**alignment().to_json(), "kind": "rigid"}, "found 'rigid'"),
-        ({**alignment().to_json(), "kind": [1]}, r"found \[1\]"),
+        ({**alignment().to_json(), "kind": [1]}, "a list at .kind."),
         ({**alignment().to_json(), "matrix": [[1, 0], [0, 1]]}, "3x3"),
         ({**alignment().to_json(), "matrix": [[-1, 0, 0], [0, 1, 0], [0, 0, 1]]}, "right way"),
-        ({**alignment().to_json(), "matrix": [["a"] * 3] * 3}, "could not convert"),
+        ({**alignment().to_json(), "matrix": [["a"] * 3] * 3}, r"a text at .matrix\[0\]\[0\]"),
         ({**alignment().to_json(), "visible": {"width": 0, "height": 48}}, "size 0x48"),
-        ({**alignment().to_json(), "infrared": {"width": "64", "height": 48}}, "width = '64'"),
+        (
+            {**alignment().to_json(), "infrared": {"width": "64", "height": 48}},
+            "a text at .infrared.width.",
+        ),
         ({**alignment().to_json(), "infrared": 5}, "found"),
     ],
 )

@@ -29,13 +29,16 @@ def write_video(
     rotation: int = 0,
     sound: bool = False,
     pixels: str | None = None,
+    options: dict[str, str] | None = None,
+    muxer: dict[str, str] | None = None,
 ) -> Path:
     """Write H x W x 3 or H x W pictures, uint8 or uint16, shown at `times` or at a rate."""
     kinds = {(3, "uint8"): "rgb24", (2, "uint8"): "gray", (2, "uint16"): "gray16le"}
-    base = Fraction(1, 90_000)
-    with av.open(str(path), "w") as container:
-        options = {"crf": "1", "preset": "ultrafast", "g": "5", "bf": "0"}
-        stream = container.add_stream(codec, rate, options if codec == "libx264" else {})
+    base = 1 / rate if codec.startswith("mpeg") else Fraction(1, 90_000)
+    with av.open(str(path), "w", container_options=muxer or {}) as container:
+        if options is None and codec == "libx264":
+            options = {"crf": "1", "preset": "ultrafast", "g": "5", "bf": "0"}
+        stream = container.add_stream(codec, rate, options or {})
         stream.height, stream.width = images[0].shape[:2]
         kind = kinds[images[0].ndim, images[0].dtype.name]
         stream.pix_fmt = pixels or ("gray16le" if kind == "gray16le" else "yuv420p")

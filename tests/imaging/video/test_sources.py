@@ -7,7 +7,8 @@ import pytest
 
 from piafusion.errors import ImageError, VideoError
 from piafusion.imaging.video.frames import to_infrared, to_visible
-from piafusion.imaging.video.sources import open_source, shown
+from piafusion.imaging.video.names import shown
+from piafusion.imaging.video.sources import open_source
 from tests.imaging.video.conftest import RATE, moving, rotate, write_video
 
 
@@ -65,7 +66,9 @@ def test_a_damaged_packet_costs_its_frames_only(tmp_path: Path) -> None:
     source = open_source(str(path))
     frames = list(source.frames(to_visible()))
     assert len(frames) == 5  # in this codec the later ones hang on it
-    assert source.problem == f"{path}: {source.damaged} damaged packets were passed over"
+    assert source.damage.lost == 5
+    at = float(5 / RATE)
+    assert source.problem == f"{path}: 5 damaged frames, the first at {at:.3f} s (5 lost)"
     source.close()
 
 
@@ -76,7 +79,9 @@ def test_a_file_that_ends_too_early(tmp_path: Path) -> None:
     assert source.problem is None
     count = len(list(source.frames(to_visible())))
     assert 5 < count < 25
-    assert source.problem == f"{path}: ends after {count} of the 30 frames it announces"
+    assert (
+        source.problem == f"{path}: ends after {float(count / RATE):.2f} of the 1.00 s it announces"
+    )
     source.close()
 
 

@@ -6,21 +6,26 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from pathlib import Path
+from typing import cast
 
 import av
 from av.container import InputContainer
 from av.video.stream import VideoStream
 
 from piafusion.errors import ImageError, VideoError
+from piafusion.imaging.video.damage import Damage, listening
 from piafusion.imaging.video.frames import Convert, Frame
+from piafusion.imaging.video.names import is_device, is_pipe, scheme, shown, url
 
 OPEN_SECONDS, READ_SECONDS = 10.0, 5.0  # how long a stream or device may stay silent
 
 _ANALYSE = "1000000"  # microseconds that a stream is looked at before its first frame
 _LIVE_SCHEMES = ("rtsp", "rtsps", "rtp", "rtmp", "rtmps", "srt", "tcp", "udp")
 _ASSUMED_RATE = Fraction(25)  # where neither timestamps nor a rate are given
-_MISSING_SHARE = 0.05  # of the frames; a length made of duration and rate is not exact
+_CUT_SHARE = Fraction(1, 20)  # of the length; formats round it, and sound may end later
+_LAST_STEPS = 3  # frames; how long the last one is shown is not always said
+_FALL = Fraction(1, 2)  # seconds that a clock falls by when it starts again
+_NO_TIMES, _TIMES_MAY_RESTART = 0x80, 0x200  # of FFmpeg's flags of formats
 _HIGHEST_RATE = 1000  # what claims more gives its clock's, not its frames', rate
 LIVE_TIME_BASE = Fraction(1, 90_000)
 
@@ -51,23 +56,29 @@ class Source:
 
     Attributes:
         name: What it was opened by, a password hidden.
-        url: The same with it.
+        url: What FFmpeg opens, with the password.
         live: Whether its frames come at their own pace.
+        once: Whether it can be read only once, as a pipe.
         start: Where its own clock stands at its first frame, in seconds.
-        length: How many frames it will have, if that is known.
-        damaged: Packets so far that could not be decoded.
-        missing: Frames that a file announces and does not have, once it has been read.
+        length: How many frames it will have, if that is known; an estimate where rates vary.
+        seconds: How long a file says that it lasts, if it says so.
+        damage: What could not be decoded so far, or was patched.
+        reached: Where in it reading has come, in seconds.
+        restarts: When its clock began again, in seconds.
     """
 
     def __init__(self, name: str, container: InputContainer, stream: VideoStream) -> None:
-        self.name, self.url = shown(name), name
-        self.live, self.damaged, self.missing = _is_live(name, container), 0, 0
+        self.name, self.url = shown(name), url(name)
+        self.live, self.once = _is_live(name, container), is_pipe(name)
         self._container, self._stream = container, stream
         context, self._rate = stream.codec_context, _frame_rate(stream)
+        self.damage = Damage(context.codec.name)
         self._base = stream.time_base or 1 / self._rate
         self.start = (stream.start_time or 0) * self._base
-        seconds = (container.duration or 0) / av.time_base
-        self.length = None if self.live else stream.frames or round(seconds * self._rate) or None
+        self.seconds = None if self.live else _announced(container, stream)
+        self.reached, self.restarts, self._whole = Fraction(0), list[Fraction](), False
+        estimate = float(container.duration or 0) / av.time_base * float(self._rate)
+        self.length = None if self.live else stream.frames or round(estimate) or None
         self._turned = False
         self._format = VideoFormat(
             rate=self._rate,
@@ -86,64 +97,108 @@ class Source:
         return self._format
 
     def frames(self, convert: Convert) -> Iterator[Frame]:
-        """Decode the frames in the order in which they are shown.
+        """Decode the frames in the order in which they are shown; their times never fall.
 
         Raises:
             VideoError: If nothing can be decoded, or the source breaks off with an error.
             ImageError: If `convert` refuses a frame.
         """
-        step, shown_at, count = 1 / self._rate, None, 0
+        step, shown_at, found = 1 / self._rate, None, False
+        clock = RisingClock()
         for frame in self._decode():
             base = frame.time_base or self._base
+            lasts = frame.duration * base if frame.duration else step
             if frame.pts is not None:
                 shown_at = frame.pts * base - self.start
             else:
                 shown_at = Fraction(0) if shown_at is None else shown_at + step
-            lasts = frame.duration * base if frame.duration else step
+            at = shown_at if self.live else clock(shown_at, lasts)
+            if clock.restarts > len(self.restarts):
+                self.restarts.append(at)
             try:
                 image = convert(frame)
             except (ImageError, av.FFmpegError) as error:
-                raise ImageError(f"{self.name} at {float(shown_at):.3f} s: {error}") from error
+                raise ImageError(f"{self.name} at {float(at):.3f} s: {error}") from error
             self._turned = frame.rotation % 180 != 0
-            count += 1
-            yield Frame(image, shown_at, lasts)
-        self.missing = max(0, (self.length or 0) - count)
-        if not count:
+            found = True
+            yield Frame(image, at, lasts)
+        self._whole = True
+        if not found:
+            damage = self._damage()
             raise VideoError(
-                f"{self.name}: expected frames, found none that can be decoded "
-                f"({self.damaged} damaged packets); check that it plays"
+                f"{self.name}: expected frames, found none that can be decoded"
+                f"{f' ({damage})' if damage else ''}; check that it plays"
             )
 
     @property
     def problem(self) -> str | None:
         """What was wrong with the source and has cost frames; None if nothing was."""
-        if self.damaged:
-            return f"{self.name}: {self.damaged} damaged packets were passed over"
-        if self.length and self.missing > _MISSING_SHARE * self.length:
-            found = self.length - self.missing
-            return f"{self.name}: ends after {found} of the {self.length} frames it announces"
-        return None
+        told = [self._damage(), self._cut()]
+        return f"{self.name}: {'; '.join(filter(None, told))}" if any(told) else None
 
     def close(self) -> None:
         """Let go of the file, the connection or the device."""
         self._container.close()
 
+    def _damage(self) -> str | None:
+        first = self.damage.first
+        return self.damage.told(None if first is None else first * self._base - self.start)
+
+    def _cut(self) -> str | None:
+        """Say that a file, read to its end, ended well before it should have."""
+        if not self._whole or self.seconds is None or self.restarts:
+            return None
+        slack = max(_LAST_STEPS / self._rate, min(_CUT_SHARE * self.seconds, Fraction(1)))
+        if self.reached + slack >= self.seconds:
+            return None
+        return (
+            f"ends after {float(self.reached):.2f} of the {float(self.seconds):.2f} s it announces"
+        )
+
     def _decode(self) -> Iterator[av.VideoFrame]:
         """Decode packet by packet, so that a damaged one costs no more than its frames."""
         position: Fraction | None = None
         try:
-            for packet in self._container.demux(self._stream):
-                if packet.pts is not None and packet.time_base is not None:
-                    position = packet.pts * packet.time_base - self.start
-                try:
-                    yield from packet.decode()
-                except av.error.InvalidDataError:
-                    self.damaged += 1
+            with listening():
+                for packet in self._container.demux(self._stream):
+                    if packet.pts is not None and packet.time_base is not None:
+                        position = packet.pts * packet.time_base - self.start
+                        ends = position + (packet.duration or 0) * packet.time_base
+                        self.reached = max(self.reached, ends)
+                    yield from self.damage.decode(packet)
+            self.damage.finish()
         except av.FFmpegError as error:
             where = "" if position is None else f" after {float(position):.3f} s"
             raise VideoError(
                 f"{self.name}{where}: expected more frames, found: {reason(error)}"
             ) from error
+
+
+class RisingClock:
+    """Times that never fall, of timestamps that do where a recording's clock starts again.
+
+    Two recordings joined into one file, or a camera that sets its clock back: what follows goes on
+    where the part before it ended. A small step back, of frames in a wrong order, is held.
+
+    Attributes:
+        restarts: How often the clock has started again.
+    """
+
+    def __init__(self) -> None:
+        self.restarts = 0
+        self._shift = self._last = Fraction(0)
+        self._end: Fraction | None = None
+
+    def __call__(self, time: Fraction, lasts: Fraction) -> Fraction:
+        """Return when something is shown or heard that is stamped `time` and lasts so long."""
+        if self._end is None:
+            self._last = time
+        elif time + self._shift < self._last - max(_FALL, 4 * lasts):
+            self._shift = self._end - time
+            self.restarts += 1
+        self._last = max(self._last, time + self._shift)
+        self._end = self._last + lasts
+        return self._last
 
 
 def open_source(name: str, seconds: float = OPEN_SECONDS) -> Source:
@@ -156,17 +211,16 @@ def open_source(name: str, seconds: float = OPEN_SECONDS) -> Source:
     Raises:
         VideoError: If it cannot be opened or holds no video.
     """
-    scheme = _scheme(name)
-    is_device = name.startswith("/dev/video")
-    options = {"rtsp_transport": "tcp"} if scheme in ("rtsp", "rtsps") else {}
-    if scheme in _LIVE_SCHEMES:
+    protocol, device = scheme(name), is_device(name)
+    options = {"rtsp_transport": "tcp"} if protocol in ("rtsp", "rtsps") else {}
+    if protocol in _LIVE_SCHEMES:
         options |= {"fflags": "nobuffer", "analyzeduration": _ANALYSE}
     try:
         container = av.open(
-            name if scheme or is_device else str(Path(name)),
-            format="v4l2" if is_device else None,
+            name if device else url(name),
+            format="v4l2" if device else None,
             options=options,
-            timeout=(seconds, READ_SECONDS) if scheme or is_device else None,
+            timeout=(seconds, READ_SECONDS) if protocol or device else None,
             metadata_errors="replace",
         )
     except (av.FFmpegError, ValueError) as error:
@@ -181,9 +235,38 @@ def open_source(name: str, seconds: float = OPEN_SECONDS) -> Source:
     if not videos:
         container.close()
         raise VideoError(f"{shown(name)}: expected a video, found no video stream; check the file")
-    stream = videos[0]
-    stream.thread_type = "SLICE" if scheme or is_device else "AUTO"  # frames of threads come late
+    # The bindings leave out the codec's context where FFmpeg has no decoder.
+    decoded = [stream for stream in videos if cast(object, stream.codec_context) is not None]
+    if not decoded:
+        container.close()
+        raise VideoError(
+            f"{shown(name)}: expected a codec that FFmpeg decodes, found one that it does not "
+            "know; convert the video first, to H.264, or to FFV1 where it has 16 bits"
+        )
+    stream = decoded[0]
+    stream.thread_type = "NONE"  # its messages are then heard in the thread that decodes
+    stream.codec_context.thread_count = 1
+    stream.codec_context.options = {"err_detect": "crccheck"}
     return Source(name, container, stream)
+
+
+def _announced(container: InputContainer, stream: VideoStream) -> Fraction | None:
+    """Return how many seconds a file says that its pictures last.
+
+    A length that FFmpeg makes itself, of the last timestamp or the bit rate, says nothing; that of
+    the whole file can be the sound's. Files may begin later than at 0, and count from 0.
+    """
+    start = max(stream.start_time or 0, 0) * (stream.time_base or 0)
+    if container.format.flags & (_TIMES_MAY_RESTART | _NO_TIMES):
+        return None
+    if stream.duration and stream.time_base:
+        return stream.duration * stream.time_base
+    tag = re.fullmatch(r"(\d+):(\d\d):(\d\d(?:\.\d+)?)", stream.metadata.get("DURATION", ""))
+    if tag:
+        return 3600 * int(tag[1]) + 60 * int(tag[2]) + Fraction(tag[3]) - start
+    if container.duration and len(container.streams) == 1:
+        return Fraction(container.duration, av.time_base) - start
+    return None
 
 
 def _frame_rate(stream: VideoStream) -> Fraction:
@@ -201,19 +284,9 @@ def reason(error: Exception) -> str:
     return text[:1].lower() + text[1:]
 
 
-def shown(name: str) -> str:
-    """Return a source's name with any password in its address hidden."""
-    return re.sub(r"^(\w+://[^/@:]*):[^/]*@", r"\1:***@", name)
-
-
-def _scheme(name: str) -> str:
-    found = re.match(r"(\w+)://", name)
-    return found[1].lower() if found else ""
-
-
 def _is_live(name: str, container: InputContainer) -> bool:
     """Tell what comes at its own pace: devices, streams, and HTTP without a known length."""
-    scheme = _scheme(name)
-    if scheme in ("http", "https"):
+    protocol = scheme(name)
+    if protocol in ("http", "https"):
         return not container.duration
-    return scheme in _LIVE_SCHEMES or name.startswith("/dev/video")
+    return protocol in _LIVE_SCHEMES or is_device(name)

@@ -1,0 +1,82 @@
+"""Names of sources: which are paths, which are addresses, and how FFmpeg has to be given them."""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from pathlib import Path
+
+# FFmpeg's protocols that are written without slashes; any other name with a colon is a file's.
+_WRAPPERS = ("async", "cache", "crypto")  # another address follows
+_PLAIN = (*_WRAPPERS, "concat", "data", "fd", "pipe", "subfile")
+
+
+def scheme(name: str) -> str:
+    """Return the protocol of an address in lower case; empty if a name is a path or `file:`."""
+    found = re.match(r"(\w+)://", name)
+    protocol = found[1].lower() if found else ""
+    return "" if protocol == "file" else protocol
+
+
+def local_path(name: str) -> Path | None:
+    """Return the file that a name stands for, or None if it is an address of something else.
+
+    >>> local_path("file:x.mp4"), local_path("12:30.mp4"), local_path("rtsp://camera/stream")
+    (PosixPath('x.mp4'), PosixPath('12:30.mp4'), None)
+    """
+    if os.path.lexists(name):
+        return Path(name)
+    prefix, colon, rest = name.partition(":")
+    if colon and prefix.lower() in _WRAPPERS:
+        return local_path(rest)
+    if colon and prefix.lower() == "file":
+        return Path(rest)
+    if scheme(name) or (colon and re.split(r"[,:]", name)[0].lower() in _PLAIN):
+        return None
+    return Path(name)
+
+
+def url(name: str) -> str:
+    """Return what FFmpeg has to open: a path with `file:` before it, so that it may hold colons."""
+    prefix = name.partition(":")[0].lower()
+    if not os.path.lexists(name) and prefix in _WRAPPERS:
+        return name
+    path = local_path(name)
+    return name if path is None else f"file:{path}"
+
+
+def is_pipe(name: str) -> bool:
+    """Tell whether a name is a pipe or the like: it may stay silent, and is read only once."""
+    path = local_path(name)
+    if path is None:
+        return re.split(r"[,:]", name)[0].lower() in ("pipe", "fd") and not scheme(name)
+    try:
+        mode = path.stat().st_mode
+    except (OSError, ValueError):
+        return False
+    return not stat.S_ISREG(mode) and not stat.S_ISDIR(mode) and not is_device(name)
+
+
+def is_device(name: str) -> bool:
+    """Tell whether a name is a Video4Linux2 device."""
+    return name.startswith("/dev/video")
+
+
+def is_same_file(name: str, path: Path) -> bool:
+    """Tell whether a source's name and a path, each spelt in any way, stand for one file."""
+    prefix, _, rest = name.partition(":")
+    if prefix.lower() == "concat" and not os.path.lexists(name):
+        return any(is_same_file(part, path) for part in rest.split("|"))
+    if prefix.lower().startswith("subfile,") and not os.path.lexists(name):
+        return is_same_file(rest, path)
+    source = local_path(name)
+    try:
+        return source is not None and source.samefile(path)
+    except (OSError, ValueError):
+        return False
+
+
+def shown(name: str) -> str:
+    """Return a source's name with any password in its address hidden."""
+    return re.sub(r"^(\w+://[^/@:]*):[^/]*@", r"\1:***@", name)

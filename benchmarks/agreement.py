@@ -49,9 +49,9 @@ def main() -> None:
         for pair in pairs:
             ir, vi = read_pair(pair.infrared, pair.visible)
             inputs = to_unit(ir)[None, None], luminance(to_unit(vi))[None, None]
-            expected = by_onnx.engine(*inputs)
+            expected = by_onnx.engine.fuse(*inputs)
             for other, engine in engines.items():
-                apart = 255 * np.abs(engine(*inputs) - expected)
+                apart = 255 * np.abs(engine.fuse(*inputs) - expected)
                 differences[other].append(float(apart.max()))
             grey = vi if vi.ndim == 2 else vi[..., 1]
             of_grey = by_onnx(ir, np.stack([grey] * 3, axis=2)).astype(int)

@@ -19,7 +19,7 @@ from piafusion.datasets.synthetic import demo_scenes_root
 from piafusion.imaging.arrays import Image
 from piafusion.imaging.io import read_pair, write_image
 from piafusion.imaging.sheet import contact_sheet
-from piafusion.methods import METHODS
+from piafusion.methods import list_methods
 from piafusion.weights import DEFAULT_MODEL
 
 COLUMNS = 6
@@ -30,7 +30,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("output", type=Path)
     options = parser.parse_args()
-    fusers = {name: Fuser(method=name) for name in METHODS} | {DEFAULT_MODEL: Fuser()}
+    fusers = {name: Fuser(method=name) for name in list_methods()} | {DEFAULT_MODEL: Fuser()}
     scenes = []
     for pair in dataset_pairs(demo_scenes_root()).pairs:
         infrared, visible = read_pair(pair.infrared, pair.visible)

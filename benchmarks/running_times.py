@@ -19,7 +19,7 @@ from piafusion import Fuser
 from piafusion.datasets.folders import dataset_pairs
 from piafusion.datasets.synthetic import demo_scenes_root
 from piafusion.imaging.io import read_pair
-from piafusion.methods import METHODS
+from piafusion.methods import list_methods
 from piafusion.weights import DEFAULT_MODEL
 
 
@@ -38,8 +38,8 @@ def main() -> None:
     cv2.setNumThreads(1)
     print(f"{options.size}, one thread, {options.rounds} rounds after the first")
     print("| method | ms | least to most |\n| --- | --- | --- |")
-    for name in (*METHODS, DEFAULT_MODEL):
-        is_method = name in METHODS
+    for name in (*list_methods(), DEFAULT_MODEL):
+        is_method = name in list_methods()
         fuser = Fuser(method=name, threads=1) if is_method else Fuser(name, threads=1)
         fuser(infrared, visible)
         times = []

@@ -183,7 +183,9 @@ def batching(model: str, size: tuple[int, int], seconds: float) -> None:
             engine = create_engine(
                 model, kind="fusion", device="cpu", engine="onnx", threads=threads
             )
-            found = rate(lambda _, e=engine, b=batch: e(b[0], b[1]), [(b"", b"")], seconds, workers)
+            found = rate(
+                lambda _, e=engine, b=batch: e.fuse(b[0], b[1]), [(b"", b"")], seconds, workers
+            )
             print(
                 f"  {workers} runs of {number} pairs, {threads} threads each: {found * number:.1f}"
             )

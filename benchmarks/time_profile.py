@@ -94,12 +94,12 @@ def _steps(fuser: Fuser, width: int, height: int, frames: int) -> dict[str, floa
     scratch = Scratch()
     heat = scratch("heat", infrared.shape, np.float32)
     channels, y = split_luminance(visible, scratch)
-    fused_y = fuser.engine(to_unit(infrared, out=heat)[None, None], y[None, None])[0, 0]
+    fused_y = fuser.engine.fuse(to_unit(infrared, out=heat)[None, None], y[None, None])[0, 0]
     steps: dict[str, Callable[[], object]] = {
         "1 checks": lambda: (as_infrared(infrared), as_visible(visible)),
         "2 infrared to [0, 1]": lambda: to_unit(infrared, out=heat),
         "3 luminance": lambda: split_luminance(visible, scratch),
-        "4 network": lambda: fuser.engine(heat[None, None], y[None, None]),
+        "4 network": lambda: fuser.engine.fuse(heat[None, None], y[None, None]),
         "5 join": lambda: join_luminance(channels, y, fused_y, scratch),
         "all, arrays to array": lambda: fuser(infrared, visible),
     }

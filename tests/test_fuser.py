@@ -45,7 +45,7 @@ def test_levels_are_those_of_the_formula_in_floats(dtype: type, share: float) ->
     fused = FUSER(infrared, visible)
     colours = to_unit(visible)
     y = luminance(colours)
-    fused_y = FUSER.engine(to_unit(infrared)[None, None], y[None, None])[0, 0]
+    fused_y = FUSER.engine.fuse(to_unit(infrared)[None, None], y[None, None])[0, 0]
     expected = from_unit(replace_luminance(colours, y, fused_y), np.dtype(dtype))
     difference = np.abs(fused.astype(int) - expected)
     assert difference.max() <= 1

@@ -4,6 +4,7 @@ import sys
 import pytest
 
 import piafusion
+from piafusion.weights import load_manifest
 
 
 def loaded_after(code: str) -> set[str]:
@@ -80,6 +81,9 @@ def test_without_torch_the_message_names_the_extra() -> None:
 
 
 def test_public_names() -> None:
-    assert {"Fuser", "Illumination", "__version__"} <= set(dir(piafusion))
+    assert set(piafusion.__all__) <= set(dir(piafusion))
+    for name in piafusion.__all__:
+        assert getattr(piafusion, name) is not None
+    assert list(piafusion.list_models()) == list(load_manifest())
     with pytest.raises(AttributeError, match="no attribute 'fuse'"):
         _ = piafusion.fuse

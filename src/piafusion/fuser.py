@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +16,15 @@ from piafusion.imaging.align import Alignment, read_alignment
 from piafusion.imaging.arrays import as_visible, check_minimum, check_same_size, to_unit
 from piafusion.imaging.colour import join_luminance, luminance, split_luminance
 from piafusion.imaging.curve import ToneRange
-from piafusion.imaging.io import read_pair, write_image
+from piafusion.imaging.inputs import (
+    ColorOrder,
+    Picture,
+    as_given,
+    check_color_order,
+    in_order,
+    like_given,
+)
+from piafusion.imaging.io import read_image, read_infrared, read_pair, write_image
 from piafusion.imaging.scratch import Scratch, ScratchPool
 from piafusion.imaging.tiling import (
     Floats,
@@ -42,7 +51,8 @@ class Fused:
     """What became of a pair.
 
     Attributes:
-        image: With the shape and dtype of the visible picture.
+        image: The fused picture, with the shape and dtype of the visible one; a masked array
+            where the visible picture was one.
         tone: The range of infrared values that was used.
     """
 
@@ -70,6 +80,7 @@ class Fuser:
         alignment: Alignment | Path | str | None = None,
         tile: int | None = None,
         method: str | None = None,
+        color_order: ColorOrder = "rgb",
     ) -> None:
         """Load the weights of a model, or get a comparison method ready.
 
@@ -92,16 +103,24 @@ class Fuser:
                 of more than 4 megapixels always.
             method: A comparison method (`piafusion methods` lists them) in place of model and
                 engine. It fuses pictures as a whole.
+            color_order: Channel order of visible arrays and tensors, and of all results: "rgb",
+                or "bgr" as OpenCV has it. Files and PIL pictures know their own order.
 
         Raises:
-            UsageError: If the model, method, device, engine or tone is unknown, or the tile no
-                size.
+            UsageError: If the model, method, device, engine, tone or colour order is unknown, or
+                the tile no size.
             WeightsError: If the weights are missing or corrupt.
             DeviceError: If the engine cannot use the device.
             MissingExtraError: If the engine is not installed.
             AlignmentError: If the file holds no alignment.
         """
+        check_color_order(color_order)
+        self._settings = {
+            **{"model": model, "device": device, "engine": engine, "threads": threads},
+            **{"tile": tile, "method": method, "color_order": color_order},
+        }
         self.model = method or model
+        self.color_order: ColorOrder = color_order
         self.tone = as_tone(tone)
         self.engine: Engine = (
             create_method(method, device=device, threads=threads)
@@ -128,44 +147,61 @@ class Fuser:
         Raises:
             UsageError: If the tone is unknown.
         """
-        other = copy(self)
+        other = Fuser.__new__(Fuser)
+        other.__dict__.update(self.__dict__)
         other.tone = self.tone if tone is None else as_tone(tone)
         other.alignment = alignment
         return other
 
-    def __call__(self, infrared: Image, visible: Image) -> Image:
+    def __getstate__(self) -> dict[str, Any]:
+        """Return the settings: a copy in another process loads the network again."""
+        return {**self._settings, "tone": self.tone, "alignment": self.alignment}
+
+    def __setstate__(self, settings: dict[str, Any]) -> None:
+        """Make the fuser that the settings describe."""
+        Fuser.__init__(self, **settings)
+
+    def __call__(self, infrared: Picture, visible: Picture) -> Image:
         """Fuse one pair of the same height and width, or of any that the alignment fits.
 
         Args:
             infrared: H x W, or H x W x 3 with three equal channels; uint8, uint16 or float, or
-                whatever the tone takes.
-            visible: H x W grey or H x W x 3 RGB; uint8, uint16 or float.
-            The dtype decides the range: all of it for integers, [0, 1] for floats; for the
-            infrared the tone does. At least 8 x 8 pixels.
+                whatever the tone takes. Masked pixels have no value and are filled.
+            visible: H x W grey or H x W x 3; uint8, uint16 or float. Masked pixels stay masked.
+            Either may be a NumPy array, a PIL picture, a torch CPU tensor (C x H x W or H x W) or
+            the path of a file. The dtype decides the range: all of it for integers, [0, 1] for
+            floats; for the infrared the tone does. At least 8 x 8 pixels.
 
         Returns:
-            The fused image, with the shape and dtype of `visible` and its chroma.
+            The fused image as a NumPy array with the height, width, channels and dtype of
+            `visible` and its chroma, channels last in the fuser's `color_order`.
 
         Raises:
-            ImageError: If a shape, dtype or value cannot be used.
+            ImageError: If a type, shape, dtype or value cannot be used.
             SizeMismatchError: If the sizes differ, or do not fit the alignment.
         """
         return self.fuse(infrared, visible).image
 
-    def fuse(self, infrared: Image, visible: Image) -> Fused:
+    def fuse(self, infrared: Picture, visible: Picture) -> Fused:
         """Fuse one pair and tell what was done; arguments and errors are those of a call."""
-        ir, vi = self.tone.check(infrared), as_visible(visible)  # 1. two pictures
+        ir = as_given(infrared, "infrared", partial(read_infrared, check=self.tone.check))
+        vi = as_given(visible, "visible", partial(read_image, check=as_visible), self.color_order)
+        heat, scene = self.tone.check(ir.filled("infrared")), as_visible(vi.filled("visible"))
         if self.alignment is None:
-            check_same_size(ir, vi)
-        check_minimum(vi, MIN_SIDE)
+            check_same_size(heat, scene)
+        check_minimum(scene, MIN_SIDE)
+        fused = self._fuse_checked(heat, scene)
+        return replace(fused, image=like_given(fused.image, vi, self.color_order))
+
+    def _fuse_checked(self, ir: Image, vi: Image) -> Fused:
+        """Fuse two pictures whose types, values and sizes were checked."""
         tiles = self.plan(*vi.shape[:2])
         if len(tiles) > 1:
-            fused, tone = self._fuse_large(ir, vi, tiles)
-        else:
-            with self._scratch.lend() as scratch:
-                heat, tone = self.tone(ir, scratch("heat", ir.shape, np.float32))  # 2. to [0, 1]
-                fused = self._fuse(heat, vi, scratch, self.alignment)
-        return Fused(fused.astype(visible.dtype, copy=False).reshape(visible.shape), tone)  # 7.
+            return Fused(*self._fuse_large(ir, vi, tiles))
+        with self._scratch.lend() as scratch:
+            heat, tone = self.tone(ir, scratch("heat", ir.shape, np.float32))  # 2. to [0, 1]
+            fused = self._fuse(heat, vi, scratch, self.alignment)
+        return Fused(fused.astype(vi.dtype, copy=False), tone)
 
     def _fuse(
         self,
@@ -173,11 +209,11 @@ class Fuser:
         vi: Image,
         scratch: Scratch,
         alignment: Alignment | None,
-        *share: Floats,
+        share: Floats | None = None,
     ) -> Image:
         channels, y = split_luminance(vi, scratch)  # 3. the visible's luminance, in [0, 1]
         heat = alignment.warp_onto(heat, y) if alignment else heat  # 4. onto the visible's grid
-        fused_y = self.engine(heat[None, None], y[None, None], *share)[0, 0]  # 5. the network
+        fused_y = self.engine.fuse(heat[None, None], y[None, None], share)[0, 0]  # 5. the network
         return join_luminance(channels, y, fused_y, scratch)  # 6. join it with the chroma
 
     def _fuse_large(self, ir: Image, vi: Image, tiles: Sequence[Tile]) -> tuple[Image, ToneRange]:
@@ -217,14 +253,14 @@ class Fuser:
 
         def difference(tile: Tile) -> Floats:
             heat, y = to_unit(ir[tile.crop]), luminance(to_unit(vi[tile.crop]))
-            return self.engine.encoder(heat[None, None], y[None, None])
+            return self.engine.encode(heat[None, None], y[None, None])
 
-        share = [gather_share(track(tiles, "measuring"), difference)] if len(tiles) > 1 else []
+        share = gather_share(track(tiles, "measuring"), difference) if len(tiles) > 1 else None
         for tile in track(tiles, "fusing"):
             with self._scratch.lend() as scratch:
                 crop = ir[tile.crop]
                 heat = to_unit(crop, out=scratch("heat", crop.shape, np.float32))
-                part = self._fuse(heat, vi[tile.crop], scratch, None, *share)
+                part = self._fuse(heat, vi[tile.crop], scratch, None, share)
             fused[tile.area] = part[tile.pixels]
 
     def fuse_files(
@@ -251,10 +287,10 @@ class Fuser:
         """
         ir, vi = read_pair(infrared, visible, self.tone.check, same_size=self.alignment is None)
         check_minimum(vi, MIN_SIDE, name=str(visible))
-        fused = self.fuse(ir, vi)
+        fused = self._fuse_checked(ir, vi)
         del ir, vi  # of large pictures, before the encoder needs room
         write_image(output, fused.image, overwrite=overwrite)
-        return fused
+        return replace(fused, image=in_order(fused.image, self.color_order))
 
     def fuse_rasters(
         self,

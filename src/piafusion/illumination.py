@@ -54,5 +54,5 @@ class Illumination:
         image = to_unit(as_visible(visible))
         check_minimum(image, MIN_SIDE)
         channels = image.transpose(2, 0, 1) if image.ndim == 3 else np.stack([image] * 3)
-        day, night = self.engine(np.ascontiguousarray(channels)[None])[0]
+        day, night = self.engine.run(np.ascontiguousarray(channels)[None])[0]
         return Light(float(day), float(night))

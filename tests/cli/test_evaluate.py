@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from piafusion.imaging.io import write_image
-from piafusion.methods import METHODS
+from piafusion.methods import list_methods
 from piafusion.weights import DEFAULT_MODEL
 from tests.conftest import scene
 
@@ -67,7 +67,7 @@ def test_comparison_methods(piafusion, root: Path, tmp_path: Path) -> None:
     done = piafusion(*arguments, "--methods", "all", "--only", "predict", "-o", tmp_path / "all")
     assert done.code == 0, done.err
     made = {path.name for path in (tmp_path / "all" / "fused").iterdir()}
-    assert made == {*METHODS, DEFAULT_MODEL}
+    assert made == {*list_methods(), DEFAULT_MODEL}
     wrong = piafusion(*arguments, "--methods", "gtf,nsct", "-o", tmp_path / "none")
     assert wrong.code == 2
     assert "expected a method of average, maximum, " in wrong.err

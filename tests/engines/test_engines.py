@@ -25,7 +25,7 @@ def test_torch_and_onnx_give_the_same_answer(record, size: tuple[int, int]) -> N
         else [infrared[None, None], visible[None, None, ..., 1]]
     )
     by_onnx, by_torch = (
-        create_engine(record.name, kind=record.kind, device="cpu", engine=engine)(*inputs)
+        create_engine(record.name, kind=record.kind, device="cpu", engine=engine).run(*inputs)
         for engine in ("onnx", "torch")
     )
     assert by_onnx.dtype == by_torch.dtype == np.float32
@@ -40,9 +40,9 @@ def test_batches_are_the_single_pairs() -> None:
     pairs = [scene(40, 52, seed=seed) for seed in range(3)]
     infrared = np.stack([pair[0] for pair in pairs])[:, None].astype(np.float32) / 255
     luminance = np.stack([pair[1][..., 1] for pair in pairs])[:, None].astype(np.float32) / 255
-    together = engine(infrared, luminance)
+    together = engine.fuse(infrared, luminance)
     for index in range(3):
-        alone = engine(infrared[index : index + 1], luminance[index : index + 1])
+        alone = engine.fuse(infrared[index : index + 1], luminance[index : index + 1])
         np.testing.assert_allclose(together[index], alone[0], atol=1e-5)
 
 
@@ -107,7 +107,7 @@ def test_threads_are_as_many_as_asked_for_and_change_nothing() -> None:
         for threads in (1, 2)
     )
     assert (one.threads, two.threads) == (1, 2)
-    np.testing.assert_allclose(one(image, image), two(image, image), atol=FLOAT32_SUMS)
+    np.testing.assert_allclose(one.fuse(image, image), two.fuse(image, image), atol=FLOAT32_SUMS)
 
 
 @pytest.mark.parametrize("device", ["cpu", "openvino"])
@@ -118,11 +118,11 @@ def test_threads_share_an_engine(device: str) -> None:
     images = [
         scene(40, 52 + seed % 2, seed)[0].astype(np.float32)[None, None] / 255 for seed in range(4)
     ]
-    expected = [engine(image, image) for image in images]
+    expected = [engine.fuse(image, image) for image in images]
     found: dict[int, list[np.ndarray]] = {}
 
     def work(index: int) -> None:
-        found[index] = [engine(images[index], images[index]) for _ in range(5)]
+        found[index] = [engine.fuse(images[index], images[index]) for _ in range(5)]
 
     workers = [threading.Thread(target=work, args=(index,)) for index in range(4)]
     for worker in workers:

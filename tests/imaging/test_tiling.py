@@ -138,13 +138,13 @@ def test_the_network_never_sees_more_than_a_tile_and_its_margin(tmp_path: Path) 
     class Spy:
         reach = engine.reach
 
-        def encoder(self, *inputs: np.ndarray) -> np.ndarray:
+        def encode(self, *inputs: np.ndarray) -> np.ndarray:
             largest.append(max(inputs[0].shape))
-            return engine.encoder(*inputs)
+            return engine.encode(*inputs)
 
-        def __call__(self, *inputs: np.ndarray) -> np.ndarray:
+        def fuse(self, *inputs: np.ndarray) -> np.ndarray:
             largest.append(max(inputs[0].shape))
-            return engine(*inputs)
+            return engine.fuse(*inputs)
 
     fuser.engine = Spy()
     fuser(infrared, visible)

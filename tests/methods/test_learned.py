@@ -14,7 +14,7 @@ from piafusion.errors import WeightsError
 from piafusion.imaging.arrays import from_unit, to_unit
 from piafusion.imaging.colour import luminance
 from piafusion.imaging.io import read_pair
-from piafusion.methods import METHODS, WEIGHTS, learned
+from piafusion.methods import WEIGHTS, find_method, learned
 from piafusion.weights import load_manifest
 from tests.conftest import scene
 
@@ -27,7 +27,7 @@ def test_weights_are_those_of_the_manifest(name: str) -> None:
     record = load_manifest(WEIGHTS)[name]
     data = (WEIGHTS / f"{name}.onnx").read_bytes()
     assert hashlib.sha256(data).hexdigest() == record.sha256["onnx"]
-    trained_as = METHODS[name].trained_as
+    trained_as = find_method(name).trained_as
     assert record.training["command"] == f"piafusion train method {trained_as} msrs/train"
     assert record.training["data"] == "msrs/train"
     assert record.training["settings"]["model"] == trained_as

@@ -67,7 +67,7 @@ def test_from_the_command_line_to_both_rules(
     fused = {}
     for rule, name in (("addition", "densefuse"), ("l1", "densefuse-l1")):
         engine = OnnxEngine((weights / f"{name}.onnx").read_bytes(), "cpu")
-        fused[rule] = engine(infrared.numpy(), luminance.numpy())
+        fused[rule] = engine.fuse(infrared.numpy(), luminance.numpy())
         network.rule = rule
         with torch.no_grad():
             expected = network(infrared, luminance).numpy()

@@ -10,7 +10,7 @@ from piafusion.cli.table import print_table
 
 def methods(as_json: JsonOption = False) -> None:
     """List the comparison methods and the extra that each needs; --json tells of papers too."""
-    from piafusion.methods import METHODS
+    from piafusion.methods import list_methods
 
     if as_json:
         listed = {
@@ -21,9 +21,11 @@ def methods(as_json: JsonOption = False) -> None:
                 "departures": spec.departures,
                 "needs": spec.needs,
             }
-            for name, spec in METHODS.items()
+            for name, spec in list_methods().items()
         }
         print(json.dumps(listed, indent=2))
         return
-    rows = [[name, spec.title, spec.kind, spec.needs or ""] for name, spec in METHODS.items()]
+    rows = [
+        [name, spec.title, spec.kind, spec.needs or ""] for name, spec in list_methods().items()
+    ]
     print_table(["method", "title", "kind", "extra"], rows)

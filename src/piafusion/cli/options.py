@@ -69,10 +69,10 @@ def method_names(names: str) -> list[str]:
     Raises:
         UsageError: If there is no such method.
     """
-    from piafusion.methods import METHODS, find_method
+    from piafusion.methods import find_method, list_methods
 
     if names == "all":
-        return list(METHODS)
+        return list(list_methods())
     return [find_method(name.strip()).name for name in names.split(",")]
 
 

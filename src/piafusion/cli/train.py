@@ -59,12 +59,12 @@ def method(
     resume: ResumeOption = False,
 ) -> None:
     """Train the network of a comparison method; of mdlatlrr, its projection is learned."""
-    from piafusion.methods import METHODS
+    from piafusion.methods import find_method, list_methods
 
-    learning = [name for name, spec in METHODS.items() if spec.trained_as == name]
+    learning = [name for name, spec in list_methods().items() if spec.trained_as == name]
     if name not in learning:
         raise UsageError(f"expected a method that learns, {', '.join(learning)}, found {name!r}")
-    if METHODS[name].weights == "onnx":
+    if find_method(name).weights == "onnx":
         _train("method", data, output, name, settings or [], resume=resume)
         return
     if settings or resume:

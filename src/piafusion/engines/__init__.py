@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Protocol
 
 import numpy as np
@@ -18,11 +17,11 @@ DEVICES = ("auto", "cpu", "cuda", "tensorrt", "openvino")
 
 
 class Engine(Protocol):
-    """A loaded network: float32 arrays N x C x H x W in, one fresh float32 array out.
+    """Fuses the luminance of a pair: float32 arrays N x 1 x H x W in [0, 1], in and out.
 
     Attributes:
-        device: Where it runs: a name of `DEVICES`, never "auto".
-        threads: Of the processor.
+        device: The device that computes: a name of `DEVICES`, never "auto".
+        threads: The number of processor threads it uses.
         reach: How far the network looks; None if it cannot fuse tiles.
     """
 
@@ -32,19 +31,33 @@ class Engine(Protocol):
     @property
     def reach(self) -> Reach | None: ...  # noqa: D102
 
-    @property
-    def encoder(self) -> Callable[[Tensor, Tensor], Tensor]:
-        """Of a network with a reach: the two pictures in, what the gate averages out."""
+    def fuse(self, infrared: Tensor, luminance: Tensor, share: Tensor | None = None) -> Tensor:
+        """Return the fused luminance, a fresh N x 1 x H x W array.
+
+        Args:
+            infrared: N x 1 x H x W in [0, 1].
+            luminance: The visible picture's luminance, same shape and range.
+            share: For a network with a reach: the infrared's share at the gate,
+                1 x C x 1 x 1, when it was measured over the whole of a larger picture.
+        """
         ...
 
-    def __call__(self, *inputs: Tensor) -> Tensor:
-        """Run the network; one with a reach takes the gate's share, 1 x C x 1 x 1, if given."""
+    def encode(self, infrared: Tensor, luminance: Tensor) -> Tensor:
+        """Return what the gate averages, N x C x h x w; only networks with a reach have it."""
+        ...
+
+
+class Network(Engine, Protocol):
+    """An engine that runs a network of any kind: the illumination network, too."""
+
+    def run(self, *inputs: Tensor) -> Tensor:
+        """Run the network on float32 arrays, N x C x H x W each; return a fresh array."""
         ...
 
 
 def create_engine(
     model: str, *, kind: Kind, device: str, engine: str, threads: int | None = None
-) -> Engine:
+) -> Network:
     """Load a model's weights into an engine.
 
     Args:

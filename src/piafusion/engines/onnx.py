@@ -58,13 +58,28 @@ class OnnxEngine:
         self._metadata = self._session.get_modelmeta().custom_metadata_map
         self.reach = Reach.from_metadata(self._metadata)
 
-    def __call__(self, *inputs: NDArray[np.float32]) -> NDArray[np.float32]:
+    def fuse(
+        self,
+        infrared: NDArray[np.float32],
+        luminance: NDArray[np.float32],
+        share: NDArray[np.float32] | None = None,
+    ) -> NDArray[np.float32]:
+        """Return the fused luminance; arguments as `piafusion.engines.Engine.fuse` has them."""
+        return self.run(infrared, luminance, *([] if share is None else [share]))
+
+    def encode(
+        self, infrared: NDArray[np.float32], luminance: NDArray[np.float32]
+    ) -> NDArray[np.float32]:
+        """Run the layers before the gate and return what it averages."""
+        return self._encoder.run(infrared, luminance)
+
+    def run(self, *inputs: NDArray[np.float32]) -> NDArray[np.float32]:
         """Run the network on float32 arrays, N x C x H x W each; the share may be left out."""
         feeds = dict(zip(self._inputs, inputs, strict=False))
         return np.asarray(self._session.run(None, feeds)[0])
 
     @cached_property
-    def encoder(self) -> OnnxEngine:
+    def _encoder(self) -> OnnxEngine:
         """The layers before the gate, loaded when they are first used."""
         return OnnxEngine(encoder_of(self._metadata), self.device, self.threads)
 

@@ -53,7 +53,22 @@ class OpenVinoEngine:
         shares = (node.shape for node in model.inputs if node.any_name == SHARE)
         self._own_share = next((np.full(shape, -1, np.float32) for shape in shares), None)
 
-    def __call__(self, *inputs: NDArray[np.float32]) -> NDArray[np.float32]:
+    def fuse(
+        self,
+        infrared: NDArray[np.float32],
+        luminance: NDArray[np.float32],
+        share: NDArray[np.float32] | None = None,
+    ) -> NDArray[np.float32]:
+        """Return the fused luminance; arguments as `piafusion.engines.Engine.fuse` has them."""
+        return self.run(infrared, luminance, *([] if share is None else [share]))
+
+    def encode(
+        self, infrared: NDArray[np.float32], luminance: NDArray[np.float32]
+    ) -> NDArray[np.float32]:
+        """Run the layers before the gate and return what it averages."""
+        return self._encoder.run(infrared, luminance)
+
+    def run(self, *inputs: NDArray[np.float32]) -> NDArray[np.float32]:
         """Run the network on float32 arrays, N x C x H x W each; the share may be left out."""
         if self._own_share is not None and len(inputs) == 2:
             inputs += (self._own_share,)
@@ -64,7 +79,7 @@ class OpenVinoEngine:
             return np.asarray(request.infer(list(inputs), share_inputs=False)[0])
 
     @cached_property
-    def encoder(self) -> OpenVinoEngine:
+    def _encoder(self) -> OpenVinoEngine:
         """The layers before the gate, loaded when they are first used."""
         return OpenVinoEngine(encoder_of(self._metadata), self.threads)
 

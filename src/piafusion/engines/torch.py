@@ -62,7 +62,7 @@ class TorchEngine:
         return self._network.reach if isinstance(self._network, GatedFusionNet) else None
 
     @torch.inference_mode()
-    def encoder(
+    def encode(
         self, infrared: NDArray[np.float32], luminance: NDArray[np.float32]
     ) -> NDArray[np.float32]:
         """Run the layers before the gate and return what it averages."""
@@ -72,8 +72,17 @@ class TorchEngine:
         ir, vi = network.encode(*pair)
         return np.asarray((ir - vi).float().cpu().numpy())
 
+    def fuse(
+        self,
+        infrared: NDArray[np.float32],
+        luminance: NDArray[np.float32],
+        share: NDArray[np.float32] | None = None,
+    ) -> NDArray[np.float32]:
+        """Return the fused luminance; arguments as `piafusion.engines.Engine.fuse` has them."""
+        return self.run(infrared, luminance, *([] if share is None else [share]))
+
     @torch.inference_mode()
-    def __call__(self, *inputs: NDArray[np.float32]) -> NDArray[np.float32]:
+    def run(self, *inputs: NDArray[np.float32]) -> NDArray[np.float32]:
         """Run the network on float32 arrays, N x C x H x W each; the share may be left out."""
         tensors = [_tensor(image) for image in inputs]
         if self.device == "cpu":

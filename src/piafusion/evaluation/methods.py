@@ -16,7 +16,7 @@ from piafusion.evaluation.journal import code_digest
 from piafusion.evaluation.sets import NAME, DataSet, Problem
 from piafusion.imaging.arrays import Image
 from piafusion.imaging.pairs import list_images
-from piafusion.methods import METHODS, WEIGHTS, MethodSpec, check_needs
+from piafusion.methods import WEIGHTS, MethodSpec, check_needs, find_method, list_methods
 from piafusion.weights import load_manifest, read_weights
 
 Fuse = Callable[[Image, Image], Image]
@@ -60,7 +60,7 @@ class Pictures:
 
 def baselines() -> list[Method]:
     """Return the methods that are in every evaluation."""
-    return [_method(METHODS[name]) for name in BASELINES]
+    return [_method(find_method(name)) for name in BASELINES]
 
 
 def read_methods(
@@ -69,10 +69,10 @@ def read_methods(
     """Return the baselines and the methods asked for, in this order.
 
     Args:
-        texts: For each method a model of the manifest; one of `METHODS`; an exported file, ``FILE``
-            or ``NAME=FILE``; or fused pictures: ``NAME=FOLDER`` with a sub-folder for each data
-            set, or with the pictures themselves if there is but one data set, or
-            ``NAME@DATASET=FOLDER``, which may be said once for each data set.
+        texts: For each method a model of the manifest; a name of `list_methods`; an exported
+            file, ``FILE`` or ``NAME=FILE``; or fused pictures: ``NAME=FOLDER`` with a
+            sub-folder for each data set, or with the pictures themselves if there is but one
+            data set, or ``NAME@DATASET=FOLDER``, which may be said once for each data set.
         sets: The data sets of the evaluation.
         device: Of the models; comparison methods run on the processor.
 
@@ -103,8 +103,8 @@ def _read(text: str, sets: Sequence[DataSet], device: str) -> Method | Pictures:
     models = [name for name, record in load_manifest().items() if record.kind == "fusion"]
     if text in models:
         return _model(text, text, device)
-    if text in METHODS:
-        return _method(METHODS[text])
+    if text in list_methods():
+        return _method(find_method(text))
     name, equals, place = text.partition("=")
     if not equals or Path(text).exists():
         name, place = Path(text).stem, text
@@ -116,7 +116,7 @@ def _read(text: str, sets: Sequence[DataSet], device: str) -> Method | Pictures:
         return _only(name, data, path, sets) if at else _everywhere(name, path, sets)
     found = "a file" if path.is_file() else "a folder" if path.is_dir() else "nothing there"
     raise UsageError(
-        f"{text}: expected {', '.join((*models, *METHODS))}, an exported .onnx or "
+        f"{text}: expected {', '.join((*models, *list_methods()))}, an exported .onnx or "
         f".safetensors file, or NAME=FOLDER of fused images, found {found}; check the "
         "name and the path"
     )

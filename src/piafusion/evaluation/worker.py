@@ -62,11 +62,12 @@ def serve(settings: dict[str, Any]) -> None:
         np.multiply(plane, 1 / 255, dtype=np.float32, order="C")[None, None]
         for plane in (infrared, visible[..., 1])
     ]
+    run: Any = getattr(fuser.engine, "fuse", fuser.engine)  # older builds call the engine itself
     for line in sys.stdin:
         network, end_to_end = [], []
         for _ in range(int(line)):  # in turn, so that both see the same machine
             start = time.perf_counter()
-            fuser.engine(*inputs)
+            run(*inputs)
             middle = time.perf_counter()
             fuser(infrared, visible)
             end_to_end.append(time.perf_counter() - middle)

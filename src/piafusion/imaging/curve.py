@@ -103,13 +103,21 @@ def fill_dead(image: Image) -> tuple[Image, int]:
         return image, 0
     dead = ~np.isfinite(image)
     count = int(np.count_nonzero(dead))
-    if count == 0:
-        return image, 0
+    return (fill(image, dead), count) if count else (image, 0)
+
+
+def fill(image: Image, dead: NDArray[np.bool_]) -> Image:
+    """Return a copy in which each dead pixel has the value of the nearest living one.
+
+    Args:
+        image: H x W or H x W x C.
+        dead: H x W; at least one pixel is not dead.
+    """
     _, nearest = cv2.distanceTransformWithLabels(
         dead.view(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL
     )
-    values = np.empty(int(nearest.max()) + 1, image.dtype)
+    values = np.empty((int(nearest.max()) + 1, *image.shape[2:]), image.dtype)
     values[nearest[~dead]] = image[~dead]
     filled = image.copy()
     filled[dead] = values[nearest[dead]]
-    return filled, count
+    return filled

@@ -5,7 +5,7 @@ them what it does for the models: range, chroma, dtype.
 
 >>> import numpy as np
 >>> from piafusion import Fuser
->>> METHODS["average"].title
+>>> list_methods()["average"].title
 'Average'
 >>> Fuser(method="average")(np.full((8, 8), 100, np.uint8), np.zeros((8, 8), np.uint8))[0, 0]
 np.uint8(50)
@@ -13,18 +13,31 @@ np.uint8(50)
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import cache
 from importlib.util import find_spec
 
 from piafusion.engines import Engine
 from piafusion.engines.cores import usable_cores
 from piafusion.errors import MissingExtraError, UsageError
 from piafusion.methods import average, gtf, guided, laplacian, maximum, mdlatlrr, wavelet
-from piafusion.methods._spec import WEIGHTS, MethodSpec, RuleEngine
+from piafusion.methods._spec import WEIGHTS, MethodSpec, Rule, RuleEngine
 from piafusion.methods.learned import LEARNED
 
-__all__ = ["METHODS", "WEIGHTS", "MethodSpec", "check_needs", "create_method", "find_method"]
+__all__ = [
+    "WEIGHTS",
+    "MethodSpec",
+    "check_needs",
+    "create_method",
+    "find_method",
+    "list_methods",
+    "register_method",
+]
 
-METHODS: dict[str, MethodSpec] = {
+PLUGINS = "piafusion.methods"
+"""The entry point group in which other packages offer methods."""
+
+_METHODS: dict[str, MethodSpec] = {
     spec.name: spec
     for spec in (
         average.SPEC,
@@ -39,22 +52,82 @@ METHODS: dict[str, MethodSpec] = {
 }
 
 
+def list_methods() -> dict[str, MethodSpec]:
+    """Return all methods by name: built in, registered, and of installed plug-ins.
+
+    Raises:
+        UsageError: If a plug-in cannot be loaded.
+    """
+    _load_plugins()
+    return dict(_METHODS)
+
+
 def find_method(name: str) -> MethodSpec:
     """Return a method of the registry.
 
     Raises:
         UsageError: If there is none of that name.
     """
-    if name not in METHODS:
-        raise UsageError(f"expected a method of {', '.join(METHODS)}, found {name!r}")
-    return METHODS[name]
+    if name not in _METHODS:
+        _load_plugins()
+    if name not in _METHODS:
+        raise UsageError(f"expected a method of {', '.join(_METHODS)}, found {name!r}")
+    return _METHODS[name]
+
+
+def register_method(name: str, method: Rule | MethodSpec, *, title: str = "") -> None:
+    """Add a method to the registry of this process, so that `Fuser(method=name)` finds it.
+
+    A package that is installed registers its methods for every process and for the command line
+    by an entry point in the group `piafusion.methods`: the name, and the function or `MethodSpec`.
+
+    Args:
+        name: The name it is chosen by.
+        method: A function that takes infrared and luminance, float32 H x W in [0, 1] each, and
+            returns the fused luminance, H x W; or a `MethodSpec`, which says more of it.
+        title: Its title in tables; the name by default.
+
+    Raises:
+        UsageError: If another method has the name, or `method` is neither of the two.
+    """
+    if name in _METHODS:
+        raise UsageError(f"expected a new name for a method, found {name!r}, which is taken")
+    if isinstance(method, MethodSpec):
+        _METHODS[name] = replace(method, name=name)
+        return
+    if not callable(method):
+        raise UsageError(
+            f"{name}: expected a function of infrared and luminance, found "
+            f"{type(method).__name__}; see piafusion.register_method"
+        )
+    rule = method
+    _METHODS[name] = MethodSpec(
+        name=name, create=lambda threads: rule, title=title or name, paper="", kind="plug-in"
+    )
+
+
+@cache
+def _load_plugins() -> None:
+    """Register the methods that installed packages offer."""
+    from importlib.metadata import entry_points
+
+    for entry in entry_points(group=PLUGINS):
+        try:
+            method = entry.load()
+        except Exception as error:  # whatever a plug-in raises while it is imported
+            raise UsageError(
+                f"{entry.value}: expected a method for the entry point {entry.name!r} of "
+                f"{PLUGINS}, found {type(error).__name__}: {' '.join(str(error).split())}; "
+                "repair or uninstall that package"
+            ) from error
+        register_method(entry.name, method)
 
 
 def create_method(name: str, *, device: str = "auto", threads: int | None = None) -> Engine:
     """Get a method ready.
 
     Args:
-        name: One of `METHODS`.
+        name: A name that `list_methods` returns.
         device: "auto" or "cpu"; the methods run on the processor.
         threads: Of the processor; one for each usable core by default.
 

@@ -21,7 +21,7 @@ Rule: TypeAlias = Callable[[Plane, Plane], Plane]
 """Takes infrared and luminance, H x W in [0, 1] each, at least 8 x 8, and gives the fused
 luminance, H x W; what leaves [0, 1] is clipped later."""
 
-Kind = Literal["baseline", "multi-scale", "optimisation", "network"]
+Kind = Literal["baseline", "multi-scale", "optimisation", "network", "plug-in"]
 
 
 @dataclass(frozen=True)
@@ -70,13 +70,12 @@ class RuleEngine:
         self.threads = threads
         self._rule = rule
 
-    @property
-    def encoder(self) -> Callable[[Tensor, Tensor], Tensor]:
-        """What tiles need; there are none without a reach."""
-        raise NotImplementedError("a rule has no encoder")
+    def encode(self, infrared: Tensor, luminance: Tensor) -> Tensor:
+        """Raise `NotImplementedError`: a rule has no gate, and is never asked for tiles."""
+        raise NotImplementedError("a rule has no gate")
 
-    def __call__(self, *inputs: Tensor) -> Tensor:
-        """Fuse N x 1 x H x W infrared and luminance."""
-        infrared, luminance = inputs
+    def fuse(self, infrared: Tensor, luminance: Tensor, share: Tensor | None = None) -> Tensor:
+        """Return the fused luminance of N x 1 x H x W planes; there is no share to heed."""
+        del share
         planes = zip(infrared[:, 0], luminance[:, 0], strict=True)
         return np.stack([self._rule(ir, y) for ir, y in planes])[:, None]

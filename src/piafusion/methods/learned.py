@@ -30,7 +30,7 @@ def _create(name: str, threads: int) -> Rule:
     def fuse(infrared: Plane, luminance: Plane) -> Plane:
         """Fuse two planes, H x W, in [0, 1]."""
         batches = (np.ascontiguousarray(plane[None, None]) for plane in (infrared, luminance))
-        return np.asarray(engine(*batches)[0, 0])
+        return np.asarray(engine.fuse(*batches)[0, 0])
 
     return fuse
 

@@ -15,7 +15,7 @@ from piafusion.evaluation.sets import DataSet, told
 from piafusion.evaluation.sheets import draw_scenes
 from piafusion.evaluation.tables import Table, heading, per_image
 from piafusion.imaging.io import write_bytes
-from piafusion.methods import METHODS, check_needs
+from piafusion.methods import check_needs, find_method, list_methods
 from piafusion.reproduction.judge import ranks_first
 from piafusion.reproduction.materials import Materials
 from piafusion.reproduction.published import METRICS, OURS, PAIRS, RIVALS, SCENES, TABLE_2
@@ -94,11 +94,11 @@ def _usable(names: Sequence[str]) -> tuple[list[str], list[str]]:
     usable, missing = [], []
     for name in names:
         try:
-            check_needs(METHODS[name])
+            check_needs(find_method(name))
             usable.append(name)
         except MissingExtraError as error:
             missing.append(str(error))
-    absent = [name for name in RIVALS if name not in METHODS]
+    absent = [name for name in RIVALS if name not in list_methods()]
     if absent:
         missing.append(f"not in this package: {', '.join(absent)}")
     return usable, missing

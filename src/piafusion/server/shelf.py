@@ -11,7 +11,7 @@ import numpy as np
 
 from piafusion.errors import MissingExtraError, UsageError
 from piafusion.fuser import Fuser
-from piafusion.methods import METHODS, check_needs
+from piafusion.methods import check_needs, find_method, list_methods
 from piafusion.server.problems import Problem
 from piafusion.weights import load_manifest
 
@@ -80,14 +80,14 @@ class Shelf:
                     f"expected a model of {', '.join(models)} or an exported file, found {model!r}"
                 )
             self.default = path.stem
-            if self.default in METHODS:
+            if self.default in list_methods():
                 raise UsageError(f"{path}: is called like a comparison method; rename it")
             self._files[self.default] = model
             models[self.default] = Choice(self.default, "model", "a model of this server")
         self.models = models
         self.methods = {
             name: Choice(name, "method", spec.title)
-            for name, spec in METHODS.items()
+            for name, spec in list_methods().items()
             if _is_there(name)
         }
         self._loaded: dict[str, tuple[Fuser, Pace]] = {}
@@ -157,7 +157,7 @@ def _try(fuser: Fuser) -> float:
 
 def _is_there(name: str) -> bool:
     try:
-        check_needs(METHODS[name])
+        check_needs(find_method(name))
     except MissingExtraError:
         return False
     return True

@@ -184,6 +184,6 @@ def _largest_difference(network: nn.Module, weights: bytes, inputs: int, channel
         images: list[Tensor] = [torch.rand(shape, generator=generator) for _ in range(inputs)]
         with torch.inference_mode():
             expected = network(*images).numpy()
-        found = engine(*(image.numpy() for image in images))
+        found = engine.run(*(image.numpy() for image in images))
         differences.append(float(np.abs(found - expected).max()))
     return max(differences)

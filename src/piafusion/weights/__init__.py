@@ -66,6 +66,11 @@ def load_manifest(folder: Path = SHIPPED) -> dict[str, WeightsRecord]:
         return {name: WeightsRecord(name=name, **record) for name, record in records.items()}
 
 
+def list_models() -> dict[str, WeightsRecord]:
+    """Return what the manifest says of each shipped model, by name."""
+    return load_manifest(SHIPPED)
+
+
 def read_weights(model: str, format: Format, kind: Kind, folder: Path = SHIPPED) -> bytes:
     """Return the bytes of a model's weights, verified where a manifest describes them.
 

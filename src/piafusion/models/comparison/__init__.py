@@ -1,6 +1,7 @@
 """The networks of the learned comparison methods, each with its own loss.
 
-Written from what the papers describe; where ours depart, `piafusion.methods.METHODS` says so.
+Written from what the papers describe; `piafusion.methods` says where ours
+depart.
 """
 
 from __future__ import annotations

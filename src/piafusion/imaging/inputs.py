@@ -1,0 +1,153 @@
+"""Pictures as users hold them, made into arrays: NumPy, PIL, torch, or a file's path."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from piafusion.errors import ImageError, UsageError
+from piafusion.imaging.arrays import Image
+from piafusion.imaging.curve import fill
+
+Picture: TypeAlias = Any
+"""A NumPy array H x W or H x W x 3, masked or not; a PIL picture; a torch CPU tensor H x W or
+C x H x W; or the path of a file."""
+
+ColorOrder = Literal["rgb", "bgr"]
+
+_PIL_AS_ARRAY = ("L", "RGB", "RGBA", "I", "I;16", "I;16L", "I;16B", "F")
+
+
+@dataclass(frozen=True)
+class Given:
+    """A picture as an array.
+
+    Attributes:
+        image: H x W or H x W x C, RGB where it has colours, in native byte order.
+        masked: H x W; True where a masked array has no value. None for other pictures.
+        dtype: The dtype that the array came with, byte order and all; None for other pictures.
+    """
+
+    image: Image
+    masked: NDArray[np.bool_] | None = None
+    dtype: np.dtype[Any] | None = None
+
+    def filled(self, name: str) -> Image:
+        """Return the image; a masked pixel has the value of the nearest one that has a value.
+
+        Raises:
+            ImageError: If all pixels are masked; the message calls the picture `name`.
+        """
+        if self.masked is None or not self.masked.any():
+            return self.image
+        if self.masked.all():
+            raise ImageError(f"{name}: expected values, found a picture masked as a whole")
+        return fill(self.image, self.masked)
+
+
+def check_color_order(order: str) -> None:
+    """Raise `UsageError` unless the order is "rgb" or "bgr"."""
+    if order not in ("rgb", "bgr"):
+        raise UsageError(f"expected a color_order of rgb or bgr, found {order!r}")
+
+
+def as_given(
+    picture: Picture,
+    name: str,
+    read: Callable[[Path | str], Image],
+    color_order: ColorOrder = "rgb",
+) -> Given:
+    """Return any picture that `Fuser` takes as an array.
+
+    Args:
+        picture: As `Picture` says.
+        name: What errors call it.
+        read: Reads a file.
+        color_order: Channel order of arrays and tensors; files and PIL pictures know their own.
+
+    Raises:
+        ImageError: If it is None, of another type or on another device.
+    """
+    if isinstance(picture, (str, Path)):
+        return Given(read(picture))
+    if picture is None:
+        raise ImageError(
+            f"{name}: expected a picture, found None; OpenCV's imread returns None for a file "
+            "that it cannot read: check the path, or pass the path itself"
+        )
+    kind = type(picture).__module__.partition(".")[0]
+    if kind == "PIL":
+        return Given(_from_pil(picture))
+    if kind == "torch":
+        image = _from_torch(picture, name)
+    elif isinstance(picture, np.ndarray):
+        image = picture
+    else:
+        raise ImageError(
+            f"{name}: expected a NumPy array, a PIL picture, a torch tensor or a path, found "
+            f"{type(picture).__name__}; convert it"
+        )
+    masked, dtype = None, image.dtype
+    if isinstance(image, np.ma.MaskedArray):
+        mask: NDArray[np.bool_] = np.asarray(np.ma.getmaskarray(image))
+        masked = np.logical_or.reduce(mask, axis=2) if mask.ndim == 3 else mask
+        image = image.data
+    if not image.dtype.isnative:
+        image = image.astype(image.dtype.newbyteorder("="))
+    return Given(in_order(image, color_order), masked, dtype)
+
+
+def in_order(image: Image, color_order: ColorOrder) -> Image:
+    """Turn RGB into the order, or back; a grey image has none."""
+    if color_order == "rgb" or image.ndim == 2 or image.shape[2] != 3:
+        return image
+    return np.ascontiguousarray(image[..., ::-1])
+
+
+def like_given(fused: Image, given: Given, color_order: ColorOrder) -> Image:
+    """Give a fused RGB image the shape, channel order, byte order and mask of the visible one."""
+    image = in_order(fused.reshape(given.image.shape), color_order)
+    if given.dtype is not None:
+        image = image.astype(given.dtype, copy=False)
+    if given.masked is None:
+        return image
+    mask = given.masked if image.ndim == 2 else given.masked[..., None]
+    masked: Image = np.ma.masked_array(image, np.broadcast_to(mask, image.shape))
+    return masked
+
+
+def _from_pil(picture: Any) -> Image:  # noqa: ANN401 - PIL is not a dependency
+    """Return the array of a PIL picture; palettes and other colour spaces become RGB."""
+    if picture.mode == "1":
+        picture = picture.convert("L")
+    elif picture.mode not in _PIL_AS_ARRAY:
+        has_alpha = picture.mode in ("LA", "PA") or "transparency" in picture.info
+        picture = picture.convert("RGBA" if has_alpha else "RGB")
+    image = np.asarray(picture)
+    return image if image.dtype.isnative else image.astype(image.dtype.newbyteorder("="))
+
+
+def _from_torch(tensor: Any, name: str) -> Image:  # noqa: ANN401 - torch may not be installed
+    """Return the array of a tensor, channels last."""
+    if tensor.device.type != "cpu":
+        raise ImageError(
+            f"{name}: expected a tensor in the processor's memory, found one on {tensor.device}; "
+            "pass tensor.cpu()"
+        )
+    tensor = tensor.detach()
+    if tensor.is_floating_point() and tensor.dtype.itemsize < 4:  # NumPy has no bfloat16
+        tensor = tensor.float()
+    image: Image = tensor.numpy()
+    if image.ndim == 2:
+        return image
+    if image.ndim != 3 or image.shape[0] not in (1, 3):
+        raise ImageError(
+            f"{name}: expected a tensor of H x W, 1 x H x W or 3 x H x W, found the shape "
+            f"{tuple(image.shape)}; pass one picture, channels first"
+        )
+    return np.ascontiguousarray(image.transpose(1, 2, 0))

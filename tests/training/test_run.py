@@ -21,6 +21,7 @@ from piafusion.imaging.io import write_image
 from piafusion.models import MixingFusionNet, load
 from piafusion.models.comparison import COMPARISON
 from piafusion.training import run
+from piafusion.training.checkpoints import CHECKPOINT
 from piafusion.training.config import PRESETS, command, resolve
 from piafusion.training.data import Batch, CropSampler, load_training_pairs
 from piafusion.training.guarded import FAILED_BATCH
@@ -88,7 +89,7 @@ def test_a_killed_run_resumes_to_the_result_of_an_unbroken_one(
     stopped = resolve(preset, data, {**tiny(preset), "stop": "4"})
     run.start(stopped, tmp_path / "stopped")
     kept, reached = (
-        torch.load(tmp_path / name / run.CHECKPOINT)["state_dict"] for name in ("broken", "stopped")
+        torch.load(tmp_path / name / CHECKPOINT)["state_dict"] for name in ("broken", "stopped")
     )
     assert all(torch.equal(kept[key], tensor) for key, tensor in reached.items())
     seen = []
@@ -169,7 +170,7 @@ def test_validation_by_light_chooses_the_weights(
     assert held["score"] == pytest.approx(max(scores.values()))
     name = "accuracy" if preset == "illumination-short" else "VIF"
     assert all(rows[0][f"validation/{light}/{name}"] for light in ("day", "night"))
-    best = torch.load(folder / run.BEST)["state_dict"]
+    best = torch.load(folder / CHECKPOINT)["callbacks"]["Keeper"]["weights"]
     chosen = weights_of(folder)
     plain = [key for key in chosen if f"network.{key}" in best]  # the others are merged branches
     assert len(plain) > len(chosen) / 2
@@ -299,7 +300,7 @@ def test_an_interrupted_run_leaves_no_weights(
     with pytest.raises((TrainingError, KeyboardInterrupt, SystemExit)):
         run.start(resolve("fast", data, FAST), tmp_path / "run")
     assert not (tmp_path / "run" / run.WEIGHTS).exists()
-    assert (tmp_path / "run" / run.CHECKPOINT).exists()
+    assert (tmp_path / "run" / CHECKPOINT).exists()
 
 
 def test_a_network_of_ones_own_size_can_be_trained(data: Path, tmp_path: Path) -> None:
@@ -327,7 +328,7 @@ def test_branches_are_trained_and_merged_into_plain_weights(data: Path, tmp_path
         weights[branches] = weights_of(tmp_path / str(branches))
     assert weights[True].keys() == weights[False].keys()
     assert not torch.equal(weights[True]["residual.0.weight"], weights[False]["residual.0.weight"])
-    trained = torch.load(tmp_path / "True" / run.CHECKPOINT)["state_dict"]
+    trained = torch.load(tmp_path / "True" / CHECKPOINT)["state_dict"]
     centre = trained["network.residual.0.square.weight"][..., 1, 1]
     for branch in range(3):
         kernel = trained[f"network.residual.0.branches.{branch}.weight"]

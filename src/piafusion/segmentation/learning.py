@@ -18,7 +18,7 @@ from piafusion.segmentation.confusion import IGNORED
 from piafusion.segmentation.networks import build
 from piafusion.segmentation.pictures import LabelledBatch, LabelledSampler, to_network
 from piafusion.segmentation.settings import SegmentationSettings
-from piafusion.training.guarded import GuardedTraining, quieten
+from piafusion.training.guarded import GuardedTraining, fit, quieten
 
 LOG = "log"
 
@@ -87,6 +87,7 @@ def train(
     Raises:
         TrainingError: If the loss is no longer finite or the gradients are too large.
         MissingExtraError: If the network is of a library that is not installed.
+        OutputError: If the log cannot be written.
     """
     quieten()
     lightning.seed_everything(seed, verbose=False)
@@ -105,7 +106,7 @@ def train(
         logger=CSVLogger(folder, name="", version=LOG),
         log_every_n_steps=min(20, settings.steps),
     )
-    trainer.fit(module)
+    fit(trainer, module)
     network: nn.Module = module.network.eval().to(trainer.strategy.root_device)
     return network
 

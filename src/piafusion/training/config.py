@@ -287,9 +287,10 @@ def validate(values: dict[str, Any]) -> TrainingSettings:
         UsageError: Naming the first setting that is unknown or not allowed.
     """
     kind: type[TrainingSettings] = FusionSettings
-    if values.get("model") == "illumination":
+    model = str(values.get("model"))
+    if model == "illumination":
         kind = IlluminationSettings
-    elif values.get("model") in {**COMPARISON, **PAPER_WIDTH}:
+    elif model in {**COMPARISON, **PAPER_WIDTH}:
         kind = MethodSettings
     return checked(kind, values)
 

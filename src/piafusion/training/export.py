@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from torch import nn
 
-from piafusion.errors import UsageError
+from piafusion.errors import UsageError, WeightsError
 from piafusion.imaging.io import write_bytes
 from piafusion.models import dump, load
 from piafusion.models.comparison import ComparisonNet
 from piafusion.models.comparison.densefuse import DenseFuseNet
 from piafusion.models.illumination import IlluminationNet
 from piafusion.training.onnx import export_onnx
-from piafusion.training.run import RECORD, WEIGHTS, load_settings
+from piafusion.training.run import RECORD, WEIGHTS, load_settings, read_object
 from piafusion.weights import (
     SHIPPED,
     Format,
@@ -41,15 +40,21 @@ def export_run(run: Path, folder: Path, *, name: str | None = None, summary: str
         summary: One line for `piafusion models`.
 
     Raises:
-        UsageError: If the run is missing or not finished.
-        WeightsError: If the ONNX file does not answer like torch.
+        UsageError: If the run is missing or not finished, or its settings or record are damaged.
+        WeightsError: If its weights are damaged, or the ONNX file does not answer like torch.
     """
     settings = load_settings(run)
     if not (run / WEIGHTS).is_file():
         raise UsageError(f"{run}: expected a finished run, found no {WEIGHTS}; resume it first")
     name = name or settings.model
-    network = load((run / WEIGHTS).read_bytes()).eval()
-    training = json.loads((run / RECORD).read_text())
+    remedy = f"remove {WEIGHTS} and resume the run, which writes it again"
+    try:
+        network = load((run / WEIGHTS).read_bytes()).eval()
+    except (WeightsError, OSError) as error:
+        raise WeightsError(
+            f"{run / WEIGHTS}: expected the weights of a finished run, found them damaged; {remedy}"
+        ) from error
+    training = read_object(run / RECORD, "the record of a finished run", remedy)
     _write(name, network, settings.model, summary, training, folder)
     if isinstance(network, DenseFuseNet):
         network.rule = "l1"

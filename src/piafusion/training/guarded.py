@@ -17,7 +17,8 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.utils.data import DataLoader
 
-from piafusion.errors import TrainingError
+from piafusion.errors import OutputError, PiafusionError, TrainingError
+from piafusion.imaging.io import write_bytes
 
 if TYPE_CHECKING:
     from piafusion.training.config import Device
@@ -140,7 +141,8 @@ class GuardedTraining(lightning.LightningModule, Generic[BatchT]):
         path = Path(self.trainer.default_root_dir) / FAILED_BATCH
         given: Any = batch
         tensors = {field.name: getattr(given, field.name) for field in fields(given)}
-        safetensors.torch.save_file({k: v.contiguous().cpu() for k, v in tensors.items()}, path)
+        kept = {name: each.contiguous().cpu() for name, each in tensors.items()}
+        write_bytes(path, safetensors.torch.save(kept))
         raise TrainingError(
             f"step {self.global_step}: {what}; look at the batch in {path} "
             f"({self._sampler.describe(self.global_step)}), lower learning_rate or gradient_clip "
@@ -155,6 +157,27 @@ class GuardedTraining(lightning.LightningModule, Generic[BatchT]):
 def count(length: int) -> Iterable[int]:
     """Return what Lightning takes for data and only counts steps."""
     return DataLoader(range(length), batch_size=None)  # type: ignore[arg-type]
+
+
+def fit(
+    trainer: lightning.Trainer, module: lightning.LightningModule, checkpoint: Path | None = None
+) -> None:
+    """Train, from a checkpoint on if there is one.
+
+    Raises:
+        TrainingError: If a guard stops it.
+        OutputError: If a file cannot be written.
+    """
+    try:
+        trainer.fit(module, ckpt_path=checkpoint)
+    except PiafusionError:
+        raise
+    except OSError as error:  # the loggers' files
+        reason = (error.strerror or str(error)).lower()
+        raise OutputError(
+            f"{trainer.default_root_dir}: the log could not be written ({reason}); check the "
+            "folder and the free space, then resume"
+        ) from error
 
 
 def quieten() -> None:

@@ -12,7 +12,7 @@ from typing import Any, cast
 
 import lightning
 import torch
-from lightning.pytorch.callbacks import Callback, ModelCheckpoint, RichProgressBar, Timer
+from lightning.pytorch.callbacks import Callback, RichProgressBar, Timer
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 from lightning.pytorch.utilities import rank_zero_only
 from torch import nn
@@ -22,6 +22,7 @@ from piafusion.errors import TrainingError, UsageError
 from piafusion.imaging.io import write_bytes
 from piafusion.models import IlluminationNet, MixingFusionNet, dump, load
 from piafusion.models.branches import merge, spread
+from piafusion.training.checkpoints import CHECKPOINT, Keeper, WholeCheckpoints, find_checkpoint
 from piafusion.training.config import (
     FusionSettings,
     IlluminationSettings,
@@ -31,18 +32,12 @@ from piafusion.training.config import (
     validate,
 )
 from piafusion.training.data import TrainingPairs, hold_apart, load_training_pairs
-from piafusion.training.guarded import quieten
+from piafusion.training.guarded import fit, quieten
 from piafusion.training.methods import MethodTraining
 from piafusion.training.modules import SCORE, FusionTraining, IlluminationTraining, Training
 from piafusion.weights import Kind, read_weights
 
-SETTINGS, CHECKPOINT, BEST, WEIGHTS, RECORD = (
-    "settings.json",
-    "last.ckpt",
-    "best.ckpt",
-    "weights.safetensors",
-    "record.json",
-)
+SETTINGS, WEIGHTS, RECORD = "settings.json", "weights.safetensors", "record.json"
 
 
 def start(settings: TrainingSettings, run: Path) -> Path:
@@ -89,10 +84,43 @@ def is_main_process() -> bool:
 
 
 def load_settings(run: Path) -> TrainingSettings:
-    """Return the settings that a run was started with."""
-    if not (run / SETTINGS).is_file():
+    """Return the settings that a run was started with.
+
+    Raises:
+        UsageError: If there is no run in the folder, or its settings are damaged.
+    """
+    path = run / SETTINGS
+    if not path.is_file():
         raise UsageError(f"{run}: expected a training run, found no {SETTINGS}; check the path")
-    return validate(json.loads((run / SETTINGS).read_text()))
+    remedy = "restore the file, or start a new run in another folder"
+    values = read_object(path, "the settings of a training run", remedy)
+    try:
+        return validate(values)
+    except UsageError as error:
+        raise UsageError(f"{path}: {error}; {remedy}") from error
+
+
+def read_object(path: Path, what: str, remedy: str) -> dict[str, Any]:
+    """Return a JSON object of a run.
+
+    Args:
+        path: Of the file.
+        what: It is expected to hold, for the error.
+        remedy: Next step, for the error.
+
+    Raises:
+        UsageError: If it cannot be read or is no JSON object.
+    """
+    try:
+        values = json.loads(path.read_bytes())
+        found = "" if isinstance(values, dict) else f"JSON of another kind ({values!r:.20})"
+    except OSError as error:
+        found = (error.strerror or str(error)).lower()
+    except (ValueError, RecursionError):
+        found = "a file that is not JSON"
+    if found:
+        raise UsageError(f"{path}: expected {what}, found {found}; {remedy}")
+    return cast(dict[str, Any], values)
 
 
 def _train(settings: TrainingSettings, run: Path) -> Path:
@@ -105,13 +133,20 @@ def _train(settings: TrainingSettings, run: Path) -> Path:
     before = _start_from(settings, module.network)
     if isinstance(settings, FusionSettings) and settings.branches:
         spread(cast(MixingFusionNet, module.network))
+    checkpoint = find_checkpoint(run, module, writes=is_main_process())
     if is_main_process():
-        run.mkdir(parents=True, exist_ok=True)
-        (run / SETTINGS).write_text(settings.model_dump_json(indent=2) + "\n")
-    checkpoint = run / CHECKPOINT
+        _sweep(run)
+        write_bytes(run / SETTINGS, f"{settings.model_dump_json(indent=2)}\n".encode())
     timer = Timer()  # its time is kept in the checkpoints
-    trainer = _trainer(settings, run, timer, validates=bool(held))
-    trainer.fit(module, ckpt_path=checkpoint if checkpoint.exists() else None)
+    keeper = Keeper(
+        run,
+        every=settings.checkpoint_every,
+        last_step=settings.last_step,
+        validate_every=_validate_every(settings) if held else None,
+        score=SCORE,
+    )
+    trainer = _trainer(settings, run, timer, keeper, validates=bool(held))
+    fit(trainer, module, checkpoint)
     if trainer.global_step < settings.last_step:
         raise TrainingError(
             f"{run}: interrupted at step {trainer.global_step} of {settings.last_step}; the same "
@@ -120,13 +155,15 @@ def _train(settings: TrainingSettings, run: Path) -> Path:
     if trainer.is_global_zero:
         record = _record(settings, pairs, timer)
         if held:
+            module.load_state_dict(keeper.weights)
             record["validation"] = {
                 "pairs": [everything.stems[index] for index in held],
-                **_take_best(run, module),
+                "chosen_step": keeper.step,
+                "score": keeper.score,
             }
         if before is not None:
             record["start_sha256"] = before
-        (run / RECORD).write_text(json.dumps(record, indent=2) + "\n")
+        write_bytes(run / RECORD, f"{json.dumps(record, indent=2)}\n".encode())
         write_bytes(run / WEIGHTS, dump(settings.model, merge(module.network)))
     return run / WEIGHTS
 
@@ -147,15 +184,15 @@ def _start_from(settings: TrainingSettings, network: nn.Module) -> str | None:
     return hashlib.sha256(weights).hexdigest()
 
 
-def _take_best(run: Path, module: Training) -> dict[str, Any]:
-    """Load the best checkpoint into the module; return its step and score."""
-    best = torch.load(run / BEST, map_location="cpu", weights_only=True)
-    module.load_state_dict(best["state_dict"])
-    step, score = best["global_step"], None
-    for state in best["callbacks"].values():
-        if isinstance(state, dict) and state.get("monitor") == SCORE:
-            score = float(state["current_score"])
-    return {"chosen_step": step, "score": score}
+def _sweep(run: Path) -> None:
+    """Remove what a killed process left half-written."""
+    for name in (SETTINGS, CHECKPOINT, RECORD, WEIGHTS):
+        for temporary in run.glob(f".{name}.*.tmp"):
+            temporary.unlink(missing_ok=True)
+
+
+def _validate_every(settings: TrainingSettings) -> int:
+    return min(settings.validate_every, settings.last_step)
 
 
 def _module(
@@ -177,27 +214,9 @@ def _module(
 
 
 def _trainer(
-    settings: TrainingSettings, run: Path, timer: Timer, *, validates: bool
+    settings: TrainingSettings, run: Path, timer: Timer, keeper: Keeper, *, validates: bool
 ) -> lightning.Trainer:
     hardware = settings.hardware
-    keepers = [
-        ModelCheckpoint(
-            dirpath=run,
-            filename=Path(CHECKPOINT).stem,
-            every_n_train_steps=settings.checkpoint_every,
-            enable_version_counter=False,
-        )
-    ]
-    if validates:
-        keepers.append(
-            ModelCheckpoint(
-                dirpath=run,
-                filename=Path(BEST).stem,
-                monitor=SCORE,
-                mode="max",
-                enable_version_counter=False,
-            )
-        )
     progress = RichProgressBar() if sys.stderr.isatty() else _ProgressLines(settings.last_step)
     return lightning.Trainer(
         default_root_dir=run,
@@ -209,8 +228,10 @@ def _trainer(
         strategy="ddp" if hardware.ranks > 1 else "auto",
         precision=hardware.precision,
         use_distributed_sampler=False,  # processes share each batch, not the counted steps
-        callbacks=[timer, progress, *keepers],
-        val_check_interval=min(settings.validate_every, settings.last_step),
+        callbacks=[timer, progress, keeper],
+        plugins=[WholeCheckpoints()],
+        enable_checkpointing=False,  # that is what the keeper does
+        val_check_interval=_validate_every(settings),
         check_val_every_n_epoch=None,
         limit_val_batches=1.0 if validates else 0,
         num_sanity_val_steps=0,

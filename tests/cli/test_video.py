@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 
 import av
@@ -209,6 +210,143 @@ def test_nothing_is_overwritten_unless_asked(piafusion, clips, tmp_path: Path) -
     assert done.code == 2
     assert "is one of the sources" in done.err
     assert clips[1].read_bytes() == before
+
+
+def test_no_source_is_overwritten_however_it_is_spelt(piafusion, clips, tmp_path: Path) -> None:
+    before = clips[1].read_bytes()
+    (tmp_path / "soft.mp4").symlink_to(clips[1])
+    os.link(clips[1], tmp_path / "hard.mp4")
+    for name in (f"file:{clips[1]}", f"file://{clips[1]}", "soft.mp4", "hard.mp4"):
+        source = name if name.startswith("file") else tmp_path / name
+        done = piafusion("video", clips[0], source, "-o", clips[1], "--overwrite")
+        assert done.code == 2, name
+        assert "is one of the sources" in done.err
+    assert clips[1].read_bytes() == before
+
+
+def test_numbered_pictures_are_not_overwritten_by_the_result(piafusion, clips, tmp_path) -> None:
+    frames = tmp_path / "frames"
+    assert piafusion("video", *clips, "-o", frames).code == 0
+    before = [path.read_bytes() for path in sorted(frames.iterdir())]
+    done = piafusion("video", clips[0], frames / "%06d.png", "-o", frames, "--overwrite")
+    assert done.code == 2
+    assert "is one of the sources" in done.err
+    assert [path.read_bytes() for path in sorted(frames.iterdir())] == before
+
+
+def test_colons_in_names(piafusion, clips, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    clips[1].rename("2024-01-01T12:00:00.mp4")
+    done = piafusion("video", "ir.mp4", "2024-01-01T12:00:00.mp4", "-o", "12:30.mp4")
+    assert (done.code, done.err) == (0, "")
+    assert len(read_video(tmp_path / "12:30.mp4")[0]) == COUNT
+    with av.open(str(tmp_path / "12:30.mp4")) as container:
+        assert len(container.streams.audio) == 1
+
+
+@pytest.mark.parametrize("option", ["--offset", "--max-gap", "--duration", "--reconnect"])
+@pytest.mark.parametrize("number", ["nan", "inf"])
+def test_numbers_that_are_none(piafusion, clips, tmp_path: Path, option: str, number: str) -> None:
+    done = piafusion("video", *clips, "-o", tmp_path / "out.mp4", option, number)
+    assert done.code == 2
+    assert done.err == f"piafusion: {option}: expected a number of seconds, found {number}\n"
+
+
+def test_huge_numbers(piafusion, clips, tmp_path: Path) -> None:
+    for option in ("--max-gap", "--duration", "--reconnect"):
+        arguments = ("-o", tmp_path / "out.mp4", option, "1e30", "--overwrite")
+        assert piafusion("video", *clips, *arguments).code == 0, option
+    done = piafusion("video", *clips, "-o", tmp_path / "no.mp4", "--offset", "1e30")
+    assert done.code == 1
+    assert done.err.count("\n") == 1
+
+
+def test_recordings_that_are_joined(piafusion, tmp_path: Path) -> None:
+    """Their clocks start again in the middle; pictures and sound go on."""
+    joined = []
+    for name, images in zip(("ir", "vi"), moving(40), strict=True):
+        part = write_video(tmp_path / f"{name}.ts", images, sound=name == "vi").read_bytes()
+        joined.append(tmp_path / f"{name}2.ts")
+        joined[-1].write_bytes(part + part)
+    for suffix in ("mp4", "mkv"):
+        out = tmp_path / f"out.{suffix}"
+        done = piafusion("video", *joined, "-o", out)
+        assert done.code == 0, done.err
+        assert f"{joined[1]}: its clock starts again at 1.335 s" in done.err
+        assert done.err.count("\n") == 2
+        times = read_video(out)[1]
+        assert len(times) == 80
+        assert max(b - a for a, b in pairwise(times)) < 2 / RATE
+        with av.open(str(out)) as container:
+            heard = [frame.pts * frame.time_base for frame in container.decode(audio=0)]
+        assert heard == sorted(heard)
+        assert heard[-1] > 2.3
+
+
+def test_damage_is_told_and_exits_with_1(piafusion, clips, tmp_path: Path) -> None:
+    from tests.imaging.video.test_damage import clip, flip
+
+    visible = clip(tmp_path / "damaged.mp4", "libx264", {"g": "1", "preset": "ultrafast"})
+    flip(visible, 9)
+    infrared = write_video(tmp_path / "ir2.mp4", moving(20, 96, 128)[0], rate=Fraction(25))
+    out = tmp_path / "out.mp4"
+    done = piafusion("video", infrared, visible, "-o", out, "--json")
+    assert done.code == 1
+    assert json.loads(done.out)["frames"] == 20
+    told = "damaged.mp4: 1 damaged frame, the first at 0.360 s (1 patched by the decoder)\n"
+    assert done.err.endswith(told)
+    assert done.err.count("\n") == 1
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_ends_the_wait_for_a_pipe(clips, tmp_path: Path, number, code: int) -> None:
+    """Nobody ever opens the pipe for writing: its open blocks for ever."""
+    os.mkfifo(tmp_path / "pipe")
+    program = (
+        "import os, threading\n"
+        "from piafusion.cli import main\n"
+        "from piafusion.imaging.video import inputs\n"
+        "inputs.OPEN_SECONDS, opened = 600, inputs._open\n"
+        "def open_and_signal(name, future):\n"
+        f"    if name.endswith('pipe'): os.kill(os.getpid(), {int(number)})\n"
+        "    opened(name, future)\n"
+        "inputs._open = open_and_signal\n"
+        "main()\n"
+    )
+    run = [sys.executable, "-c", program, "video", clips[0], tmp_path / "pipe"]
+    done = subprocess.run(
+        [*run, "-o", tmp_path / "out.mp4"], capture_output=True, text=True, timeout=60
+    )
+    assert (done.returncode, done.stderr) == (code, "")
+
+
+def test_a_pipe_that_stays_silent_is_given_up(clips, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    program = (
+        "from piafusion.cli import main\n"
+        "from piafusion.imaging.video import inputs\n"
+        "inputs.OPEN_SECONDS = 0.2\n"
+        "main()\n"
+    )
+    run = [sys.executable, "-c", program, "video", tmp_path / "pipe", clips[1]]
+    done = subprocess.run(
+        [*run, "-o", tmp_path / "out.mp4"], capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 1
+    assert "pipe: expected a video within 0.2 s, found no answer" in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_pipe_is_read_once(piafusion, clips, tmp_path: Path) -> None:
+    """Its sound would need it to be opened a second time, which blocks."""
+    os.mkfifo(tmp_path / "pipe")
+    moving_parts = write_video(tmp_path / "vi.ts", moving(COUNT)[1], sound=True)
+    copy = "import sys; open(sys.argv[2], 'wb').write(open(sys.argv[1], 'rb').read())"
+    with subprocess.Popen([sys.executable, "-c", copy, moving_parts, tmp_path / "pipe"]) as writer:
+        done = piafusion("video", clips[0], tmp_path / "pipe", "-o", tmp_path / "out.mp4")
+        writer.wait(60)
+    assert done.code == 0, done.err
+    assert len(read_video(tmp_path / "out.mp4")[0]) == COUNT
 
 
 def test_wrong_use_exits_with_2_and_one_line(piafusion, clips, tmp_path: Path) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+import re
 import sys
 import time
 from collections.abc import Callable
@@ -90,6 +92,11 @@ def video(
 ) -> None:
     """Fuse a video: two files, streams or devices, or one file that shows both cameras."""
     first = _infrared_first(visible, layout, half)
+    limits = {"--offset": offset, "--max-gap": max_gap, "--reconnect": reconnect}
+    limits |= {} if duration is None else {"--duration": duration}
+    for option, seconds in limits.items():
+        if not math.isfinite(seconds):
+            raise UsageError(f"{option}: expected a number of seconds, found {seconds}")
     _refuse_conflicts([infrared, visible], output, overwrite=overwrite)
     if as_json and output == STANDARD_OUTPUT:
         raise UsageError("--json: expected a file or folder as output; - carries the frames")
@@ -106,9 +113,9 @@ def video(
         try:
             if visible is None:
                 which = cast("Layout", layout)
-                inputs = open_halves(infrared, which, matching, infrared_first=first)
+                inputs = open_halves(infrared, which, matching, stop.asked, infrared_first=first)
             else:
-                inputs = open_two(infrared, visible, matching)
+                inputs = open_two(infrared, visible, matching, stop.asked)
         except VideoError:
             if stop.asked():
                 raise typer.Exit(stop.exit_code) from None
@@ -198,14 +205,19 @@ def _infrared_first(visible: str | None, layout: str | None, half: str | None) -
 
 def _refuse_conflicts(sources: list[str | None], output: Path, *, overwrite: bool) -> None:
     """Refuse before any work an output that cannot be written, or is a source."""
+    from piafusion.imaging.video.names import is_same_file, local_path
     from piafusion.imaging.video.writers import check_video_output
 
     if output == STANDARD_OUTPUT:
         if sys.stdout.isatty():
             raise UsageError("--output -: expected a pipe or a file for raw frames, found a screen")
         return
-    for source in sources:
-        if source and output.exists() and output.resolve() == Path(source).resolve():
+    for source in filter(None, sources):
+        path = local_path(source)
+        numbered = path is not None and re.fullmatch(r"%?\d+d?\.png", path.name)
+        if is_same_file(source, output) or (
+            numbered and path is not None and is_same_file(str(path.parent), output)
+        ):
             raise UsageError(f"{output}: is one of the sources; choose another output")
     check_video_output(output, overwrite=overwrite)
 
@@ -233,14 +245,15 @@ def _make_writer(
         return FolderWriter(output, overwrite=overwrite)
     if width % 2 or height % 2:
         note(f"{output}: one pixel is added to each odd side of {width}x{height} for H.264")
-    audio = None if inputs.live else AudioCopy(inputs.visible.url, inputs.visible.start)
+    source = inputs.visible
+    audio = None if source.live or source.once else AudioCopy(source.url, source.start)
     return MovieWriter(output, format, width, height, crf=crf, audio=audio)
 
 
 def _notices(run: Run, inputs: Inputs, max_gap: float, output: Path) -> list[str]:
     """Say what a user has to know beside the result."""
     kept = f"the {run.frames} frames before are kept in {output}" if run.frames else "nothing kept"
-    lines = list(inputs.problems)
+    lines = inputs.problems + inputs.notices
     if run.unmatched:
         lines.append(
             f"{run.unmatched} visible frames had no infrared frame within {max_gap:g} s and were "
@@ -269,6 +282,7 @@ def _report(run: Run, inputs: Inputs, fuser: Fuser, output: Path, elapsed: float
         "unmatched": run.unmatched,
         "dropped": inputs.dropped,
         "problems": inputs.problems,
+        "notices": inputs.notices,
         "reconnections": inputs.reconnections,
         "interrupted": run.interrupted,
         "error": None if run.error is None else str(run.error),

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from fractions import Fraction
+from typing import cast
 
 import av
+from av.audio.codeccontext import AudioCodecContext
 from av.audio.stream import AudioStream
 from av.container import OutputContainer
 from av.packet import Packet
+
+from piafusion.imaging.video.clocks import RisingClock
 
 
 class AudioCopy:
@@ -26,13 +30,16 @@ class AudioCopy:
         self._shift = origin
         self._packets: Iterator[Packet[AudioStream]] = iter(())
         self._waiting: Packet[AudioStream] | None = None
+        self._clock = RisingClock()
+        self._last: int | None = None  # timestamp of decoding
 
     def start(self, output: OutputContainer, first: Fraction) -> None:
         """Add a stream to an output whose first picture is shown at `first` seconds."""
         self._output, self._shift = output, self._origin + first
         self._container = av.open(self._url)
         for stream in self._container.streams.audio[:1]:
-            if stream.codec_context.name in output.supported_codecs:
+            context = cast("AudioCodecContext | None", stream.codec_context)  # None: no decoder
+            if context is not None and context.name in output.supported_codecs:
                 self._copied = output.add_stream_from_template(stream)
                 self._packets = self._container.demux(stream)
                 self._waiting = self._next()
@@ -49,8 +56,10 @@ class AudioCopy:
             if packet.pts * base >= self._shift:
                 shift = round(self._shift / base)
                 packet.pts, packet.dts = packet.pts - shift, packet.dts - shift
-                packet.stream = self._copied
-                self._output.mux_one(packet)
+                if self._last is None or packet.dts > self._last:  # formats take no other
+                    self._last = packet.dts
+                    packet.stream = self._copied
+                    self._output.mux_one(packet)
             self._waiting = self._next()
 
     def close(self) -> None:
@@ -60,6 +69,12 @@ class AudioCopy:
     def _next(self) -> Packet[AudioStream] | None:
         """Read on; sound that breaks off ends, and the pictures go on."""
         try:
-            return next(self._packets, None)
+            packet = next(self._packets, None)
         except av.FFmpegError:
             return None
+        if packet is not None and packet.pts is not None and packet.dts is not None:
+            base = packet.time_base
+            self._clock(packet.pts * base, (packet.duration or 0) * base)
+            shift = round(self._clock.shift / base)
+            packet.pts, packet.dts = packet.pts + shift, packet.dts + shift
+        return packet

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_EXCEPTION, Future, wait
+from threading import Thread
 
-from piafusion.errors import ImageError, UsageError
+from piafusion.errors import ImageError, UsageError, VideoError
 from piafusion.imaging.video.frames import (
     Frame,
     FramePair,
@@ -16,14 +17,16 @@ from piafusion.imaging.video.frames import (
     to_visible,
 )
 from piafusion.imaging.video.matching import Matching, NearestInTime, match
+from piafusion.imaging.video.names import is_pipe, shown
 from piafusion.imaging.video.queues import BoundedQueue
 from piafusion.imaging.video.reader import Reader
-from piafusion.imaging.video.sources import Source, VideoFormat, open_source
+from piafusion.imaging.video.sources import OPEN_SECONDS, Source, VideoFormat, open_source
 
 # Decoded frames that wait; of a live infrared source, enough to span the visible frames' delay.
 _FILE, _LIVE_VISIBLE, _LIVE_INFRARED = 4, 2, 8
 _LIVE_LOOK_AHEAD = 0.1  # seconds to wait for an infrared frame after the visible one
 _POLL = 0.1  # seconds between looks whether to stop
+_JOIN = 1.0  # seconds for the threads to end before they are left behind
 
 
 class Inputs:
@@ -65,6 +68,16 @@ class Inputs:
         return [source.problem for source in sources if source.problem]
 
     @property
+    def notices(self) -> list[str]:
+        """What a user should know of the files, although nothing is wrong with the result."""
+        return [
+            f"{reader.source.name}: its clock starts again at {float(at):.3f} s; what follows is "
+            "taken to go on from there"
+            for reader in self._readers
+            for at in reader.source.restarts
+        ]
+
+    @property
     def reconnections(self) -> int:
         """How often a live source was opened again."""
         return sum(reader.reconnections for reader in self._readers)
@@ -88,7 +101,8 @@ class Inputs:
     def close(self) -> None:
         """End the threads."""
         for reader in self._readers:
-            reader.close()
+            reader.stop()
+        _join_all([reader.thread for reader in self._readers])
 
 
 class Halves(Inputs):
@@ -114,33 +128,33 @@ class Halves(Inputs):
             yield FramePair(infrared, visible, frame.time, frame.duration)
 
 
-def open_two(infrared: str, visible: str, matching: Matching) -> Inputs:
+def open_two(
+    infrared: str,
+    visible: str,
+    matching: Matching,
+    stopped: Callable[[], bool] = lambda: False,
+) -> Inputs:
     """Open two videos, both at the same time: what is live does not wait.
 
     Args:
         infrared: A path, a URL or a device.
         visible: Likewise; both are live or neither is.
         matching: How they are brought together.
+        stopped: Asked several times a second whether to give up.
 
     Raises:
-        VideoError: If one cannot be opened.
+        VideoError: If one cannot be opened, does not answer in time, or it was told to stop.
         UsageError: If one is live and the other is not.
     """
-    names = (infrared, visible)
-    with ThreadPoolExecutor(len(names)) as pool:
-        opening = [pool.submit(open_source, name) for name in names]
-    opened = [future.result() for future in opening if not future.exception()]
-    problem = next((future.exception() for future in opening if future.exception()), None)
-    if problem is None and opened[0].live != opened[1].live:
+    opened = _open_all((infrared, visible), stopped)
+    if opened[0].live != opened[1].live:
+        for source in opened:
+            source.close()
         there, file = sorted(opened, key=lambda source: not source.live)
-        problem = UsageError(
+        raise UsageError(
             f"expected two files or two live sources, found {there.name} live and {file.name} not; "
             "record the live one first"
         )
-    if problem is not None:
-        for source in opened:
-            source.close()
-        raise problem
     live = opened[0].live
     return Inputs(
         [
@@ -152,7 +166,12 @@ def open_two(infrared: str, visible: str, matching: Matching) -> Inputs:
 
 
 def open_halves(
-    name: str, layout: Layout, matching: Matching, *, infrared_first: bool = True
+    name: str,
+    layout: Layout,
+    matching: Matching,
+    stopped: Callable[[], bool] = lambda: False,
+    *,
+    infrared_first: bool = True,
 ) -> Inputs:
     """Open one video that shows both cameras.
 
@@ -160,14 +179,78 @@ def open_halves(
         name: A path, a URL or a device.
         layout: How the halves lie.
         matching: What to do when it is live and drops.
+        stopped: Asked several times a second whether to give up.
         infrared_first: Whether the infrared half is the left or upper one.
 
     Raises:
-        VideoError: If it cannot be opened.
+        VideoError: If it cannot be opened, does not answer in time, or it was told to stop.
     """
-    source = open_source(name)
+    (source,) = _open_all((name,), stopped)
     reader = Reader(source, name, to_visible(), _LIVE_VISIBLE if source.live else _FILE)
     return Halves(reader, matching, layout, infrared_first=infrared_first)
+
+
+def _open_all(names: tuple[str, ...], stopped: Callable[[], bool]) -> list[Source]:
+    """Open sources at the same time, each in a thread: a pipe that nobody writes to blocks it."""
+    opening = [Future[Source]() for _ in names]
+    threads = [
+        Thread(target=_open, args=job, daemon=True) for job in zip(names, opening, strict=True)
+    ]
+    for thread in threads:
+        thread.start()
+    limit = time.monotonic() + OPEN_SECONDS
+    problem: BaseException | None = None
+    try:
+        while problem is None and (waiting := wait(opening, _POLL, FIRST_EXCEPTION).not_done):
+            silent = [
+                name
+                for name, future in zip(names, opening, strict=True)
+                if future in waiting and is_pipe(name)
+            ]
+            if stopped():
+                problem = VideoError("told to stop while the sources were being opened")
+            elif silent and time.monotonic() > limit:
+                problem = VideoError(
+                    f"{shown(silent[0])}: expected a video within {OPEN_SECONDS:g} s, found no "
+                    "answer; check what writes to it"
+                )
+            else:
+                problem = _failure(opening)
+        if problem := problem or _failure(opening):
+            raise problem
+    except BaseException:
+        for future in opening:  # also of those that answer later
+            future.add_done_callback(_let_go)
+        raise
+    finally:
+        _join_all(threads)
+    return [future.result() for future in opening]
+
+
+def _open(name: str, future: Future[Source]) -> None:
+    try:
+        future.set_result(open_source(name))
+    except BaseException as error:
+        future.set_exception(error)
+
+
+def _let_go(done: Future[Source]) -> None:
+    if done.exception() is None:
+        done.result().close()
+
+
+def _failure(opening: list[Future[Source]]) -> BaseException | None:
+    """Return the first error of those that have come to an end."""
+    failures = (future.exception() for future in opening if future.done())
+    return next((error for error in failures if error is not None), None)
+
+
+def _join_all(threads: list[Thread]) -> None:
+    """Wait for threads that have begun; after a second they are left behind, and are daemons."""
+    until = time.monotonic() + _JOIN
+    for thread in threads:
+        if thread.ident is not None:
+            thread.join(max(0, until - time.monotonic()))
 
 
 def _stream(queue: BoundedQueue[Frame], stopped: Callable[[], bool]) -> Iterator[Frame]:

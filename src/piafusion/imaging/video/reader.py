@@ -11,8 +11,6 @@ from piafusion.imaging.video.matching import Matching
 from piafusion.imaging.video.queues import BoundedQueue, ClosedError
 from piafusion.imaging.video.sources import Source
 
-_JOIN = 2.0  # seconds for a thread to end before it is left to its read timeout
-
 
 class Reader:
     """A thread that decodes a source into a queue."""
@@ -29,18 +27,18 @@ class Reader:
         self.source, self._url, self._convert = source, url, convert
         self.queue = BoundedQueue[Frame](ahead, drop_oldest=source.live)
         self.reconnections = 0
-        self._thread = threading.Thread(target=self._run, daemon=True)
+        self.thread = threading.Thread(target=self._run, daemon=True)
 
     def start(self, began: float, matching: Matching) -> None:
         """Start; `began` is where `time.monotonic` stood when the live clock was 0."""
         self._began, self._matching = began, matching
-        self._thread.start()
+        self.thread.start()
 
-    def close(self) -> None:
-        """Tell the thread to end, and wait a little for it."""
+    def stop(self) -> None:
+        """Tell the thread to end."""
         self.queue.close()
-        if self._thread.ident is not None:
-            self._thread.join(_JOIN)
+        if self.thread.ident is None:  # it has never begun
+            self.source.close()
 
     def _run(self) -> None:
         try:

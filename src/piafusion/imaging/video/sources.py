@@ -13,6 +13,7 @@ from av.container import InputContainer
 from av.video.stream import VideoStream
 
 from piafusion.errors import ImageError, VideoError
+from piafusion.imaging.video.clocks import RisingClock
 from piafusion.imaging.video.damage import Damage, listening
 from piafusion.imaging.video.frames import Convert, Frame
 from piafusion.imaging.video.names import is_device, is_pipe, scheme, shown, url
@@ -24,7 +25,6 @@ _LIVE_SCHEMES = ("rtsp", "rtsps", "rtp", "rtmp", "rtmps", "srt", "tcp", "udp")
 _ASSUMED_RATE = Fraction(25)  # where neither timestamps nor a rate are given
 _CUT_SHARE = Fraction(1, 20)  # of the length; formats round it, and sound may end later
 _LAST_STEPS = 3  # frames; how long the last one is shown is not always said
-_FALL = Fraction(1, 2)  # seconds that a clock falls by when it starts again
 _NO_TIMES, _TIMES_MAY_RESTART = 0x80, 0x200  # of FFmpeg's flags of formats
 _HIGHEST_RATE = 1000  # what claims more gives its clock's, not its frames', rate
 LIVE_TIME_BASE = Fraction(1, 90_000)
@@ -80,6 +80,7 @@ class Source:
         estimate = float(container.duration or 0) / av.time_base * float(self._rate)
         self.length = None if self.live else stream.frames or round(estimate) or None
         self._turned = False
+        self._clock, self._first = RisingClock(), cast("Fraction | None", None)
         self._format = VideoFormat(
             rate=self._rate,
             time_base=LIVE_TIME_BASE if self.live else self._base,
@@ -104,7 +105,7 @@ class Source:
             ImageError: If `convert` refuses a frame.
         """
         step, shown_at, found = 1 / self._rate, None, False
-        clock = RisingClock()
+        self._clock = clock = RisingClock()
         for frame in self._decode():
             base = frame.time_base or self._base
             lasts = frame.duration * base if frame.duration else step
@@ -141,8 +142,12 @@ class Source:
         self._container.close()
 
     def _damage(self) -> str | None:
-        first = self.damage.first
-        return self.damage.told(None if first is None else first * self._base - self.start)
+        return self.damage.told(self._first)
+
+    def _place_damage(self) -> None:
+        """Keep when the first damage is shown, as the clock stands now."""
+        if self._first is None and self.damage.first is not None:
+            self._first = self.damage.first * self._base - self.start + self._clock.shift
 
     def _cut(self) -> str | None:
         """Say that a file, read to its end, ended well before it should have."""
@@ -165,40 +170,16 @@ class Source:
                         position = packet.pts * packet.time_base - self.start
                         ends = position + (packet.duration or 0) * packet.time_base
                         self.reached = max(self.reached, ends)
-                    yield from self.damage.decode(packet)
+                    frames = self.damage.decode(packet)
+                    self._place_damage()
+                    yield from frames
             self.damage.finish()
+            self._place_damage()
         except av.FFmpegError as error:
             where = "" if position is None else f" after {float(position):.3f} s"
             raise VideoError(
                 f"{self.name}{where}: expected more frames, found: {reason(error)}"
             ) from error
-
-
-class RisingClock:
-    """Times that never fall, of timestamps that do where a recording's clock starts again.
-
-    Two recordings joined into one file, or a camera that sets its clock back: what follows goes on
-    where the part before it ended. A small step back, of frames in a wrong order, is held.
-
-    Attributes:
-        restarts: How often the clock has started again.
-    """
-
-    def __init__(self) -> None:
-        self.restarts = 0
-        self._shift = self._last = Fraction(0)
-        self._end: Fraction | None = None
-
-    def __call__(self, time: Fraction, lasts: Fraction) -> Fraction:
-        """Return when something is shown or heard that is stamped `time` and lasts so long."""
-        if self._end is None:
-            self._last = time
-        elif time + self._shift < self._last - max(_FALL, 4 * lasts):
-            self._shift = self._end - time
-            self.restarts += 1
-        self._last = max(self._last, time + self._shift)
-        self._end = self._last + lasts
-        return self._last
 
 
 def open_source(name: str, seconds: float = OPEN_SECONDS) -> Source:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from fractions import Fraction
 from pathlib import Path
 from typing import BinaryIO, Protocol, cast
@@ -13,6 +12,7 @@ from av.video.reformatter import ColorRange, VideoReformatter
 from av.video.stream import VideoStream
 
 from piafusion.errors import OutputError, UsageError, VideoError
+from piafusion.files import sweep_once, temporary_beside
 from piafusion.imaging.arrays import Image
 from piafusion.imaging.io import write_image
 from piafusion.imaging.video.audio import AudioCopy
@@ -69,7 +69,7 @@ class MovieWriter:
             VideoError: If PyAV was built without an H.264 encoder.
         """
         self.path, self._base, self._audio = path, format.time_base, audio
-        self._temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+        self._temporary = temporary_beside(path)
         self._reformatter, self._colorspace = VideoReformatter(), format.colorspace
         self._right, self._below = width % 2, height % 2  # to pad
         self._first: Fraction | None = None
@@ -81,8 +81,9 @@ class MovieWriter:
             )
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
+            sweep_once(path.parent)
             container = MOVIE_FORMATS[path.suffix.lower()]
-            self._container = av.open(str(self._temporary), "w", format=container)
+            self._container = av.open(f"file:{self._temporary}", "w", format=container)
         except (av.FFmpegError, OSError) as error:
             raise self._failure(error) from error
         options = {"crf": str(crf), "preset": _PRESET}

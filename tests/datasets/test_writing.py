@@ -63,10 +63,10 @@ def test_a_finished_folder_is_left_alone(piafusion, tmp_path):
     ("options", "message"),
     [
         (["--size", "big"], "--size: expected WIDTHxHEIGHT"),
-        (["--count", "0"], "count: expected 1 or more"),
+        (["--count", "0"], "0 is not in the range"),
         (["--shift", "100"], "shift: expected 0 to 80 pixels"),
-        (["--daylight", "2"], "daylight: expected 0 to 1"),
-        (["--nights", "2"], "nights: expected 0 to 1"),
+        (["--daylight", "2"], "2.0 is not in the range"),
+        (["--nights", "2"], "2.0 is not in the range"),
         (["--nights", "0.5", "--daylight", "1"], "nights: cannot be met with one daylight"),
     ],
 )

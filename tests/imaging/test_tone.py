@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
 
 from piafusion import Fuser
 from piafusion.errors import ImageError, UsageError
@@ -209,3 +211,52 @@ def test_tiles_see_the_tone_of_the_whole_picture(spec: str) -> None:
     whole, tiled = (Fuser(tone=spec, tile=side).fuse(counts, visible) for side in (None, 48))
     assert whole.tone == tiled.tone
     assert np.abs(whole.image.astype(int) - tiled.image).max() <= 1
+
+
+EXTREME = st.sampled_from(
+    [0.0, 5e-324, 1e-320, 1e-308, 1e-45, 1e-38, 1.0, 1 + 2**-52, 65504.0, 3.4e38, 1e300, 1.7e308]
+)
+SIGNED = st.builds(lambda value, negative: -value if negative else value, EXTREME, st.booleans())
+
+
+@given(
+    data=st.data(),
+    dtype=st.sampled_from([np.float16, np.float32, np.float64, np.longdouble, np.int64, np.uint64]),
+    name=st.sampled_from(
+        ["span", "percentile:0,100", "percentile", "plateau:1e308", "clahe:1e308"]
+    ),
+    smoothed=st.booleans(),
+)
+@settings(max_examples=300)
+def test_no_tone_gives_anything_but_levels(data, dtype, name, smoothed) -> None:
+    low, high = sorted(data.draw(st.tuples(SIGNED, SIGNED)))
+    frames = data.draw(st.lists(st.lists(SIGNED, min_size=4, max_size=4), min_size=1, max_size=3))
+    assume(low < high or name != "span")
+    tone = Span(low, high) if name == "span" else parse_tone(name)
+    follow = SmoothedTone(tone, 2) if smoothed else tone
+    for values in frames:
+        if np.dtype(dtype).kind == "f":
+            with np.errstate(over="ignore"):
+                frame = np.array(values).astype(dtype)
+        else:
+            ends = np.iinfo(dtype)
+            frame = np.array([int(max(ends.min, min(ends.max, v))) for v in values], dtype)
+        frame = np.tile(frame.reshape(2, 2), (8, 8))
+        if np.isfinite(frame).any():
+            levels, found = follow(follow.check(frame))
+            assert levels.dtype == np.float32
+            assert 0 <= levels.min() <= levels.max() <= 1  # NaN is not
+            assert np.isfinite([found.low, found.high]).all()
+
+
+@pytest.mark.parametrize(
+    ("span", "values", "expected"),
+    [
+        ((0, 1e-320), [-1.0, 0.0, 5e-321, 1e-320, 1.0], [0, 0, 0.5, 1, 1]),
+        ((-1e308, 1e308), [-1.7e308, -5e307, 0.0, 5e307, 1.7e308], [0, 0.25, 0.5, 0.75, 1]),
+        ((-3e38, 3e38), np.float32([-3e38, -1.5e38, 0, 1.5e38, 3e38]), [0, 0.25, 0.5, 0.75, 1]),
+    ],
+)
+def test_extreme_spans_are_straight_lines(span, values, expected) -> None:
+    levels, _ = Span(*span)(np.atleast_2d(values))
+    np.testing.assert_allclose(levels[0], expected, atol=1e-3)

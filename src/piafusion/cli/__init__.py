@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import sys
-from typing import Annotated
+from collections.abc import Callable
+from contextlib import suppress
+from errno import ENAMETOOLONG
+from io import TextIOWrapper
+from pathlib import Path
+from typing import Annotated, cast
 
 import typer
 
@@ -26,9 +32,14 @@ from piafusion.cli import (
     train,
     video,
 )
+from piafusion.cli.numbers import refuse_odd_numbers
+from piafusion.cli.printing import CLOSED_PIPE, ClosedPipeError, flush, say, warn
 from piafusion.errors import PiafusionError, UsageError
 
 WRONG_USE, SOME_FAILED = 2, 1
+_WRONG_ARGUMENTS = cast(
+    type[typer.BadParameter], typer.BadParameter.__mro__[1]
+)  # typer brings click, or has its own
 
 app = typer.Typer(
     help="Fuse infrared and visible images, day and night.",
@@ -56,7 +67,7 @@ app.add_typer(data.app, name="data")
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        print(f"piafusion {piafusion.__version__}")
+        say(f"piafusion {piafusion.__version__}")
         raise typer.Exit
 
 
@@ -73,9 +84,45 @@ def _options(
 
 
 def main() -> None:
-    """Run the command line; wrong use exits with 2, other failures with 1."""
+    """Run the command line.
+
+    Wrong use exits with 2, other failures with 1, a reader that has gone with 141.
+    """
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # the shell has closed it
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115
+        elif isinstance(stream := getattr(sys, name), TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a name need not be text
+    command = typer.main.get_command(app)
+    refuse_odd_numbers(command)
+    code = _ended(lambda: command(prog_name="piafusion", standalone_mode=False))
+    if not code:
+        code = _ended(flush)
+    else:  # one reason is told
+        with suppress(ClosedPipeError, PiafusionError):
+            flush()
+    sys.exit(code)
+
+
+def _ended(work: Callable[[], object]) -> int:
+    """Do something; say in one line what went wrong, and return the exit code."""
     try:
-        app()
+        code = work()
+    except ClosedPipeError:
+        return CLOSED_PIPE
     except PiafusionError as error:
-        print(f"piafusion: {error}", file=sys.stderr)
-        sys.exit(WRONG_USE if isinstance(error, UsageError) else SOME_FAILED)
+        warn(f"piafusion: {error}")
+        return WRONG_USE if isinstance(error, UsageError) else SOME_FAILED
+    except _WRONG_ARGUMENTS as error:
+        if type(error).__name__ != "NoArgsIsHelpError":  # the help is printed already
+            place = f"; see {error.ctx.command_path} --help" if error.ctx else ""
+            warn(f"piafusion: {error.format_message().rstrip('.')}{place}")
+        return WRONG_USE
+    except typer.Abort:
+        warn("piafusion: aborted")
+        return SOME_FAILED
+    except OSError as error:  # of a path that no command looks into by itself
+        reason = (error.strerror or str(error)).lower()
+        warn(f"piafusion: {error.filename or 'system'}: found {reason}; check the path")
+        return WRONG_USE if error.errno == ENAMETOOLONG else SOME_FAILED
+    return code if isinstance(code, int) else 0

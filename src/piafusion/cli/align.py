@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from piafusion.cli.options import JsonOption, OverwriteOption, track
+from piafusion.cli.printing import say, say_json, warn
 from piafusion.cli.table import print_table
 from piafusion.errors import PiafusionError, SizeMismatchError, UsageError
 
@@ -38,7 +37,8 @@ def align(
     ] = None,
     kind: Annotated[str, typer.Option(help="similarity, affine or homography.")] = "homography",
     pairs: Annotated[
-        int, typer.Option(min=1, help="Of folders, estimate from so many, evenly spread.")
+        int,
+        typer.Option(min=1, max=10_000, help="Of folders, estimate from so many, evenly spread."),
     ] = MOST_PAIRS,
     check: Annotated[
         bool, typer.Option("--check", help="Estimate nothing; list pairs that are not aligned.")
@@ -65,10 +65,10 @@ def align(
     found = estimate(infrared, visible, kind=kind, most=pairs)
     found.save(output, overwrite=overwrite)
     if as_json:
-        print(json.dumps({"output": str(output), **found.to_json()}, indent=2))
+        say_json({"output": str(output), **found.to_json()})
         return
     quality = found.quality
-    print(
+    say(
         f"{found.kind} from {quality.pairs} {'pair' if quality.pairs == 1 else 'pairs'}: score "
         f"{quality.score:.2f}, residual {quality.residual:.1f} px, halves disagree by "
         f"{quality.disagreement:.1f} px: {output}"
@@ -94,7 +94,7 @@ def estimate(
         try:
             pictures.append(_read(pair))
         except PiafusionError as error:
-            print(f"piafusion: {error}; left out", file=sys.stderr)
+            warn(f"piafusion: {error}; left out")
     if not pictures:
         raise UsageError(f"{infrared} and {visible}: expected pairs that can be read, found none")
     return estimate_alignment(pictures, kind)
@@ -135,16 +135,16 @@ def _check(
             failed.append({"pair": pair.stem, "error": str(error)})
     suspicious = [(stem, found) for stem, found in checked if found.verdict != "aligned"]
     for failure in failed:
-        print(f"piafusion: {failure['error']}", file=sys.stderr)
+        warn(f"piafusion: {failure['error']}")
     if as_json:
         rows: list[dict[str, Any]] = [{"pair": stem, **asdict(each)} for stem, each in checked]
-        print(json.dumps({"limit": limit, "pairs": rows, "failed": failed}, indent=2))
+        say_json({"limit": limit, "pairs": rows, "failed": failed})
     elif checked:
         if suspicious:
             header = ("pair", "shift", "x", "y", "score", "found")
             print_table(header, [_cells(stem, found) for stem, found in suspicious])
         middle = sorted(found.shift for _, found in checked)[len(checked) // 2]
-        print(
+        say(
             f"{len(suspicious)} of {len(checked)} pairs are suspicious; the median shift is "
             f"{middle:.1f} px"
         )
@@ -171,7 +171,7 @@ def _pairs(infrared: Path, visible: Path) -> list[Pair]:
         return [Pair(visible.stem, infrared, visible)]
     found = list_pairs(infrared, visible)
     for path, why in found.problems.items():
-        print(f"piafusion: {path}: {why}", file=sys.stderr)
+        warn(f"piafusion: {path}: {why}")
     return found.pairs
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import re
 from contextlib import ExitStack
 from dataclasses import asdict, replace
 from importlib.util import find_spec
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from piafusion.cli.options import JsonOption, track
+from piafusion.cli.printing import say, say_json
 from piafusion.cli.table import print_table
 from piafusion.errors import MeasurementError, UsageError
 from piafusion.weights import DEFAULT_MODEL, load_manifest
@@ -31,6 +32,7 @@ _COMPARED = (
     *("95 % interval", ""),
 )
 Row = dict[str, Any]
+_LARGEST = 16384  # pixels of a side
 
 
 def bench(
@@ -48,10 +50,11 @@ def bench(
     ] = None,
     frames: Annotated[int, typer.Option(min=1, help="Timed frames of each, at most.")] = 100,
     budget: Annotated[
-        float, typer.Option(help="Seconds for each; slower ones get fewer frames or are skipped.")
+        float,
+        typer.Option(min=0, help="Seconds for each; slower ones get fewer frames or are skipped."),
     ] = 10.0,
     threads: Annotated[
-        int | None, typer.Option(min=1, help="Of the processor; all cores by default.")
+        int | None, typer.Option(min=1, max=4096, help="Of the processor; all cores by default.")
     ] = None,
     against: Annotated[
         str | None,
@@ -75,9 +78,9 @@ def bench(
     rows = _compare(setups, against, frames) if against else _measure(setups, frames, budget)
     processor = processor_name()
     if as_json:
-        print(json.dumps({"processor": processor, "rows": rows}, indent=2))
+        say_json({"processor": processor, "rows": rows})
     else:
-        print(f"{processor}; medians and 99th percentiles in ms")
+        say(f"{processor}; medians and 99th percentiles in ms")
         print_table(
             _COMPARED if against else _MEASURED,
             [_cells(row, compared=bool(against)) for row in rows],
@@ -88,12 +91,13 @@ def bench(
 
 def _parse(text: str) -> tuple[int, int]:
     width, _, height = text.lower().partition("x")
-    if not (width.isdecimal() and height.isdecimal()) or min(int(width), int(height)) < SMALLEST:
+    sides = [int(side) if re.fullmatch("[0-9]{1,5}", side) else 0 for side in (width, height)]
+    if not SMALLEST <= min(sides) <= max(sides) <= _LARGEST:
         raise UsageError(
-            f"--size: expected WIDTHxHEIGHT of at least {SMALLEST} each, such as 640x480, "
-            f"found {text!r}"
+            f"--size: expected WIDTHxHEIGHT of {SMALLEST} to {_LARGEST} each, such as 640x480, "
+            f"found {text[:40]!r}"
         )
-    return int(width), int(height)
+    return sides[0], sides[1]
 
 
 def _runners(

@@ -7,6 +7,8 @@ import time
 from types import TracebackType
 from typing import TYPE_CHECKING
 
+from piafusion.cli.printing import visible, warn
+
 if TYPE_CHECKING:
     from rich.progress import Progress
 
@@ -62,11 +64,13 @@ class FrameCounter:
             return
         if total is not None:
             told += f", {max(0, total - done) / pace:.0f} s left"
-        print(f"{self._label}: {told}", file=sys.stderr)
+        warn(f"{self._label}: {told}")
 
     def note(self, line: str) -> None:
         """Print a line without disturbing the bar."""
         if self._progress is not None:
-            self._progress.console.print(line, markup=False, highlight=False, soft_wrap=True)
+            self._progress.console.print(
+                visible(line), markup=False, highlight=False, soft_wrap=True
+            )
         else:
-            print(line, file=sys.stderr)
+            warn(line)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from pathlib import Path
 from typing import Annotated
@@ -10,6 +9,7 @@ from typing import Annotated
 import typer
 
 from piafusion.cli.options import DeviceOption, JsonOption, ModelOption, OverwriteOption
+from piafusion.cli.printing import say, say_json
 from piafusion.errors import UsageError
 from piafusion.weights import DEFAULT_MODEL
 
@@ -47,8 +47,8 @@ def demo(
     total = time.perf_counter() - began
     if as_json:
         report = {"sheet": str(sheet_path), "seconds": total, "fusing_seconds": seconds}
-        print(json.dumps({"model": fuser.model, **report}, indent=2))
+        say_json({"model": fuser.model, **report})
         return
     each = ", ".join(f"{stem} {value * 1000:.0f} ms" for stem, value in seconds.items())
-    print(f"contact sheet: {sheet_path.resolve()}")
-    print(f"fused {len(rows)} scenes with {fuser.model}: {each}; all in all {total:.2f} s")
+    say(f"contact sheet: {sheet_path.resolve()}")
+    say(f"fused {len(rows)} scenes with {fuser.model}: {each}; all in all {total:.2f} s")

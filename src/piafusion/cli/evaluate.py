@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -21,6 +20,7 @@ from piafusion.cli.options import (
     metric_names,
     track,
 )
+from piafusion.cli.printing import say, say_json, warn
 from piafusion.cli.table import print_table
 from piafusion.errors import UsageError
 from piafusion.weights import DEFAULT_MODEL
@@ -72,9 +72,12 @@ def evaluate(
         int | None, typer.Option(min=1, help="So many pairs of each data set, evenly spread.")
     ] = None,
     jobs: Annotated[
-        int | None, typer.Option(min=1, help="Processes that score; one per core by default.")
+        int | None,
+        typer.Option(min=1, max=4096, help="Processes that score; one per core by default."),
     ] = None,
-    scenes: Annotated[int, typer.Option(min=0, help="How many scenes of a data set to show.")] = 4,
+    scenes: Annotated[
+        int, typer.Option(min=0, max=1000, help="How many scenes of a data set to show.")
+    ] = 4,
     device: DeviceOption = "cpu",
     as_json: JsonOption = False,
 ) -> None:
@@ -185,18 +188,18 @@ def _tell(
     from piafusion.evaluation.sets import told
 
     for problem in problems:
-        print(f"piafusion: {told(problem)}", file=sys.stderr)
+        warn(f"piafusion: {told(problem)}")
     if as_json:
         summary: dict[str, Any] = {
             "report": str(report) if report else None,
             "data": [result.as_json() for result in results],
             "problems": [vars(problem) for problem in problems],
         }
-        print(json.dumps(summary, indent=2, allow_nan=False))
+        say_json(summary, allow_nan=False)
     else:
         for result in results:
             _print(result)
-        print(last)
+        say(last)
     if problems:
         raise typer.Exit(1)
 
@@ -205,7 +208,7 @@ def _print(result: DataResult) -> None:
     from piafusion.evaluation.tables import heading, label, number
 
     table = result.table
-    print(f"{table.title}: means of {table.size}")
+    say(f"{table.title}: means of {table.size}")
     rows = [
         [
             label(table, method),
@@ -214,4 +217,4 @@ def _print(result: DataResult) -> None:
         for method, row in table.cells.items()
     ]
     print_table(["method", *map(heading, table.metrics)], rows)
-    print()
+    say()

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from piafusion.cli.printing import say
 from piafusion.errors import needing
 
 
@@ -23,4 +24,7 @@ def export(
         from piafusion.training.export import export_run
 
     weights = export_run(run, output, name=name, summary=summary)
-    print(f"exported: {weights}\nuse it: piafusion fuse IR VI --model {weights} --output OUT")
+    say(
+        f"exported: {weights}",
+        f"use it: piafusion fuse IR VI --model {weights} --output OUT",
+    )

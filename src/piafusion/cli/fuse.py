@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import sys
 import time
 from contextlib import closing
 from dataclasses import asdict
@@ -23,6 +21,7 @@ from piafusion.cli.options import (
     ToneOption,
     track,
 )
+from piafusion.cli.printing import say, say_json, warn
 from piafusion.errors import UsageError
 from piafusion.weights import DEFAULT_MODEL
 
@@ -48,7 +47,9 @@ def fuse(
     ] = "png",
     workers: Annotated[
         int | None,
-        typer.Option(min=1, help="Pairs of a folder at a time; one for each core by default."),
+        typer.Option(
+            min=1, max=4096, help="Pairs of a folder at a time; one for each core by default."
+        ),
     ] = None,
     skip_existing: Annotated[
         bool, typer.Option("--skip-existing", help="Go on where an earlier run has stopped.")
@@ -57,7 +58,9 @@ def fuse(
     align: AlignOption = None,
     tile: Annotated[
         int | None,
-        typer.Option("--tile", help="Largest side of tiles in pixels; large pictures have some."),
+        typer.Option(
+            "--tile", min=1, help="Largest side of tiles in pixels; large pictures have some."
+        ),
     ] = None,
     engine: Annotated[
         str,
@@ -128,7 +131,7 @@ def fuse(
     unfused.sort(key=lambda result: places[result.job.output])
     failed += [{"infrared": str(each.job.infrared), "error": each.error} for each in unfused]
     for failure in failed:
-        print(f"piafusion: {failure['error']}", file=sys.stderr)
+        warn(f"piafusion: {failure['error']}")
     skipped = len(planned) - len(jobs)
     if as_json:
         report = {
@@ -143,19 +146,18 @@ def fuse(
             **batch.extras,
         }
         fused = [_describe(result) for result in written]
-        print(json.dumps({**report, "fused": fused, "failed": failed}, indent=2))
+        say_json({**report, "fused": fused, "failed": failed})
     elif written or skipped:
         where = written[0].job.output if len(planned) == 1 and written else out
-        print(_summary(len(written), len(planned), len(failed), skipped, seconds) + f": {where}")
+        say(_summary(len(written), len(planned), len(failed), skipped, seconds) + f": {where}")
         for name, value in batch.extras.items():
-            print(f"{name}: {value}")
+            say(f"{name}: {value}")
         if written and tone != "full":
-            print(_tone_line(batch.tone, [result.tone for result in written if result.tone]))
+            say(_tone_line(batch.tone, [result.tone for result in written if result.tone]))
     if stopped:
-        print(
+        warn(
             f"piafusion: stopped with {len(planned) - skipped - len(written)} of {len(planned)} "
-            "pairs to go; the same command with --skip-existing goes on",
-            file=sys.stderr,
+            "pairs to go; the same command with --skip-existing goes on"
         )
         raise typer.Exit(INTERRUPTED)
     if failed:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from piafusion.cli.options import DeviceOption, JsonOption, track
+from piafusion.cli.printing import say, say_json, warn
 from piafusion.errors import PiafusionError, UsageError
 
 
@@ -46,15 +45,15 @@ def illumination(
             }
         )
     if as_json:
-        print(json.dumps({"images": results, "failed": failed}, indent=2))
+        say_json({"images": results, "failed": failed})
     else:
         for result in results:
-            print(
+            say(
                 f"{result['label']:<5}  day {result['day']:.3f}  night {result['night']:.3f}  "
                 f"{result['image']}"
             )
     for failure in failed:
-        print(f"piafusion: {failure['error']}", file=sys.stderr)
+        warn(f"piafusion: {failure['error']}")
     if failed:
         raise typer.Exit(1)
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
-
 from piafusion.cli.options import JsonOption
+from piafusion.cli.printing import say_json
 from piafusion.cli.table import print_table
 
 
@@ -23,7 +22,7 @@ def methods(as_json: JsonOption = False) -> None:
             }
             for name, spec in list_methods().items()
         }
-        print(json.dumps(listed, indent=2))
+        say_json(listed)
         return
     rows = [
         [name, spec.title, spec.kind, spec.needs or ""] for name, spec in list_methods().items()

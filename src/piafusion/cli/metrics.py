@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import math
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -19,6 +17,7 @@ from piafusion.cli.options import (
     metric_names,
     track,
 )
+from piafusion.cli.printing import say, say_json, warn
 from piafusion.errors import UsageError
 
 if TYPE_CHECKING:
@@ -53,13 +52,13 @@ def metrics(
         if score.error or score.undefined
     ]
     for failure in failed:
-        print(f"piafusion: {failure['error']}", file=sys.stderr)
+        warn(f"piafusion: {failure['error']}")
     if as_json:
-        print(json.dumps(_report(wanted, convention, good, failed), indent=2, allow_nan=False))
+        say_json(_report(wanted, convention, good, failed), allow_nan=False)
     elif good:
-        print(_table(wanted, good))
+        say(*_table(wanted, good))
         if len(triples) > 1:
-            print(f"scored {len(good)} of {len(triples)} triples, convention {convention}")
+            say(f"scored {len(good)} of {len(triples)} triples, convention {convention}")
     if failed:
         raise typer.Exit(1)
 
@@ -88,7 +87,7 @@ def _plan(infrared: Path, visible: Path, fused: Path) -> tuple[list[Triple], lis
     return found.triples, failed
 
 
-def _table(names: Sequence[str], scores: Sequence[Score]) -> str:
+def _table(names: Sequence[str], scores: Sequence[Score]) -> list[str]:
     """A row per triple, and below several rows their mean and standard deviation."""
     from piafusion.metrics import SPECS
 
@@ -100,10 +99,10 @@ def _table(names: Sequence[str], scores: Sequence[Score]) -> str:
         rows.append(("std", [_cell(deviation) for _, deviation in statistics]))
     width = max(len(label) for label, _ in rows)
     columns = [max(len(cells[i]) for _, cells in rows) for i in range(len(names))]
-    return "\n".join(
+    return [
         f"{label:<{width}}  " + "  ".join(f"{c:>{w}}" for c, w in zip(cells, columns, strict=True))
         for label, cells in rows
-    )
+    ]
 
 
 def _report(

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 
 from piafusion.cli.options import JsonOption
+from piafusion.cli.printing import say_json
+from piafusion.cli.table import print_table
 from piafusion.weights import DEFAULT_MODEL, load_manifest
 
 
 def models(as_json: JsonOption = False) -> None:
     """List the shipped models with their training and scores."""
-    from rich.console import Console
-    from rich.table import Table
-
     records = load_manifest()
     if as_json:
-        print(json.dumps({name: asdict(record) for name, record in records.items()}, indent=2))
+        say_json({name: asdict(record) for name, record in records.items()})
         return
-    table = Table("model", "for", "parameters", "about", box=None)
+    rows = []
     for record in records.values():
         name = f"{record.name} (default)" if record.name == DEFAULT_MODEL else record.name
-        table.add_row(name, record.kind, f"{record.parameters:,}", record.summary)
-    Console().print(table)
+        rows.append([name, record.kind, f"{record.parameters:,}", record.summary])
+    print_table(["model", "for", "parameters", "about"], rows)

@@ -13,6 +13,7 @@ import typer
 if TYPE_CHECKING:
     from rich.progress import Progress
 
+from piafusion.cli.printing import visible, warn
 from piafusion.errors import UsageError
 
 Item = TypeVar("Item")
@@ -127,7 +128,7 @@ def track(
     for done, item in enumerate(items):
         if time.monotonic() - last >= every:
             last = time.monotonic()
-            print(f"{label}: {done} of {total}", file=sys.stderr)
+            warn(f"{label}: {done} of {total}")
         yield item
 
 
@@ -144,7 +145,7 @@ class Shown:
             self._draw(what, done, total)
         elif time.monotonic() - self._last >= self._every:
             self._last = time.monotonic()
-            print(f"{what}: {done} of {total}", file=sys.stderr, flush=True)
+            warn(f"{what}: {done} of {total}")
 
     def close(self) -> None:
         """Take the bar away."""
@@ -157,6 +158,9 @@ class Shown:
             from rich.progress import Progress
 
             self._bar = Progress(console=Console(stderr=True), transient=True)
-            self._bar.add_task(what)
+            self._bar.add_task("")
             self._bar.start()
-        self._bar.update(self._bar.task_ids[0], description=what, completed=done, total=total)
+        from rich.markup import escape  # a source may be called like markup
+
+        shown = escape(visible(what))
+        self._bar.update(self._bar.task_ids[0], description=shown, completed=done, total=total)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from piafusion.cli.options import JsonOption, Shown, method_names, track
+from piafusion.cli.printing import say
 from piafusion.cli.table import print_table
 from piafusion.errors import UsageError
 
@@ -47,7 +48,7 @@ def reproduce(
     limit: Annotated[
         int | None, typer.Option(min=1, help="So many pairs of each data set, evenly spread.")
     ] = None,
-    seeds: Annotated[int, typer.Option(min=1, help="Trainings of each network.")] = 3,
+    seeds: Annotated[int, typer.Option(min=1, max=1000, help="Trainings of each network.")] = 3,
     as_json: JsonOption = False,
 ) -> None:
     """Do the paper's experiments again and tell which of its claims hold."""
@@ -93,11 +94,11 @@ def reproduce(
         shown.close()
     claims = [claim for section in sections for claim in section.claims]
     if as_json:
-        print((output / NUMBERS).read_text(), end="")
+        say(*(output / NUMBERS).read_text(encoding="utf-8").splitlines())
         return
     print_table(*_short(claims))
-    print(tally(claims))
-    print(f"report: {output / PAGE}")
+    say(tally(claims))
+    say(f"report: {output / PAGE}")
 
 
 def _short(claims: Sequence[Claim]) -> tuple[list[str], list[list[str]]]:

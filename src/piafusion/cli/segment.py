@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from piafusion.cli.options import DeviceOption, JsonOption, SetOption, Shown, named
+from piafusion.cli.printing import say, say_json
 from piafusion.cli.table import print_table
 from piafusion.errors import needing
 from piafusion.weights import DEFAULT_MODEL
@@ -28,7 +28,9 @@ def segment(
             "NAME=FOLDER.",
         ),
     ] = f"infrared,visible,{DEFAULT_MODEL}",
-    seeds: Annotated[int, typer.Option(min=1, help="How many trainings of each source.")] = 3,
+    seeds: Annotated[
+        int, typer.Option(min=1, max=1000, help="How many trainings of each source.")
+    ] = 3,
     preset: Annotated[
         str, typer.Option(help="short, full, segformer-short or segformer-full.")
     ] = "short",
@@ -39,7 +41,9 @@ def segment(
             metavar="NAMES", help="Sources that the others are compared with; infrared, visible."
         ),
     ] = None,
-    scenes: Annotated[int, typer.Option(min=1, help="How many scenes the sheet shows.")] = 4,
+    scenes: Annotated[
+        int, typer.Option(min=1, max=1000, help="How many scenes the sheet shows.")
+    ] = 4,
     device: DeviceOption = "cpu",
     as_json: JsonOption = False,
 ) -> None:
@@ -64,11 +68,11 @@ def segment(
     finally:
         shown.close()
     if as_json:
-        print(json.dumps(result.as_json(), indent=2, allow_nan=False))
+        say_json(result.as_json(), allow_nan=False)
         return
     for part in result.parts:
         rows = result.part(part)
-        print(f"{heading(rows)}, IoU in per cent")
+        say(f"{heading(rows)}, IoU in per cent")
         print_table(["source", *rows[0].scores], result.cells(part))
-        print()
-    print(f"tables: {output / 'tables.md'}\nsheet: {result.sheet}")
+        say()
+    say(f"tables: {output / 'tables.md'}", f"sheet: {result.sheet}")

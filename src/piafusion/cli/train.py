@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from piafusion.cli.options import RunOption, SetOption, named
+from piafusion.cli.printing import say
 from piafusion.errors import UsageError, needing
 
 app = typer.Typer(help="Train a network on a dataset folder with `ir` and `vi`.")
@@ -71,7 +72,7 @@ def method(
         raise UsageError(f"{name}: expected neither --set nor --resume, found one; leave it out")
     from piafusion.training.latlrr import learn_into
 
-    print(f"projection: {learn_into(output, data)}")
+    say(f"projection: {learn_into(output, data)}")
 
 
 def _train(
@@ -86,4 +87,4 @@ def _train(
         raise UsageError(f"--preset: {preset!r} does not train {task}; see piafusion train --help")
     weights = run.resume(output, wanted) if resume else run.start(wanted, output)
     if run.is_main_process():
-        print(f"weights: {weights}\nnext: piafusion export {output} --output FOLDER")
+        say(f"weights: {weights}", f"next: piafusion export {output} --output FOLDER")

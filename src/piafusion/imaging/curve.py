@@ -60,19 +60,44 @@ class ToneCurve:
         # Float32 holds 16-bit counts exactly; what it does not hold is subtracted in float64.
         exact = np.float32 if np.can_cast(infrared.dtype, np.float32) else np.float64
         last = 1 if self.levels is None else len(self.levels) - 1
-        place = np.subtract(
-            infrared, exact(self.low), out=out if exact is np.float32 else None, dtype=exact
-        )
-        place *= exact(last / (self.high - self.low))
+        if not self._fits(exact, last):
+            return self._far(infrared, last)
+        with np.errstate(over="ignore"):  # what lies that far outside is clipped
+            place = np.subtract(
+                infrared, exact(self.low), out=out if exact is np.float32 else None, dtype=exact
+            )
+            place *= exact(last / (self.high - self.low))
         np.clip(place, 0, last, out=place)
         if self.levels is None:
             return place.astype(np.float32, copy=False)
         return np.take(self.levels, np.rint(place, out=place).astype(np.uint16))
 
+    def _fits(self, exact: type[np.floating[Any]], last: int) -> bool:
+        """Tell whether a dtype holds ends and slope, with room for what lies outside of them."""
+        room = np.finfo(exact)
+        width = self.high - self.low
+        ends = max(abs(self.low), abs(self.high))
+        return bool(
+            ends < float(room.max) / 8
+            and width > float(room.tiny) * last * 8
+            and (exact is np.float64 or width > ends * float(room.eps))
+            and np.isfinite(last / width)
+        )
+
+    def _far(self, infrared: Image, last: int) -> Levels:
+        """Map by a curve whose ends or slope are extreme: no step leaves the range of float64."""
+        scale = max(abs(self.low), abs(self.high))  # above 0, since the ends differ
+        low, high = self.low / scale, self.high / scale
+        values = np.clip(infrared.astype(np.float64), self.low, self.high) / scale
+        place = np.clip((values - low) / (high - low), 0, 1) if high > low else values > low
+        if self.levels is None:
+            return np.asarray(place, np.float32)
+        return np.take(self.levels, np.rint(np.asarray(place) * last).astype(np.uint16))
+
     def toward(self, other: ToneCurve, share: float) -> ToneCurve:
         """Return the curve that lies a share of the way to another one of the same kind."""
         low, high = (
-            mine + share * (theirs - mine)
+            (1 - share) * mine + share * theirs
             for mine, theirs in ((self.low, other.low), (self.high, other.high))
         )
         if self.levels is None or other.levels is None:
@@ -88,6 +113,16 @@ def sample(image: Image) -> NDArray[Any]:
         return values
     finite = values[np.isfinite(values)]
     return finite if finite.size else image[np.isfinite(image)]
+
+
+def percentiles(values: NDArray[Any], shares: tuple[float, float]) -> tuple[float, float]:
+    """Return two percentiles of finite values, so far apart that differences would overflow too."""
+    scale = 1.0
+    if values.dtype.kind == "f" and np.abs(values).max() > np.finfo(values.dtype).max / 8:
+        most = float(np.finfo(np.float64).max) / 8
+        values, scale = np.clip(values.astype(np.float64) / 8, -most, most), 8.0
+    low, high = np.percentile(values, shares)
+    return float(low) * scale, float(high) * scale
 
 
 def fill_dead(image: Image) -> tuple[Image, int]:

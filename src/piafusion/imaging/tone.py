@@ -21,10 +21,12 @@ from piafusion.imaging.curve import (
     ToneCurve,
     ToneRange,
     fill_dead,
+    percentiles,
     sample,
 )
 
 _BINS, _LEVELS = 1024, 16385  # of the plateau histogram and of its curve
+_LEAST, _MOST = 1e-300, 1e300  # ranges that can be cut into bins
 
 
 @dataclass(frozen=True)
@@ -128,8 +130,7 @@ class Percentile(Tone):
 
     def measure(self, infrared: Image) -> ToneCurve:
         """Return the line between the picture's percentiles."""
-        low, high = np.percentile(sample(infrared), (self.low, self.high))
-        return ToneCurve(float(low), float(high))
+        return ToneCurve(*percentiles(sample(infrared), (self.low, self.high)))
 
 
 @dataclass(frozen=True)
@@ -175,17 +176,18 @@ class Plateau(Tone):
     def measure(self, infrared: Image) -> ToneCurve:
         """Return the cumulated, limited histogram of the picture."""
         values = sample(infrared)
-        low, high = (float(value) for value in np.percentile(values, (0.1, 99.9)))
-        if low == high:
+        low, high = percentiles(values, (0.1, 99.9))
+        if not _LEAST < high - low < _MOST:  # flat, or no bins can be told apart
             return ToneCurve(low, high)
         # Bins of integers hold the same number of levels each, or the curve would ripple.
         width = (high - low) / _BINS
         if values.dtype.kind != "f":
             low, high, width = math.floor(low), math.ceil(high), math.ceil(width)
         bins = math.floor((high - low) / width) + 1
-        place = np.rint((values.astype(np.float64) - low) / width)
-        counts = np.bincount(np.clip(place, 0, bins - 1).astype(np.intp), minlength=bins)
-        limited = np.minimum(counts, self.limit * counts.mean())
+        with np.errstate(over="ignore"):  # what lies that far outside goes into the last bin
+            place = np.rint((values.astype(np.float64) - low) / width)
+            counts = np.bincount(np.clip(place, 0, bins - 1).astype(np.intp), minlength=bins)
+            limited = np.minimum(counts, self.limit * counts.mean())
         reached = np.cumsum(limited)
         reached = (reached - reached[0]) / (reached[-1] - reached[0])
         levels = np.interp(np.linspace(0, bins - 1, _LEVELS), np.arange(bins), reached)

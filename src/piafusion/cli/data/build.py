@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from collections import Counter
 from pathlib import Path
 from typing import Annotated
@@ -11,6 +9,7 @@ from typing import Annotated
 import typer
 
 from piafusion.cli.options import JsonOption, track
+from piafusion.cli.printing import say, say_json, warn
 from piafusion.errors import UsageError
 
 
@@ -21,7 +20,7 @@ def build_msrs(
     output: Annotated[Path, typer.Argument(metavar="OUT", help="New folder for the set.")],
     limit: Annotated[
         float | None,
-        typer.Option("--limit", help="Drop pairs this many pixels from being aligned (10)."),
+        typer.Option("--limit", min=0, help="Drop pairs this many pixels from being aligned (10)."),
     ] = None,
     drop: Annotated[
         Path | None, typer.Option("--drop", help="File of stems to drop; nothing is measured.")
@@ -52,7 +51,7 @@ def build_msrs(
     )
     result = build(source, output, settings, track=lambda paths: track(paths, "building"))
     for file, why in result.failed.items():
-        print(f"piafusion: {file}: {why}", file=sys.stderr)
+        warn(f"piafusion: {file}: {why}")
     counts = Counter(f"{split} {stem[-1]}" for stem, split in result.kept.items())
     if as_json:
         report = {
@@ -62,16 +61,16 @@ def build_msrs(
             "failed": result.failed,
             "resumed": result.resumed,
         }
-        print(json.dumps(report, indent=2))
+        say_json(report)
     else:
-        print(
+        say(
             f"{output}: {len(result.kept)} pairs ("
             + ", ".join(f"{name} {count}" for name, count in sorted(counts.items()))
             + f"), {len(result.dropped)} dropped, {len(result.failed)} unusable, "
             f"{result.resumed} done before"
         )
         for stem, why in result.dropped.items():
-            print(f"dropped {stem}: {why}")
+            say(f"dropped {stem}: {why}")
     if result.failed:
         raise typer.Exit(1)
 

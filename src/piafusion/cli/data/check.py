@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from piafusion.cli.options import JsonOption, OverwriteOption, track
+from piafusion.cli.printing import say, say_json
 
 if TYPE_CHECKING:
     from piafusion.datasets.check import Problem, Split
@@ -28,7 +28,7 @@ def check(
         ),
     ],
     classes: Annotated[
-        int, typer.Option("--classes", help="Labels are 0 to one less than this.")
+        int, typer.Option("--classes", min=1, max=256, help="Labels are 0 to one less than this.")
     ] = 9,
     alignment: Annotated[
         bool, typer.Option(help="Measure residual misalignment, the slowest part.")
@@ -64,7 +64,7 @@ def check(
                 {"kind": p.kind, "file": str(p.file), "message": p.message} for p in problems
             ],
         }
-        print(json.dumps(report, indent=2))
+        say_json(report)
     else:
         _print(splits, problems)
     if problems:
@@ -74,26 +74,26 @@ def check(
 def _print(splits: Sequence[Split], problems: Sequence[Problem]) -> None:
     for split in splits:
         facts = _described(split)
-        print(f"{split.root}: {split.pairs} pairs")
+        say(f"{split.root}: {split.pairs} pairs")
         for name in ("sizes", "depths", "lights", "classes"):
             counts = facts[name]
             if len(counts) > 6:
-                print(f"  {name}: {len(counts)} different")
+                say(f"  {name}: {len(counts)} different")
             elif counts:
-                print(f"  {name}: " + ", ".join(f"{key} {n}" for key, n in counts.items()))
+                say(f"  {name}: " + ", ".join(f"{key} {n}" for key, n in counts.items()))
         levels = facts["mean_level"]
         if levels:
-            print(f"  mean level: infrared {levels['infrared']}, visible {levels['visible']}")
+            say(f"  mean level: infrared {levels['infrared']}, visible {levels['visible']}")
         shift = facts["misalignment"]
         if shift:
-            print(
+            say(
                 f"  misalignment: median {shift['median']}, most {shift['most']} pixels; "
                 f"{shift['unseen']} pairs could not be judged"
             )
     for problem in problems:
-        print(f"{problem.kind}: {problem.file}: {problem.message}")
+        say(f"{problem.kind}: {problem.file}: {problem.message}")
     total = sum(split.pairs for split in splits)
-    print(f"{total} pairs, {len(problems)} problems" if problems else f"{total} pairs, all well")
+    say(f"{total} pairs, {len(problems)} problems" if problems else f"{total} pairs, all well")
 
 
 def _described(split: Split) -> dict[str, Any]:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from piafusion.cli.options import JsonOption
+from piafusion.cli.printing import say, say_json, warn
 
 
 def fetch(
@@ -35,11 +34,11 @@ def fetch(
             listed = {
                 key: {"title": s.title, "page": s.page, "url": s.url} for key, s in SOURCES.items()
             }
-            print(json.dumps(listed, indent=2))
+            say_json(listed)
             return
         for key, source in SOURCES.items():
-            print(f"{key:<10} {source.title}")
-            print(
+            say(f"{key:<10} {source.title}")
+            say(
                 f"{'':<10} {source.page}"
                 if source.url
                 else f"{'':<10} {source.steps}: {source.page}"
@@ -55,11 +54,11 @@ def fetch(
             "trusted_on_first_use": got.trusted,
             "files": got.files,
         }
-        print(json.dumps(report, indent=2))
+        say_json(report)
         return
-    print(f"{got.root}: {got.files} files; the archive stays at {got.archive}")
-    print(f"sha256 {got.sha256}" + (" (first seen now, recorded)" if got.trusted else ""))
-    print(f"terms: {source.terms}. See {source.page}")
+    say(f"{got.root}: {got.files} files; the archive stays at {got.archive}")
+    say(f"sha256 {got.sha256}" + (" (first seen now, recorded)" if got.trusted else ""))
+    say(f"terms: {source.terms}. See {source.page}")
 
 
 class _Progress:
@@ -73,4 +72,4 @@ class _Progress:
         if step > self._said:
             self._said = step
             of = f" of {total >> 20}" if total else ""
-            print(f"downloading: {done >> 20}{of} MiB", file=sys.stderr)
+            warn(f"downloading: {done >> 20}{of} MiB")

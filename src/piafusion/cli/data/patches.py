@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from pathlib import Path
 from typing import Annotated
@@ -10,14 +9,19 @@ from typing import Annotated
 import typer
 
 from piafusion.cli.options import JsonOption, track
+from piafusion.cli.printing import say, say_json
 
 
 def patches(
     root: Annotated[
         Path, typer.Argument(metavar="ROOT", help="Folder with ir and vi, or with day and night.")
     ],
-    size: Annotated[int, typer.Option("--size", help="Side of a patch in pixels.")] = 64,
-    stride: Annotated[int, typer.Option("--stride", help="Pixels between patches.")] = 64,
+    size: Annotated[
+        int, typer.Option("--size", min=1, max=65536, help="Side of a patch in pixels.")
+    ] = 64,
+    stride: Annotated[
+        int, typer.Option("--stride", min=1, max=65536, help="Pixels between patches.")
+    ] = 64,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Write them; otherwise they are counted.")
     ] = None,
@@ -35,10 +39,10 @@ def patches(
     else:
         counts = _cut(root, size, stride, None, light=light)
     if as_json:
-        print(json.dumps({"patches": counts.total(), **counts}, indent=2))
+        say_json({"patches": counts.total(), **counts})
         return
     by_light = ", ".join(f"{kind} {count}" for kind, count in counts.items())
-    print(
+    say(
         f"{counts.total()} patches of {size}x{size} ({by_light})"
         + (f" in {output}" if output else "")
     )

@@ -1,0 +1,49 @@
+"""Every numeric option of every command, with what is no number that it could take."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+import typer
+
+from piafusion import cli
+from piafusion.cli.numbers import _NUMERIC
+
+ODD = ("nan", "inf", "-inf", "1e30", "1e309", "-1", "", " ", "0x10", "9" * 30, "9" * 5000, "1_0_")
+BELOW_ZERO = {("video", "--offset")}  # one video may begin before the other
+
+
+def options(command, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], str]]:
+    """Yield each numeric option: its command with what that needs, and its name."""
+    for name, inner in getattr(command, "commands", {}).items():
+        yield from options(inner, (*path, name))
+    for each in command.params:
+        if each.required:
+            name = () if each.param_type_name == "argument" else (max(each.opts, key=len),)
+            path = (*path, *name, "none")
+    for each in command.params:
+        if each.type.name in _NUMERIC:
+            yield path, max(each.opts, key=len)
+
+
+OPTIONS = list(options(typer.main.get_command(cli.app)))
+
+
+def test_the_options_are_found():
+    assert len(OPTIONS) > 30
+
+
+@pytest.mark.parametrize(("command", "option"), OPTIONS)
+def test_odd_numbers_are_refused_before_any_work(piafusion, tmp_path, monkeypatch, command, option):
+    monkeypatch.chdir(tmp_path)
+    for value in ODD:
+        if value == "-1" and (command[0], option) in BELOW_ZERO:
+            continue
+        done = piafusion(*command, f"{option}={value}")
+        assert (done.code, done.out) == (2, ""), value
+        (line,) = done.err.splitlines()
+        assert line.startswith("piafusion: ")
+        assert option.lstrip("-") in line.replace("_", "-"), value
+        assert len(line) < 300 + len(value)
+        assert not list(tmp_path.iterdir())

@@ -45,5 +45,5 @@ def test_engines_take_planes_with_negative_strides(fuser):
     planes = [np.random.default_rng(i).random((1, 1, 48, 64), np.float32) for i in range(2)]
     turned = [plane[:, :, ::-1, ::-1] for plane in planes]
     copies = [np.ascontiguousarray(plane) for plane in turned]
-    np.testing.assert_array_equal(fuser.engine(*turned), fuser.engine(*copies))
-    np.testing.assert_array_equal(fuser.engine.encoder(*turned), fuser.engine.encoder(*copies))
+    np.testing.assert_array_equal(fuser.engine.fuse(*turned), fuser.engine.fuse(*copies))
+    np.testing.assert_array_equal(fuser.engine.encode(*turned), fuser.engine.encode(*copies))

@@ -88,7 +88,7 @@ def create_engine(
         raise WeightsError(f"{model}: {error}") from error
 
 
-def _load(weights: bytes, device: str, engine: str, threads: int | None) -> Engine:
+def _load(weights: bytes, device: str, engine: str, threads: int | None) -> Network:
     if engine == "torch":
         from piafusion.engines.torch import TorchEngine
 

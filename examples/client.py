@@ -50,7 +50,7 @@ def fuse(
                 return response.read(), dict(response.headers)
         except urllib.error.HTTPError as error:
             with error:
-                if error.code == 503 and left:
+                if error.code in (429, 503) and left:
                     time.sleep(float(error.headers.get("Retry-After", "1")))
                     continue
                 raise RuntimeError(json.load(error)["detail"]) from error

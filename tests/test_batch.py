@@ -2,15 +2,17 @@
 
 import threading
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 import pytest
 
-from piafusion import Fuser
+from piafusion import Fuser, batch
 from piafusion.batch import Failed, Job, Written, fuse_jobs
 from piafusion.imaging.io import read_image, write_image
 from tests.conftest import scene
+from tests.hanging import DIES, HANGS, read_or_hang
 
 FUSER = Fuser("piafusion-fast", threads=1)
 
@@ -50,14 +52,14 @@ def test_several_pairs_are_at_work_at_a_time_and_no_more(
     meet, running, most, lock = threading.Barrier(2, timeout=20), 0, 0, threading.Lock()
     fuse = Fuser.fuse_files
 
-    def watch(self: Fuser, *files: Path, overwrite: bool):
+    def watch(self: Fuser, *files: Path, **options: Any):
         nonlocal running, most
         with lock:
             running += 1
             most = max(most, running)
         meet.wait()  # would break if only one pair were at work
         try:
-            return fuse(self, *files, overwrite=overwrite)
+            return fuse(self, *files, **options)
         finally:
             with lock:
                 running -= 1
@@ -74,16 +76,34 @@ def test_any_error_of_a_library_is_that_pairs_own(
     jobs = make_jobs(tmp_path, 3)
     fuse = Fuser.fuse_files
 
-    def fail(self: Fuser, infrared: Path, *others: Path, overwrite: bool):
+    def fail(self: Fuser, infrared: Path, *others: Path, **options: Any):
         if infrared.stem == "01":
             raise cv2.error("out of\n  memory")
-        return fuse(self, infrared, *others, overwrite=overwrite)
+        return fuse(self, infrared, *others, **options)
 
     monkeypatch.setattr(Fuser, "fuse_files", fail)
     results = list(fuse_jobs(FUSER, jobs, workers=2))
     assert isinstance(results[1], Failed)
     assert "error: out of memory" in results[1].error
     assert isinstance(results[2], Written)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_pair_that_hangs_is_a_pair_that_fails(
+    tmp_path: Path, workers: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    jobs = make_jobs(tmp_path, 5)
+    for index, end in ((1, HANGS), (3, DIES)):
+        with jobs[index].infrared.open("ab") as file:
+            file.write(end)
+    monkeypatch.setattr(batch, "read_pair", read_or_hang)
+    monkeypatch.setattr(batch, "patience", lambda size: 1.0)
+    monkeypatch.setattr(batch, "_STORAGE", 0.0)
+    results = list(fuse_jobs(FUSER, jobs, workers=workers))
+    assert [isinstance(result, Written) for result in results] == [True, False, True, False, True]
+    errors = [result.error for result in results if isinstance(result, Failed)]
+    assert "01.png: expected a file that is decoded within 1 seconds" in errors[0]
+    assert "03.png: expected a file that can be decoded" in errors[1]
 
 
 def test_closing_lets_the_pairs_at_work_finish_and_drops_the_rest(tmp_path: Path) -> None:

@@ -40,6 +40,10 @@ class TooSmallError(ImageError):
         self.metrics = tuple(metrics)
 
 
+class TooSlowError(ImageError):
+    """A picture's file keeps its decoder at work for longer than it may."""
+
+
 class AlignmentError(PiafusionError):
     """No alignment that can be trusted was found, or a file holds none."""
 

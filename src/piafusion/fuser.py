@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -270,6 +270,7 @@ class Fuser:
         output: Path | str,
         *,
         overwrite: bool = False,
+        read: Callable[..., tuple[Image, Image]] = read_pair,
     ) -> Fused:
         """Read a pair, fuse it, write the result whole or not at all, and return it.
 
@@ -279,13 +280,14 @@ class Fuser:
             visible: PNG, TIFF, JPEG, BMP or WebP of 8 or 16 bits, or float TIFF, grey or colour.
             output: File to write; its suffix decides the format.
             overwrite: Replace an existing file.
+            read: `read_pair`, or what calls it elsewhere.
 
         Raises:
             ImageError: If a file or the pair cannot be used; the message names the file.
             UsageError: If the output exists or its format is unknown.
             OutputError: If the result cannot be written.
         """
-        ir, vi = read_pair(infrared, visible, self.tone.check, same_size=self.alignment is None)
+        ir, vi = read(infrared, visible, self.tone.check, same_size=self.alignment is None)
         check_minimum(vi, MIN_SIDE, name=str(visible))
         fused = self._fuse_checked(ir, vi)
         del ir, vi  # of large pictures, before the encoder needs room

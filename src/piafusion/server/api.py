@@ -212,7 +212,7 @@ async def _fuse_archive(
 ) -> AsyncGenerator[bytes, None]:
     """Yield the zip of fused pictures; as many pairs as there are workers are at work ahead."""
     failed: list[dict[str, str]] = []
-    stream, loop = ZipStream(), asyncio.get_running_loop()
+    stream = ZipStream()
     ahead: list[tuple[ZippedPair, asyncio.Future[Answer]]] = []
 
     def fuse(pair: ZippedPair) -> Answer:
@@ -237,7 +237,7 @@ async def _fuse_archive(
 
     try:
         for pair in archive.pairs:
-            ahead.append((pair, loop.run_in_executor(parts.pool.executor, fuse, pair)))
+            ahead.append((pair, asyncio.wrap_future(parts.pool.submit(partial(fuse, pair)))))
             if len(ahead) > parts.pool.workers:
                 yield await finish()
         while ahead:

@@ -12,6 +12,7 @@ from fastapi.responses import Response
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import ClientDisconnect
 
 import piafusion
 from piafusion.errors import PiafusionError
@@ -48,8 +49,10 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        workshop.start()
         yield
         await asyncio.get_running_loop().run_in_executor(None, pool.close)
+        workshop.close()
 
     app = FastAPI(
         title="piafusion",
@@ -64,6 +67,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             HTTPException: answer,
             MemoryError: answer,
             HungUpError: _nobody,
+            ClientDisconnect: _nobody,
         },
     )
     app.include_router(make_router(Parts(settings, shelf, workshop, pool, meters)))
@@ -76,7 +80,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
     @app.get("/readyz", summary="Is there a free place?", responses=refusals(503))
     async def ready() -> Health:
-        """Answer 503 while the queue is full, so that others are asked."""
+        """Answer 503 while the queue is full or all workers are stuck, so that others are asked."""
         if pool.is_full:
             raise pool.busy()
         return Health(status="ready", version=piafusion.__version__)

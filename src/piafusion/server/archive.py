@@ -9,17 +9,17 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import PurePosixPath
-from typing import IO
+from typing import IO, Any
 
 from piafusion.errors import ImageError
 from piafusion.imaging.io import IMAGE_SUFFIXES
 from piafusion.server.problems import Problem
 from piafusion.server.settings import Settings
 
-_END = b"PK\x05\x06"
-_LONGEST_COMMENT = 2**16
-_ENTRY = 46  # bytes of an entry of the directory, without its name
+_SIGNATURE = b"PK\x01\x02"  # of an entry of the directory
+_ENTRY = 46  # its bytes, without the name
 _LONGEST_NAME = 512
+_TAIL = 2**16 + 22  # bytes, at most, in which the record at the end is looked for
 _MOST_UNPACKED = 16  # times the largest request
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 
@@ -45,11 +45,12 @@ class PairArchive:
         """
         self._settings = settings
         most = 4 * settings.max_pairs + 16  # folders and hidden files are let pass
-        _check_directory(file, most)
+        limited = _Limited(file, most)
         try:
-            self._zip = zipfile.ZipFile(file)
-        except (zipfile.BadZipFile, ValueError, OSError, NotImplementedError) as error:
-            raise _no_zip(str(error)) from error
+            self._zip = zipfile.ZipFile(limited)  # type: ignore[arg-type]
+        except (zipfile.BadZipFile, ValueError, OSError, NotImplementedError, struct.error) as e:
+            raise _no_zip(str(e)) from e
+        limited.most = None
         entries = self._zip.infolist()
         if len(entries) > most:
             raise _too_many(most)
@@ -137,21 +138,29 @@ class _Sink(io.RawIOBase):
         return data
 
 
-def _check_directory(file: IO[bytes], most: int) -> None:
-    """Refuse, before the directory is read, one that has too many entries."""
-    size = file.seek(0, io.SEEK_END)
-    file.seek(max(0, size - _LONGEST_COMMENT - 22))
-    tail = file.read()
-    place = tail.rfind(_END)
-    try:
-        entries, length = struct.unpack_from("<HI", tail, place + 10)
-    except struct.error:
-        place = -1
-    file.seek(0)
-    if place < 0:
-        raise _no_zip("it does not end as one")
-    if entries > most or length > most * (_ENTRY + _LONGEST_NAME):
-        raise _too_many(most)
+class _Limited:
+    """A zip file whose directory may have so many entries.
+
+    The records at a zip's end can say one thing and another, so the directory is judged where
+    `zipfile` reads it, in one piece, whatever has told it how long that is.
+    """
+
+    def __init__(self, file: IO[bytes], most: int) -> None:
+        self._file = file
+        self.most: int | None = most
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - any of a file's
+        return getattr(self._file, name)
+
+    def read(self, size: int = -1) -> bytes:
+        most = self.most
+        if most is None:
+            return self._file.read(size)
+        longest = max(_TAIL, most * (_ENTRY + _LONGEST_NAME))
+        data = self._file.read(size if 0 <= size <= longest else longest + 1)
+        if len(data) > longest or (len(data) > _TAIL and data.count(_SIGNATURE) > most):
+            raise _too_many(most)
+        return data
 
 
 def _place(entry: zipfile.ZipInfo) -> tuple[str, str] | None:

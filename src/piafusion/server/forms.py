@@ -13,7 +13,7 @@ from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
 
-from piafusion.errors import UsageError
+from piafusion.errors import AlignmentError, PiafusionError, UsageError
 from piafusion.imaging.align import Alignment, parse_alignment
 from piafusion.imaging.tone import as_tone
 from piafusion.metrics import check_names
@@ -152,7 +152,7 @@ def as_order(form: PairForm | BatchForm, shelf: Shelf) -> Order:
     """
     alignment: Alignment | Literal["auto"] | None = None
     if form.alignment:
-        alignment = "auto" if form.alignment == "auto" else parse_alignment(form.alignment)
+        alignment = "auto" if form.alignment == "auto" else _parse(form.alignment)
     order = Order(shelf.check(form.model, form.method), as_tone(form.tone), alignment, form.format)
     if isinstance(form, BatchForm):
         return order
@@ -163,6 +163,19 @@ def as_order(form: PairForm | BatchForm, shelf: Shelf) -> Order:
     return Order(
         order.name, order.tone, order.alignment, order.format, shown=form.show, metrics=names
     )
+
+
+def _parse(alignment: str) -> Alignment:
+    """Return the alignment of a field; whatever is wrong with it is the sender's affair."""
+    try:
+        return parse_alignment(alignment)
+    except PiafusionError:
+        raise
+    except Exception as error:
+        raise AlignmentError(
+            f"alignment: expected what piafusion align has written, found a {type(error).__name__}"
+            " in it; estimate it anew"
+        ) from error
 
 
 def request_body(kind: type[Choices], shelf: Shelf) -> dict[str, Any]:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import hmac
+import ipaddress
 import time
+from collections import Counter
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -13,7 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from piafusion.server.meters import Meters
 from piafusion.server.pool import Pool
 from piafusion.server.problems import Problem
-from piafusion.server.settings import MOST_UPLOADS, Settings
+from piafusion.server.settings import MOST_OF_ONE, MOST_UPLOADS, Settings
 
 _OPEN_PATHS = frozenset({"/", "/healthz", "/readyz"})
 _OPEN_FOLDER = "/page/"
@@ -39,7 +41,7 @@ class Guard:
     def __init__(self, app: ASGIApp, settings: Settings, pool: Pool, meters: Meters) -> None:
         """Stand before an app."""
         self._app, self._settings, self._pool, self._meters = app, settings, pool, meters
-        self._uploads = 0
+        self._uploads: Counter[str] = Counter()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, or answer it with a problem."""
@@ -75,12 +77,13 @@ class Guard:
         if scope["method"] != "POST":
             await self._app(scope, receive, send)
             return
-        body = _Body(receive, self._settings)
-        self._uploads += 1
+        body, sender = _Body(receive, self._settings), _sender(scope)
+        self._uploads[sender] += 1
         try:
             await self._app(scope, body, send)
         finally:
-            self._uploads -= 1
+            self._uploads[sender] -= 1
+            self._uploads += Counter()  # forgets who has none
 
     def _check(self, scope: Scope) -> None:
         headers, settings = Headers(scope=scope), self._settings
@@ -116,6 +119,7 @@ class Guard:
             self._check_token(headers.get("authorization", ""))
         if scope["method"] == "POST":
             self._check_body(headers)
+            self._check_uploads(_sender(scope))
 
     def _check_token(self, given: str) -> None:
         token = self._settings.token
@@ -140,7 +144,17 @@ class Guard:
             not length.isdecimal() or int(length) > self._settings.max_bytes
         ):
             raise _too_large(self._settings, f"{length[:20]} bytes")
-        if self._uploads >= MOST_UPLOADS:
+
+    def _check_uploads(self, sender: str) -> None:
+        if self._uploads[sender] >= MOST_OF_ONE:
+            raise Problem(
+                429,
+                "too-many",
+                f"expected at most {MOST_OF_ONE} requests of one client at a time, found more; try "
+                "again after the seconds of Retry-After",
+                {"Retry-After": "1"},
+            )
+        if self._uploads.total() >= MOST_UPLOADS:
             raise self._pool.busy()
 
 
@@ -202,6 +216,21 @@ def _too_large(settings: Settings, found: str) -> Problem:
         "at once",
         {"Connection": "close"},
     )
+
+
+def _sender(scope: Scope) -> str:
+    """Return the address that a request comes from; of IPv6 the network, which is one client's.
+
+    Headers that tell of another are not believed: anybody can write them.
+    """
+    host = scope["client"][0] if scope.get("client") else ""
+    try:
+        address = ipaddress.ip_address(host.partition("%")[0])
+    except ValueError:
+        return host
+    if address.version == 4:
+        return host
+    return str(address.ipv4_mapped or ipaddress.ip_network((int(address), 64), strict=False))
 
 
 def _is_foreign(origin: str, host: str) -> bool:

@@ -36,11 +36,18 @@ class Pool:
         self._places = workers + queue
         self._timeout = timeout
         self._mean = 0.1  # seconds of a request, lately
+        self._begun: dict[object, float] = {}  # when each worker began what it is at
 
     @property
     def is_full(self) -> bool:
-        """Whether the next request would be refused."""
-        return self.taken >= self._places
+        """Whether the next request would be refused: no place, or no worker that comes to it."""
+        return self.taken >= self._places or self.stuck >= self.workers
+
+    @property
+    def stuck(self) -> int:
+        """Workers that are at one pair for longer than a request may take."""
+        limit = time.monotonic() - self._timeout
+        return sum(begun < limit for begun in list(self._begun.values()))
 
     @property
     def waiting(self) -> int:
@@ -52,7 +59,7 @@ class Pool:
         return Problem(
             503,
             "busy",
-            "expected a free place in the queue, found it full; try again after the seconds of "
+            "expected a free place in the queue, found none; try again after the seconds of "
             "Retry-After",
             {"Retry-After": str(max(1, math.ceil(self.taken * self._mean / self.workers)))},
         )
@@ -85,6 +92,19 @@ class Pool:
         finally:
             give()
 
+    def submit(self, work: Callable[[], Result]) -> Future[Result]:
+        """Have a worker do something, after what was asked for before."""
+
+        def noted() -> Result:
+            piece = object()
+            self._begun[piece] = time.monotonic()
+            try:
+                return work()
+            finally:
+                del self._begun[piece]
+
+        return self.executor.submit(noted)
+
     async def run(
         self, gone: Callable[[], Coroutine[Any, Any, None]], work: Callable[[], Result]
     ) -> tuple[Result, float]:
@@ -110,7 +130,7 @@ class Pool:
             if not loop.is_closed():
                 loop.call_soon_threadsafe(give)
 
-        future = self.executor.submit(timed)
+        future = self.submit(timed)
         future.add_done_callback(finished)
         wrapped, left = asyncio.wrap_future(future), asyncio.ensure_future(gone())
         both: set[asyncio.Future[Any]] = {wrapped, left}

@@ -47,6 +47,10 @@ class Problem(Exception):  # noqa: N818 - as RFC 9457 calls it
         self.status, self.kind, self.detail = status, kind, detail
         self.headers = dict(headers or {})
 
+    def __reduce__(self) -> tuple[type[Problem], tuple[Any, ...]]:
+        """Travel between processes whole."""
+        return Problem, (self.status, self.kind, self.detail, self.headers)
+
     @property
     def body(self) -> bytes:
         """The response's content."""
@@ -101,6 +105,7 @@ _REASONS = {
     415: "A file is of a type that is not read here.",
     421: "The server is not called by that name.",
     422: "A picture or field cannot be used.",
+    429: "The client has too many requests at the same time.",
     503: "There is too much to do; try again after `Retry-After` seconds.",
 }
 

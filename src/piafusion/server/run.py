@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import faulthandler
 import ipaddress
 import logging
 import math
 import socket
 import sys
 from contextlib import closing
+from types import FrameType
 
 import uvicorn
 
@@ -21,10 +23,22 @@ LOOPBACK = ("localhost", "127.0.0.1", "[::1]", "::1")
 
 _BACKLOG = 128
 _HEAD = 2**15  # bytes that the head of a request may have
+_LAST = 0.8  # seconds to end in good order after the last request
 
 
 class Listener(uvicorn.Server):
-    """A server that says where it listens, once it does."""
+    """A server that says where it listens, once it does, and ends when it is told to.
+
+    What is being fused may go on for as long as a request may take. Python would wait for threads
+    that are at work even then, for ever if need be; faulthandler's clock does not.
+    """
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Begin to stop."""
+        if not self.should_exit:
+            limit = self.config.timeout_graceful_shutdown or 0
+            faulthandler.dump_traceback_later(limit + _LAST, exit=True)
+        super().handle_exit(sig, frame)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start, and print the address."""
@@ -74,7 +88,6 @@ def run(settings: Settings, bound: socket.socket) -> bool:
         PiafusionError: If a model cannot be loaded.
     """
     with closing(bound):
-        _limit_pillow(settings.max_pixels)
         logging.basicConfig(
             stream=sys.stderr, format="piafusion: %(message)s", level=logging.WARNING
         )
@@ -98,12 +111,3 @@ def run(settings: Settings, bound: socket.socket) -> bool:
         except KeyboardInterrupt:
             return True
     return False
-
-
-def _limit_pillow(pixels: int) -> None:
-    """Limit the decoder of radiometric JPEGs, whose thermal picture is a file inside the file."""
-    try:
-        from PIL import Image
-    except ImportError:  # it comes with the thermal extra
-        return
-    Image.MAX_IMAGE_PIXELS = pixels // 2  # it warns from here on, and refuses twice as many

@@ -10,7 +10,8 @@ from piafusion.errors import UsageError
 from piafusion.weights import DEFAULT_MODEL
 
 MEBIBYTE, MEGAPIXEL = 2**20, 10**6
-MOST_UPLOADS = 64  # bodies that arrive at the same time
+MOST_UPLOADS = 64  # requests with a body at the same time
+MOST_OF_ONE = 32  # that come from one address
 
 
 @dataclass(frozen=True)

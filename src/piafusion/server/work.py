@@ -11,19 +11,19 @@ from typing import Literal
 import cv2
 import numpy as np
 
-from piafusion.errors import ImageError, MissingExtraError, TooSmallError
+from piafusion.errors import MissingExtraError, TooSmallError
 from piafusion.fuser import MIN_SIDE, Fuser, Image
 from piafusion.illumination import MIN_SIDE as LIGHT_SIDE
 from piafusion.illumination import Illumination, Light
 from piafusion.imaging.align import Alignment, estimate_alignment
-from piafusion.imaging.arrays import as_visible, check_minimum, check_same_size, from_unit, to_unit
+from piafusion.imaging.arrays import check_minimum, check_same_size, from_unit, to_unit
 from piafusion.imaging.colour import luminance
 from piafusion.imaging.curve import ToneRange
-from piafusion.imaging.io import decode_image, decode_infrared, encode_image
+from piafusion.imaging.io import encode_image
 from piafusion.imaging.tiling import Floats
 from piafusion.imaging.tone import AnyTone
 from piafusion.metrics import evaluate
-from piafusion.server.headers import read_header
+from piafusion.server.decoding import Decoders
 from piafusion.server.problems import Problem
 from piafusion.server.settings import MEGAPIXEL, Settings
 from piafusion.server.shelf import Shelf
@@ -99,8 +99,17 @@ class Workshop:
         """Load what judges the light, and the fuser that is asked for most."""
         self._settings = settings
         self._shelf = shelf
+        self._decoders = Decoders(settings)
         self._light = Illumination(device=settings.device, threads=1)
         shelf.get(shelf.default)
+
+    def start(self) -> None:
+        """Start the processes that decode."""
+        self._decoders.start()
+
+    def close(self) -> None:
+        """End them; to be called when nothing is fused any more."""
+        self._decoders.close()
 
     def fuse(self, infrared: bytes, visible: bytes, order: Order, names: tuple[str, str]) -> Answer:
         """Do one order.
@@ -145,41 +154,16 @@ class Workshop:
     def _decode(
         self, infrared: bytes, visible: bytes, order: Order, names: tuple[str, str]
     ) -> tuple[Image, Image]:
-        for data, name in ((infrared, names[0]), (visible, names[1])):
-            self._check_header(data, name)
         try:
-            ir = decode_infrared(infrared, names[0], order.tone.check)
+            ir = self._decoders.infrared(infrared, names[0], order.tone.check)
         except MissingExtraError as error:
             raise Problem(415, "missing-extra", str(error)) from error
-        vi = decode_image(visible, names[1], as_visible)
+        vi = self._decoders.visible(visible, names[1])
         if order.alignment is None:
             check_same_size(ir, vi, names)
         check_minimum(ir, MIN_SIDE, names[0])
         check_minimum(vi, MIN_SIDE, names[1])
         return ir, vi
-
-    def _check_header(self, data: bytes, name: str) -> None:
-        """Refuse a picture by its header, before it takes any memory."""
-        if not data:
-            raise ImageError(f"{name}: expected an image file, found an empty one; send it again")
-        try:
-            header = read_header(data)
-        except ImageError as error:
-            raise ImageError(f"{name}: {error}") from error
-        if header is None:
-            raise Problem(
-                415,
-                "unknown-type",
-                f"{name}: expected PNG, JPEG, TIFF, BMP or WebP, found another kind of data; "
-                "convert the picture",
-            )
-        if header.pixels > self._settings.max_pixels:
-            raise Problem(
-                413,
-                "too-many-pixels",
-                f"{name}: expected at most {self._settings.max_megapixels:g} megapixels, found "
-                f"{header.width}x{header.height}; send a smaller picture",
-            )
 
     def _judge(self, vi: Image) -> Light | None:
         """Tell day from night; a large picture is reduced first."""

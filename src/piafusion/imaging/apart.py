@@ -1,0 +1,218 @@
+"""Work on a stranger's file in a process of its own, which can be ended.
+
+Decoders are C code, and no thread can stop them: a file that keeps one at work for ever would keep
+its thread for ever. A process can be killed, after a time or by the memory it asks for.
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import os
+import pickle
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import IO, Any, TypeVar
+
+from piafusion.errors import ImageError, TooSlowError
+
+Result = TypeVar("Result")
+_Running = tuple["subprocess.Popen[bytes]", IO[bytes], IO[bytes]]
+
+_PATIENCE = 5.0  # seconds that any file may take
+_PER_MEGABYTE = 1.0  # seconds more for each MiB
+_START = 60.0  # seconds until a process has to be ready
+_ORPHAN = 1.0  # seconds that a process goes on after its time, where nobody is left to kill it
+_ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "OPENCV_FOR_THREADS_NUM")
+
+
+def patience(size: int) -> float:
+    """Return the seconds that a file of so many bytes may take to decode."""
+    return _PATIENCE + _PER_MEGABYTE * size / 2**20
+
+
+def prepare(memory: int | None = None) -> None:
+    """Load the decoders, and limit the memory of this process where the system can.
+
+    Args:
+        memory: Bytes of address space.
+    """
+    import piafusion.imaging.io  # noqa: F401
+
+    if memory is None:
+        return
+    with suppress(ImportError, OSError, ValueError):
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
+
+
+class Apart:
+    """A process that does one piece of work at a time, and is replaced when it was ended.
+
+    For one thread at a time.
+
+    >>> with Apart() as process:
+    ...     process.call(divmod, 7, 2, name="the numbers", seconds=60)
+    (3, 1)
+    """
+
+    def __init__(self, prepare: Callable[[], object] = prepare) -> None:
+        """Start nothing yet; `prepare` is called in each process before its first work."""
+        self._prepare = prepare
+        self._running: _Running | None = None
+        self._ready = False
+
+    def start(self) -> None:
+        """Start the process, unless it runs, without waiting until it is ready."""
+        self._started()
+
+    def _started(self) -> _Running:
+        if self._running is None:
+            # Started by hand: `multiprocessing` would import the caller's main module again.
+            main = (
+                "import signal, sys; signal.signal(signal.SIGINT, signal.SIG_IGN); "
+                f"sys.path = {sys.path!r}; from piafusion.imaging.apart import work; work()"
+            )
+            process = subprocess.Popen(
+                [sys.executable, "-c", main],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                env={**os.environ, **dict.fromkeys(_ONE_THREAD, "1")},
+            )
+            if process.stdin is None or process.stdout is None:
+                raise OSError("expected pipes to a process, found none")
+            self._running, self._ready = (process, process.stdin, process.stdout), False
+        return self._running
+
+    def call(
+        self,
+        function: Callable[..., Result],
+        *arguments: Any,  # noqa: ANN401 - the function's
+        name: str,
+        seconds: float,
+    ) -> Result:
+        """Return what a function returns.
+
+        Args:
+            function: Of a module, as are those that it is given.
+            arguments: Its arguments; they and the result can be pickled.
+            name: What errors call the file that is worked on.
+            seconds: After which the process is ended.
+
+        Raises:
+            TooSlowError: If there was no result in time.
+            ImageError: If the process has died of it, or had too little memory.
+            Exception: Whatever the function raises.
+        """
+        self._started()
+        if not self._ready:
+            self._exchange(self._prepare, (), "a process that decodes", _START)
+            self._ready = True
+        done, result = self._exchange(function, arguments, name, seconds)
+        if done:
+            return result  # type: ignore[no-any-return]
+        if isinstance(result, MemoryError):
+            raise ImageError(
+                f"{name}: expected a picture that fits into the memory of a decoder, found one "
+                "that does not; send a smaller one"
+            )
+        raise result
+
+    def _exchange(
+        self, function: Callable[..., Any], arguments: tuple[Any, ...], name: str, seconds: float
+    ) -> tuple[bool, Any]:
+        """Send a piece of work and wait for the answer; end the process if it does not come."""
+        process, requests, answers = self._started()
+        late = threading.Event()
+
+        def end() -> None:
+            late.set()
+            process.kill()
+
+        timer = threading.Timer(seconds, end)
+        timer.daemon = True
+        timer.start()
+        whole = False
+        try:
+            # The fifth protocol writes the memory of an array or a file as it lies.
+            pickle.dump((seconds, function, arguments), requests, protocol=5)
+            requests.flush()
+            answer: tuple[bool, Any] = pickle.load(answers)  # noqa: S301 - our own process
+            whole = True
+        except (EOFError, OSError, pickle.UnpicklingError) as error:
+            if late.is_set():
+                raise TooSlowError(
+                    f"{name}: expected a file that is decoded within {seconds:.3g} seconds, found "
+                    "one that takes longer; save the picture anew"
+                ) from error
+            raise ImageError(
+                f"{name}: expected a file that can be decoded, found one that ends the decoder; "
+                "save the picture anew"
+            ) from error
+        finally:
+            timer.cancel()
+            timer.join()
+            if not whole or late.is_set():
+                self.close()
+                if isinstance(sys.exc_info()[1], Exception):
+                    self.start()  # while nobody waits for it
+        return answer
+
+    def close(self) -> None:
+        """End the process, whatever it does."""
+        if self._running is None:
+            return
+        (process, *pipes), self._running = self._running, None
+        process.kill()
+        process.wait()
+        for pipe in pipes:
+            with suppress(OSError):  # what was not sent goes nowhere
+                pipe.close()
+
+    def __enter__(self) -> Apart:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+
+def work() -> None:
+    """Do what is asked on the standard input until it ends: the main function of the process."""
+    for stop in (signal.SIGINT, signal.SIGTERM):  # they are meant for who has started it
+        signal.signal(stop, signal.SIG_IGN)
+    with suppress(ImportError):
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    requests, answers = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # what a library prints is no answer
+    with Path(os.devnull).open("w") as nowhere:
+        while True:
+            try:
+                seconds, function, arguments = pickle.load(requests)  # noqa: S301 - our parent's
+            except EOFError:
+                return
+            faulthandler.dump_traceback_later(seconds + _ORPHAN, file=nowhere, exit=True)
+            try:
+                answer = True, function(*arguments)
+            except Exception as error:  # whatever it is, the one who asked is told
+                answer = False, _portable(error)
+            del arguments
+            pickle.dump(answer, answers, protocol=5)
+            answers.flush()
+            del answer
+            faulthandler.cancel_dump_traceback_later()
+
+
+def _portable(error: Exception) -> Exception:
+    """Return an error that the other process can load."""
+    try:
+        pickle.loads(pickle.dumps(error))  # noqa: S301 - just made
+    except Exception:  # pickle raises whatever the error's class does
+        return RuntimeError(f"{type(error).__name__}: {error}")
+    return error

@@ -1,0 +1,121 @@
+"""Decoding in processes that can be ended, one for each thread that fuses."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from queue import LifoQueue
+
+from piafusion.errors import ImageError
+from piafusion.imaging import apart
+from piafusion.imaging.apart import Apart, patience
+from piafusion.imaging.arrays import Image, as_visible
+from piafusion.imaging.io import decode_image, decode_infrared
+from piafusion.server.headers import read_header
+from piafusion.server.problems import Problem
+from piafusion.server.settings import MEGAPIXEL, Settings
+
+_BASE = 2**30  # bytes of address space that a process takes without any picture
+_PER_PIXEL = 64  # bytes; three arrays of 16 bits and three channels, twice over
+
+
+class Decoders:
+    """Processes that decode, used again for each picture; safe for threads."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Start nothing yet."""
+        self._settings = settings
+        memory = _BASE + _PER_PIXEL * settings.max_pixels + 4 * settings.max_bytes
+        ready = partial(_prepare, memory, settings.max_pixels)
+        self._all = [Apart(ready) for _ in range(settings.threads)]
+        self._idle: LifoQueue[Apart] = LifoQueue()
+        for process in self._all:
+            self._idle.put(process)
+
+    def start(self) -> None:
+        """Start all processes, so that no request waits for them."""
+        for process in self._all:
+            process.start()
+
+    def infrared(self, data: bytes, name: str, check: Callable[[Image], Image]) -> Image:
+        """Return the infrared picture of a file; `check` is that of a tone.
+
+        Raises:
+            ImageError: If it cannot be used, or its decoder had to be ended.
+            MissingExtraError: If it needs the `thermal` extra.
+            Problem: If it is too large or of another type.
+        """
+        return self._decode(decode_infrared, data, name, check)
+
+    def visible(self, data: bytes, name: str) -> Image:
+        """Return the visible picture of a file; errors are those of `infrared`."""
+        return self._decode(decode_image, data, name, as_visible)
+
+    def _decode(
+        self,
+        decode: Callable[..., Image],
+        data: bytes,
+        name: str,
+        check: Callable[[Image], Image],
+    ) -> Image:
+        seconds = min(patience(len(data)), self._settings.timeout)
+        process = self._idle.get()
+        try:
+            return process.call(
+                _work, decode, data, name, check, self._settings.max_megapixels,
+                name=name, seconds=seconds,
+            )  # fmt: skip
+        finally:
+            self._idle.put(process)
+
+    def close(self) -> None:
+        """End all processes; to be called when no thread decodes any more."""
+        for process in self._all:
+            process.close()
+
+
+def _prepare(memory: int, pixels: int) -> None:
+    """Get a process ready."""
+    apart.prepare(memory)
+    try:
+        from PIL import Image as Pillow
+    except ImportError:  # it comes with the thermal extra
+        return
+    # The thermal picture of a radiometric JPEG is a file inside the file.
+    Pillow.MAX_IMAGE_PIXELS = pixels // 2  # it warns from here on, and refuses twice as many
+
+
+def _work(
+    decode: Callable[..., Image],
+    data: bytes,
+    name: str,
+    check: Callable[[Image], Image],
+    megapixels: float,
+) -> Image:
+    """Decode a file, in the process for it, unless its header tells that it is too large."""
+    _check_header(data, name, megapixels)
+    return decode(data, name, check)
+
+
+def _check_header(data: bytes, name: str, megapixels: float) -> None:
+    """Refuse a picture by its header, before it takes any memory."""
+    if not data:
+        raise ImageError(f"{name}: expected an image file, found an empty one; send it again")
+    try:
+        header = read_header(data)
+    except ImageError as error:
+        raise ImageError(f"{name}: {error}") from error
+    if header is None:
+        raise Problem(
+            415,
+            "unknown-type",
+            f"{name}: expected PNG, JPEG, TIFF, BMP or WebP, found another kind of data; "
+            "convert the picture",
+        )
+    if header.pixels > int(megapixels * MEGAPIXEL):
+        raise Problem(
+            413,
+            "too-many-pixels",
+            f"{name}: expected at most {megapixels:g} megapixels, found "
+            f"{header.width}x{header.height}; send a smaller picture",
+        )

@@ -1,0 +1,32 @@
+"""Readers that hang or die of some files; a process of its own imports them from here."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+from piafusion.imaging.io import decode_image, read_pair
+
+HANGS, DIES = b"hangs", b"dies"
+"""What such a file ends with."""
+
+
+def read_or_hang(infrared: Path, *arguments: Any, **options: Any) -> Any:
+    """Read a pair."""
+    _misbehave(infrared.read_bytes())
+    return read_pair(infrared, *arguments, **options)
+
+
+def decode_or_hang(data: bytes, *arguments: Any) -> Any:
+    """Decode a picture."""
+    _misbehave(data)
+    return decode_image(data, *arguments)
+
+
+def _misbehave(data: bytes) -> None:
+    if data.endswith(HANGS):
+        time.sleep(3600)
+    if data.endswith(DIES):
+        os.abort()

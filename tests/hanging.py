@@ -25,6 +25,11 @@ def decode_or_hang(data: bytes, *arguments: Any) -> Any:
     return decode_image(data, *arguments)
 
 
+def take_memory(data: bytes, *arguments: Any) -> Any:
+    """Ask for more memory than any picture needs."""
+    return decode_image(data, *arguments), bytearray(2**34)
+
+
 def _misbehave(data: bytes) -> None:
     if data.endswith(HANGS):
         time.sleep(3600)

@@ -175,6 +175,15 @@ def crowd(count: int) -> bytes:
     return directory + end
 
 
+def zip64(count: int) -> bytes:
+    """Return a zip of so many entries, told by a zip64 record; the usual record tells of none."""
+    directory = crowd(count)[:-22]
+    record = struct.pack("<4sQ2H2L4Q", b"PK\x06\x06", 44, 45, 45, 0, 0, count, count,
+                         len(directory), 0)  # fmt: skip
+    locator = struct.pack("<4sLQL", b"PK\x06\x07", 0, len(directory), 1)
+    return directory + record + locator + struct.pack("<4s4H2LH", b"PK\x05\x06", *[0] * 7)
+
+
 def encrypted(data: bytes) -> bytes:
     """Say of every entry that it is encrypted."""
     changed = bytearray(data)

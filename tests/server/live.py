@@ -45,9 +45,10 @@ class Live:
 
 
 @contextmanager
-def serving(*options: str) -> Iterator[Live]:
-    """Start a server on a free port; stop it, if it still runs."""
-    command = [sys.executable, "-m", "piafusion", "serve", "--port", "0", *options]
+def serving(*options: str, before: str = "") -> Iterator[Live]:
+    """Start a server on a free port, after some code; stop it, if it still runs."""
+    main = f"{before}\nfrom piafusion.cli import main\nmain()"
+    command = [sys.executable, "-c", main, "serve", "--port", "0", *options]
     environment = {**os.environ, "PIAFUSION_TOKEN": TOKEN}
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment

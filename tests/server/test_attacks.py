@@ -49,6 +49,14 @@ def test_zips(name: str, client: TestClient) -> None:
     refused(client.post("/v1/fuse/batch", files={"pairs": data}), status)
 
 
+@pytest.mark.parametrize("data", [bad_files.crowd(20_000), bad_files.zip64(20_000)])
+def test_a_directory_that_is_too_long_is_not_read(
+    data: bytes, client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr(zipfile, "ZipInfo")
+    refused(client.post("/v1/fuse/batch", files={"pairs": data}), 413)
+
+
 @pytest.mark.parametrize("name", FAILING)
 def test_zips_whose_pairs_fail(name: str, client: TestClient) -> None:
     response = client.post("/v1/fuse/batch", files={"pairs": FAILING[name]})
@@ -96,6 +104,22 @@ ALIGNMENT = {
         {"alignment": json.dumps({**ALIGNMENT, "matrix": [[float("nan")] * 3] * 3})},
         {"alignment": json.dumps({**ALIGNMENT, "matrix": [[0] * 3] * 3})},
         {"alignment": json.dumps({**ALIGNMENT, "infrared": {"width": 10**400, "height": 1}})},
+        *(
+            {"alignment": json.dumps({**ALIGNMENT, "matrix": matrix})}
+            for matrix in (
+                [[1e308, 0, 0], [0, 1e308, 0], [0, 0, 1]],
+                [[1, 0, 1e300], [0, 1, -1e300], [0, 0, 1]],
+                [[1, 0, 10**400], [0, 1, 0], [0, 0, 1]],
+                [[1, 0, 0], [0, 1, 0], [1e30, 1e30, 1e-300]],
+                [[[1]] * 3] * 3,
+                {"a": 1},
+                "1" * 5000,
+            )
+        ),
+        {"alignment": json.dumps({**ALIGNMENT, "infrared": {"width": 1e308, "height": 1}})},
+        {"alignment": json.dumps({**ALIGNMENT, "infrared": {"width": 128, "height": 10**399}})},
+        {"alignment": json.dumps({**ALIGNMENT, "quality": {"score": [[[]]]}})},
+        {"alignment": '{"piafusion_alignment": ' + "9" * 5000 + "}"},
         {"alignment": json.dumps({**ALIGNMENT, "visible": {"width": 500, "height": 96}})},
     ],
     ids=lambda fields: str(fields)[:60],

@@ -8,6 +8,8 @@ import pytest
 from starlette.testclient import TestClient
 
 from piafusion.errors import UsageError
+from piafusion.server import guard
+from piafusion.server.app import create_app
 from piafusion.server.settings import Settings
 from tests.server.conftest import SMALL, client_of
 
@@ -72,8 +74,59 @@ def test_a_post_without_a_body(client: TestClient) -> None:
     assert client.send(request).status_code == 411
 
 
+def test_one_client_cannot_take_every_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two requests of one address wait for their bodies; a third is refused, another's is not."""
+    monkeypatch.setattr(guard, "MOST_OF_ONE", 2)
+    monkeypatch.setattr(guard, "MOST_UPLOADS", 3)
+    app = create_app(replace(SMALL, stall=0.2))
+    piece = {"type": "http.request", "body": b"--B", "more_body": True}
+
+    async def run() -> list[int]:
+        hosts = ["10.0.0.1"] * 3 + ["2001:db8::1", "10.0.0.2"]
+        return await asyncio.gather(*(post(app, [piece], host) for host in hosts))
+
+    assert asyncio.run(run()) == [408, 408, 429, 408, 503]
+    assert asyncio.run(run()) == [408, 408, 429, 408, 503]  # all places were given back
+
+
+@pytest.mark.parametrize(
+    ("host", "sender"),
+    [
+        ("10.0.0.1", "10.0.0.1"),
+        ("2001:db8::1:2:3:4", "2001:db8::/64"),
+        ("::ffff:10.0.0.1", "10.0.0.1"),
+        ("fe80::1%eth0", "fe80::/64"),
+        ("testclient", "testclient"),
+    ],
+)
+def test_whom_a_request_is_from(host: str, sender: str) -> None:
+    assert guard._sender({"type": "http", "client": (host, 1)}) == sender
+    assert guard._sender({"type": "http", "client": None}) == ""
+
+
+def test_who_hangs_up_while_sending_is_no_error_of_ours(caplog: pytest.LogCaptureFixture) -> None:
+    with client_of(SMALL) as client:
+        piece = {"type": "http.request", "body": b"--B\r\n", "more_body": True}
+        status = ask(client.app, path="/v1/fuse", messages=[piece, {"type": "http.disconnect"}])
+        assert status == 499
+        assert 'status="499"' in client.get("/metrics").text
+        assert 'status="500"' not in client.get("/metrics").text
+    assert not caplog.records
+
+
 def ask(app: Any, *, path: str, messages: list[dict[str, Any]], length: int = 10) -> int:
     """Post to an app whose client says what it says, and return the status."""
+    return asyncio.run(asyncio.wait_for(post(app, messages, None, path, length), 20))
+
+
+async def post(
+    app: Any,
+    messages: list[dict[str, Any]],
+    host: str | None,
+    path: str = "/v1/fuse",
+    length: int = 10,
+) -> int:
+    """Post as one address does."""
     waiting = iter(messages)
     sent: list[dict[str, Any]] = []
 
@@ -92,14 +145,13 @@ def ask(app: Any, *, path: str, messages: list[dict[str, Any]], length: int = 10
         "query_string": b"", "http_version": "1.1", "scheme": "http", "root_path": "",
         "headers": [(b"host", b"localhost"), (b"content-length", str(length).encode()),
                     (b"content-type", b"multipart/form-data; boundary=B")],
+        "client": (host, 1) if host else None,
     }  # fmt: skip
-    asyncio.run(asyncio.wait_for(app(scope, receive, send), 20))
+    await app(scope, receive, send)
     return int(sent[0]["status"])
 
 
 def test_a_silent_client_is_given_up() -> None:
-    from piafusion.server.app import create_app
-
     piece = {"type": "http.request", "body": b"--B\r\n", "more_body": True}
     assert ask(create_app(replace(SMALL, stall=0.1)), path="/v1/fuse", messages=[piece]) == 408
     app = create_app(replace(SMALL, timeout=0.1))

@@ -193,6 +193,26 @@ def test_it_is_alive_after_all_that(live: Live, pair_files: tuple[Path, Path]) -
         urllib.request.urlopen(f"{live.url}/v1/models", timeout=10)
 
 
+STUCK = """
+import time
+from piafusion.server.work import Workshop
+Workshop.fuse = lambda *arguments: time.sleep(3600)
+"""
+
+
+def test_stuck_workers_are_told_and_do_not_stop_a_stop(pair: dict[str, bytes]) -> None:
+    options = ("--model", "piafusion-fast", "--workers", "1", "--timeout", "1")
+    with serving(*options, before=STUCK) as server:
+        assert json.loads(get(server, "/readyz"))["status"] == "ready"
+        with server.connection(head(len(body(pair))) + body(pair)) as client:
+            assert b" 503 " in client.recv(2**16).split(b"\r\n")[0]
+        time.sleep(0.2)
+        with pytest.raises(urllib.error.HTTPError, match="503"):
+            get(server, "/readyz")
+        server.process.send_signal(signal.SIGTERM)
+        server.process.communicate(timeout=20)  # a thread sleeps for an hour
+
+
 def test_a_stop_lets_work_finish() -> None:
     infrared, visible = scene(1000, 1200)
     large = {

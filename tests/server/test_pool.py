@@ -2,19 +2,25 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import zipfile
 from collections.abc import Iterator
 from dataclasses import replace
+from io import BytesIO
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import pytest
 
 from piafusion.errors import UsageError
+from piafusion.imaging import apart
+from piafusion.server import decoding
 from piafusion.server.pool import HungUpError, Pool
 from piafusion.server.problems import Problem
 from piafusion.server.shelf import Pace, Shelf
 from piafusion.server.work import Workshop
 from piafusion.weights import SHIPPED
+from tests.hanging import DIES, HANGS, decode_or_hang, take_memory
 from tests.server.conftest import SMALL, client_of
 
 
@@ -47,18 +53,43 @@ def test_a_full_queue_says_when_to_come_back() -> None:
 
 def test_work_keeps_its_place_until_it_is_through() -> None:
     async def run() -> None:
-        pool, release = Pool(workers=1, queue=1, timeout=0.05), threading.Event()
-        with pytest.raises(Problem, match=r"within 0\.05 seconds"):
-            await pool.run(never, release.wait)
-        assert pool.taken == 1  # nothing can stop a thread
-        with pytest.raises(HungUpError):
-            await pool.run(at_once, release.wait)
-        await asyncio.sleep(0.01)
-        assert pool.taken == 1  # the one that had not begun is out of the queue
+        pool, begun, release = Pool(workers=1, queue=1, timeout=10), asyncio.Event(), Event()
+        loop = asyncio.get_running_loop()
+
+        def work() -> None:
+            loop.call_soon_threadsafe(begun.set)
+            release.wait()
+
+        async def hang_up() -> None:
+            await begun.wait()
+
+        for _ in range(2):  # the second one has not begun when it hangs up
+            with pytest.raises(HungUpError):
+                await pool.run(hang_up, work)
+            await asyncio.sleep(0.01)
+            assert pool.taken == 1  # nothing can stop a thread
         release.set()
         pool.close()
         await asyncio.sleep(0.01)
         assert pool.taken == 0
+
+    asyncio.run(run())
+
+
+def test_a_pool_whose_workers_are_stuck_takes_nothing() -> None:
+    async def run() -> None:
+        pool, release = Pool(workers=1, queue=5, timeout=0.05), Event()
+        assert not pool.is_full
+        with pytest.raises(Problem, match=r"within 0\.05 seconds"):
+            await pool.run(never, release.wait)
+        await asyncio.sleep(0.05)
+        assert (pool.taken, pool.stuck, pool.is_full) == (1, 1, True)
+        with pytest.raises(Problem, match="free place") as refused:
+            await pool.run(never, release.wait)
+        assert refused.value.status == 503
+        release.set()
+        pool.close()
+        assert (pool.stuck, pool.is_full) == (0, False)
 
     asyncio.run(run())
 
@@ -107,6 +138,37 @@ def test_a_full_server(held: threading.Event, pair: dict[str, bytes]) -> None:
             thread.join(20)
         assert sorted(statuses) == [200, 200, 503, 503]
         assert client.get("/readyz").status_code == 200
+
+
+def test_a_decoder_that_hangs_or_dies_is_replaced(
+    pair: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(decoding, "decode_image", decode_or_hang)
+    monkeypatch.setattr(apart, "_PATIENCE", 0.5)
+    hostile = {**pair, "visible": pair["visible"] + HANGS}
+    with client_of(replace(SMALL, workers=1, queue=1)) as client:
+        for end, kind in ((HANGS, "too-slow"), (DIES, "image")):
+            refused = client.post("/v1/fuse", files={**pair, "visible": pair["visible"] + end})
+            assert refused.status_code == 422
+            assert refused.json()["type"].endswith(f":{kind}")
+            assert refused.json()["detail"].startswith("visible: expected a file that")
+            assert client.post("/v1/fuse", files=pair).status_code == 200
+        with zipfile.ZipFile(zipped := BytesIO(), "w") as pairs:
+            for name, files in (("a", hostile), ("b", pair)):
+                pairs.writestr(f"ir/{name}.png", files["infrared"])
+                pairs.writestr(f"vi/{name}.png", files["visible"])
+        answer = client.post("/v1/fuse/batch", files={"pairs": zipped.getvalue()})
+        assert zipfile.ZipFile(BytesIO(answer.content)).namelist() == ["b.png", "failed.json"]
+        assert client.get("/readyz").status_code == 200
+
+
+def test_a_decoder_without_memory(pair: dict[str, bytes], monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("resource")
+    monkeypatch.setattr(decoding, "decode_image", take_memory)
+    with client_of(replace(SMALL, workers=1)) as client:
+        refused = client.post("/v1/fuse", files=pair)
+        assert refused.status_code == 422
+        assert "fits into the memory of a decoder" in refused.json()["detail"]
 
 
 def test_what_would_take_too_long_is_refused_before() -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import signal
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -35,3 +37,29 @@ def _misbehave(data: bytes) -> None:
         time.sleep(3600)
     if data.endswith(DIES):
         os.abort()
+
+
+class OddError(Exception):
+    """An error that pickle cannot bring back."""
+
+    def __init__(self, one: str, two: str) -> None:
+        """Take two, and keep one."""
+        super().__init__(one + two)
+
+
+def print_and_fail() -> None:
+    """Print what is no answer, and raise what cannot travel."""
+    os.write(1, b"noise\n")
+    raise OddError("odd", " one")
+
+
+def call_and_die() -> None:
+    """Leave a process of `Apart` behind that is at work, and tell its number."""
+    from piafusion.imaging.apart import Apart
+
+    process = Apart()
+    print(process.call(os.getpid, name="number", seconds=60), flush=True)
+    threading.Thread(target=process.call, args=(time.sleep, 3600), daemon=True,
+                     kwargs={"name": "sleep", "seconds": 0.5}).start()  # fmt: skip
+    time.sleep(0.2)
+    os.kill(os.getpid(), signal.SIGKILL)

@@ -47,7 +47,7 @@ class PairArchive:
         most = 4 * settings.max_pairs + 16  # folders and hidden files are let pass
         limited = _Limited(file, most)
         try:
-            self._zip = zipfile.ZipFile(limited)  # type: ignore[arg-type]
+            self._zip = zipfile.ZipFile(limited)
         except (zipfile.BadZipFile, ValueError, OSError, NotImplementedError, struct.error) as e:
             raise _no_zip(str(e)) from e
         limited.most = None

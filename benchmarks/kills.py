@@ -115,8 +115,10 @@ def write_data(root: Path) -> None:
 
 
 def train(data: Path, folder: Path) -> None:
-    """Start or resume the training of a fusion network."""
+    """Start or resume the training of a fusion network, unless it is finished."""
     settings = resolve("fast", data, FUSION)
+    if (folder / run.WEIGHTS).exists():
+        return
     if (folder / run.SETTINGS).exists():
         run.resume(folder, settings)
     else:

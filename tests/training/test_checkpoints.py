@@ -1,9 +1,11 @@
 """A run outlasts a kill at any moment and a full disk; damage of its files is told in a line."""
 
+import contextlib
 import errno
 import json
 import os
 import re
+import threading
 from pathlib import Path
 
 import lightning
@@ -12,6 +14,7 @@ import pytest
 import safetensors.torch
 import torch
 from lightning.pytorch.loggers import CSVLogger
+from tensorboard.summary.writer.record_writer import RecordWriter
 
 from piafusion.errors import OutputError, PiafusionError, TrainingError, UsageError, WeightsError
 from piafusion.imaging.io import write_image
@@ -207,6 +210,25 @@ def test_a_log_that_cannot_be_written_is_told(
     monkeypatch.setattr(CSVLogger, "save", save)
     with pytest.raises(OutputError, match=rf"^{tmp_path}: the log .*no space left.*resume$"):
         run.start(settings, tmp_path)
+
+
+def test_the_thread_of_a_log_shows_no_traceback(
+    settings: TrainingSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def write(*_: object) -> None:
+        tried.append(threading.current_thread())
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    tried: list[threading.Thread] = []
+    shown: list[object] = []
+    monkeypatch.setattr(RecordWriter, "write", write)
+    monkeypatch.setattr(threading, "excepthook", shown.append)
+    with contextlib.suppress(OutputError):  # if the thread is slow, the run ends without it
+        run.start(settings, tmp_path)
+    assert threading.main_thread() not in tried
+    assert tried
+    assert not shown
+    assert threading.excepthook == shown.append
 
 
 @pytest.fixture

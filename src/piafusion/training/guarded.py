@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 import warnings
 from collections.abc import Iterable
 from dataclasses import fields
@@ -168,6 +169,13 @@ def fit(
         TrainingError: If a guard stops it.
         OutputError: If a file cannot be written.
     """
+    show = threading.excepthook
+
+    def show_others(found: threading.ExceptHookArgs) -> None:
+        if not isinstance(found.exc_value, OSError):
+            show(found)
+
+    threading.excepthook = show_others  # TensorBoard's thread raises here once more
     try:
         trainer.fit(module, ckpt_path=checkpoint)
     except PiafusionError:
@@ -178,6 +186,8 @@ def fit(
             f"{trainer.default_root_dir}: the log could not be written ({reason}); check the "
             "folder and the free space, then resume"
         ) from error
+    finally:
+        threading.excepthook = show
 
 
 def quieten() -> None:

@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 
-.PHONY: demo test cluster check lint types format fuzz wheel clean
+.PHONY: demo test cluster check docs lint types format fuzz wheel clean
 
 demo: $(VENV)/core ## Fuse the shipped scenes and say where to look
 	$(BIN)/piafusion demo --output demo --overwrite
@@ -28,6 +28,10 @@ lint: $(VENV)/dev ## Style and format
 types: $(VENV)/dev ## Static types of the package
 	$(BIN)/mypy
 
+docs: $(VENV)/docs ## Build the documentation site into build/site; any broken link is an error
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	@echo "open build/site/index.html"
+
 format: $(VENV)/dev ## Put the code into the house's format
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
@@ -47,4 +51,8 @@ $(VENV)/core: pyproject.toml constraints.txt | $(VENV)/bin/python
 
 $(VENV)/dev: pyproject.toml constraints.txt | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	touch $@ $(VENV)/core
+
+$(VENV)/docs: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[docs]'
 	touch $@ $(VENV)/core

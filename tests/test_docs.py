@@ -1,8 +1,10 @@
-"""The commands and the Python of README.md and docs/ work as they are printed."""
+"""The commands and the Python of README.md and docs/ work as they are printed, in their order."""
 
+import json
 import re
 import shlex
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import cv2
@@ -11,12 +13,14 @@ import pytest
 
 from piafusion.datasets.synthetic import demo_scenes_root
 from piafusion.imaging.io import read_image, write_image
-from tests.conftest import scene
+from tests.conftest import Finished, scene
 from tests.imaging.video.conftest import moving, write_video
 from tests.segmentation.conftest import write_splits
 
 ROOT = Path(__file__).parents[1]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+DOCS = ROOT / "docs"
+PAGES = [ROOT / "README.md", *sorted(DOCS.rglob("*.md"))]
+RUN = [page for page in PAGES if re.search(r"^```(sh|python)$", page.read_text(), re.MULTILINE)]
 TINY = [
     part
     for setting in ("steps=2", "batch=2", "crop=48", "light=label")
@@ -29,8 +33,13 @@ CURL = [
 ]
 
 
-def blocks(page: Path, language: str) -> list[str]:
-    return re.findall(rf"```{language}\n(.*?)```", page.read_text(), re.DOTALL)
+def blocks(page: Path) -> list[tuple[str, str]]:
+    """Return the language and the text of the blocks that run."""
+    return re.findall(r"```(sh|python)\n(.*?)```", page.read_text(), re.DOTALL)
+
+
+def name_of(page: Path) -> str:
+    return str(page.relative_to(ROOT))
 
 
 @pytest.fixture
@@ -66,46 +75,57 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.mark.usefixtures("workplace")
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_commands(page: Path, piafusion) -> None:
-    for block in blocks(page, "sh"):
+@pytest.mark.parametrize("page", RUN, ids=name_of)
+def test_page(page: Path, piafusion: Callable[..., Finished]) -> None:
+    for language, block in blocks(page):
+        if language == "python":
+            exec(compile(block, str(page), "exec"), {})  # noqa: S102 - our own pages
+            continue
         for line in block.splitlines():
             program, *arguments = shlex.split(line, comments=True) or [""]
             if program == "curl":
                 assert arguments == CURL, line
-                continue
-            if program != "piafusion":
+            elif program == "piafusion":
+                if "--engine" in arguments and "ray" in arguments:
+                    continue  # tests/distributed/test_run.py runs these, with one Ray for all
+                done = piafusion(*smaller(arguments))
+                assert done.code == 0, f"{line}: {done.err}"
+            else:
                 assert program in ("make", "pip", ""), line  # the pages promise nothing else
-                continue
-            if "--engine" in arguments and "ray" in arguments:
-                continue  # tests/distributed/test_run.py runs these, with one Ray for all
-            if arguments[0] == "train":
-                settings = TINY if arguments[1] == "fusion" else TINY[:-2]
-                arguments += settings
-            if arguments[0] == "data":  # the same, but small
-                arguments = [re.sub(r"^320x240$", "96x80", word) for word in arguments]
-            if arguments[0] == "segment":
-                tiny = {"steps": 2, "batch": 2, "widths": "4,8", "crop": "32,32"}
-                arguments += [f"--set={name}={value}" for name, value in tiny.items()]
-            if arguments[0] == "reproduce":
-                arguments += ["--methods=laplacian"]
-            if arguments[0] == "serve" and "--port" not in arguments:
-                arguments += ["--port", "0"]  # the usual one may be taken
-            if arguments[0] == "bench":  # the same, but quickly
-                arguments = [re.sub(r"^\d+x\d+$", "24x16", word) for word in arguments]
-                arguments += ["--engine=onnx", "--frames=2"]
-            done = piafusion(*arguments)
-            assert done.code == 0, f"{line}: {done.err}"
+
+
+def smaller(arguments: list[str]) -> list[str]:
+    """Return the arguments of the same command, for less work."""
+    if arguments[0] == "train":
+        return arguments + (TINY if arguments[1] == "fusion" else TINY[:-2])
+    if arguments[0] == "data":
+        sizes = {"320x240": "96x80", "640x480": "192x144"}
+        return [sizes.get(word, word) for word in arguments]
+    if arguments[0] == "segment":
+        tiny = {"steps": 2, "batch": 2, "widths": "4,8", "crop": "32,32"}
+        return arguments + [f"--set={name}={value}" for name, value in tiny.items()]
+    if arguments[0] == "reproduce":
+        return [*arguments, "--methods=laplacian"]
+    if arguments[0] == "serve" and "--port" not in arguments:
+        return [*arguments, "--port", "0"]  # the usual one may be taken
+    if arguments[0] == "bench":
+        arguments = [re.sub(r"^\d+x\d+$", "24x16", word) for word in arguments]
+        return [*arguments, "--engine=onnx", "--frames=2"]
+    return arguments
 
 
 @pytest.mark.usefixtures("workplace")
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_python(page: Path) -> None:
-    for block in blocks(page, "python"):
-        exec(compile(block, str(page), "exec"), {})  # noqa: S102 - our own pages
+@pytest.mark.parametrize("notebook", sorted(DOCS.rglob("*.ipynb")), ids=name_of)
+def test_notebook(notebook: Path) -> None:
+    cells = json.loads(notebook.read_text())["cells"]
+    names: dict[str, object] = {}
+    for cell in cells:
+        if cell["cell_type"] == "code":
+            assert not cell["outputs"], "clear the outputs before you save a notebook"
+            exec(compile("".join(cell["source"]), str(notebook), "exec"), names)  # noqa: S102
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_links(page: Path) -> None:
     for target in re.findall(r"\]\(([^)#]+)", page.read_text()):
         if "://" not in target:

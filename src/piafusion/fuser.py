@@ -164,13 +164,14 @@ class Fuser:
     def __call__(self, infrared: Picture, visible: Picture) -> Image:
         """Fuse one pair of the same height and width, or of any that the alignment fits.
 
+        Each picture is a NumPy array, a PIL picture, a torch CPU tensor (C x H x W or H x W) or
+        the path of a file. The dtype decides the range: all of it for integers, [0, 1] for
+        floats; for the infrared picture the tone decides. Pictures have at least 8 x 8 pixels.
+
         Args:
             infrared: H x W, or H x W x 3 with three equal channels; uint8, uint16 or float, or
                 whatever the tone takes. Masked pixels have no value and are filled.
             visible: H x W grey or H x W x 3; uint8, uint16 or float. Masked pixels stay masked.
-            Either may be a NumPy array, a PIL picture, a torch CPU tensor (C x H x W or H x W) or
-            the path of a file. The dtype decides the range: all of it for integers, [0, 1] for
-            floats; for the infrared the tone does. At least 8 x 8 pixels.
 
         Returns:
             The fused image as a NumPy array with the height, width, channels and dtype of

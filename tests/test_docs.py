@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 import pytest
 
+from piafusion import methods
 from piafusion.datasets.synthetic import demo_scenes_root
 from piafusion.imaging.io import read_image, write_image
 from tests.conftest import Finished, scene
@@ -63,6 +64,7 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr("piafusion.cli.bench.SIZES", ("24x16",))
     monkeypatch.setattr("piafusion.reproduction.plan.STEPS", ("comparison",))
     monkeypatch.setattr("piafusion.reproduction.materials._SIZE", (64, 80))
+    monkeypatch.setattr("piafusion.methods._METHODS", dict(methods._METHODS))
     monkeypatch.setattr("piafusion.server.run.run", lambda settings, bound: bound.close())
     shutil.copytree(tmp_path / "vi", tmp_path / "FUSED")
     infrared, visible = moving(6)
@@ -99,8 +101,16 @@ def smaller(arguments: list[str]) -> list[str]:
     if arguments[0] == "train":
         return arguments + (TINY if arguments[1] == "fusion" else TINY[:-2])
     if arguments[0] == "data":
-        sizes = {"320x240": "96x80", "640x480": "192x144"}
-        return [sizes.get(word, word) for word in arguments]
+        less = {
+            "320x240": "96x80",
+            "640x480": "192x144",
+            "--count 4": "--count 2",
+            "--seed 50": "--seed 50 --count 2",
+        }
+        command = " ".join(arguments)
+        for much, little in less.items():
+            command = command.replace(much, little)
+        return command.split()
     if arguments[0] == "segment":
         tiny = {"steps": 2, "batch": 2, "widths": "4,8", "crop": "32,32"}
         return arguments + [f"--set={name}={value}" for name, value in tiny.items()]

@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 
-.PHONY: demo test cluster check docs lint types format fuzz wheel clean
+.PHONY: demo test cluster check docs lint types format fuzz pins wheel clean
 
 demo: $(VENV)/core ## Fuse the shipped scenes and say where to look
 	$(BIN)/piafusion demo --output demo --overwrite
@@ -35,6 +35,16 @@ docs: $(VENV)/docs ## Build the documentation site into build/site; any broken l
 format: $(VENV)/dev ## Put the code into the house's format
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+# What people deploy; torch is left out, whose builds differ from index to index.
+PINNED = serve video thermal geo methods eval
+PIN = $(BIN)/uv pip compile --quiet pyproject.toml -c constraints.txt --universal \
+	--python-version 3.11 --generate-hashes --no-annotate --custom-compile-command "make pins"
+pins: $(VENV)/core ## requirements/*.txt: the tested versions with the hashes of their files
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt uv
+	mkdir -p requirements
+	$(PIN) --output-file requirements/core.txt
+	set -e; for extra in $(PINNED); do $(PIN) --extra $$extra --output-file requirements/$$extra.txt; done
 
 wheel: $(VENV)/dev ## Build the wheel into dist/
 	$(BIN)/python -m build --wheel

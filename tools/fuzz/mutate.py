@@ -7,6 +7,7 @@ import re
 import struct
 import zlib
 from collections.abc import Callable
+from contextlib import suppress
 from random import Random
 from typing import Any
 
@@ -332,5 +333,6 @@ def mutate(data: bytes, random: Random, other: bytes, structured: tuple[Mutator,
     """Damage an input in one to four ways; every other one knows the format."""
     for _ in range(random.choice((1, 1, 1, 2, 2, 3, 4))):
         choice = structured if structured and random.random() < 0.5 else GENERAL
-        data = random.choice(choice)(data, random, other)[:_LONGEST]
+        with suppress(struct.error, IndexError):  # too damaged already for this kind
+            data = random.choice(choice)(data, random, other)[:_LONGEST]
     return data

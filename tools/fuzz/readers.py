@@ -13,10 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from piafusion.errors import PiafusionError
+from piafusion.errors import MissingExtraError, PiafusionError, UsageError
 from tools.fuzz import mutate
 from tools.fuzz.mutate import Mutator
 
+TONE = "percentile:1,99"  # takes infrared pictures of every kind of number
 Result = Any
 """Arrays, bytes, numbers, texts, and lists of them: what a reader has made of an input."""
 
@@ -86,7 +87,11 @@ def _refusals(found: list[Result]) -> Iterator[None]:
     try:
         yield
     except PiafusionError as error:
-        found.append(one_line(error))
+        message = one_line(error)
+        asked = isinstance(error, UsageError) and "this format" not in message
+        if asked or isinstance(error, MissingExtraError):
+            raise Broken(f"asked wrongly: {message}") from error
+        found.append(message)
 
 
 def one_line(error: BaseException) -> str:
@@ -118,7 +123,7 @@ def picture(given: Input) -> Result:
     except PiafusionError as error:
         refused = error
     with _refusals(found):
-        infrared = read_infrared(given.path, as_tone("auto").check)
+        infrared = read_infrared(given.path, as_tone(TONE).check)
     for image in (visible, infrared):
         if image is None:
             continue
@@ -128,7 +133,7 @@ def picture(given: Input) -> Result:
             raise Broken(f"{width}x{height} pixels, the header said {header.width}x{header.height}")
     for name in ("infrared", "visible"):
         with _refusals(found):
-            found.append(_fuse(given, name, "auto" if name == "infrared" else "full"))
+            found.append(_fuse(given, name, TONE if name == "infrared" else "full"))
     if refused is not None:
         raise refused
     return found
@@ -142,7 +147,7 @@ def _fuse(given: Input, as_what: str, tone: str) -> Result:
     whole = given.corpus / "pairs" / f"{'vi' if as_what == 'infrared' else 'ir'}_{size}.png"
     pair = (given.path, whole) if as_what == "infrared" else (whole, given.path)
     output = given.path.with_name("fused.png")
-    if given.seed.startswith(("f32", "f64", "rgbf32")) and as_what == "visible":
+    if given.path.suffix == ".tif":
         output = output.with_suffix(".tiff")
     try:
         fused = _fuser().adjusted(tone).fuse_files(*pair, output, overwrite=True)
@@ -307,7 +312,7 @@ def weights(given: Input) -> Result:
         with _refusals(found):
             model = str(given.path.with_name(f"m.{suffix}"))
             run = create_engine(model, kind="fusion", device="cpu", engine=engine, threads=1)
-            found.append(run(tensor, tensor))
+            found.append(run.fuse(tensor, tensor))
     if given.path.name != "manifest.json" and found and isinstance(found[0], str):
         raise PiafusionError(found[0])
     return found

@@ -9,8 +9,8 @@ import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from tools.fuzz.cases import ALL, shares
-from tools.fuzz.driver import Tally, run, save
+from tools.fuzz.cases import ALL, Corpus, shares
+from tools.fuzz.driver import Tally, make_corpus, run, wholes
 from tools.fuzz.readers import READERS
 
 _CASES = 1500  # a few minutes on two cores
@@ -24,6 +24,7 @@ def main() -> int:
     parser.add_argument("--readers", default=",".join(READERS), help="names with commas between")
     parser.add_argument("--jobs", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--first", type=int, default=0, help="number of each reader's first case")
+    parser.add_argument("--whole", action="store_true", help="whole inputs: what is refused?")
     parser.add_argument("--case", metavar="READER:N", help="run this case alone")
     parser.add_argument("--save", type=Path, metavar="FILE", help="with --case: write its bytes")
     given = parser.parse_args()
@@ -31,21 +32,26 @@ def main() -> int:
     unknown = [name for name in names if name not in ALL]
     if unknown:
         parser.error(f"expected readers of {', '.join(READERS)}, found {unknown[0]!r}")
-    if given.case:
-        name, _, number = given.case.partition(":")
-        cases = [(name, int(number))]
-    else:
-        counts = shares(names, given.cases)
-        cases = [(n, given.first + i) for n, count in counts.items() for i in range(count)]
     tally, start = Tally(), time.perf_counter()
     with TemporaryDirectory(prefix="fuzz-") as folder:
+        corpus = Path(folder) / "corpus"
+        if given.case:
+            name, _, number = given.case.partition(":")
+            names, cases = [name], [(name, int(number))]
+        make_corpus(corpus, names)
         if given.save:
-            save(cases[0], given.seed, Path(folder), given.save)
+            given.save.write_bytes(Corpus(corpus, given.seed).case(ALL[name], int(number))[1])
             print(f"wrote {given.save}")
             return 0
+        if given.whole:
+            cases = wholes(corpus, names)
+        elif not given.case:
+            counts = shares(names, given.cases)
+            cases = [(n, given.first + i) for n, count in counts.items() for i in range(count)]
+        told = ["fault", *["refused"] * given.whole, *["ok", "refused"] * bool(given.case)]
         for verdict in run(cases, given.seed, min(given.jobs, len(cases)), Path(folder)):
             tally.add(verdict)
-            if given.case or verdict.kind == "fault":
+            if verdict.kind in told:
                 print(f"{verdict.case} {verdict.kind} {verdict.why}", flush=True)
     print(f"\n{tally.table()}\n{time.perf_counter() - start:.0f} s, seed {given.seed}")
     for what, found in tally.kinds():

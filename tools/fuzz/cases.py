@@ -61,7 +61,13 @@ class Corpus:
         return self._files[reader.name]
 
     def case(self, reader: Reader, number: int) -> tuple[str, bytes]:
-        """Return the name of the whole input that a case starts from, and its damaged bytes."""
+        """Return the name of the whole input that a case starts from, and its damaged bytes.
+
+        Case -1 is the first whole input itself, -2 the second, and so on.
+        """
+        if number < 0:
+            whole = self.wholes(reader)[-number - 1]
+            return whole.name, whole.read_bytes()
         random = Random(f"{self._seed}:{reader.name}:{number}")
         wholes = self.wholes(reader)
         whole, other = random.choice(wholes), random.choice(wholes)

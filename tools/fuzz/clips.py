@@ -8,9 +8,10 @@ from fractions import Fraction
 import av
 import numpy as np
 
-from tools.fuzz.pictures import COLOUR, GREY
+from tools.fuzz.pictures import GREY
 
 COUNT, RATE = 6, Fraction(25)
+_SHADES = np.dstack((GREY, GREY, GREY))  # grey, so that they pass as infrared ones too
 INFRARED = "infrared.mkv"  # the whole half of a pair whose other half is damaged
 
 _CONTAINERS = ("matroska", "avi", "mov", "nut", "mpegts", "flv", "mxf", "gif", "roq", "ogg")
@@ -74,7 +75,7 @@ def clip(codec: str, container: str, *, grey: bool = False) -> bytes:
             stream.options = {"preset": "8" if codec == "libsvtav1" else "ultrafast"}
         stream.codec_context.thread_count = 1
         for index in range(COUNT):
-            image = np.roll(GREY if grey else COLOUR, 3 * index, axis=1)
+            image = np.roll(GREY if grey else _SHADES, 3 * index, axis=1)
             frame = av.VideoFrame.from_ndarray(
                 np.ascontiguousarray(image), "gray" if grey else "rgb24"
             )

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from multiprocessing import get_context
 from pathlib import Path
 
-from tools.fuzz.cases import ALL
+from tools.fuzz.cases import ALL, Corpus
 from tools.fuzz.child import Verdict, serve
 
 _WARM = 180.0  # seconds for a process to start and to load what a reader needs
@@ -70,7 +70,8 @@ class Child:
             why = f"hang: no end after {limit:g} s"
         except (EOFError, OSError):
             self._process.join(5)
-            why = f"crash: the process ended with {self._process.exitcode}"
+            said = self._arguments[-1].read_text(errors="replace").split("\n")[-4:]
+            why = f"crash: the process ended with {self._process.exitcode} {' '.join(said)!r}"
         self._process.kill()
         self._process.join()
         self._line.close()
@@ -78,12 +79,24 @@ class Child:
         return Verdict("", "fault", why)
 
 
+def wholes(corpus: Path, names: Sequence[str]) -> list[tuple[str, int]]:
+    """Return the cases of the readers' whole inputs."""
+    counts = {name: len(Corpus(corpus, 0).wholes(ALL[name])) for name in names}
+    return [(name, -1 - index) for name, count in counts.items() for index in range(count)]
+
+
 def run(cases: Sequence[tuple[str, int]], seed: int, jobs: int, folder: Path) -> Iterator[Verdict]:
-    """Run cases in several processes and yield what became of each, as they end."""
+    """Run cases in several processes and yield what became of each, as they end.
+
+    Args:
+        cases: Names of readers and numbers.
+        seed: Of chance.
+        jobs: Processes.
+        folder: With the whole inputs in `corpus`.
+    """
     os.environ["GLIBC_TUNABLES"] = "glibc.malloc.tcache_count=0"  # its blocks are never filled
     os.environ.update({"OMP_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "2", "OPENCV_LOG_LEVEL": "OFF"})
     corpus = folder / "corpus"
-    make_corpus(corpus, (name for name, _ in cases))
     waiting, lock = iter(cases), threading.Lock()
     done: list[Verdict] = []
     ready = threading.Condition()
@@ -171,11 +184,3 @@ class Tally:
             what = fault.why if "broken" in fault.why else fault.why.partition(": ")[0]
             groups[f"{name}: {what[:160]}"].append(fault.case)
         return sorted(groups.items(), key=lambda item: -len(item[1]))
-
-
-def save(case: tuple[str, int], seed: int, folder: Path, path: Path) -> None:
-    """Write the damaged bytes of a case to a file."""
-    from tools.fuzz.cases import Corpus
-
-    make_corpus(folder / "corpus", [case[0]])
-    path.write_bytes(Corpus(folder / "corpus", seed).case(ALL[case[0]], case[1])[1])

@@ -275,9 +275,10 @@ def manifest(given: Input) -> Result:
 def hashes(given: Input) -> Result:
     """Verify an archive against recorded hashes, and record its own."""
     from piafusion.datasets.download import remember, verify
+    from tools.fuzz.states import ARCHIVE
 
     archive = given.path.with_name("a.zip")
-    archive.write_bytes(b"archive")
+    archive.write_bytes(ARCHIVE)
     found = verify(archive, archive.name, None, given.path)
     remember(archive.name, found[0], given.path)
     return found[0]
@@ -319,10 +320,12 @@ def weights(given: Input) -> Result:
 
 
 def safetensors(given: Input) -> Result:
-    """Load weights that no manifest describes."""
+    """Load weights that no manifest describes, and run them if they are accepted."""
     from piafusion.engines import create_engine
 
-    create_engine(str(given.path), kind="fusion", device="cpu", engine="torch", threads=1)
+    engine = create_engine(str(given.path), kind="fusion", device="cpu", engine="torch", threads=1)
+    tensor = np.full((1, 1, 16, 16), 0.5, np.float32)
+    return engine.fuse(tensor, tensor)
 
 
 def settings(given: Input) -> Result:
@@ -334,6 +337,22 @@ def settings(given: Input) -> Result:
         return load_settings(given.path.parent).model_dump_json()
     finally:
         given.path.with_name(SETTINGS).rename(given.path)
+
+
+def run(given: Input) -> Result:
+    """Read all that the folder of a training run holds."""
+    from piafusion.models import load
+    from piafusion.training.checkpoints import find_checkpoint
+    from piafusion.training.run import RECORD, WEIGHTS, load_settings, read_object
+    from tools.fuzz.states import small_network
+
+    folder = given.path.parent
+    found = load_settings(folder).model_dump_json()
+    record = read_object(folder / RECORD, "the record of a finished run", "train again")
+    if given.path.suffix == ".safetensors":
+        load((folder / WEIGHTS).read_bytes())
+    checkpoint = find_checkpoint(folder, small_network(), writes=False)
+    return [found, record, str(checkpoint)]
 
 
 def build(given: Input) -> Result:
@@ -358,7 +377,7 @@ def journal(given: Input) -> Result:
     from piafusion.evaluation.sets import read_sets
     from tools.fuzz.states import METRICS
 
-    root = next(path for path in given.path.parents if (path / "set").is_dir())
+    root = next(path for path in given.path.parents if (path / "set" / "ir").is_dir())
     sets = read_sets([f"set={root / 'set'}"])
     methods, output = read_methods([], sets), root / "out"
     problems = fuse_sets(sets, methods, output)
@@ -390,6 +409,9 @@ def _client() -> Any:
     return client
 
 
+_GREY = ("grey.", "grey8", "grey16", "u", "f", "i", "white", "bits", "raw", "png", "parts")
+
+
 def upload(given: Input) -> Result:
     """Send a picture to the server, as one of a pair."""
     whole = given.corpus / "pairs"
@@ -397,11 +419,12 @@ def upload(given: Input) -> Result:
         "infrared": (whole / "ir_64x48.png").read_bytes(),
         "visible": (whole / "vi_64x48.png").read_bytes(),
     }
-    side = ("infrared", "visible")[given.number % 2]
+    grey = given.seed.startswith(_GREY)
+    side = "infrared" if grey and given.number % 2 else "visible"
     files[side] = given.data
     form = {
         "show": ("fused", side)[given.number // 2 % 2],
-        "tone": ("full", "auto")[side[0] == "i"],
+        "tone": TONE if side == "infrared" else "full",
     }
     return _answer("/v1/fuse", files, form)
 
@@ -453,6 +476,7 @@ READERS: dict[str, Reader] = {
         Reader("build", build, _TEXT, leaves=("*",), twice=False, share=0.5),
         Reader("manifest", manifest, _TEXT, twice=False),
         Reader("settings", settings, _TEXT),
+        Reader("run", run, _TEXT),
         Reader("hashes", hashes, _TEXT, leaves=("a.zip*",), twice=False),
         Reader("weights", weights, _TEXT, share=0.5),
         Reader("safetensors", safetensors, (), share=0.5),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import re
@@ -10,6 +11,7 @@ import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -29,6 +31,7 @@ SET = Source("a set", "", folders={"ir": "ir", "vi": "vi"})
 BUILD = BuildSettings(drop=("00002N",), test=("00003D",))
 METRICS = ("EN", "SD")
 MODEL = "piafusion-fast"
+ARCHIVE = b"what was downloaded"
 
 
 @dataclass(frozen=True)
@@ -68,7 +71,8 @@ def _manifest(root: Path) -> Alike:
 
 
 def _hashes(root: Path) -> Alike:
-    return Alike({"sha256.json": json.dumps({"a.zip": "0" * 64, "b.zip": "1" * 64}).encode()})
+    right = hashlib.sha256(ARCHIVE).hexdigest()
+    return Alike({"sha256.json": json.dumps({"a.zip": right, "b.zip": "1" * 64}).encode()})
 
 
 def _fetch(root: Path) -> Alike:
@@ -129,6 +133,38 @@ def _settings(root: Path) -> Alike:
     return Alike(files)
 
 
+def _run(root: Path) -> Alike:
+    """Make the folder of a finished training of a small network."""
+    import torch
+
+    from piafusion.models import dump
+    from piafusion.training.checkpoints import CHECKPOINT, Keeper
+    from piafusion.training.config import resolve
+    from piafusion.training.run import RECORD, SETTINGS, WEIGHTS
+
+    folder, network = root / "run", small_network()
+    folder.mkdir()
+    data = io.BytesIO()
+    kept = {"step": 1, "score": 0.5, "weights": network.state_dict()}
+    callbacks = {Keeper.__qualname__: kept}
+    torch.save({"state_dict": network.state_dict(), "callbacks": callbacks}, data)
+    (folder / CHECKPOINT).write_bytes(data.getvalue())
+    (folder / SETTINGS).write_text(resolve("fast", Path("data"), {}).model_dump_json(indent=2))
+    (folder / WEIGHTS).write_bytes(dump("piafusion-fast", network))
+    (folder / RECORD).write_text(json.dumps({"pairs": 4, "seed": 0, "settings": {"steps": 3}}))
+    return Alike({path.name: path.read_bytes() for path in sorted(folder.iterdir())}, folder.name)
+
+
+def small_network() -> Any:
+    """Return a network of the smallest size, always the same."""
+    import torch
+
+    from piafusion.models import MixingFusionSizes, build
+
+    torch.manual_seed(0)
+    return build("piafusion-fast", MixingFusionSizes(width=4, residual_layers=1))
+
+
 def _build(root: Path) -> Alike:
     """Build a set whole, and once more up to its journal."""
     folder = root / "build"
@@ -175,6 +211,7 @@ _MAKERS: dict[str, Callable[[Path], Alike]] = {
     "weights": _weights,
     "safetensors": _safetensors,
     "settings": _settings,
+    "run": _run,
     "build": _build,
     "journal": _journal,
 }

@@ -37,6 +37,18 @@ def test_fusing_leaves_torch_unloaded() -> None:
     assert not loaded & {"torch", "lightning", "onnx", "scipy"}
 
 
+def test_imagecodecs_is_loaded_for_tiff_alone() -> None:
+    code = (
+        "import cv2, numpy as np\n"
+        "from piafusion.imaging.io import decode_image, encode_image\n"
+        "image = np.zeros((8, 8), np.uint8)\n"
+        "for suffix in {}: decode_image(bytes(encode_image(image, suffix)), '')"
+    )
+    names = {"imagecodecs", "tifffile"}
+    assert not loaded_after(code.format("('.png', '.jpg', '.bmp', '.webp')")) & names
+    assert loaded_after(code.format("('.tif',)")) & names == {"imagecodecs"}
+
+
 def test_the_package_for_clusters_loads_no_ray() -> None:
     loaded = loaded_after("import piafusion.distributed; import piafusion.cli.batches")
     assert not loaded & {"ray", "pyarrow", "pandas", "upath", "fsspec"}

@@ -246,3 +246,18 @@ def test_the_tone_is_reported(piafusion, pair_folders, tmp_path: Path) -> None:
     wrong = piafusion(*run[:-1], "loud", "-o", tmp_path / "three.png")
     assert wrong.code == 2
     assert "expected a tone of full" in wrong.err
+
+
+def test_a_picture_larger_than_allowed_is_refused_and_the_option_named(
+    piafusion, pair_folders, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(
+        "PIAFUSION_MAX_MEGAPIXELS", ""
+    )  # the command sets it: here it ends with the test
+    files = [folder / "1D.png" for folder in pair_folders]
+    done = piafusion("fuse", *files, "-o", tmp_path / "out.png", "--max-megapixels", "0.001")
+    assert done.code == 1
+    assert "1D.png: expected at most 0.001 megapixels" in done.err
+    assert "--max-megapixels" in done.err
+    done = piafusion("fuse", *files, "-o", tmp_path / "out.png", "--max-megapixels", "0")
+    assert done.code == 0

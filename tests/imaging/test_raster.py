@@ -7,7 +7,9 @@ import pytest
 
 from piafusion import Fuser
 from piafusion.errors import ImageError, SizeMismatchError, UsageError
+from piafusion.imaging.headers import LIMIT_VARIABLE
 from tests.conftest import scene
+from tests.imaging.tiff_files import chain
 
 rasterio = pytest.importorskip("rasterio")
 
@@ -120,3 +122,17 @@ def test_what_cannot_be_a_pair_is_refused_and_leaves_nothing(tmp_path: Path, pai
             FUSER.fuse_rasters(one, two, out)
         assert not out.exists()
         assert not list(tmp_path.glob(".*"))
+
+
+def test_pages_and_strips_are_counted_before_gdal_follows_them(
+    tmp_path: Path, pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    infrared, visible = pair
+    ir, vi = write(tmp_path / "ir.tif", infrared), write(tmp_path / "vi.tif", visible)
+    pages = tmp_path / "pages.tif"
+    pages.write_bytes(chain(1000))
+    with pytest.raises(ImageError, match=r"pages\.tif: .* two pages or more"):
+        FUSER.fuse_rasters(ir, pages, tmp_path / "out.tif")
+    monkeypatch.setenv(LIMIT_VARIABLE, "0.0001")
+    with pytest.raises(ImageError, match=r"ir\.tif: in one strip or tile expected at most 0\.0001"):
+        FUSER.fuse_rasters(ir, vi, tmp_path / "out.tif")

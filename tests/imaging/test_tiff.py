@@ -1,53 +1,91 @@
+from pathlib import Path
+
 import cv2
 import numpy as np
 import pytest
 
 from piafusion.errors import ImageError
-from piafusion.imaging.io import read_image
-from piafusion.imaging.tiff import count_pages, is_tiff, read_tags, wants_windows
+from piafusion.imaging.tiff import check_pages, find_picture, is_tiff, wants_windows
+from tests.imaging.tiff_files import chain, tiff
 
 
 @pytest.mark.parametrize("pages", [1, 2, 5])
-def test_pages_are_counted_and_several_refused(tmp_path, pages: int) -> None:
+def test_several_pages_are_refused(tmp_path: Path, pages: int) -> None:
     path = tmp_path / "pages.tiff"
     assert cv2.imwritemulti(str(path), [np.full((9, 12), 40 * k, np.uint8) for k in range(pages)])
     data = path.read_bytes()
     assert is_tiff(data)
-    assert count_pages(data) == pages
     if pages == 1:
-        assert read_image(path).shape == (9, 12)
+        assert find_picture(data).number(257) == 9
+        check_pages(path)
+        return
+    with pytest.raises(ImageError, match="found a TIFF file of two pages or more"):
+        find_picture(data)
+    with pytest.raises(ImageError, match=r"pages\.tiff: .* two pages or more"):
+        check_pages(path)
+
+
+def test_the_walk_along_pages_stops_at_the_second() -> None:
+    places: list[int] = []
+    data = chain(1000)
+
+    class Counted(bytes):
+        def __getitem__(self, index):
+            places.append(index.start)
+            return super().__getitem__(index)
+
+    with pytest.raises(ImageError, match="two pages or more"):
+        find_picture(Counted(data))
+    assert len(places) < 12
+
+
+@pytest.mark.parametrize("count", [40, 1000])
+def test_overviews_and_masks_are_no_pages_but_their_number_is_bounded(count: int) -> None:
+    data = chain(count, subfile=1)
+    if count == 40:
+        assert find_picture(data).number(256) == 8
     else:
-        with pytest.raises(ImageError, match=f"found a TIFF file of {pages} pages"):
-            read_image(path)
+        with pytest.raises(ImageError, match="more than 64 directories"):
+            find_picture(data)
 
 
-def test_damaged_directories_end(tmp_path) -> None:
-    path = tmp_path / "one.tiff"
-    assert cv2.imwrite(str(path), np.zeros((9, 12), np.uint8))
-    data = path.read_bytes()
-    for length in range(0, len(data), 7):
-        count_pages(data[:length] + bytes(8))
-    loop = bytearray(b"II*\x00\x08\x00\x00\x00\x00\x00\x08\x00\x00\x00")
-    assert count_pages(bytes(loop)) == 1  # a directory that names itself as the next
+def test_the_page_is_found_behind_its_thumbnail() -> None:
+    data = tiff(np.zeros((8, 8), np.uint8), [(254, "I", (1,))], behind=np.ones((16, 24), np.uint8))
+    assert find_picture(data).number(256) == 24
 
 
-@pytest.mark.parametrize("dtype", [np.int16, np.int32, np.float32, np.float64])
-def test_raw_values_are_read_as_they_are(tmp_path, dtype: type) -> None:
-    values = np.arange(-60, 60, dtype=dtype).reshape(10, 12)
-    path = tmp_path / "raw.tiff"
-    assert cv2.imwrite(str(path), values)
-    image = read_image(path)
-    assert image.dtype == dtype
-    np.testing.assert_array_equal(image, values)
+def test_a_loop_of_directories_ends() -> None:
+    data = bytearray(tiff(np.zeros((8, 8), np.uint8), [(254, "I", (1,))]))
+    count = int.from_bytes(data[8:10], "little")
+    data[10 + 12 * count : 14 + 12 * count] = (8).to_bytes(4, "little")
+    with pytest.raises(ImageError, match="more than 64 directories"):
+        find_picture(bytes(data))
 
 
-def test_tags_are_read_without_the_pixels(tmp_path) -> None:
-    path = tmp_path / "one.tiff"
-    assert cv2.imwrite(str(path), np.zeros((9, 12), np.uint8))
-    tags = read_tags(path)
-    assert (tags[256], tags[257]) == (12, 9)
-    assert read_tags(tmp_path / "none.tiff") == {}
+def test_cut_directories_are_image_errors() -> None:
+    data = tiff(np.zeros((9, 12), np.uint8))
+    for length in range(4, 8 + 2 + 12 * 8, 3):
+        with pytest.raises(ImageError, match="TIFF file"):
+            find_picture(data[:length])
+
+
+@pytest.mark.parametrize("big", [False, True])
+def test_counts_that_lie_are_not_believed(big: bool) -> None:
+    claimed = bytearray(tiff(np.zeros((8, 8), np.uint8), big=big))
+    place = 16 if big else 8
+    claimed[place : place + 2] = b"\xff\xff"
+    with pytest.raises(ImageError, match="a directory of 65535 entries"):
+        find_picture(bytes(claimed))
+    many = tiff(np.zeros((8, 8), np.uint8), [(258, "H", (8,) * 5000)], big=big)
+    assert find_picture(many).numbers(258, most=3) == (8, 8, 8)
+
+
+def test_windows_are_for_georeferenced_files(tmp_path: Path) -> None:
+    plain, placed = tmp_path / "plain.tiff", tmp_path / "placed.tif"
+    plain.write_bytes(tiff(np.zeros((9, 12), np.uint8)))
+    placed.write_bytes(tiff(np.zeros((9, 12), np.uint8), [(34735, "H", (1, 1, 0, 0))]))
     (tmp_path / "text.tiff").write_text("II")
-    assert read_tags(tmp_path / "text.tiff") == {}
-    assert not wants_windows(path, tmp_path / "out.tiff")
-    assert not wants_windows(path, tmp_path / "out.png")
+    assert wants_windows(placed, tmp_path / "out.tiff")
+    assert not wants_windows(placed, tmp_path / "out.png")
+    for name in ("plain.tiff", "none.tiff", "text.tiff"):
+        assert not wants_windows(tmp_path / name, tmp_path / "out.tiff")

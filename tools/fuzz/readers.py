@@ -108,9 +108,9 @@ def one_line(error: BaseException) -> str:
 
 def picture(given: Input) -> Result:
     """Look at the header, read the picture in both ways, and fuse it with a whole one."""
+    from piafusion.imaging.headers import read_header
     from piafusion.imaging.io import read_image, read_infrared
     from piafusion.imaging.tone import as_tone
-    from piafusion.server.headers import read_header
 
     found: list[Result] = []
     header = None

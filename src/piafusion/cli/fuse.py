@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from contextlib import closing
 from dataclasses import asdict
@@ -62,6 +63,14 @@ def fuse(
             "--tile", min=1, help="Largest side of tiles in pixels; large pictures have some."
         ),
     ] = None,
+    max_megapixels: Annotated[
+        float | None,
+        typer.Option(
+            "--max-megapixels",
+            min=0,
+            help="Largest picture that is read as a whole, 0 for any; 200 by default.",
+        ),
+    ] = None,
     engine: Annotated[
         str,
         typer.Option(
@@ -83,6 +92,8 @@ def fuse(
         raise UsageError("expected --skip-existing or --overwrite, found both; choose one")
     if method and model != DEFAULT_MODEL:
         raise UsageError("expected --model or --method, found both; choose one")
+    if max_megapixels is not None:
+        os.environ["PIAFUSION_MAX_MEGAPIXELS"] = str(max_megapixels)  # every reader looks there
     on_ray = _check_engine(engine, address)
     ir, vi, out = (_place(text, urls=on_ray) for text in (infrared, visible, output))
 

@@ -50,6 +50,7 @@ def serve(
 ) -> None:
     """Serve fusing over HTTP, with a web page at /."""
     # The decoders' own limit, behind that of the headers; OpenCV reads it when it is loaded.
+    os.environ.setdefault("PIAFUSION_MAX_MEGAPIXELS", str(max_megapixels))
     os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(int(max(1, max_megapixels * 1e6))))
     with needing("serve", "piafusion serve"):
         from piafusion.server.run import LOOPBACK, is_loopback, listen, run

@@ -13,7 +13,8 @@ from piafusion.files import replacement as replacement
 from piafusion.files import write_bytes as write_bytes
 from piafusion.imaging.arrays import Image, as_infrared, as_visible, check_same_size
 from piafusion.imaging.flir import is_radiometric, read_celsius
-from piafusion.imaging.tiff import count_pages, is_tiff
+from piafusion.imaging.headers import check_size, png_pixels, read_header
+from piafusion.imaging.tiff_pixels import decode_tiff
 
 # Suffix -> dtypes that the format holds, and the encoder's settings.
 _ANY_INTEGER, _BYTES = ("uint8", "uint16"), ("uint8",)
@@ -176,9 +177,6 @@ def _checked(
     name: str, data: bytes, decode: Callable[[bytes], Image], check: Callable[[Image], Image]
 ) -> Image:
     """Decode and check the bytes of a file; errors get its name."""
-    damage = _damage(data)
-    if damage:
-        raise ImageError(f"{name}: expected a whole image file, found {damage}; copy it again")
     try:
         return check(decode(data))
     except (ImageError, MissingExtraError) as error:
@@ -190,51 +188,42 @@ def _decode_infrared(data: bytes) -> Image:
 
 
 def _decode(data: bytes) -> Image:
-    """Return the picture with RGB channel order."""
-    if is_tiff(data) and (pages := count_pages(data)) > 1:
+    """Return the picture with RGB channel order.
+
+    OpenCV gives back memory that it has not cleared; it is asked for nothing but whole files of
+    formats whose decoders are known to fill all of it.
+    """
+    if not data:
+        raise ImageError("expected a whole image file, found an empty file; copy it again")
+    header = read_header(data)
+    if header is None:
+        raise ImageError(_UNDECODABLE)
+    if header.end is None:
         raise ImageError(
-            f"expected one picture, found a TIFF file of {pages} pages; save each as its own file"
+            f"expected a whole image file, found one that ends after {len(data)} bytes, too "
+            "early; copy it again"
         )
-    buffer = np.frombuffer(data, np.uint8)
+    check_size(header.width, header.height)
+    if header.format == "tiff":
+        return decode_tiff(data)
+    if header.format == "png":
+        data = png_pixels(data)
     # A JPEG may say in its EXIF data that it is rotated; only this flag obeys. It drops alpha,
     # which JPEG has not.
-    is_jpeg = data.startswith(b"\xff\xd8")
-    flags = cv2.IMREAD_ANYCOLOR | cv2.IMREAD_ANYDEPTH if is_jpeg else cv2.IMREAD_UNCHANGED
+    turning = cv2.IMREAD_ANYCOLOR | cv2.IMREAD_ANYDEPTH
+    flags = turning if header.format == "jpeg" else cv2.IMREAD_UNCHANGED
     try:
-        image = cv2.imdecode(buffer, flags) if len(buffer) else None
+        image = cv2.imdecode(np.frombuffer(data, np.uint8, min(header.end, len(data))), flags)
     except cv2.error:
         image = None
     if image is None:
-        raise ImageError(_undecodable(data))
+        raise ImageError(_UNDECODABLE)
     if image.ndim == 2:
         return image
     conversion = {3: cv2.COLOR_BGR2RGB, 4: cv2.COLOR_BGRA2RGBA}.get(image.shape[2])
     return image if conversion is None else cv2.cvtColor(image, conversion)
 
 
-def _undecodable(data: bytes) -> str:
-    if is_tiff(data):
-        return (
-            "expected a TIFF of integers, float32 or float64 pixels, found one that cannot be "
-            "decoded; check the file or save it as uint16 or float32, uncompressed or LZW"
-        )
-    return (
-        "expected PNG, JPEG, TIFF, BMP or WebP, found data that cannot be decoded; check the file"
-    )
-
-
-def _damage(data: bytes) -> str | None:
-    """Say what is wrong with a file that ends too early; decoders fill the rest with grey."""
-    if not data:
-        return "an empty file"
-    if data.startswith(b"\x89PNG"):
-        whole = b"IEND" in data[-64:]
-    elif data.startswith(b"\xff\xd8"):
-        whole = data.rfind(b"\xff\xd9") > data.rfind(b"\xff\xda")
-    elif data.startswith(b"RIFF"):
-        whole = len(data) >= 8 + int.from_bytes(data[4:8], "little")
-    elif data.startswith(b"BM"):
-        whole = len(data) >= int.from_bytes(data[2:6], "little")
-    else:
-        whole = True
-    return None if whole else f"one that ends after {len(data)} bytes, too early"
+_UNDECODABLE = (
+    "expected PNG, JPEG, TIFF, BMP or WebP, found data that cannot be decoded; check the file"
+)

@@ -11,7 +11,9 @@ import numpy as np
 
 from piafusion.errors import ImageError, needing
 from piafusion.imaging.arrays import Image, as_infrared, as_visible, check_same_size
+from piafusion.imaging.headers import check_size
 from piafusion.imaging.io import check_output, replacement
+from piafusion.imaging.tiff import check_pages
 from piafusion.imaging.tiling import Window
 
 with needing("geo", "georeferenced TIFF files", ", or write a PNG, which has no georeference"):
@@ -39,10 +41,12 @@ class RasterReader:
             check: Applied to the pixels that are read; an `ImageError` gets the file's name.
 
         Raises:
-            ImageError: If it cannot be opened or has other bands.
+            ImageError: If it cannot be opened, has other bands, several pages, or strips larger
+                than a picture that is read as a whole may be.
         """
         self.path = path
         self._check = check
+        check_pages(path)  # GDAL follows any number of them
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", NotGeoreferencedWarning)
@@ -52,6 +56,11 @@ class RasterReader:
                 f"{path}: expected a picture that GDAL reads, found: {error}; check the file"
             ) from error
         colours = self.file.colorinterp
+        try:
+            for height, width in self.file.block_shapes:  # GDAL decodes no less than these
+                check_size(width, height)
+        except ImageError as error:
+            raise ImageError(f"{path}: in one strip or tile {error}") from error
         self.bands = [band for band, c in enumerate(colours, 1) if c != ColorInterp.alpha]
         self.alpha = [band for band in range(1, len(colours) + 1) if band not in self.bands]
         if len(self.bands) not in (1, 3) or ColorInterp.palette in colours:

@@ -3,58 +3,128 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Literal
+
+from piafusion.errors import ImageError
 
 TIFF_SUFFIXES = frozenset({".tif", ".tiff"})
 
-_WIDTH, _HEIGHT = 256, 257
+_SUBFILE_TYPE, _WIDTH, _HEIGHT = 254, 256, 257
 # Pixel scale, tie points, transformation and keys of GeoTIFF; no-data value; RPC coefficients.
 _GEOREFERENCE = {33550, 33922, 34264, 34735, 42113, 50844}
-_NEW_SUBFILE_TYPE = 254
-_REDUCED_OR_MASK = 0b101  # bits of its value: an overview of another page, or its mask
+_REDUCED_OR_MASK = 0b101  # bits of the subfile type: an overview of another page, or its mask
 _LARGE_PIXELS = 2**24  # from here on windows are worth more than one reading
+_MOST_ENTRIES = 512  # of a directory
+_MOST_DIRECTORIES = 64  # overviews and masks halve: 32 of each are more than any picture has
+_TYPES = {1: "B", 3: "H", 4: "I", 7: "B"}  # of whole numbers; 7 is bytes of any meaning
+
+Read = Callable[[int, int], bytes]
+"""Returns so many bytes from a place in a file; fewer at its end."""
+
+
+class Tags:
+    """The entries of one directory; their values are read when they are asked for."""
+
+    def __init__(self, read: Read, order: str, *, big: bool) -> None:
+        """Begin without entries; `order` is < or >, `big` says BigTIFF."""
+        self._read = read
+        self._big = big
+        self.order = order
+        self._room, self._count, self._long = (8, "Q", "Q") if big else (4, "H", "I")
+        self._types = {**_TYPES, 16: "Q"} if big else _TYPES
+        self._entries: dict[int, tuple[int, int, bytes]] = {}
+
+    def __contains__(self, tag: object) -> bool:
+        return tag in self._entries
+
+    def load(self, place: int) -> int:
+        """Read the directory at a place and return that of the next one, 0 after the last."""
+        head = struct.calcsize(f"={self._count}")
+        layout = f"{self.order}HH{self._long}{self._room}s"
+        size = struct.calcsize(layout)
+        try:
+            (count,) = struct.unpack(self.order + self._count, self._read(place, head))
+            if not 0 < count <= _MOST_ENTRIES:
+                raise _wrong(f"a directory of {count} entries")
+            body = self._read(place + head, count * size + self._room)
+            (following,) = struct.unpack_from(self.order + self._long, body, count * size)
+        except struct.error as error:
+            raise _wrong("a directory outside") from error
+        for tag, kind, number, field in struct.iter_unpack(layout, body[: count * size]):
+            if tag in self._entries:
+                raise _wrong(f"the tag {tag} twice")
+            self._entries[tag] = (kind, number, field)
+        return int(following)
+
+    def sibling(self) -> Tags:
+        """Return another directory of the same file, without entries."""
+        return Tags(self._read, self.order, big=self._big)
+
+    def number(self, tag: int, default: int | None = None) -> int:
+        """Return the only number of a tag.
+
+        Raises:
+            ImageError: If the tag is missing without a default, or is not one whole number.
+        """
+        if tag not in self and default is not None:
+            return default
+        values = self.numbers(tag, most=2)
+        if len(values) != 1:
+            raise _wrong(f"several values for the tag {tag}")
+        return values[0]
+
+    def numbers(self, tag: int, most: int) -> tuple[int, ...]:
+        """Return the first `most` numbers of a tag, fewer if it has fewer.
+
+        Raises:
+            ImageError: If the tag is missing, holds none or another type, or lies outside.
+        """
+        kind, count, field = self._entries.get(tag, (0, 0, b""))
+        if not count or kind not in self._types:
+            raise _wrong(f"no number for the tag {tag}")
+        count, letter = min(count, most), self._types[kind]
+        size = struct.calcsize(f"={letter}")
+        if self._entries[tag][1] * size > self._room:  # the field holds its place
+            (place,) = struct.unpack(self.order + self._long, field)
+            field = self._read(place, count * size)
+        if len(field) < count * size:
+            raise _wrong(f"the values of the tag {tag} outside the file")
+        return struct.unpack_from(f"{self.order}{count}{letter}", field)
+
+    def pictured(self) -> bool:
+        """Tell whether this is a page, no overview or mask of another."""
+        return not self.number(_SUBFILE_TYPE, 0) & _REDUCED_OR_MASK
 
 
 def wants_windows(visible: Path, output: Path) -> bool:
     """Tell whether a pair is for `Fuser.fuse_rasters`: TIFF to TIFF, georeferenced or large.
 
     A large one without georeference can be read as a whole too, and is where rasterio is not
-    installed.
+    installed. A file that is missing, damaged or no TIFF is for nothing.
     """
     if not {visible.suffix.lower(), output.suffix.lower()} <= TIFF_SUFFIXES:
         return False
-    tags = read_tags(visible)
-    if tags.keys() & _GEOREFERENCE:
-        return True
-    large = tags.get(_WIDTH, 0) * tags.get(_HEIGHT, 0) >= _LARGE_PIXELS
+    try:
+        with visible.open("rb") as file:
+            tags = _first(_reader(file.seek, file.read))[0]
+        if any(tag in tags for tag in _GEOREFERENCE):
+            return True
+        large = tags.number(_WIDTH) * tags.number(_HEIGHT) >= _LARGE_PIXELS
+    except (OSError, ImageError):
+        return False
     return large and find_spec("rasterio") is not None
 
 
-def read_tags(path: Path) -> dict[int, int]:
-    """Return the tags of a TIFF or BigTIFF file's first picture.
-
-    A tag's value is right where it is one whole number; others have a number without meaning. A
-    file that is missing, damaged or no TIFF has no tags.
-    """
+def check_pages(path: Path) -> None:
+    """Raise `ImageError` if a file is a TIFF of several pages or one that cannot be followed."""
     try:
         with path.open("rb") as file:
-            order = {b"II": "<", b"MM": ">"}[file.read(2)]
-            big = struct.unpack(f"{order}H", file.read(2)) == (43,)
-            offset, count, entry = ("4xQ", "Q", "HHQQ") if big else ("I", "H", "HHII")
-
-            def read(layout: str) -> tuple[int, ...]:
-                return struct.unpack(order + layout, file.read(struct.calcsize(order + layout)))
-
-            file.seek(*read(offset))
-            tags = {}
-            for _ in range(*read(count)):
-                tag, kind, _, value = read(entry)
-                tags[tag] = _first(value, kind, order, 8 if big else 4)
-            return tags
-    except (OSError, KeyError, struct.error):
-        return {}
+            if is_tiff(file.read(4)):
+                _find(_reader(file.seek, file.read))
+    except (OSError, ImageError) as error:
+        raise ImageError(f"{path}: {error}") from error
 
 
 def is_tiff(data: bytes) -> bool:
@@ -62,34 +132,57 @@ def is_tiff(data: bytes) -> bool:
     return data[:4] in (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+")
 
 
-def count_pages(data: bytes) -> int:
-    r"""Count the pictures in a TIFF or BigTIFF file; overviews and masks are none.
+def find_picture(data: bytes) -> Tags:
+    """Return the tags of the only page of a TIFF or BigTIFF file; overviews and masks are none.
 
-    >>> count_pages(b"II*\x00\x08\x00\x00\x00" + bytes(6))
-    1
+    Raises:
+        ImageError: If there are several pages, or the directories are damaged or too many.
     """
-    order: Literal["little", "big"] = "little" if data.startswith(b"II") else "big"
-
-    def number(place: int, size: int) -> int:
-        return int.from_bytes(data[place : place + size], order)
-
-    # Sizes of an offset, of the count of entries and of an entry: BigTIFF, then TIFF.
-    offset, count, entry = (8, 8, 20) if number(2, 2) == 43 else (4, 2, 12)
-    directory, seen, pages = number(offset, offset), set[int](), 0
-    while directory and directory not in seen and directory < len(data):
-        seen.add(directory)
-        first, entries = directory + count, number(directory, count)
-        end = first + min(entries, (len(data) - first) // entry) * entry
-        kinds = [
-            number(place + entry - offset, 4)
-            for place in range(first, end, entry)
-            if number(place, 2) == _NEW_SUBFILE_TYPE
-        ]
-        pages += not any(kind & _REDUCED_OR_MASK for kind in kinds)
-        directory = number(end, offset)
-    return pages
+    return _find(lambda place, size: data[place : place + size])
 
 
-def _first(value: int, kind: int, order: str, size: int) -> int:
-    """Return a whole number from the field of `size` bytes that it lies in; 3 is a short one."""
-    return value >> 8 * (size - 2) if kind == 3 and order == ">" else value
+def _find(read: Read) -> Tags:
+    tags, place = _first(read)
+    page = tags if tags.pictured() else None
+    for _ in range(_MOST_DIRECTORIES):
+        if not place:
+            return page or tags
+        other = tags.sibling()
+        place = other.load(place)
+        if other.pictured():
+            if page:
+                raise ImageError(
+                    "expected one picture, found a TIFF file of two pages or more; save each as "
+                    "its own file"
+                )
+            page = other
+    raise _wrong(f"more than {_MOST_DIRECTORIES} directories")
+
+
+def _first(read: Read) -> tuple[Tags, int]:
+    """Return the first directory and where the next one is."""
+    start = read(0, 16)
+    if not is_tiff(start):
+        raise _wrong("another beginning")
+    order, big = "<" if start.startswith(b"II") else ">", b"+" in start[2:4]
+    layout, place = (f"{order}Q", 8) if big else (f"{order}I", 4)
+    try:
+        (place,) = struct.unpack_from(layout, start, place)
+    except struct.error as error:
+        raise _wrong("a header that ends too early") from error
+    tags = Tags(read, order, big=big)
+    return tags, tags.load(place)
+
+
+def _reader(seek: Callable[[int], int], read: Callable[[int], bytes]) -> Read:
+    def at(place: int, size: int) -> bytes:
+        if place >= 2**63:  # more than a file can have
+            return b""
+        seek(place)
+        return read(size)
+
+    return at
+
+
+def _wrong(found: str) -> ImageError:
+    return ImageError(f"expected a TIFF file that can be followed, found {found}; check the file")

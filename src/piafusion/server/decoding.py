@@ -10,8 +10,8 @@ from piafusion.errors import ImageError
 from piafusion.imaging import apart
 from piafusion.imaging.apart import Apart, patience
 from piafusion.imaging.arrays import Image, as_visible
+from piafusion.imaging.headers import read_header
 from piafusion.imaging.io import decode_image, decode_infrared
-from piafusion.server.headers import read_header
 from piafusion.server.problems import Problem
 from piafusion.server.settings import MEGAPIXEL, Settings
 

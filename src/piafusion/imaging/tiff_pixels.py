@@ -150,6 +150,12 @@ def _read_layout(tags: Tags, data: bytes) -> _Layout:
             raise _damaged("a file that ends too early")
         if compression != _NONE and size > 2 * rows * row_bytes + _TABLES:
             raise _damaged("a strip or tile larger than its pixels")
+    if compression == _NONE and planes == 1 and not tiled:
+        whole = rows * row_bytes
+        if all(places[0] + whole * each == place for each, place in enumerate(places)) and all(
+            size == whole for size in sizes[:-1]
+        ):  # one behind the other: as good as one strip, and faster
+            rows, places, sizes = height, places[:1], (whole * (count - 1) + sizes[-1],)
     tables = bytes(tags.numbers(_JPEG_TABLES, most=_TABLES)) if _JPEG_TABLES in tags else b""
     return _Layout(
         memoryview(data), tags.order, height, width, samples, bit, kind, photometric, compression,

@@ -19,7 +19,7 @@ cluster: $(VENV)/dev ## Tests of the Ray engine, which start Ray
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[ray]'
 	PIAFUSION_RAY=1 $(BIN)/python -m pytest tests/distributed
 
-check: lint types test ## All that CI does
+check: lint docs types test ## All that CI does
 
 lint: $(VENV)/dev ## Style and format
 	$(BIN)/ruff check .

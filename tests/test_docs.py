@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import pytest
 
-from piafusion import methods
+from piafusion import __version__, methods
 from piafusion.datasets.synthetic import demo_scenes_root
 from piafusion.imaging.io import read_image, write_image
 from tests.conftest import Finished, scene
@@ -20,7 +20,7 @@ from tests.segmentation.conftest import write_splits
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
-PAGES = [ROOT / "README.md", *sorted(DOCS.rglob("*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "DESCRIPTION.md", *sorted(DOCS.rglob("*.md"))]
 RUN = [page for page in PAGES if re.search(r"^```(sh|python)$", page.read_text(), re.MULTILINE)]
 TINY = [
     part
@@ -140,6 +140,18 @@ def test_links(page: Path) -> None:
     for target in re.findall(r"\]\(([^)#]+)", page.read_text()):
         if "://" not in target:
             assert (page.parent / target).exists(), target
+
+
+def test_the_package_index_can_show_the_description() -> None:
+    named = re.search(r'^readme = "(.*?)"', (ROOT / "pyproject.toml").read_text(), re.MULTILINE)
+    assert named
+    for target in re.findall(r"\]\((.*?)\)", (ROOT / named[1]).read_text()):
+        assert target.startswith("https://"), f"{target}: no such file beside the page on the index"
+
+
+def test_the_citation_names_this_version() -> None:
+    citation = (ROOT / "CITATION.cff").read_text()
+    assert re.findall(r"^version: (.*)$", citation, re.MULTILINE) == [__version__]
 
 
 def test_make_targets_that_are_named_exist() -> None:

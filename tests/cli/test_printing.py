@@ -13,6 +13,7 @@ import cv2
 import pytest
 from rich.console import Console
 
+from piafusion import cli
 from piafusion.cli.printing import visible
 from piafusion.cli.table import print_table
 from tests.conftest import scene
@@ -113,3 +114,10 @@ def test_a_name_that_is_too_long_is_one_line(piafusion, tmp_path, role):
     assert (
         piafusion("fuse", tmp_path / "ir.png", tmp_path / "vi.png", "-o", paths["output"]).code == 0
     )
+
+
+def test_commands_print_through_one_place():
+    folder = Path(cli.__file__).parent
+    for path in folder.rglob("*.py"):
+        calls = re.search(r"(?<![\w.])print\(|\becho\(", path.read_text(encoding="utf-8"))
+        assert calls is None or path.name == "printing.py", path

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from piafusion.cli.options import INTERRUPTED, DeviceOption, ModelOption
+from piafusion.cli.printing import warn
 from piafusion.errors import UsageError, needing
 from piafusion.weights import DEFAULT_MODEL
 
@@ -74,10 +74,9 @@ def serve(
         token=_token(token_file),
     )
     if not is_loopback(host) and settings.token is None:
-        print(
+        warn(
             f"piafusion: {host} is reached by other machines, and no token is asked for; see "
-            "--token-file",
-            file=sys.stderr,
+            "--token-file"
         )
     if run(settings, listen(host, port)):
         raise typer.Exit(INTERRUPTED)

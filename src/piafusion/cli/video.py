@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import re
 import sys
@@ -24,6 +23,7 @@ from piafusion.cli.options import (
     OverwriteOption,
     ToneOption,
 )
+from piafusion.cli.printing import say, say_json, warn
 from piafusion.cli.stopping import StopSignals
 from piafusion.errors import UsageError, VideoError
 
@@ -134,15 +134,15 @@ def video(
         elapsed = time.perf_counter() - began
     report = _report(run, inputs, fuser, output, elapsed)
     for line in _notices(run, inputs, max_gap, output):
-        print(f"piafusion: {line}", file=sys.stderr)
+        warn(f"piafusion: {line}")
     if as_json:
-        print(json.dumps(report, indent=2))
+        say_json(report)
     elif run.frames:
-        print(
+        tell = warn if output == STANDARD_OUTPUT else say
+        tell(
             f"fused {run.frames} frames, {run.seconds:.2f} s of {run.width}x{run.height} at "
             f"{float(inputs.format.rate):.5g} frames/s, in {elapsed:.1f} s "
-            f"({run.frames / elapsed:.1f} frames/s): {output}",
-            file=sys.stderr if output == STANDARD_OUTPUT else sys.stdout,
+            f"({run.frames / elapsed:.1f} frames/s): {output}"
         )
     if stop.asked() or run.error or inputs.problems:
         raise typer.Exit(stop.exit_code or 1)

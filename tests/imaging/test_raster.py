@@ -89,6 +89,15 @@ def test_an_alpha_band_and_pixels_without_data_are_passed_on(tmp_path: Path, pai
     np.testing.assert_array_equal(read(tmp_path / "grey_out.tif")[:20], grey[:20])
 
 
+def test_an_alpha_band_beside_a_no_data_value_is_no_warning(tmp_path: Path, pair) -> None:
+    infrared, visible = pair
+    ir = write(tmp_path / "ir.tif", infrared)
+    alpha = np.full((70, 90), 255, np.uint8)
+    vi = write(tmp_path / "vi.tif", np.dstack([visible, alpha]), ALPHA="YES", nodata=0)
+    FUSER.fuse_rasters(ir, vi, tmp_path / "out.tif")
+    np.testing.assert_array_equal(read(tmp_path / "out.tif")[..., 3], alpha)
+
+
 def test_big_tiff_of_sixteen_bits(tmp_path: Path, pair) -> None:
     infrared, visible = (image.astype(np.uint16) * 257 for image in pair)
     ir = write(tmp_path / "ir.tif", infrared, BIGTIFF="YES")

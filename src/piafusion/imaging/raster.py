@@ -19,7 +19,7 @@ from piafusion.imaging.tiling import Window
 with needing("geo", "georeferenced TIFF files", ", or write a PNG, which has no georeference"):
     import rasterio
     from rasterio.enums import ColorInterp, MaskFlags
-    from rasterio.errors import NotGeoreferencedWarning, RasterioError
+    from rasterio.errors import NodataShadowWarning, NotGeoreferencedWarning, RasterioError
 
 _CACHE = 128  # MiB of decoded blocks; GDAL itself takes a twentieth of the machine's memory
 _BLOCK = 256  # pixels, side of the blocks in a file that is written
@@ -138,7 +138,9 @@ class RasterWriter:
         like = self._like
         planes = pixels[None] if pixels.ndim == 2 else np.moveaxis(pixels, 2, 0)
         if not self._all_valid:
-            valid = like.file.dataset_mask(window=window)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", NodataShadowWarning)  # an alpha band is kept too
+                valid = like.file.dataset_mask(window=window)
             planes = np.where(valid > 0, planes, like.read(like.bands, window))
             if self._has_mask:
                 self.file.write_mask(valid, window=window)

@@ -343,15 +343,19 @@ def test_a_pipe_that_stays_silent_is_given_up(clips, tmp_path: Path) -> None:
     assert done.stderr.count("\n") == 1
 
 
-def test_a_pipe_is_read_once(piafusion, clips, tmp_path: Path) -> None:
+def test_a_pipe_is_read_once(clips, tmp_path: Path) -> None:
     """Its sound would need it to be opened a second time, which blocks."""
     os.mkfifo(tmp_path / "pipe")
     moving_parts = write_video(tmp_path / "vi.ts", moving(COUNT)[1], sound=True)
     copy = "import sys; open(sys.argv[2], 'wb').write(open(sys.argv[1], 'rb').read())"
     with subprocess.Popen([sys.executable, "-c", copy, moving_parts, tmp_path / "pipe"]) as writer:
-        done = piafusion("video", clips[0], tmp_path / "pipe", "-o", tmp_path / "out.mp4")
+        program = "from piafusion.cli import main; main()"
+        run = [sys.executable, "-c", program, "video", clips[0], tmp_path / "pipe"]
+        done = subprocess.run(
+            [*run, "-o", tmp_path / "out.mp4"], capture_output=True, text=True, timeout=60
+        )
         writer.wait(60)
-    assert done.code == 0, done.err
+    assert done.returncode == 0, done.stderr
     assert len(read_video(tmp_path / "out.mp4")[0]) == COUNT
 
 

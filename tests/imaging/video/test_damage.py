@@ -1,14 +1,17 @@
 """Flipped bits are told, intact recordings are not blamed."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
 from pathlib import Path
+from threading import Event
+from types import SimpleNamespace
 
 import av
 import numpy as np
 import pytest
 
-from piafusion.imaging.video.damage import listening
+from piafusion.imaging.video.damage import Damage, listening
 from piafusion.imaging.video.frames import to_visible
 from piafusion.imaging.video.sources import Source, open_source
 from tests.imaging.video.conftest import write_video
@@ -109,13 +112,16 @@ def test_intact_recordings_are_not_blamed(
 
 
 @pytest.mark.parametrize("first", [5, 8])
-@pytest.mark.parametrize("suffix", ["ts", "mkv"])
+@pytest.mark.parametrize("codec", ["libx264", "libx265"])
 def test_a_recording_that_begins_in_the_middle_is_not_damaged(
-    tmp_path: Path, suffix: str, first: int
+    tmp_path: Path, codec: str, first: int
 ) -> None:
     """Frames before the first key frame, or that lean on one before it, were never there."""
-    whole = clip(tmp_path / f"whole.{suffix}", "libx264", {"x264-params": OPEN})
-    path = tmp_path / f"vi.{suffix}"
+    options = {"libx264": {"x264-params": OPEN}}.get(
+        codec, {"x265-params": f"{OPEN}:log-level=none:pools=1"}
+    )
+    whole = clip(tmp_path / "whole.ts", codec, options)
+    path = tmp_path / "vi.ts"
     with av.open(str(whole)) as taken, av.open(str(path), "w") as container:
         stream = container.add_stream_from_template(taken.streams.video[0])
         for packet in list(taken.demux(video=0))[first:]:
@@ -125,20 +131,30 @@ def test_a_recording_that_begins_in_the_middle_is_not_damaged(
     assert read(path).problem is None
 
 
-def test_two_sources_hear_their_own_decoder(tmp_path: Path) -> None:
-    """Decoded in turn in two threads, the intact one is not blamed for the other."""
-    from concurrent.futures import ThreadPoolExecutor
-    from threading import Barrier
+def test_two_sources_hear_their_own_decoder() -> None:
+    """The first begins to decode, the second complains meanwhile, the first comes to its end."""
+    begun, complained = Event(), Event()
 
-    paths = [tmp_path / "ir.mkv", tmp_path / "vi.mkv"]
-    for path in paths:
-        clip(path, "ffv1", {"level": "3", "slicecrc": "1"})
-    flip(paths[1], 9)
-    step = Barrier(2, timeout=60)
-    with ThreadPoolExecutor(2) as pool:
-        intact, damaged = pool.map(lambda path: read(path, lambda source: step.wait()), paths)
-    assert intact.problem is None
-    assert damaged.damage.patched == 1
+    def quiet() -> list[av.VideoFrame]:
+        begun.set()
+        complained.wait(60)
+        return []
+
+    def loud() -> list[av.VideoFrame]:
+        begun.wait(60)
+        av.logging.log(av.logging.ERROR, "ffv1", "slice CRC mismatch")
+        complained.set()
+        return []
+
+    def decode(what: Callable[[], list[av.VideoFrame]]) -> Damage:
+        damage = Damage("ffv1")
+        facts = {"pts": 0, "dts": 0, "time_base": 1, "is_keyframe": True, "is_corrupt": False}
+        damage.decode(SimpleNamespace(decode=what, **facts))
+        return damage
+
+    with listening(), ThreadPoolExecutor(2) as pool:
+        first, second = pool.map(decode, (quiet, loud))
+    assert (first.patched, second.patched) == (0, 1)
 
 
 def test_what_listened_before_is_left_as_it_was() -> None:

@@ -254,7 +254,7 @@ def test_strips_longer_than_their_pixels_are_errors() -> None:
         data = tiff(image, deflate=True, segments=[zlib.compress(content)])
         with pytest.raises(ImageError, match="do not end where they have to"):
             decode_image(data, "a")
-    empty_blocks = b"\x78\x9c" + b"\0\0\0\xff\xff" * 50_000
+    empty_blocks = b"\x78\x9c" + b"\0\0\0\xff\xff" * 2000
     with pytest.raises(ImageError, match="larger than its pixels"):
         decode_image(tiff(image, deflate=True, segments=[empty_blocks]), "a")
 

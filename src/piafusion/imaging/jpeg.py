@@ -17,7 +17,7 @@ _MOST_SCANS = 64  # each one goes over all of the picture
 _MOST_SEGMENTS = 4096  # thumbnails, colour profiles and thermal data have some hundred
 _MOST_PIXELS = 1024  # for each byte: Huffman codes take a bit, at least, for 8 x 8 pixels
 _HUFFMAN = (0xC0, 0xC1, 0xC2)
-_MARKER = re.compile(rb"\xff+([^\x00\xff])")
+_MARKER = re.compile(rb"\xff{1,1024}([^\x00\xff])")
 _MARKER_AFTER_A_SCAN = re.compile(rb"\xff([^\x00\xff\xd0-\xd7])")  # found fast by its first byte
 
 

@@ -36,6 +36,7 @@ _ALPHAS = (1, 2)
 _KINDS = {1: "u", 2: "i", 3: "f", 4: "u"}  # 4 is undefined: whole numbers, as libtiff takes it
 _PACKED = (1, 2, 4, 10, 12, 14)  # bits that do not fill bytes
 _MOST_SEGMENTS = 2**18
+_OVERHEAD = 2**12  # bytes that a compressed strip may have beyond twice its pixels
 _TABLES = 2**16  # bytes, of the tables that JPEG strips share
 
 
@@ -148,7 +149,7 @@ def _read_layout(tags: Tags, data: bytes) -> _Layout:
             raise _damaged("a strip or tile that is missing")
         if place + size > len(data):
             raise _damaged("a file that ends too early")
-        if compression != _NONE and size > 2 * rows * row_bytes + _TABLES:
+        if compression != _NONE and size > 2 * rows * row_bytes + _OVERHEAD:
             raise _damaged("a strip or tile larger than its pixels")
     if compression == _NONE and planes == 1 and not tiled:
         whole = rows * row_bytes

@@ -132,8 +132,8 @@ def test_a_recording_that_begins_in_the_middle_is_not_damaged(
 
 
 def test_two_sources_hear_their_own_decoder() -> None:
-    """The first begins to decode, the second complains meanwhile, the first comes to its end."""
-    begun, complained = Event(), Event()
+    """One begins to decode, another begins too, and the first complains before both end."""
+    entered, begun, complained = Event(), Event(), Event()
 
     def quiet() -> list[av.VideoFrame]:
         begun.set()
@@ -141,20 +141,23 @@ def test_two_sources_hear_their_own_decoder() -> None:
         return []
 
     def loud() -> list[av.VideoFrame]:
+        entered.set()
         begun.wait(60)
         av.logging.log(av.logging.ERROR, "ffv1", "slice CRC mismatch")
         complained.set()
         return []
 
     def decode(what: Callable[[], list[av.VideoFrame]]) -> Damage:
+        if what is quiet:
+            entered.wait(60)
         damage = Damage("ffv1")
         facts = {"pts": 0, "dts": 0, "time_base": 1, "is_keyframe": True, "is_corrupt": False}
         damage.decode(SimpleNamespace(decode=what, **facts))
         return damage
 
     with listening(), ThreadPoolExecutor(2) as pool:
-        first, second = pool.map(decode, (quiet, loud))
-    assert (first.patched, second.patched) == (0, 1)
+        first, second = pool.map(decode, (loud, quiet))
+    assert (first.patched, second.patched) == (1, 0)
 
 
 def test_what_listened_before_is_left_as_it_was() -> None:

@@ -38,3 +38,9 @@ def test_settings_are_replaced_as_a_command_line_gives_them():
 def test_wrong_settings_are_refused(preset, wrong, message):
     with pytest.raises(UsageError, match=message):
         resolve(preset, wrong)
+
+
+@pytest.mark.parametrize("number", ["nan", "inf", "1e999", "9" * 400])
+def test_numbers_without_bounds_are_refused(number: str) -> None:
+    with pytest.raises(UsageError, match="learning_rate"):
+        resolve("short", {"learning_rate": number})

@@ -24,7 +24,9 @@ SettingsT = TypeVar("SettingsT", bound="Settings")
 class Settings(BaseModel):
     """Typed settings; unknown keys are refused."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+    model_config = ConfigDict(
+        allow_inf_nan=False, extra="forbid", frozen=True, validate_default=True
+    )
 
 
 class Device(Settings):

@@ -92,6 +92,15 @@ def test_claims_are_checked_before_flyr_believes_them(tmp_path, content: bytes, 
         read_infrared(path)
 
 
+def test_messages_tell_no_places_in_memory(tmp_path) -> None:
+    path = tmp_path / "flir.jpg"
+    header = encoded(".png", np.zeros((3, 4), np.uint16)).replace(b"\r\n\x1a", b"\0\0\0")
+    path.write_bytes(flir(thermal(counts=header)))
+    with pytest.raises(ImageError, match="cannot identify") as found:
+        read_infrared(path)
+    assert "0x" not in str(found.value)
+
+
 def test_without_flyr_the_extra_is_named(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "flyr", None)
     path = tmp_path / "flir.jpg"

@@ -8,6 +8,7 @@ is given no more than these two records, their sizes checked.
 from __future__ import annotations
 
 import io
+import re
 import struct
 
 import numpy as np
@@ -54,7 +55,8 @@ def read_celsius(data: bytes) -> Image:
         thermal = _thermal_data(read_jpeg(data).flir)
         celsius = flyr.unpack(io.BytesIO(_jpeg_around(thermal))).celsius
     except Exception as error:  # flyr checks little; what is broken surfaces as any exception
-        reason = " ".join(str(error).split()) or type(error).__name__
+        # Pillow names objects by their place in memory, which is for nobody.
+        reason = re.sub("<.*?>", "it", " ".join(str(error).split())) or type(error).__name__
         raise ImageError(
             "expected the thermal data of a FLIR JPEG, found some that cannot be read "
             f"({reason}); export the picture as 16-bit TIFF from the camera's software"

@@ -21,9 +21,10 @@ cluster: $(VENV)/dev ## Tests of the Ray engine, which start Ray
 
 check: lint docs types test ## All that CI does
 
-lint: $(VENV)/dev ## Style and format
+lint: $(VENV)/dev ## Style, format, and that imports go down the floors only
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports --no-cache
 
 types: $(VENV)/dev ## Static types of the package
 	$(BIN)/mypy

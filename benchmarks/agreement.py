@@ -17,10 +17,10 @@ from pathlib import Path
 import numpy as np
 
 from piafusion import Fuser
-from piafusion.datasets.folders import dataset_pairs
 from piafusion.imaging.arrays import Image, to_unit
 from piafusion.imaging.colour import luminance
 from piafusion.imaging.io import read_pair
+from piafusion.lab.data.folders import dataset_pairs
 from piafusion.weights import load_manifest
 
 

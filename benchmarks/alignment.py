@@ -26,7 +26,6 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from piafusion.datasets.folders import dataset_pairs
 from piafusion.errors import AlignmentError
 from piafusion.imaging.align import Alignment, estimate_alignment
 from piafusion.imaging.align.blocks import Level, match
@@ -35,6 +34,7 @@ from piafusion.imaging.align.structure import prepare
 from piafusion.imaging.arrays import Image
 from piafusion.imaging.io import read_pair
 from piafusion.imaging.pairs import Pair
+from piafusion.lab.data.folders import dataset_pairs
 
 DEGREES, SCALE, SHIFT, CORNER = 5.0, 0.1, 20.0, 10.0
 FIELD = Level(640, 0.15, 0.02)

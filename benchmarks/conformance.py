@@ -16,8 +16,8 @@ from collections import Counter
 from pathlib import Path
 
 from piafusion.cli.options import track
-from piafusion.evaluation.scoring import score_all
-from piafusion.evaluation.triples import Triple
+from piafusion.lab.evaluation.scoring import score_all
+from piafusion.lab.evaluation.triples import Triple
 from piafusion.metrics import SPECS
 
 PAGE = Path(__file__).parents[1] / "docs" / "metrics.md"

@@ -18,10 +18,10 @@ import cv2
 import numpy as np
 
 from piafusion import Illumination
-from piafusion.datasets.synthetic import labelled_scene
 from piafusion.imaging.arrays import Image
 from piafusion.imaging.io import write_image
 from piafusion.imaging.sheet import contact_sheet
+from piafusion.scenes.synthetic import labelled_scene
 
 
 def main() -> None:

@@ -28,11 +28,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from piafusion.datasets.synthetic import labelled_scene
 from piafusion.distributed.manifest import NAME, read_manifest
 from piafusion.imaging.io import read_image, write_image
 from piafusion.imaging.pairs import list_pairs
 from piafusion.imaging.places import sha256
+from piafusion.scenes.synthetic import labelled_scene
 from piafusion.weights import DEFAULT_MODEL
 
 WORKER = "MapWorker"  # part of the title that Ray gives to its worker processes

@@ -16,11 +16,11 @@ from pathlib import Path
 
 import numpy as np
 
-from piafusion.datasets.dark_channel import enhance
-from piafusion.datasets.synthetic import CLASSES, labelled_scene
 from piafusion.imaging.arrays import Image
 from piafusion.imaging.io import write_image
 from piafusion.imaging.sheet import contact_sheet
+from piafusion.lab.data.dark_channel import enhance
+from piafusion.scenes.synthetic import CLASSES, labelled_scene
 
 HOURS = (1.0, 0.2, 0.0)
 FLOOR, GAIN, NOISE = 90, 0.35, 5.0

@@ -18,9 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from piafusion import Illumination
-from piafusion.datasets.folders import dataset_name, dataset_pairs, is_day, neighbours
 from piafusion.imaging.arrays import as_visible
 from piafusion.imaging.io import read_image
+from piafusion.lab.data.folders import dataset_name, dataset_pairs, is_day, neighbours
 from piafusion.weights import add_scores
 
 PATCH = 64  # pixels

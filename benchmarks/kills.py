@@ -37,16 +37,16 @@ import safetensors.torch
 import torch
 from lightning.pytorch.loggers import CSVLogger
 
-from piafusion.datasets.synthetic import labelled_scene
 from piafusion.errors import PiafusionError
 from piafusion.imaging.io import write_image
-from piafusion.segmentation import cells, segment
-from piafusion.segmentation import settings as segmentation
-from piafusion.training import run
-from piafusion.training.checkpoints import CHECKPOINT, PREVIOUS, WholeCheckpoints
-from piafusion.training.config import resolve
-from piafusion.training.guarded import GuardedTraining
-from piafusion.training.modules import FusingTraining
+from piafusion.lab.segmentation import cells, segment
+from piafusion.lab.segmentation import settings as segmentation
+from piafusion.lab.training import run
+from piafusion.lab.training.checkpoints import CHECKPOINT, PREVIOUS, WholeCheckpoints
+from piafusion.lab.training.config import resolve
+from piafusion.lab.training.guarded import GuardedTraining
+from piafusion.lab.training.modules import FusingTraining
+from piafusion.scenes.synthetic import labelled_scene
 
 FUSION = {
     **{"steps": "31", "batch": "2", "crop": "16", "checkpoint_every": "2"},

@@ -14,12 +14,12 @@ import cv2
 import numpy as np
 
 from piafusion import Fuser
-from piafusion.datasets.folders import dataset_pairs
-from piafusion.datasets.synthetic import demo_scenes_root
 from piafusion.imaging.arrays import Image
 from piafusion.imaging.io import read_pair, write_image
 from piafusion.imaging.sheet import contact_sheet
+from piafusion.lab.data.folders import dataset_pairs
 from piafusion.methods import list_methods
+from piafusion.scenes.synthetic import demo_scenes_root
 from piafusion.weights import DEFAULT_MODEL
 
 COLUMNS = 6

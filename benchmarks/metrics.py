@@ -20,10 +20,10 @@ import cv2
 import numpy as np
 from plain_metrics import METRICS
 
-from piafusion.datasets.folders import dataset_pairs
 from piafusion.imaging.arrays import to_unit
 from piafusion.imaging.colour import luminance
 from piafusion.imaging.io import read_pair
+from piafusion.lab.data.folders import dataset_pairs
 from piafusion.metrics import SPECS, evaluate
 
 PAPER = ("MI", "SD", "VIF", "Qabf")

@@ -20,13 +20,13 @@ import cv2
 import numpy as np
 
 from piafusion import Fuser
-from piafusion.datasets.folders import dataset_name, dataset_pairs, is_day
-from piafusion.evaluation.bootstrap import mean_interval
-from piafusion.evaluation.methods import BASELINES
 from piafusion.imaging.arrays import Image, to_unit
 from piafusion.imaging.colour import luminance
 from piafusion.imaging.io import read_pair, write_image
 from piafusion.imaging.sheet import contact_sheet
+from piafusion.lab.data.folders import dataset_name, dataset_pairs, is_day
+from piafusion.lab.evaluation.bootstrap import mean_interval
+from piafusion.lab.evaluation.methods import BASELINES
 from piafusion.metrics import evaluate
 from piafusion.weights import add_scores, load_manifest
 

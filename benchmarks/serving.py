@@ -26,10 +26,10 @@ from pathlib import Path
 import numpy as np
 
 from piafusion import Fuser
-from piafusion.datasets.folders import dataset_pairs
 from piafusion.engines import create_engine
-from piafusion.engines.cores import usable_cores
 from piafusion.imaging.io import decode_image, decode_infrared, encode_image
+from piafusion.lab.data.folders import dataset_pairs
+from piafusion.machine import usable_cores
 from piafusion.weights import DEFAULT_MODEL
 
 Files = tuple[bytes, bytes]

@@ -28,11 +28,11 @@ import onnxruntime
 
 from piafusion import Fuser
 from piafusion.engines.onnx import session_options
-from piafusion.evaluation.timing import processor_name
-from piafusion.evaluation.worker import scene
 from piafusion.imaging.arrays import as_infrared, as_visible, to_unit
 from piafusion.imaging.colour import join_luminance, split_luminance
 from piafusion.imaging.scratch import Scratch
+from piafusion.lab.evaluation.timing import processor_name
+from piafusion.lab.evaluation.worker import scene
 from piafusion.weights import DEFAULT_MODEL, read_weights
 
 MATRIX = 1536  # rows and columns

@@ -21,10 +21,10 @@ from matplotlib.figure import Figure
 
 from piafusion.engines.onnx import OnnxEngine
 from piafusion.errors import TrainingError
-from piafusion.models import MixingFusionNet, load
-from piafusion.training import run
-from piafusion.training.config import resolve
-from piafusion.training.onnx import export_onnx
+from piafusion.lab.models import MixingFusionNet, load
+from piafusion.lab.training import run
+from piafusion.lab.training.config import resolve
+from piafusion.lab.training.onnx import export_onnx
 
 # Stride and window of the first layer, width, residual layers.
 SIZES = (

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from piafusion import methods
-from piafusion.datasets.synthetic import demo_scenes_root
 from piafusion.imaging.io import read_image
+from piafusion.scenes.synthetic import demo_scenes_root
 from piafusion.weights import load_manifest
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"

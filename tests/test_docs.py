@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 
 from piafusion import __version__, methods
-from piafusion.datasets.synthetic import demo_scenes_root
 from piafusion.imaging.io import read_image, write_image
+from piafusion.scenes.synthetic import demo_scenes_root
 from tests.conftest import Finished, scene
-from tests.imaging.video.conftest import moving, write_video
-from tests.segmentation.conftest import write_splits
+from tests.lab.segmentation.conftest import write_splits
+from tests.video.conftest import moving, write_video
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -62,8 +62,8 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         four = np.dstack([blue_green_red, read_image(tmp_path / "ir" / f"{stem}.png")])
         assert cv2.imwrite(str(tmp_path / "MFNET/images" / f"{stem}.png"), four)
     monkeypatch.setattr("piafusion.cli.bench.SIZES", ("24x16",))
-    monkeypatch.setattr("piafusion.reproduction.plan.STEPS", ("comparison",))
-    monkeypatch.setattr("piafusion.reproduction.materials._SIZE", (64, 80))
+    monkeypatch.setattr("piafusion.lab.paper.plan.STEPS", ("comparison",))
+    monkeypatch.setattr("piafusion.lab.paper.materials._SIZE", (64, 80))
     monkeypatch.setattr("piafusion.methods._METHODS", dict(methods._METHODS))
     monkeypatch.setattr("piafusion.server.run.run", lambda settings, bound: bound.close())
     shutil.copytree(tmp_path / "vi", tmp_path / "FUSED")

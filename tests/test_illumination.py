@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 
 from piafusion import Illumination
-from piafusion.datasets.synthetic import demo_scenes_root
 from piafusion.errors import ImageError
 from piafusion.imaging.io import read_image
+from piafusion.scenes.synthetic import demo_scenes_root
 
 ESTIMATE = Illumination()
 

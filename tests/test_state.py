@@ -15,17 +15,17 @@ import cv2
 import numpy as np
 import pytest
 
-from piafusion.datasets.download import remember, verify
-from piafusion.datasets.fetch import unpack
-from piafusion.datasets.msrs import Settings, build_msrs
-from piafusion.datasets.sources import Source
 from piafusion.distributed.manifest import read_manifest, write_manifest
 from piafusion.errors import PiafusionError
-from piafusion.evaluation.methods import Method
-from piafusion.evaluation.predict import fused_files, predict, runtime
-from piafusion.evaluation.score import Scoring
-from piafusion.evaluation.sets import read_sets
 from piafusion.imaging.align import Alignment, Quality, read_alignment
+from piafusion.lab.data.download import remember, verify
+from piafusion.lab.data.fetch import unpack
+from piafusion.lab.data.msrs import Settings, build_msrs
+from piafusion.lab.data.sources import Source
+from piafusion.lab.evaluation.methods import Method
+from piafusion.lab.evaluation.predict import fused_files, predict, runtime
+from piafusion.lab.evaluation.score import Scoring
+from piafusion.lab.evaluation.sets import read_sets
 from piafusion.weights import load_manifest, read_weights
 from tests.conftest import scene
 
@@ -247,7 +247,7 @@ def test_a_finished_and_an_unfinished_build(tmp_path):
 
 
 def test_weights_of_networks(tmp_path):
-    from piafusion.models import build, dump, load
+    from piafusion.lab.models import build, dump, load
 
     path = tmp_path / "a.safetensors"
     path.write_bytes(dump("illumination", build("illumination")))

@@ -6,10 +6,10 @@ import cv2
 import numpy as np
 import pytest
 
-from piafusion.datasets.synthetic import demo_scenes_root
 from piafusion.imaging.align import Alignment, Quality, read_alignment
 from piafusion.imaging.align.geometry import corner_error
 from piafusion.imaging.io import read_image, write_image
+from piafusion.scenes.synthetic import demo_scenes_root
 from tests.conftest import scene
 
 QUALITY = Quality(score=0.5, likeness=0.3, disagreement=1.0, residual=0.8, pairs=1)

@@ -4,8 +4,8 @@ import sys
 from pathlib import Path
 
 import piafusion as package
-from piafusion.datasets.synthetic import demo_scenes_root
 from piafusion.imaging.io import read_image
+from piafusion.scenes.synthetic import demo_scenes_root
 
 
 def test_version_and_help(piafusion) -> None:

@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from tests.segmentation.conftest import TINY, write_splits
+from tests.lab.segmentation.conftest import TINY, write_splits
 
 SET = [word for name, value in TINY.items() for word in ("--set", f"{name}={value}")]
 

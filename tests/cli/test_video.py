@@ -15,7 +15,7 @@ import pytest
 from piafusion import Fuser
 from piafusion.imaging.align import Alignment, Quality
 from piafusion.imaging.io import read_image
-from tests.imaging.video.conftest import RATE, moving, read_video, write_video
+from tests.video.conftest import RATE, moving, read_video, write_video
 
 COUNT = 12
 
@@ -290,7 +290,7 @@ def test_recordings_that_are_joined(piafusion, tmp_path: Path) -> None:
 
 
 def test_damage_is_told_and_exits_with_1(piafusion, clips, tmp_path: Path) -> None:
-    from tests.imaging.video.test_damage import clip, flip
+    from tests.video.test_damage import clip, flip
 
     visible = clip(tmp_path / "damaged.mp4", "libx264", {"g": "1", "preset": "ultrafast"})
     flip(visible, 9)
@@ -311,7 +311,7 @@ def test_a_signal_ends_the_wait_for_a_pipe(clips, tmp_path: Path, number, code: 
     program = (
         "import os, threading\n"
         "from piafusion.cli import main\n"
-        "from piafusion.imaging.video import inputs\n"
+        "from piafusion.video import inputs\n"
         "inputs.OPEN_SECONDS, opened = 600, inputs._open\n"
         "def open_and_signal(name, future):\n"
         f"    if name.endswith('pipe'): os.kill(os.getpid(), {int(number)})\n"
@@ -330,7 +330,7 @@ def test_a_pipe_that_stays_silent_is_given_up(clips, tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     program = (
         "from piafusion.cli import main\n"
-        "from piafusion.imaging.video import inputs\n"
+        "from piafusion.video import inputs\n"
         "inputs.OPEN_SECONDS = 0.2\n"
         "main()\n"
     )

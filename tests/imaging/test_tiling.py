@@ -9,12 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from piafusion import Fuser
-from piafusion.engines.reach import Reach
 from piafusion.engines.torch import TorchEngine
 from piafusion.errors import UsageError
 from piafusion.imaging import tiling
 from piafusion.imaging.tiling import plan_tiles
-from piafusion.models import MixingFusionNet, MixingFusionSizes, dump
+from piafusion.lab.models import MixingFusionNet, MixingFusionSizes, dump
+from piafusion.reach import Reach
 from piafusion.weights import SHIPPED, load_manifest
 from tests.conftest import scene
 from tests.tolerances import FLOAT32_SUMS

@@ -8,13 +8,13 @@ import onnx
 import pytest
 
 from piafusion import Fuser
-from piafusion.datasets.folders import dataset_pairs
-from piafusion.datasets.synthetic import demo_scenes_root
 from piafusion.errors import WeightsError
 from piafusion.imaging.arrays import from_unit, to_unit
 from piafusion.imaging.colour import luminance
 from piafusion.imaging.io import read_pair
+from piafusion.lab.data.folders import dataset_pairs
 from piafusion.methods import WEIGHTS, find_method, learned
+from piafusion.scenes.synthetic import demo_scenes_root
 from piafusion.weights import load_manifest
 from tests.conftest import scene
 

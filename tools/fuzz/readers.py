@@ -188,10 +188,10 @@ def video(given: Input) -> Result:
     """Fuse a damaged clip with a whole one, on either side, or as one with both halves."""
     from fractions import Fraction
 
-    from piafusion.imaging.video.inputs import open_halves, open_two
-    from piafusion.imaging.video.matching import Matching
-    from piafusion.imaging.video.pipeline import fuse_video
-    from piafusion.imaging.video.writers import MovieWriter
+    from piafusion.video.inputs import open_halves, open_two
+    from piafusion.video.matching import Matching
+    from piafusion.video.pipeline import fuse_video
+    from piafusion.video.writers import MovieWriter
 
     frames: list[Result] = []
 
@@ -274,7 +274,7 @@ def manifest(given: Input) -> Result:
 
 def hashes(given: Input) -> Result:
     """Verify an archive against recorded hashes, and record its own."""
-    from piafusion.datasets.download import remember, verify
+    from piafusion.lab.data.download import remember, verify
     from tools.fuzz.states import ARCHIVE
 
     archive = given.path.with_name("a.zip")
@@ -286,7 +286,7 @@ def hashes(given: Input) -> Result:
 
 def fetched(given: Input) -> Result:
     """Unpack the archive of a data set."""
-    from piafusion.datasets.fetch import unpack
+    from piafusion.lab.data.fetch import unpack
     from tools.fuzz.states import SET
 
     output = given.path.with_name("set")
@@ -330,7 +330,7 @@ def safetensors(given: Input) -> Result:
 
 def settings(given: Input) -> Result:
     """Read the settings of a training run."""
-    from piafusion.training.run import SETTINGS, load_settings
+    from piafusion.lab.training.run import SETTINGS, load_settings
 
     given.path.rename(given.path.with_name(SETTINGS))
     try:
@@ -341,9 +341,9 @@ def settings(given: Input) -> Result:
 
 def run(given: Input) -> Result:
     """Read all that the folder of a training run holds."""
-    from piafusion.models import load
-    from piafusion.training.checkpoints import find_checkpoint
-    from piafusion.training.run import RECORD, WEIGHTS, load_settings, read_object
+    from piafusion.lab.models import load
+    from piafusion.lab.training.checkpoints import find_checkpoint
+    from piafusion.lab.training.run import RECORD, WEIGHTS, load_settings, read_object
     from tools.fuzz.states import small_network
 
     folder = given.path.parent
@@ -357,7 +357,7 @@ def run(given: Input) -> Result:
 
 def build(given: Input) -> Result:
     """Go on with a build, or look at a finished one."""
-    from piafusion.datasets.msrs import build_msrs
+    from piafusion.lab.data.msrs import build_msrs
     from tools.fuzz.states import BUILD
 
     root = given.path.parent.parent
@@ -370,11 +370,11 @@ def build(given: Input) -> Result:
 
 def journal(given: Input) -> Result:
     """Go on with an evaluation: what is fused, what is scored, what the rows say."""
-    from piafusion.evaluation.methods import read_methods
-    from piafusion.evaluation.predict import runtime
-    from piafusion.evaluation.run import fuse_sets
-    from piafusion.evaluation.score import Scoring
-    from piafusion.evaluation.sets import read_sets
+    from piafusion.lab.evaluation.methods import read_methods
+    from piafusion.lab.evaluation.predict import runtime
+    from piafusion.lab.evaluation.run import fuse_sets
+    from piafusion.lab.evaluation.score import Scoring
+    from piafusion.lab.evaluation.sets import read_sets
     from tools.fuzz.states import METRICS
 
     root = next(path for path in given.path.parents if (path / "set" / "ir").is_dir())

@@ -15,15 +15,15 @@ from typing import Any
 
 import numpy as np
 
-from piafusion.datasets.msrs import Settings as BuildSettings
-from piafusion.datasets.msrs import build_msrs
-from piafusion.datasets.sources import Source
 from piafusion.distributed.manifest import write_manifest
-from piafusion.evaluation.methods import read_methods
-from piafusion.evaluation.run import fuse_sets
-from piafusion.evaluation.score import Scoring
-from piafusion.evaluation.sets import read_sets
 from piafusion.imaging.align import Alignment, Quality
+from piafusion.lab.data.msrs import Settings as BuildSettings
+from piafusion.lab.data.msrs import build_msrs
+from piafusion.lab.data.sources import Source
+from piafusion.lab.evaluation.methods import read_methods
+from piafusion.lab.evaluation.run import fuse_sets
+from piafusion.lab.evaluation.score import Scoring
+from piafusion.lab.evaluation.sets import read_sets
 from piafusion.weights import SHIPPED, load_manifest
 from tools.fuzz.pictures import COLOUR, GREY, HEIGHT, WIDTH, cv_file, png
 
@@ -123,7 +123,7 @@ def _weights(root: Path) -> Alike:
 
 
 def _settings(root: Path) -> Alike:
-    from piafusion.training.config import PRESETS, resolve
+    from piafusion.lab.training.config import PRESETS, resolve
 
     data = Path("data")
     files = {
@@ -137,10 +137,10 @@ def _run(root: Path) -> Alike:
     """Make the folder of a finished training of a small network."""
     import torch
 
-    from piafusion.models import dump
-    from piafusion.training.checkpoints import CHECKPOINT, Keeper
-    from piafusion.training.config import resolve
-    from piafusion.training.run import RECORD, SETTINGS, WEIGHTS
+    from piafusion.lab.models import dump
+    from piafusion.lab.training.checkpoints import CHECKPOINT, Keeper
+    from piafusion.lab.training.config import resolve
+    from piafusion.lab.training.run import RECORD, SETTINGS, WEIGHTS
 
     folder, network = root / "run", small_network()
     folder.mkdir()
@@ -159,7 +159,7 @@ def small_network() -> Any:
     """Return a network of the smallest size, always the same."""
     import torch
 
-    from piafusion.models import MixingFusionSizes, build
+    from piafusion.lab.models import MixingFusionSizes, build
 
     torch.manual_seed(0)
     return build("piafusion-fast", MixingFusionSizes(width=4, residual_layers=1))

@@ -8,9 +8,9 @@ from typing import Any
 
 from piafusion.batch import Failed, Job, Written, fuse_jobs
 from piafusion.cli.options import track
-from piafusion.engines.cores import usable_cores
 from piafusion.fuser import Fuser
 from piafusion.imaging.tiling import untracked
+from piafusion.machine import usable_cores
 
 Results = Generator[Written | Failed, None, None]
 

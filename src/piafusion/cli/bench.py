@@ -18,7 +18,7 @@ from piafusion.errors import MeasurementError, UsageError
 from piafusion.weights import DEFAULT_MODEL, load_manifest
 
 if TYPE_CHECKING:
-    from piafusion.evaluation.workers import Setup
+    from piafusion.lab.evaluation.workers import Setup
 
 SIZES = ("320x256", "640x480", "1280x720", "1920x1080")
 SMALLEST = 8  # pixels a side
@@ -63,8 +63,8 @@ def bench(
     as_json: JsonOption = False,
 ) -> None:
     """Time models: first call, network alone, and end to end from arrays to array."""
-    from piafusion.evaluation.timing import processor_name
-    from piafusion.evaluation.workers import Setup
+    from piafusion.lab.evaluation.timing import processor_name
+    from piafusion.lab.evaluation.workers import Setup
 
     fusion = [name for name, record in load_manifest().items() if record.kind == "fusion"]
     models = model or ([DEFAULT_MODEL] if against else fusion)
@@ -113,7 +113,7 @@ def _runners(
 
 def _measure(setups: list[Setup], frames: int, budget: float) -> list[Row]:
     """Time each setup; what the next smaller size says would take too long is left out."""
-    from piafusion.evaluation.timing import measure
+    from piafusion.lab.evaluation.timing import measure
 
     rows: list[Row] = []
     paces: dict[tuple[str, str, str], float] = {}  # seconds for a pixel, network and end to end
@@ -137,8 +137,8 @@ def _measure(setups: list[Setup], frames: int, budget: float) -> list[Row]:
 
 def _compare(setups: list[Setup], against: str, frames: int) -> list[Row]:
     """Time each setup in alternation with another build, or with another model."""
-    from piafusion.evaluation.timing import compare
-    from piafusion.evaluation.workers import unpacked
+    from piafusion.lab.evaluation.timing import compare
+    from piafusion.lab.evaluation.workers import unpacked
 
     is_model = against in load_manifest() or against.endswith((".onnx", ".safetensors"))
     rows: list[Row] = []

@@ -24,11 +24,11 @@ def demo(
     as_json: JsonOption = False,
 ) -> None:
     """Fuse two road scenes that come with piafusion, one by day and one by night."""
-    from piafusion.datasets.folders import dataset_pairs
-    from piafusion.datasets.synthetic import demo_scenes_root
     from piafusion.fuser import Fuser
     from piafusion.imaging.io import read_image, write_image
     from piafusion.imaging.sheet import contact_sheet
+    from piafusion.lab.data.folders import dataset_pairs
+    from piafusion.scenes.synthetic import demo_scenes_root
 
     sheet_path = output / "contact-sheet.png"
     if sheet_path.exists() and not overwrite:

@@ -26,9 +26,9 @@ from piafusion.errors import UsageError
 from piafusion.weights import DEFAULT_MODEL
 
 if TYPE_CHECKING:
-    from piafusion.evaluation.methods import Method, Pictures
-    from piafusion.evaluation.results import DataResult
-    from piafusion.evaluation.sets import DataSet, Problem
+    from piafusion.lab.evaluation.methods import Method, Pictures
+    from piafusion.lab.evaluation.results import DataResult
+    from piafusion.lab.evaluation.sets import DataSet, Problem
 
 SETTINGS = "evaluation.json"
 STEPS = ("predict", "score")
@@ -82,9 +82,9 @@ def evaluate(
     as_json: JsonOption = False,
 ) -> None:
     """Fuse data sets with several methods, score the results and report on them."""
-    from piafusion.datasets.folders import claim_folder
-    from piafusion.evaluation.methods import read_methods
-    from piafusion.evaluation.sets import read_sets
+    from piafusion.lab.data.folders import claim_folder
+    from piafusion.lab.evaluation.methods import read_methods
+    from piafusion.lab.evaluation.sets import read_sets
     from piafusion.metrics import check_names
 
     if only not in (None, *STEPS):
@@ -92,7 +92,7 @@ def evaluate(
     metrics = metric_names(names)
     check_names(metrics, convention)
     if only != "predict":
-        from piafusion.evaluation import report as _  # noqa: F401 - missing extras before any work
+        from piafusion.lab.evaluation import report as _  # noqa: F401 - missing extras before any work
     sets = read_sets(data, limit)
     chosen = method or [DEFAULT_MODEL]
     more = method_names(comparison) if comparison is not None else []
@@ -102,7 +102,7 @@ def evaluate(
     claim_folder(output, SETTINGS, "evaluation")
     _save_settings(output, sets, methods, metrics, convention)
 
-    from piafusion.evaluation.run import fuse_sets, score_sets
+    from piafusion.lab.evaluation.run import fuse_sets, score_sets
 
     problems = [problem for each in sets for problem in each.problems]
     if only != "score":
@@ -111,7 +111,7 @@ def evaluate(
         _tell(problems, None, [], f"fused images: {output / 'fused'}", as_json=as_json)
         return
 
-    from piafusion.evaluation.report import Report
+    from piafusion.lab.evaluation.report import Report
 
     done = score_sets(
         sets,
@@ -158,8 +158,8 @@ def _save_settings(
     metrics: Sequence[str],
     convention: str,
 ) -> None:
-    from piafusion.evaluation.methods import Method
     from piafusion.imaging.io import write_bytes
+    from piafusion.lab.evaluation.methods import Method
 
     settings = {
         "piafusion": piafusion.__version__,
@@ -185,7 +185,7 @@ def _tell(
     as_json: bool,
 ) -> None:
     """Say what came out, list what is missing, and exit with 1 if anything is."""
-    from piafusion.evaluation.sets import told
+    from piafusion.lab.evaluation.sets import told
 
     for problem in problems:
         warn(f"piafusion: {told(problem)}")
@@ -205,7 +205,7 @@ def _tell(
 
 
 def _print(result: DataResult) -> None:
-    from piafusion.evaluation.tables import heading, label, number
+    from piafusion.lab.evaluation.tables import heading, label, number
 
     table = result.table
     say(f"{table.title}: means of {table.size}")

@@ -21,7 +21,7 @@ def export(
 ) -> None:
     """Write a trained network as ONNX and safetensors, after comparing ONNX with torch."""
     with needing("train", "exporting"):
-        from piafusion.training.export import export_run
+        from piafusion.lab.training.export import export_run
 
     weights = export_run(run, output, name=name, summary=summary)
     say(

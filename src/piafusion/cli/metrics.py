@@ -21,8 +21,8 @@ from piafusion.cli.printing import say, say_json, warn
 from piafusion.errors import UsageError
 
 if TYPE_CHECKING:
-    from piafusion.evaluation.scoring import Score
-    from piafusion.evaluation.triples import Triple
+    from piafusion.lab.evaluation.scoring import Score
+    from piafusion.lab.evaluation.triples import Triple
 
 _ARROWS = {"higher": "↑", "lower": "↓"}
 
@@ -38,7 +38,7 @@ def metrics(
     """Score a fused image against its sources, or three folders matched by file name."""
     triples, failed = _plan(infrared, visible, fused)
 
-    from piafusion.evaluation.scoring import score_all
+    from piafusion.lab.evaluation.scoring import score_all
     from piafusion.metrics import check_names
 
     wanted = metric_names(names)
@@ -65,7 +65,7 @@ def metrics(
 
 def _plan(infrared: Path, visible: Path, fused: Path) -> tuple[list[Triple], list[dict[str, str]]]:
     """Return what to score, and the files of folders that have no counterparts."""
-    from piafusion.evaluation.triples import Triple, list_triples
+    from piafusion.lab.evaluation.triples import Triple, list_triples
 
     paths = (infrared, visible, fused)
     for path in paths:

@@ -14,7 +14,7 @@ from piafusion.cli.table import print_table
 from piafusion.errors import UsageError
 
 if TYPE_CHECKING:
-    from piafusion.reproduction.section import Claim
+    from piafusion.lab.paper.section import Claim
 
 _QUICK = (
     "A quick run on synthetic scenes of 320x240 with hardly any training: it shows that everything "
@@ -52,13 +52,13 @@ def reproduce(
     as_json: JsonOption = False,
 ) -> None:
     """Do the paper's experiments again and tell which of its claims hold."""
-    from piafusion.datasets.folders import claim_folder
     from piafusion.imaging.io import write_bytes
-    from piafusion.reproduction.document import tally
-    from piafusion.reproduction.materials import find_materials, paint_materials
-    from piafusion.reproduction.plan import MARK, STEPS, Plan, Schedule
-    from piafusion.reproduction.run import NUMBERS, PAGE
-    from piafusion.reproduction.run import reproduce as run
+    from piafusion.lab.data.folders import claim_folder
+    from piafusion.lab.paper.document import tally
+    from piafusion.lab.paper.materials import find_materials, paint_materials
+    from piafusion.lab.paper.plan import MARK, STEPS, Plan, Schedule
+    from piafusion.lab.paper.run import NUMBERS, PAGE
+    from piafusion.lab.paper.run import reproduce as run
 
     roots = {"msrs": msrs, "roadscene": roadscene, "tno": tno}
     given = {name: root for name, root in roots.items() if root is not None}

@@ -49,8 +49,8 @@ def segment(
 ) -> None:
     """Train a segmentation network on each source with each seed, and compare the sources."""
     with needing("segmentation", "segmentation"):
-        from piafusion import segmentation
-        from piafusion.segmentation.result import heading
+        from piafusion.lab import segmentation
+        from piafusion.lab.segmentation.result import heading
 
     shown = Shown()
     try:

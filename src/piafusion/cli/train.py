@@ -70,7 +70,7 @@ def method(
         return
     if settings or resume:
         raise UsageError(f"{name}: expected neither --set nor --resume, found one; leave it out")
-    from piafusion.training.latlrr import learn_into
+    from piafusion.lab.training.latlrr import learn_into
 
     say(f"projection: {learn_into(output, data)}")
 
@@ -79,8 +79,8 @@ def _train(
     task: str, data: Path, output: Path, preset: str, settings: list[str], *, resume: bool
 ) -> None:
     with needing("train", "training"):
-        from piafusion.training import run
-        from piafusion.training.config import TASKS, resolve
+        from piafusion.lab.training import run
+        from piafusion.lab.training.config import TASKS, resolve
 
     wanted = resolve(preset, data, named(settings))
     if not isinstance(wanted, TASKS[task]):

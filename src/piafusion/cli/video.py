@@ -30,11 +30,11 @@ from piafusion.errors import UsageError, VideoError
 if TYPE_CHECKING:
     from piafusion.fuser import Fuser
     from piafusion.imaging.arrays import Image
-    from piafusion.imaging.video.frames import Layout
-    from piafusion.imaging.video.inputs import Inputs
-    from piafusion.imaging.video.pipeline import Run
-    from piafusion.imaging.video.sources import VideoFormat
-    from piafusion.imaging.video.writers import Writer
+    from piafusion.video.frames import Layout
+    from piafusion.video.inputs import Inputs
+    from piafusion.video.pipeline import Run
+    from piafusion.video.sources import VideoFormat
+    from piafusion.video.writers import Writer
 
 VIDEO_MODEL = "piafusion-fast"
 HALF_LIFE = 1.0
@@ -102,9 +102,9 @@ def video(
         raise UsageError("--json: expected a file or folder as output; - carries the frames")
 
     from piafusion.imaging.tone import parse_tone
-    from piafusion.imaging.video.inputs import open_halves, open_two
-    from piafusion.imaging.video.matching import Matching
-    from piafusion.imaging.video.pipeline import fuse_video
+    from piafusion.video.inputs import open_halves, open_two
+    from piafusion.video.matching import Matching
+    from piafusion.video.pipeline import fuse_video
 
     parse_tone(tone)  # a wrong one is refused before a source is opened
     fuser, workers = _make_fuser(model, device, alignment)
@@ -153,8 +153,8 @@ def _make_fuser(model: str, device: str, alignment: Path | None) -> tuple[Fuser,
 
     A network with one thread in each of two callers fuses more frames a second than one with two.
     """
-    from piafusion.engines.cores import usable_cores
     from piafusion.fuser import Fuser
+    from piafusion.machine import usable_cores
 
     cores = usable_cores()
     workers = min(cores, _MOST_WORKERS)
@@ -170,7 +170,7 @@ def _make_prepare(
     The tone belongs here and not to the `Fuser`: smoothed in time, it has to see them in order.
     """
     from piafusion.imaging.tone import SmoothedTone
-    from piafusion.imaging.video.frames import scale_to
+    from piafusion.video.frames import scale_to
 
     if tone == "full":
         return scale_to if resize else None
@@ -205,8 +205,8 @@ def _infrared_first(visible: str | None, layout: str | None, half: str | None) -
 
 def _refuse_conflicts(sources: list[str | None], output: Path, *, overwrite: bool) -> None:
     """Refuse before any work an output that cannot be written, or is a source."""
-    from piafusion.imaging.video.names import is_same_file, local_path
-    from piafusion.imaging.video.writers import check_video_output
+    from piafusion.video.names import is_same_file, local_path
+    from piafusion.video.writers import check_video_output
 
     if output == STANDARD_OUTPUT:
         if sys.stdout.isatty():
@@ -232,8 +232,8 @@ def _make_writer(
     width: int,
     height: int,
 ) -> Writer:
-    from piafusion.imaging.video.audio import AudioCopy
-    from piafusion.imaging.video.writers import FolderWriter, MovieWriter, RawWriter, is_folder
+    from piafusion.video.audio import AudioCopy
+    from piafusion.video.writers import FolderWriter, MovieWriter, RawWriter, is_folder
 
     if output == STANDARD_OUTPUT:
         note(

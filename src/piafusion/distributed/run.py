@@ -87,7 +87,7 @@ def fuse_on_ray(
     """
     if not jobs:
         return
-    from piafusion.engines.cores import usable_cores
+    from piafusion.machine import usable_cores
 
     gpus = 1 if settings.device in _GPU_DEVICES else 0
     with joined(address, workers or usable_cores()) as ray:

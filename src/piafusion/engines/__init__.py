@@ -7,8 +7,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from piafusion.engines.reach import Reach
 from piafusion.errors import UsageError, WeightsError
+from piafusion.reach import Reach
 from piafusion.weights import Kind, read_weights
 
 Tensor = NDArray[np.float32]

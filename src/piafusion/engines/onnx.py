@@ -8,9 +8,9 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from piafusion.engines.cores import usable_cores
-from piafusion.engines.reach import Reach, encoder_of
 from piafusion.errors import DeviceError, WeightsError
+from piafusion.machine import usable_cores
+from piafusion.reach import Reach, encoder_of
 
 _CPU = "CPUExecutionProvider"
 _CUDA = "CUDAExecutionProvider"

@@ -8,10 +8,10 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from piafusion.engines.cores import usable_cores
-from piafusion.engines.reach import SHARE, Reach, encoder_of
 from piafusion.engines.sizes import Size, SizeCache
 from piafusion.errors import WeightsError, needing
+from piafusion.machine import usable_cores
+from piafusion.reach import SHARE, Reach, encoder_of
 
 with needing("openvino", "the device 'openvino'"):
     import openvino

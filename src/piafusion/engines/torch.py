@@ -8,17 +8,17 @@ from typing import cast
 import numpy as np
 from numpy.typing import NDArray
 
-from piafusion.engines.reach import Reach
 from piafusion.engines.sizes import Size, SizeCache
 from piafusion.errors import DeviceError, needing
+from piafusion.reach import Reach
 
 with needing("train", "the engine 'torch'"):
     import torch
     from torch import Tensor, nn
 
-    from piafusion.models import load
-    from piafusion.models.folding import fold
-    from piafusion.models.gated import GatedFusionNet
+    from piafusion.lab.models import load
+    from piafusion.lab.models.folding import fold
+    from piafusion.lab.models.gated import GatedFusionNet
 
 
 class TorchEngine:

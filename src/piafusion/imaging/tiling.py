@@ -16,8 +16,8 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from piafusion.engines.reach import Reach
 from piafusion.errors import UsageError
+from piafusion.reach import Reach
 
 Window = tuple[slice, slice]
 Floats = NDArray[np.float32]

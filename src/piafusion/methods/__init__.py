@@ -18,8 +18,8 @@ from functools import cache
 from importlib.util import find_spec
 
 from piafusion.engines import Engine
-from piafusion.engines.cores import usable_cores
 from piafusion.errors import MissingExtraError, UsageError
+from piafusion.machine import usable_cores
 from piafusion.methods import average, gtf, guided, laplacian, maximum, mdlatlrr, wavelet
 from piafusion.methods._spec import WEIGHTS, MethodSpec, Rule, RuleEngine
 from piafusion.methods.learned import LEARNED

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from piafusion.engines import Tensor
-from piafusion.engines.reach import Reach
+from piafusion.reach import Reach
 
 WEIGHTS = Path(__file__).parent / "weights"
 """What methods have learned, with a manifest like the models'."""

@@ -1,7 +1,7 @@
 """The methods that are networks: their registry entries, and how a network becomes a rule.
 
-The torch modules, with the losses that train them, are `models/comparison/`, one file each. Here
-ONNX Runtime runs what was exported of them.
+The torch modules, with the losses that train them, are in `lab/models/comparison/`, one file each.
+Here ONNX Runtime runs what was exported of them.
 """
 
 from __future__ import annotations

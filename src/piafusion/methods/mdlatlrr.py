@@ -1,6 +1,6 @@
 """MDLatLRR (Li, Wu, Kittler 2020): multi-level decomposition by a learned projection.
 
-A projection L, learned from patches (`training/latlrr.py`), takes the salient detail out of each
+A projection L, learned by `lab/training/latlrr.py`, takes the salient detail out of each
 16x16 window of a picture; the windows lie one pixel apart and are averaged into the detail
 picture. What is left is the base, which is taken apart again at the next level. Windows of detail
 are weighted by their nuclear norms; the last bases are averaged.

@@ -7,7 +7,7 @@ from pathlib import Path
 from fastapi import APIRouter
 from fastapi.responses import Response
 
-from piafusion.datasets.synthetic import demo_scenes_root
+from piafusion.scenes.synthetic import demo_scenes_root
 
 _STATIC = Path(__file__).parent / "static"
 _FILES = {

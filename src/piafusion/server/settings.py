@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from piafusion.engines.cores import usable_cores
 from piafusion.errors import UsageError
+from piafusion.machine import usable_cores
 from piafusion.weights import DEFAULT_MODEL
 
 MEBIBYTE, MEGAPIXEL = 2**20, 10**6

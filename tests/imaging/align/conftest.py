@@ -6,9 +6,9 @@ import cv2
 import numpy as np
 import pytest
 
-from piafusion.datasets.synthetic import demo_scenes_root
 from piafusion.imaging.align.geometry import resizing
 from piafusion.imaging.io import read_pair
+from piafusion.scenes.synthetic import demo_scenes_root
 
 # Where visible pixels lie in the warped infrared picture, at 480x640: about 4 degrees, 6 % and
 # 15 pixels, and some perspective.

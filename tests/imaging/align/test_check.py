@@ -1,11 +1,11 @@
 import numpy as np
 import pytest
 
-from piafusion.datasets.synthetic import demo_scenes_root, road_scene
 from piafusion.errors import SizeMismatchError
 from piafusion.imaging.align import Alignment, Quality
 from piafusion.imaging.align.check import check_pair
 from piafusion.imaging.io import read_pair
+from piafusion.scenes.synthetic import demo_scenes_root, road_scene
 
 QUALITY = Quality(score=0.5, likeness=0.3, disagreement=1.0, residual=0.8, pairs=3)
 

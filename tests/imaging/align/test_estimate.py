@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 
-from piafusion.datasets.synthetic import road_scene
 from piafusion.errors import AlignmentError, ImageError, SizeMismatchError, UsageError
 from piafusion.imaging.align import estimate_alignment
 from piafusion.imaging.align.geometry import corner_error
+from piafusion.scenes.synthetic import road_scene
 
 Known = tuple[np.ndarray, np.ndarray, np.ndarray]
 

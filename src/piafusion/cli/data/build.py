@@ -35,9 +35,9 @@ def build_msrs(
 
     What was interrupted goes on when the same command is given again.
     """
-    from piafusion.datasets.misalignment import LIMIT
-    from piafusion.datasets.msrs import Settings
-    from piafusion.datasets.msrs import build_msrs as build
+    from piafusion.lab.data.misalignment import LIMIT
+    from piafusion.lab.data.msrs import Settings
+    from piafusion.lab.data.msrs import build_msrs as build
 
     if limit is not None and drop:
         raise UsageError("expected --limit or --drop, got both; a list needs no measurement")

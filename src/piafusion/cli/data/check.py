@@ -13,8 +13,8 @@ from piafusion.cli.options import JsonOption, OverwriteOption, track
 from piafusion.cli.printing import say, say_json
 
 if TYPE_CHECKING:
-    from piafusion.datasets.check import Problem, Split
     from piafusion.imaging.arrays import Image
+    from piafusion.lab.data.check import Problem, Split
 
 _ON_SHEET, _WIDTH = 12, 320
 
@@ -40,8 +40,8 @@ def check(
     as_json: JsonOption = False,
 ) -> None:
     """List what is wrong with a data set; exits with 1 if anything is."""
-    from piafusion.datasets.check import check_across, check_split, find_splits
     from piafusion.imaging.io import check_output
+    from piafusion.lab.data.check import check_across, check_split, find_splits
 
     if sheet:
         check_output(sheet, overwrite=overwrite)

@@ -25,9 +25,9 @@ def fetch(
     as_json: JsonOption = False,
 ) -> None:
     """Download a public data set, or say how to get it; goes on where it was interrupted."""
-    from piafusion.datasets.fetch import fetch as get
-    from piafusion.datasets.fetch import find_source
-    from piafusion.datasets.sources import SOURCES
+    from piafusion.lab.data.fetch import fetch as get
+    from piafusion.lab.data.fetch import find_source
+    from piafusion.lab.data.sources import SOURCES
 
     if name is None:
         if as_json:

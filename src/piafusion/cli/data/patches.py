@@ -31,7 +31,7 @@ def patches(
     as_json: JsonOption = False,
 ) -> None:
     """Count the patches of a data set, or write them as a data set of their own."""
-    from piafusion.datasets.folders import whole_folder
+    from piafusion.lab.data.folders import whole_folder
 
     if output:
         with whole_folder(output) as work:
@@ -50,8 +50,8 @@ def patches(
 
 def _cut(root: Path, size: int, stride: int, work: Path | None, *, light: bool) -> Counter[str]:
     """Go through the patches, write them if there is a folder, and count them by light."""
-    from piafusion.datasets.patches import is_illumination_set, iter_illumination, iter_patches
     from piafusion.imaging.io import write_image
+    from piafusion.lab.data.patches import is_illumination_set, iter_illumination, iter_patches
 
     counts: Counter[str] = Counter()
     if light or is_illumination_set(root):

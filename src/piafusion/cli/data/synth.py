@@ -43,7 +43,7 @@ def synth(
     as_json: JsonOption = False,
 ) -> None:
     """Make road scenes: ir, vi and label, and scenes.json with how each was made."""
-    from piafusion.datasets.writing import Recipe, write_scenes
+    from piafusion.lab.data.writing import Recipe, write_scenes
 
     try:
         width, height = map(int, size.lower().split("x"))

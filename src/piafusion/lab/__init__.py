@@ -1,0 +1,1 @@
+"""The lab: networks, trainings, data sets, evaluation and the paper's experiments."""

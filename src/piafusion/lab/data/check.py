@@ -1,0 +1,260 @@
+"""Checking data sets: what is missing, damaged, of the wrong kind, misaligned or there twice."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from piafusion.errors import ImageError, UsageError
+from piafusion.imaging.arrays import Image, as_infrared, as_visible, full_scale
+from piafusion.imaging.io import read_image
+from piafusion.imaging.pairs import Pair, images_by_stem
+from piafusion.lab.data.folders import dataset_pairs, is_day
+from piafusion.lab.data.phash import BITS, near_duplicates, pair_hash
+
+CLASSES = 9
+"""Labels of MFNet and MSRS, 0 to 8."""
+
+_SPLITS = ("train", "val", "test")
+_BLANK = 2 / 255  # standard deviation, as a share of the range
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Something wrong.
+
+    Attributes:
+        kind: "unmatched", "unreadable", "channels", "size", "depth", "light", "blank", "label",
+            "misaligned" or "duplicate".
+        file: Where.
+        message: What was expected, what was found, what to do next.
+    """
+
+    kind: str
+    file: Path
+    message: str
+
+
+@dataclass
+class Split:
+    """One folder with `ir` and `vi`, and what was found in it.
+
+    Attributes:
+        root: The folder.
+        pairs: How many pairs could be read.
+        sizes: Pairs by width and height of their visible picture, such as "640x480".
+        depths: Pairs by dtypes, such as "uint8 + uint8".
+        lights: Pairs by "day", "night" and "unknown".
+        classes: Pixels by label; empty without a folder `label`.
+        unseen: Pairs whose alignment could not be judged: too dark, too plain, or not one scene.
+        shifts: Residual misalignment of the others, in pixels.
+        means: Mean level of infrared and visible pictures, in [0, 1].
+        problems: What is wrong.
+    """
+
+    root: Path
+    pairs: int = 0
+    sizes: Counter[str] = field(default_factory=Counter)
+    depths: Counter[str] = field(default_factory=Counter)
+    lights: Counter[str] = field(default_factory=Counter)
+    classes: Counter[int] = field(default_factory=Counter)
+    unseen: list[str] = field(default_factory=list)
+    shifts: dict[str, float] = field(default_factory=dict)
+    means: dict[str, tuple[float, float]] = field(default_factory=dict)
+    problems: list[Problem] = field(default_factory=list)
+    hashes: dict[str, NDArray[np.bool_]] = field(default_factory=dict)
+
+
+def find_splits(roots: Sequence[Path]) -> list[Path]:
+    """Return the folders with pairs: the roots themselves, or their `train`, `val` and `test`.
+
+    Raises:
+        UsageError: If a root is missing or holds neither.
+    """
+    found = []
+    for root in roots:
+        inner = [root / name for name in _SPLITS if (root / name).is_dir()]
+        if (root / "ir").is_dir() or (root / "vi").is_dir():
+            found.append(root)
+        elif inner:
+            found += inner
+        else:
+            there = "a folder without them" if root.is_dir() else "no folder"
+            raise UsageError(
+                f"{root}: expected ir and vi, or {', '.join(_SPLITS)} with ir and vi inside, "
+                f"found {there}; check the path"
+            )
+    return found
+
+
+def check_split(
+    root: Path,
+    *,
+    classes: int = CLASSES,
+    alignment: bool = True,
+    track: Callable[[Sequence[Pair]], Iterable[Pair]] = iter,
+) -> Split:
+    """Check one folder with `ir`, `vi` and perhaps `label`.
+
+    Args:
+        root: The folder.
+        classes: How many labels there are; they are 0 to one less.
+        alignment: Whether to measure residual misalignment, the slowest part by far.
+        track: Shows how far it is.
+
+    Raises:
+        UsageError: If a folder is missing or empty, or nothing pairs up.
+    """
+    listed = dataset_pairs(root)
+    split = Split(root)
+    split.problems += [Problem("unmatched", path, why) for path, why in listed.problems.items()]
+    labels = images_by_stem(root / "label") if (root / "label").is_dir() else {}
+    for pair in track(listed.pairs):
+        pictures = _read(split, pair)
+        if pictures is None:
+            continue
+        _describe(split, pair, *pictures)
+        if labels:
+            _check_label(split, pair, labels.get(pair.stem, []), pictures[1].shape, classes)
+        if alignment and pictures[0].shape == pictures[1].shape[:2]:
+            _check_alignment(split, pair, *pictures)
+    stems = {pair.stem for pair in listed.pairs}
+    for stem, paths in labels.items():
+        if stem not in stems:
+            message = f"no pair: expected {stem}.* in ir and vi, found none; remove this label"
+            split.problems += [Problem("unmatched", path, message) for path in paths]
+    split.problems += [*_odd_ones(split, listed.pairs), *_unlit(split, listed.pairs)]
+    return split
+
+
+def check_across(splits: Sequence[Split]) -> list[Problem]:
+    """Find pairs of one split that look like pairs of another: what leaks into the test."""
+    problems = []
+    for index, first in enumerate(splits):
+        for second in splits[index + 1 :]:
+            here, there = list(first.hashes), list(second.hashes)
+            alike = near_duplicates(list(first.hashes.values()), list(second.hashes.values()))
+            for one, other, bits in alike:
+                message = (
+                    f"expected scenes of its own, found one that looks like {there[other]} of "
+                    f"{second.root} ({bits} of {BITS} bits differ); keep both in one split"
+                )
+                problems.append(Problem("duplicate", first.root / "vi" / here[one], message))
+    return problems
+
+
+def _read(split: Split, pair: Pair) -> tuple[Image, Image] | None:
+    pictures = []
+    for path, check in ((pair.infrared, as_infrared), (pair.visible, as_visible)):
+        try:
+            raw = read_image(path)
+        except ImageError as error:
+            split.problems.append(Problem("unreadable", path, _without(path, error)))
+            continue
+        try:
+            pictures.append(check(raw))
+        except ImageError as error:
+            split.problems.append(Problem("channels", path, str(error)))
+    return (pictures[0], pictures[1]) if len(pictures) == 2 else None
+
+
+def _describe(split: Split, pair: Pair, infrared: Image, visible: Image) -> None:
+    """Note sizes, depths, levels and the hash; find pictures that show nothing."""
+    split.pairs += 1
+    (height, width), other = visible.shape[:2], infrared.shape
+    split.sizes[f"{width}x{height}"] += 1
+    split.depths[f"{infrared.dtype} + {visible.dtype}"] += 1
+    day = is_day(pair.stem)
+    split.lights["unknown" if day is None else "day" if day else "night"] += 1
+    if (height, width) != other:
+        message = (
+            f"expected two pictures of one size, found {other[1]}x{other[0]} and {width}x{height}; "
+            "align and resize one of them"
+        )
+        split.problems.append(Problem("size", pair.infrared, message))
+    for path, picture in ((pair.infrared, infrared), (pair.visible, visible)):
+        spread = float(picture.std()) / full_scale(picture.dtype)
+        if spread < _BLANK:
+            message = (
+                f"expected a picture, found one grey level (deviation {spread:.2%}); take it out"
+            )
+            split.problems.append(Problem("blank", path, message))
+    means = [float(p.mean()) / full_scale(p.dtype) for p in (infrared, visible)]
+    split.means[pair.stem] = (means[0], means[1])
+    split.hashes[pair.stem] = pair_hash(infrared, visible)
+
+
+def _check_label(
+    split: Split, pair: Pair, paths: Sequence[Path], shape: tuple[int, ...], classes: int
+) -> None:
+    if len(paths) != 1:
+        message = f"expected one label, found {len(paths)} in {split.root / 'label'}; add it"
+        split.problems.append(Problem("label", pair.visible, message))
+        return
+    try:
+        label = read_image(paths[0])
+    except ImageError as error:
+        split.problems.append(Problem("unreadable", paths[0], _without(paths[0], error)))
+        return
+    if label.shape != shape[:2]:
+        found = "x".join(map(str, label.shape))
+        message = f"expected a grey map of {shape[0]}x{shape[1]}, found {found}; make it again"
+        split.problems.append(Problem("label", paths[0], message))
+        return
+    values, counts = np.unique(label, return_counts=True)
+    split.classes.update(dict(zip(values.tolist(), counts.tolist(), strict=True)))
+    if values[-1] >= classes:
+        wrong = ", ".join(str(value) for value in values[values >= classes][:4])
+        message = (
+            f"expected labels from 0 to {classes - 1}, found {wrong}; say --classes or map them"
+        )
+        split.problems.append(Problem("label", paths[0], message))
+
+
+def _check_alignment(split: Split, pair: Pair, infrared: Image, visible: Image) -> None:
+    from piafusion.lab.data.misalignment import misalignment
+
+    found = misalignment(infrared, visible)
+    if found is None:
+        split.unseen.append(pair.stem)
+        return
+    split.shifts[pair.stem] = found.shift
+    if found.excessive:
+        message = (
+            f"expected an aligned pair, found what the infrared picture shows {found.shift:.1f} "
+            f"pixels away ({found.x:+.1f} across, {found.y:+.1f} down); align it or take it out"
+        )
+        split.problems.append(Problem("misaligned", pair.infrared, message))
+
+
+def _odd_ones(split: Split, pairs: Sequence[Pair]) -> Iterator[Problem]:
+    """Yield the pairs whose bit depth is not that of most."""
+    if len(split.depths) < 2:
+        return
+    usual = split.depths.most_common(1)[0][0]
+    for pair in pairs:
+        if pair.stem not in split.means:
+            continue
+        found = " + ".join(str(read_image(p).dtype) for p in (pair.infrared, pair.visible))
+        if found != usual:
+            message = f"expected {usual} as most pairs here, found {found}; save them alike"
+            yield Problem("depth", pair.infrared, message)
+
+
+def _unlit(split: Split, pairs: Sequence[Pair]) -> Iterator[Problem]:
+    """Yield the pairs without D or N at the end where most have it."""
+    if split.lights["unknown"] * 2 >= split.lights.total():
+        return
+    for pair in pairs:
+        if is_day(pair.stem) is None:
+            message = f"expected a name that ends in D or N, found {pair.stem}; rename the pair"
+            yield Problem("light", pair.visible, message)
+
+
+def _without(path: Path, error: Exception) -> str:
+    return str(error).removeprefix(f"{path}: ")

@@ -1,0 +1,151 @@
+"""Getting public data sets: downloaded once, verified, unpacked into `ir` and `vi`."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+import zipfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from piafusion.errors import DownloadError, OutputError, PiafusionError, UsageError
+from piafusion.files import shortened
+from piafusion.imaging.io import IMAGE_SUFFIXES
+from piafusion.lab.data.download import Progress, check_hash, download, remember, verify
+from piafusion.lab.data.sources import SOURCES, Source
+
+HASHES = "sha256.json"
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """What was got.
+
+    Attributes:
+        root: Where the set lies.
+        archive: Where the archive is kept.
+        sha256: Of the archive.
+        trusted: Whether this hash was only now trusted and recorded.
+        files: How many pictures it has.
+    """
+
+    root: Path
+    archive: Path
+    sha256: str
+    trusted: bool
+    files: int
+
+
+def cache_folder() -> Path:
+    """Where archives are kept: `PIAFUSION_CACHE`, or `piafusion` in the user's cache folder."""
+    own = os.environ.get("PIAFUSION_CACHE")
+    base = os.environ.get("XDG_CACHE_HOME")
+    return Path(own) if own else (Path(base) if base else Path.home() / ".cache") / "piafusion"
+
+
+def fetch(
+    name: str,
+    output: Path,
+    *,
+    url: str | None = None,
+    sha256: str | None = None,
+    progress: Progress = lambda done, total: None,
+) -> Fetched:
+    """Get a public data set.
+
+    Args:
+        name: Of `SOURCES`.
+        output: New folder for the set.
+        url: A mirror of the archive.
+        sha256: What the archive must have; otherwise the first one that comes is trusted.
+        progress: Called while it downloads.
+
+    Raises:
+        UsageError: If the name is unknown, the set has no plain download or the output exists.
+        DownloadError: If it could not be downloaded, or is not what was expected.
+        OutputError: If it cannot be written.
+    """
+    source = find_source(name)
+    if url is None and source.url is None:
+        raise UsageError(f"{name}: has no plain download. See {source.page}: {source.steps}")
+    if output.exists():
+        raise UsageError(f"{output}: exists already; choose another folder or remove it")
+    check_hash(sha256)
+    archive = cache_folder() / f"{name}.zip"
+    if not archive.is_file():
+        download(url or source.url or "", archive, progress)
+    record = cache_folder() / HASHES
+    digest, trusted = verify(archive, archive.name, sha256, record)
+    files = unpack(archive, output, source)
+    remember(archive.name, digest, record)
+    return Fetched(output, archive, digest, trusted, files)
+
+
+def find_source(name: str) -> Source:
+    """Return what is known of a set; raise `UsageError` if it is unknown."""
+    if name not in SOURCES:
+        raise UsageError(f"{name}: expected one of {', '.join(SOURCES)}")
+    return SOURCES[name]
+
+
+def unpack(archive: Path, output: Path, source: Source) -> int:
+    """Unpack the pictures of a set's folders into a new folder, whole or not at all.
+
+    Raises:
+        DownloadError: If the archive is damaged, has unsafe names or lacks what the set has.
+        OutputError: If it cannot be written.
+    """
+    work = output.with_name(f".{shortened(output.name)}.partial")
+    shutil.rmtree(work, ignore_errors=True)
+    try:
+        with zipfile.ZipFile(archive) as file:
+            chosen = _chosen(file.infolist(), archive, source)
+            for entry, target in chosen:
+                place = work / target
+                place.parent.mkdir(parents=True, exist_ok=True)
+                with file.open(entry) as packed, place.open("wb") as unpacked:
+                    shutil.copyfileobj(packed, unpacked)
+        os.replace(work, output)
+    except PiafusionError:
+        raise
+    except OSError as error:
+        raise OutputError(f"{output}: could not be written ({error}); check the space") from error
+    except Exception as error:  # damage shows as anything, from zlib.error to NotImplementedError
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise DownloadError(
+            f"{archive}: expected a whole zip archive, found damage ({reason}); remove it and "
+            "download it again"
+        ) from error
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+    return len(chosen)
+
+
+def _chosen(
+    entries: Sequence[zipfile.ZipInfo], archive: Path, source: Source
+) -> list[tuple[zipfile.ZipInfo, str]]:
+    """Return the pictures of the set's folders, with their new names."""
+    chosen = []
+    for entry in entries:
+        path = PurePosixPath(entry.filename.replace("\\", "/"))
+        link = stat.S_ISLNK(entry.external_attr >> 16)
+        unsafe = not path.parts or path.is_absolute() or ".." in path.parts
+        if unsafe or ":" in path.parts[0] or link:
+            raise DownloadError(
+                f"{archive}: has an unsafe name, {entry.filename!r}; nothing was unpacked, do not "
+                "use this archive"
+            )
+        folder = "/".join(path.parts[1:-1])
+        if folder in source.folders and path.suffix.lower() in IMAGE_SUFFIXES:
+            chosen.append((entry, f"{source.folders[folder]}/{path.name}"))
+    got = {target.rsplit("/", 1)[0] for _, target in chosen}
+    needed = {folder for folder in source.folders.values() if not folder.endswith("label")}
+    missing = sorted(needed - got)
+    if missing:
+        raise DownloadError(
+            f"{archive}: expected pictures for {', '.join(missing)}, found none; the set may have "
+            "a new layout: unpack it by hand"
+        )
+    return chosen

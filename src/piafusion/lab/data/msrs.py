@@ -1,0 +1,290 @@
+"""Building MSRS from MFNet, as section 4.1 of the paper describes it.
+
+MFNet stores four channels in one PNG, RGB and thermal. The pairs that are misaligned are dropped,
+the infrared is enhanced by the dark channel prior, and what is left becomes `train` and `test`.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from piafusion.errors import ImageError, OutputError, UsageError
+from piafusion.files import fitting, parse_json, reading, shortened, write_bytes
+from piafusion.imaging.arrays import Image
+from piafusion.imaging.io import read_image, write_image
+from piafusion.imaging.pairs import list_images
+from piafusion.imaging.places import sha256
+from piafusion.lab.data.dark_channel import enhance
+from piafusion.lab.data.folders import is_day, neighbours
+from piafusion.lab.data.misalignment import LIMIT, misalignment
+
+MANIFEST = "manifest.json"
+TEST_EVERY = 4
+"""Of the blocks of neighbouring frames of each light, every so many goes to `test`: a quarter."""
+
+_JOURNAL = "journal.jsonl"
+_VERSION = 1
+_INPUTS = {"inputs": {str: str}, "misalignment?": (dict, None)}
+_ENTRY = ({**_INPUTS, "dropped": str}, {**_INPUTS, "outputs": {str: str}})
+_MANIFEST = {"pairs": {str: _ENTRY}, "failed": {str: str}}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What decides the result.
+
+    Attributes:
+        limit: Pairs that are further from being aligned are dropped, in pixels; at a width of 640.
+        drop: Stems to drop; if given, nothing is measured.
+        test: Stems of the test split; if None, every `TEST_EVERY`-th block of neighbours.
+        enhanced: Whether the infrared is enhanced.
+    """
+
+    limit: float = LIMIT
+    drop: Sequence[str] | None = None
+    test: Sequence[str] | None = None
+    enhanced: bool = True
+
+
+@dataclass
+class Build:
+    """What became of the pictures.
+
+    Attributes:
+        kept: Split by stem.
+        dropped: Reason by stem.
+        failed: Message by file.
+        resumed: How many were there from an earlier run.
+    """
+
+    kept: dict[str, str] = field(default_factory=dict)
+    dropped: dict[str, str] = field(default_factory=dict)
+    failed: dict[str, str] = field(default_factory=dict)
+    resumed: int = 0
+
+
+def build_msrs(
+    source: Path,
+    output: Path,
+    settings: Settings,
+    track: Callable[[Sequence[Path]], Iterable[Path]] = iter,
+) -> Build:
+    """Write `output/train` and `output/test` with `ir`, `vi` and `label`, and a manifest.
+
+    It is built in `OUTPUT.partial` and gets its name when it is whole, so that what stopped
+    half-way is not taken for finished; the same call goes on from there. Files that cannot be used
+    are left out and reported. The result depends on nothing but source and settings, byte by byte.
+
+    Args:
+        source: MFNet: `images` with RGB and thermal PNGs, D or N at the end of their stems, and
+            perhaps `labels`.
+        output: New folder.
+        settings: See `Settings`.
+        track: Shows how far it is.
+
+    Returns:
+        What became of the pictures; the same for a run that finds all of it done.
+
+    Raises:
+        UsageError: If the source has no pictures, or the output exists and was built otherwise.
+        OutputError: If something cannot be written.
+    """
+    images = list_images(source / "images")
+    stems = [path.stem for path in images]
+    _check_names(stems, settings)
+    identity = {"version": _VERSION, "settings": asdict(settings)}
+    if output.exists():
+        return _finished(output, source, identity, stems)
+    work = output.with_name(f"{shortened(output.name)}.partial")
+    journal = _Journal(work / _JOURNAL, identity)
+    test = set(_test_stems(stems) if settings.test is None else settings.test)
+    result = Build()
+    for path in track(images):
+        split = "test" if path.stem in test else "train"
+        label = source / "labels" / f"{path.stem}.png"
+        try:
+            inputs = {f"images/{path.name}": sha256(path)}
+            if label.is_file():
+                inputs[f"labels/{label.name}"] = sha256(label)
+            entry = journal.entry(path.stem, inputs)
+            if entry is None:
+                entry = _build_one(path, label, work, split, settings)
+                journal.add(path.stem, {"inputs": inputs, **entry})
+            else:
+                result.resumed += 1
+        except ImageError as error:
+            result.failed[str(path)] = str(error).removeprefix(f"{path}: ")
+            continue
+        if "dropped" in entry:
+            result.dropped[path.stem] = entry["dropped"]
+        else:
+            result.kept[path.stem] = split
+    if not result.kept:
+        raise UsageError(
+            f"{source}: expected pairs to keep, found none ({len(result.dropped)} dropped, "
+            f"{len(result.failed)} unusable); check the folder, or raise --limit"
+        )
+    manifest = {
+        **identity,
+        "pairs": dict(sorted(journal.entries.items())),
+        "failed": {Path(name).name: why for name, why in sorted(result.failed.items())},
+    }
+    write_bytes(work / MANIFEST, (json.dumps(manifest, indent=1, sort_keys=True) + "\n").encode())
+    journal.path.unlink()
+    work.rename(output)
+    return result
+
+
+def _build_one(
+    path: Path, label: Path, work: Path, split: str, settings: Settings
+) -> dict[str, Any]:
+    """Write the files of one pair; return what the manifest says about it."""
+    if is_day(path.stem) is None:
+        return {"dropped": "the name ends in neither D nor N"}
+    if settings.drop is not None and path.stem in settings.drop:
+        return {"dropped": "listed"}
+    picture = read_image(path, check=_four_channels)
+    visible, infrared = np.ascontiguousarray(picture[..., :3]), picture[..., 3].copy()
+    entry: dict[str, Any] = {}
+    if settings.drop is None:
+        found = misalignment(infrared, visible, settings.limit)  # None: kept, and so recorded
+        entry["misalignment"] = None if found is None else asdict(found)
+        if found is not None and found.excessive:
+            return {**entry, "dropped": "misaligned"}
+    files = {"ir": enhance(infrared) if settings.enhanced else infrared, "vi": visible}
+    if label.is_file():
+        files["label"] = read_image(label)
+    entry["outputs"] = {}
+    for kind, image in files.items():
+        name = f"{split}/{kind}/{path.stem}.png"
+        write_image(work / name, image, overwrite=True)
+        entry["outputs"][name] = sha256(work / name)
+    return entry
+
+
+def _four_channels(picture: Image) -> Image:
+    if picture.ndim != 3 or picture.shape[2] != 4:
+        channels = 1 if picture.ndim == 2 else picture.shape[2]
+        raise ImageError(
+            f"expected 4 channels, RGB and thermal, found {channels}; take MFNet's own images"
+        )
+    return picture
+
+
+def _check_names(stems: Sequence[str], settings: Settings) -> None:
+    known = set(stems)
+    if not any(is_day(stem) is not None for stem in stems):
+        raise UsageError(
+            f"expected names that end in D (day) or N (night), found {stems[0]!r} and the like; "
+            "rename the images as MFNet does"
+        )
+    for option, listed in (("--drop", settings.drop), ("--test", settings.test)):
+        missing = sorted(set(listed or ()) - known)
+        if missing:
+            raise UsageError(f"{option}: expected stems of the images, found {missing[0]!r}")
+
+
+def _test_stems(stems: Sequence[str]) -> list[str]:
+    """Every `TEST_EVERY`-th block of each light, so that neighbours stay on one side."""
+    chosen: list[str] = []
+    for light in (True, False):
+        blocks = neighbours([stem for stem in stems if is_day(stem) is light])
+        chosen += [stem for block in blocks[TEST_EVERY - 1 :: TEST_EVERY] for stem in block]
+    return chosen
+
+
+def _finished(
+    output: Path, source: Path, identity: dict[str, Any], stems: Collection[str]
+) -> Build:
+    """Say what a finished build holds, or why it is another one."""
+    if not (output / MANIFEST).exists():
+        raise UsageError(
+            f"{output}: exists already without a manifest of such a build; choose another folder"
+        )
+    with reading(output / MANIFEST, "the manifest of such a build", "choose another folder"):
+        return _compared(output, source, identity, stems)
+
+
+def _compared(
+    output: Path, source: Path, identity: dict[str, Any], stems: Collection[str]
+) -> Build:
+    manifest = parse_json((output / MANIFEST).read_bytes(), _MANIFEST)
+    same = all(manifest.get(key) == json.loads(json.dumps(identity[key])) for key in identity)
+    pairs, failed = manifest["pairs"], manifest["failed"]
+    sources = set(pairs) | {Path(name).stem for name in failed}
+    if not same or sources != set(stems):
+        raise UsageError(
+            f"{output}: was built from other images or with other settings; choose another folder"
+        )
+    result = Build(resumed=len(pairs))
+    for stem, entry in pairs.items():
+        for root, files in ((source, entry["inputs"]), (output, entry.get("outputs", {}))):
+            for name, digest in files.items():
+                if not (root / name).is_file() or sha256(root / name) != digest:
+                    raise UsageError(
+                        f"{root / name}: is not what {output / MANIFEST} says; "
+                        "choose another output folder to build anew"
+                    )
+        if "dropped" in entry:
+            result.dropped[stem] = entry["dropped"]
+        else:
+            result.kept[stem] = next(iter(entry.get("outputs", {})), "").split("/")[0]
+    result.failed = {str(source / "images" / name): why for name, why in failed.items()}
+    return result
+
+
+class _Journal:
+    """What an unfinished build has done, one line a pair."""
+
+    def __init__(self, path: Path, identity: dict[str, Any]) -> None:
+        """Read what is there, if it was built alike, or start anew."""
+        self.path = path
+        self.entries: dict[str, dict[str, Any]] = {}
+        first = json.dumps(identity, sort_keys=True)
+        lines = path.read_bytes().split(b"\n") if path.is_file() else []
+        if lines and lines[0] != first.encode():
+            shutil.rmtree(path.parent)
+            lines = []
+        if not lines:
+            write_bytes(path, f"{first}\n".encode())
+        self._earlier: dict[str, dict[str, Any]] = {}
+        for line in lines[1:]:
+            try:
+                stem, entry = parse_json(line, [object])
+                self._earlier[fitting(stem, str)] = fitting(entry, _ENTRY)
+            except (ValueError, RecursionError):  # half a line, or damage: it is done again
+                continue
+        if lines:
+            kept = [first, *(json.dumps(item) for item in self._earlier.items())]
+            write_bytes(path, ("\n".join(kept) + "\n").encode())
+
+    def entry(self, stem: str, inputs: dict[str, str]) -> dict[str, Any] | None:
+        """What was done for these inputs, if its files are still whole."""
+        entry = self._earlier.get(stem)
+        if entry is None or entry["inputs"] != inputs:
+            return None
+        for name, digest in entry.get("outputs", {}).items():
+            path = self.path.parent / name
+            if not path.is_file() or sha256(path) != digest:
+                return None
+        self.entries[stem] = entry
+        return entry
+
+    def add(self, stem: str, entry: dict[str, Any]) -> None:
+        """Write down what was done."""
+        self.entries[stem] = entry
+        try:
+            with self.path.open("a", encoding="utf-8") as file:
+                file.write(json.dumps([stem, entry]) + "\n")
+        except OSError as error:
+            raise OutputError(
+                f"{self.path}: could not be written ({(error.strerror or str(error)).lower()}); "
+                "check the folder and the free space"
+            ) from error

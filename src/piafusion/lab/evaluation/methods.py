@@ -1,0 +1,206 @@
+"""The methods of an evaluation: what fuses here, and pictures that were fused elsewhere."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from piafusion.errors import UsageError
+from piafusion.imaging.arrays import Image
+from piafusion.imaging.pairs import list_images
+from piafusion.lab.evaluation.journal import code_digest
+from piafusion.lab.evaluation.sets import NAME, DataSet, Problem
+from piafusion.machine import usable_cores
+from piafusion.methods import WEIGHTS, MethodSpec, check_needs, find_method, list_methods
+from piafusion.weights import load_manifest, read_weights
+
+Fuse = Callable[[Image, Image], Image]
+
+BASELINES = ("average", "maximum")
+_WEIGHTS = (".onnx", ".safetensors")
+
+
+@dataclass(frozen=True)
+class Method:
+    """What fuses pairs here.
+
+    Attributes:
+        name: As tables show it.
+        settings: Everything that decides its pixels, as JSON knows it. Pictures made under other
+            settings are never used.
+        load: Gets it ready; what it returns takes infrared and visible and gives the fused picture.
+        threads: Of the processor that it uses.
+    """
+
+    name: str
+    settings: Mapping[str, Any]
+    load: Callable[[], Fuse]
+    threads: int = 1
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """Fused pictures of a method that ran elsewhere.
+
+    Attributes:
+        name: As tables show it.
+        folders: Where its pictures are, by the name of the data set.
+        problems: Data sets that it has nothing for.
+    """
+
+    name: str
+    folders: Mapping[str, Path]
+    problems: list[Problem] = field(default_factory=list)
+
+
+def baselines() -> list[Method]:
+    """Return the methods that are in every evaluation."""
+    return [_method(find_method(name)) for name in BASELINES]
+
+
+def read_methods(
+    texts: Sequence[str], sets: Sequence[DataSet], device: str = "cpu"
+) -> list[Method | Pictures]:
+    """Return the baselines and the methods asked for, in this order.
+
+    Args:
+        texts: For each method a model of the manifest; a name of `list_methods`; an exported
+            file, ``FILE`` or ``NAME=FILE``; or fused pictures: ``NAME=FOLDER`` with a
+            sub-folder for each data set, or with the pictures themselves if there is but one
+            data set, or ``NAME@DATASET=FOLDER``, which may be said once for each data set.
+        sets: The data sets of the evaluation.
+        device: Of the models; comparison methods run on the processor.
+
+    Raises:
+        UsageError: If one is unknown, two have one name, or a folder holds no images.
+        WeightsError: If weights are missing or damaged.
+        MissingExtraError: If a method needs a package that is not installed.
+    """
+    methods: dict[str, Method | Pictures] = {method.name: method for method in baselines()}
+    for text in texts:
+        if text in BASELINES:
+            continue
+        method = _read(text, sets, device)
+        if not re.fullmatch(NAME, method.name):
+            raise UsageError(
+                f"{text}: expected a method named by letters, digits and . _ + -, found "
+                f"{method.name!r}; write NAME={text.rpartition('=')[2]}"
+            )
+        other = methods.get(method.name)
+        methods[method.name] = _join(other, method, text) if other else method
+    for method in methods.values():
+        for folder in method.folders.values() if isinstance(method, Pictures) else ():
+            list_images(folder)
+    return list(methods.values())
+
+
+def _read(text: str, sets: Sequence[DataSet], device: str) -> Method | Pictures:
+    models = [name for name, record in load_manifest().items() if record.kind == "fusion"]
+    if text in models:
+        return _model(text, text, device)
+    if text in list_methods():
+        return _method(find_method(text))
+    name, equals, place = text.partition("=")
+    if not equals or Path(text).exists():
+        name, place = Path(text).stem, text
+    path = Path(place)
+    if path.suffix in _WEIGHTS:
+        return _model(name, place, device)
+    if equals and path.is_dir():
+        name, at, data = name.partition("@")
+        return _only(name, data, path, sets) if at else _everywhere(name, path, sets)
+    found = "a file" if path.is_file() else "a folder" if path.is_dir() else "nothing there"
+    raise UsageError(
+        f"{text}: expected {', '.join((*models, *list_methods()))}, an exported .onnx or "
+        f".safetensors file, or NAME=FOLDER of fused images, found {found}; check the "
+        "name and the path"
+    )
+
+
+def _model(name: str, model: str, device: str) -> Method:
+    import onnxruntime
+
+    settings = {
+        "weights": hashlib.sha256(read_weights(model, "onnx", "fusion")).hexdigest(),
+        "device": device,
+        "code": code_digest("fuser.py", "imaging", "engines"),
+        "onnxruntime": onnxruntime.__version__,
+    }
+
+    def load() -> Fuse:
+        from piafusion.fuser import Fuser
+
+        return Fuser(model, device=device)
+
+    return Method(name, settings, load, threads=usable_cores())
+
+
+def _method(spec: MethodSpec) -> Method:
+    check_needs(spec)
+    is_network = spec.weights == "onnx"
+    packages = ("numpy", "cv2", *(("onnxruntime",) if is_network else ()), *spec.packages)
+    settings: dict[str, Any] = {
+        "method": spec.name,
+        "code": code_digest(
+            "fuser.py", "imaging", "methods", *(("engines",) if is_network else ())
+        ),
+        "packages": {package: import_module(package).__version__ for package in packages},
+    }
+    if spec.weights:
+        settings["weights"] = load_manifest(WEIGHTS)[spec.name].sha256[spec.weights]
+
+    def load() -> Fuse:
+        from piafusion.fuser import Fuser
+
+        return Fuser(method=spec.name, device="cpu")
+
+    return Method(spec.name, settings, load, threads=usable_cores())
+
+
+def _only(name: str, data: str, folder: Path, sets: Sequence[DataSet]) -> Pictures:
+    known = [each.name for each in sets]
+    if data not in known:
+        raise UsageError(
+            f"{name}@{data}: expected a data set of {', '.join(known)}, found {data!r}; "
+            "check the spelling"
+        )
+    return Pictures(name, {data: folder})
+
+
+def _everywhere(name: str, folder: Path, sets: Sequence[DataSet]) -> Pictures:
+    folders = {data.name: folder / data.name for data in sets if (folder / data.name).is_dir()}
+    if not folders and len(sets) == 1:
+        return Pictures(name, {sets[0].name: folder})
+    missing = [data.name for data in sets if data.name not in folders]
+    if not folders:
+        raise UsageError(
+            f"{folder}: expected a sub-folder for each data set ({', '.join(missing)}), found "
+            f"none; if its pictures belong to {missing[0]}, write {name}@{missing[0]}={folder}"
+        )
+    advice = f"make it, or write {name}@DATASET=FOLDER for those that there are"
+    problems = [
+        Problem(data, name, f"{folder}: expected a sub-folder {data}, found none; {advice}")
+        for data in missing
+    ]
+    return Pictures(name, folders, problems)
+
+
+def _join(one: Method | Pictures, other: Method | Pictures, text: str) -> Pictures:
+    """Put folders of one method for several data sets together."""
+    if (
+        isinstance(one, Method)
+        or isinstance(other, Method)
+        or one.folders.keys() & other.folders.keys()
+        or one.problems
+        or other.problems
+    ):
+        raise UsageError(
+            f"{text}: expected methods of different names, found {one.name!r} twice; "
+            "name one of them anew: NEW_NAME=..."
+        )
+    return Pictures(one.name, {**one.folders, **other.folders})

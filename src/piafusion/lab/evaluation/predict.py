@@ -1,0 +1,193 @@
+"""The first step of an evaluation: fused pictures, each made once."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+
+from piafusion.errors import PiafusionError
+from piafusion.imaging.io import read_pair, write_image
+from piafusion.imaging.pairs import Pair, list_images
+from piafusion.lab.evaluation.journal import Entry, Journal, digest
+from piafusion.lab.evaluation.methods import Fuse, Method, Pictures
+from piafusion.lab.evaluation.sets import DataSet, Problem
+from piafusion.lab.evaluation.timing import processor_name
+
+JOURNAL = "predicted.jsonl"
+_ENTRY = {
+    "file": str,
+    "sources": str,
+    "fused": str,
+    "seconds": float,
+    "first": bool,
+    "threads": int,
+    "processor": str,
+}
+
+
+def predict(
+    methods: Sequence[Method | Pictures], sets: Sequence[DataSet], output: Path
+) -> Iterator[Problem | None]:
+    """Fuse what was not fused yet under the same settings, from the same source files.
+
+    Args:
+        methods: Those that fuse here; pictures from elsewhere are passed over.
+        sets: What to fuse.
+        output: Folder of the evaluation; a picture becomes `fused/METHOD/DATASET/STEM.png`.
+
+    Yields:
+        For each method and pair None, or why it could not be fused.
+
+    Raises:
+        PiafusionError: If a method cannot be loaded or a result cannot be written.
+    """
+    processor = processor_name()
+    for method in methods:
+        if isinstance(method, Pictures):
+            continue
+        fuse: Fuse | None = None
+        first = True  # the first call of a process takes longer and is told apart
+        for data in sets:
+            folder, journal = _cache(method, data, output)
+            for old in journal.outdated.values():
+                (folder / Path(old["file"]).name).unlink(missing_ok=True)
+            for pair in data.pairs:
+                if _is_current(folder, journal.entries.get(pair.stem), data.digests[pair.stem]):
+                    yield None
+                    continue
+                fuse = fuse or method.load()
+                try:
+                    path, seconds = _fuse_one(fuse, pair, folder)
+                except PiafusionError as error:
+                    yield Problem(data.name, method.name, str(error), (pair.stem,))
+                    continue
+                entry = {
+                    "file": path.name,
+                    "sources": data.digests[pair.stem],
+                    "fused": digest(path),
+                    "seconds": round(seconds, 6),
+                    "first": first,
+                    "threads": method.threads,
+                    "processor": processor,
+                }
+                journal.add(pair.stem, entry)
+                first = False
+                yield None
+
+
+def fused_files(
+    method: Method | Pictures, data: DataSet, output: Path
+) -> tuple[dict[str, Path], list[Problem]]:
+    """Return the fused pictures of a method by stem, and what is missing or does not belong."""
+    if isinstance(method, Pictures):
+        return _given(method, data)
+    folder, journal = _cache(method, data, output)
+    files = {
+        pair.stem: folder / Path(journal.entries[pair.stem]["file"]).name
+        for pair in data.pairs
+        if _is_current(folder, journal.entries.get(pair.stem), data.digests[pair.stem])
+    }
+    missing = [pair.stem for pair in data.pairs if pair.stem not in files]
+    message = f"not predicted under these settings: {', '.join(missing)}; run the step predict"
+    problem = Problem(data.name, method.name, message, tuple(missing))
+    return files, [problem] if missing else []
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """How long a method took for a pair, arrays to array, in milliseconds.
+
+    Attributes:
+        first: The first call after loading; None if it was made for another data set.
+        median: Of all other calls; None if there was none.
+        calls: How many these were.
+        threads: Of the processor.
+        processors: What they are called.
+    """
+
+    first: float | None
+    median: float | None
+    calls: int
+    threads: int
+    processors: tuple[str, ...]
+
+
+def runtime(method: Method, data: DataSet, output: Path) -> Runtime | None:
+    """Return how long a method took for the pairs of a data set, or None if it did not run."""
+    entries = _cache(method, data, output)[1].entries
+    taken = [entries[pair.stem] for pair in data.pairs if pair.stem in entries]
+    if not taken:
+        return None
+    first, others = ([1000 * e["seconds"] for e in taken if e["first"] is f] for f in (True, False))
+    return Runtime(
+        median(first) if first else None,
+        median(others) if others else None,
+        len(others),
+        max(entry["threads"] for entry in taken),
+        tuple(sorted({entry["processor"] for entry in taken})),
+    )
+
+
+def _cache(method: Method, data: DataSet, output: Path) -> tuple[Path, Journal]:
+    folder = output / "fused" / method.name / data.name
+    return folder, Journal(folder / JOURNAL, method.settings, _ENTRY)
+
+
+def _is_current(folder: Path, entry: Entry | None, sources: str) -> bool:
+    return (
+        entry is not None
+        and entry["sources"] == sources
+        and entry["fused"] == digest(folder / Path(entry["file"]).name)
+    )
+
+
+def _fuse_one(fuse: Fuse, pair: Pair, folder: Path) -> tuple[Path, float]:
+    infrared, visible = read_pair(pair.infrared, pair.visible)
+    start = time.perf_counter()
+    try:
+        fused = fuse(infrared, visible)
+    except PiafusionError as error:
+        raise type(error)(f"{pair.visible}: {error}") from error
+    seconds = time.perf_counter() - start
+    path = folder / f"{pair.stem}{'.tiff' if fused.dtype.kind == 'f' else '.png'}"
+    write_image(path, fused, overwrite=True)
+    return path, seconds
+
+
+def _given(method: Pictures, data: DataSet) -> tuple[dict[str, Path], list[Problem]]:
+    if data.name not in method.folders:
+        return {}, [problem for problem in method.problems if problem.data == data.name]
+    folder = method.folders[data.name]
+    by_stem: dict[str, list[Path]] = {}
+    for path in list_images(folder):
+        by_stem.setdefault(path.stem, []).append(path)
+    problems = [
+        Problem(
+            data.name,
+            method.name,
+            f"{folder}: expected one file per stem, found {', '.join(p.name for p in paths)}; "
+            "keep one of them",
+            (stem,),
+        )
+        for stem, paths in by_stem.items()
+        if len(paths) > 1 and stem in data.known
+    ]
+    missing = [pair.stem for pair in data.pairs if pair.stem not in by_stem]
+    strays = sorted(by_stem.keys() - data.known)
+    what = (
+        (missing, f"no fused image for {len(missing)} of {len(data.pairs)} pairs", "add them"),
+        (strays, f"no sources for {len(strays)} of {len(by_stem)} images", "move them elsewhere"),
+    )
+    for stems, found, advice in what:
+        if stems:
+            message = f"{folder}: {found}: {', '.join(stems)}; {advice}"
+            problems.append(Problem(data.name, method.name, message, tuple(stems)))
+    return _single(by_stem, data), problems
+
+
+def _single(by_stem: Mapping[str, list[Path]], data: DataSet) -> dict[str, Path]:
+    stems = (pair.stem for pair in data.pairs)
+    return {stem: by_stem[stem][0] for stem in stems if len(by_stem.get(stem, ())) == 1}

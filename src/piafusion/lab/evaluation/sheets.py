@@ -1,0 +1,165 @@
+"""Contact sheets with zoomed boxes, like the paper's Figs. 5 to 15."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from piafusion.imaging.arrays import Image, as_visible, from_unit, to_unit
+from piafusion.imaging.colour import luminance
+from piafusion.imaging.io import read_image, read_pair
+from piafusion.lab.evaluation.sets import DataSet, spread
+
+Cells = dict[str, NDArray[np.uint8]]
+"""Pictures of one scene with their zoomed boxes, by title; all of one size."""
+
+_COLOURS = ((255, 64, 64), (64, 220, 64))  # RGB of the first and the second box
+_SHARE = 6  # a box has this part of the picture's sides
+_GAP = 4  # pixels around the zoomed boxes
+_BACKGROUND = 24
+_WIDTH = 400  # of a cell, in pixels
+
+
+class Box(NamedTuple):
+    """A part of a picture, in pixels."""
+
+    left: int
+    top: int
+    width: int
+    height: int
+
+
+def draw_scenes(
+    data: DataSet,
+    files: Mapping[str, Mapping[str, Path]],
+    count: int,
+    first: Sequence[str] = (),
+) -> dict[str, Cells]:
+    """Draw some scenes of a data set: sources, then each method.
+
+    Args:
+        data: The data set.
+        files: Scored fused pictures by method and stem.
+        count: How many scenes.
+        first: Stems that are taken before others where the data set has them.
+
+    Returns:
+        The cells by stem. Scenes that all methods have come first; where there is none, a method
+        that lacks a scene gets an empty cell.
+    """
+    pairs = {pair.stem: pair for pair in data.pairs}
+    shared = [stem for stem in pairs if all(stem in own for own in files.values())]
+    scenes: dict[str, Cells] = {}
+    wanted = [stem for stem in first if stem in (shared or pairs)][:count]
+    others = [stem for stem in shared or pairs if stem not in wanted]
+    for stem in [*wanted, *choose_stems(others, data.lights, count - len(wanted))]:
+        infrared, visible = read_pair(pairs[stem].infrared, pairs[stem].visible)
+        boxes = choose_boxes(infrared, visible)
+        cells = {
+            "infrared": cell(infrared, boxes, _WIDTH),
+            "visible": cell(visible, boxes, _WIDTH),
+        }
+        empty = np.full_like(cells["visible"], _BACKGROUND)
+        for method, own in files.items():
+            cells[method] = empty
+            if stem in own:
+                cells[method] = cell(read_image(own[stem], check=as_visible), boxes, _WIDTH)
+        scenes[stem] = cells
+    return scenes
+
+
+def choose_stems(stems: Sequence[str], lights: Mapping[str, str], count: int) -> list[str]:
+    """Return `count` stems, evenly spread; half by day and half by night where that is known."""
+    groups = [[stem for stem in stems if lights.get(stem) == light] for light in ("day", "night")]
+    if not all(groups):
+        return spread(stems, count)
+    return [stem for group in groups for stem in spread(group, (count + 1) // 2)][:count]
+
+
+def choose_boxes(infrared: Image, visible: Image) -> tuple[Box, Box]:
+    """Return two parts to look at, the same for the same sources.
+
+    Args:
+        infrared: H x W.
+        visible: H x W or H x W x 3 RGB.
+
+    Returns:
+        Where infrared is most brighter than both its surroundings and the visible picture, and,
+        beside it, where the visible picture has most texture that infrared has not.
+    """
+    heat = to_unit(infrared)
+    y = np.asarray(luminance(to_unit(visible)), dtype=np.float32)
+    height, width = y.shape
+    size = (max(1, width // _SHARE), max(1, height // _SHARE))
+    surroundings = cv2.blur(heat, (max(1, width // 3), max(1, height // 3)))
+    target = np.maximum(heat - surroundings, 0) * np.maximum(heat - y, 0)
+    first = _at_highest(_sums(target, size), size)
+    texture = _strength(y) - _strength(heat)
+    left, top = first.left - size[0], first.top - size[1]
+    texture_sums = _sums(texture, size)
+    texture_sums[max(0, top) : top + 2 * size[1], max(0, left) : left + 2 * size[0]] = -np.inf
+    return first, _at_highest(texture_sums, size)
+
+
+def cell(picture: Image, boxes: Sequence[Box], width: int) -> NDArray[np.uint8]:
+    """Return a picture with its boxes drawn, and below it what is in them, larger.
+
+    Args:
+        picture: H x W or H x W x 3 RGB; uint8, uint16 or float in [0, 1].
+        boxes: Of one size.
+        width: Of the result, in pixels; the picture is scaled to it.
+
+    Returns:
+        H x `width` x 3 RGB.
+    """
+    whole = _as_rgb8(picture)
+    scale = width / whole.shape[1]
+    inner = (width - _GAP * (len(boxes) - 1)) // len(boxes)
+    zoomed_height = max(1, round(inner * boxes[0].height / boxes[0].width))
+    scaled = _resized(whole, (width, max(1, round(whole.shape[0] * scale))))
+    strip = np.full((zoomed_height + _GAP, width, 3), _BACKGROUND, dtype=np.uint8)
+    for index, (box, colour) in enumerate(zip(boxes, _COLOURS, strict=False)):
+        part = whole[box.top : box.top + box.height, box.left : box.left + box.width]
+        zoomed = np.ascontiguousarray(_resized(part, (inner, zoomed_height)))
+        cv2.rectangle(zoomed, (0, 0), (inner - 1, zoomed_height - 1), colour, 2)
+        left = index * (inner + _GAP)
+        strip[_GAP:, left : left + inner] = zoomed
+        corners = (
+            (round(box.left * scale), round(box.top * scale)),
+            (round((box.left + box.width) * scale) - 1, round((box.top + box.height) * scale) - 1),
+        )
+        cv2.rectangle(scaled, *corners, colour, 2)
+    return np.concatenate([scaled, strip])
+
+
+def _at_highest(sums: NDArray[np.float32], size: tuple[int, int]) -> Box:
+    top, left = np.unravel_index(int(np.argmax(sums)), sums.shape)
+    return Box(int(left), int(top), *size)
+
+
+def _sums(values: NDArray[np.float32], size: tuple[int, int]) -> NDArray[np.float32]:
+    """Return the mean over each window that lies inside, at the window's left top corner."""
+    width, height = size
+    means = cv2.boxFilter(values, cv2.CV_32F, size, anchor=(0, 0))
+    return np.array(means[: values.shape[0] - height + 1, : values.shape[1] - width + 1])
+
+
+def _strength(plane: NDArray[np.float32]) -> NDArray[np.float32]:
+    across, down = (cv2.Sobel(plane, cv2.CV_32F, *order) for order in ((1, 0), (0, 1)))
+    return np.asarray(np.abs(across) + np.abs(down), dtype=np.float32)
+
+
+def _resized(picture: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
+    smaller = size[0] < picture.shape[1]
+    how = cv2.INTER_AREA if smaller else cv2.INTER_CUBIC
+    return np.asarray(cv2.resize(picture, size, interpolation=how), dtype=np.uint8)
+
+
+def _as_rgb8(picture: Image) -> NDArray[np.uint8]:
+    levels: NDArray[np.uint8] = from_unit(to_unit(picture), np.dtype(np.uint8))
+    return levels if levels.ndim == 3 else np.repeat(levels[..., None], 3, axis=2)

@@ -1,0 +1,106 @@
+"""The networks as torch modules: the paper's two, our own two, and the comparison methods'."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict
+from functools import partial
+
+import safetensors
+import safetensors.torch
+from torch import nn
+
+from piafusion.errors import UsageError, WeightsError
+from piafusion.files import parse_json, reading
+from piafusion.lab.models.comparison import COMPARISON, PAPER_WIDTH
+from piafusion.lab.models.illumination import IlluminationNet
+from piafusion.lab.models.mixing import MixingFusionNet, MixingFusionSizes
+from piafusion.lab.models.paper import ProgressiveFusionNet
+
+__all__ = [
+    "NETWORKS",
+    "SIZES",
+    "IlluminationNet",
+    "MixingFusionNet",
+    "MixingFusionSizes",
+    "ProgressiveFusionNet",
+    "build",
+    "dump",
+    "load",
+]
+
+NETWORKS: dict[str, Callable[[], nn.Module]] = {
+    "paper": ProgressiveFusionNet,
+    "paper-without-cmdaf": partial(ProgressiveFusionNet, exchanges=False),
+    "illumination": IlluminationNet,
+    **COMPARISON,
+    **PAPER_WIDTH,
+}
+"""Networks of one size."""
+
+SIZES: dict[str, MixingFusionSizes] = {
+    "piafusion": MixingFusionSizes(width=48, residual_layers=5),
+    "piafusion-fast": MixingFusionSizes(width=32, residual_layers=2),
+}
+"""The sizes of our own networks; others can be asked for."""
+
+
+_LARGEST = {"stride": 64, "window": 256, "width": 512, "residual_layers": 64}
+
+
+def build(name: str, sizes: MixingFusionSizes | None = None) -> nn.Module:
+    """Return the network of that name with fresh, untrained parameters.
+
+    Args:
+        name: One of `NETWORKS` or `SIZES`.
+        sizes: Other sizes for a network of `SIZES`.
+
+    Raises:
+        UsageError: If there is none, or it has one size only.
+    """
+    if name in SIZES:
+        return MixingFusionNet(sizes or SIZES[name])
+    if name not in NETWORKS:
+        known = ", ".join((*SIZES, *NETWORKS))
+        raise UsageError(f"expected a network of {known}, found {name!r}")
+    if sizes is not None:
+        raise UsageError(f"sizes: expected one of {', '.join(SIZES)}, found {name!r}; leave it out")
+    return NETWORKS[name]()
+
+
+def dump(name: str, network: nn.Module) -> bytes:
+    """Return the weights as a safetensors file that says which network they belong to."""
+    tensors = {key: tensor.contiguous() for key, tensor in network.state_dict().items()}
+    metadata = {"network": name}
+    if isinstance(network, MixingFusionNet):
+        metadata["sizes"] = json.dumps(asdict(network.sizes))
+    return safetensors.torch.save(tensors, metadata=metadata)
+
+
+def load(weights: bytes) -> nn.Module:
+    """Return the network that `dump` saved.
+
+    Raises:
+        WeightsError: If the bytes are damaged, name no known network, or do not fit it.
+    """
+    expected = "the safetensors weights of a network of piafusion"
+    with reading("weights", expected, "train or install it again", WeightsError):
+        try:
+            header_size = int.from_bytes(weights[:8], "little")
+            header = parse_json(bytes(weights[8 : 8 + header_size]), {"__metadata__": {str: str}})
+            metadata = header["__metadata__"]
+            sizes = _sizes(metadata["sizes"]) if "sizes" in metadata else None
+            network = build(metadata["network"], sizes)
+            network.load_state_dict(safetensors.torch.load(weights))
+        except safetensors.SafetensorError as error:
+            raise ValueError(str(error)) from error
+    return network
+
+
+def _sizes(text: str) -> MixingFusionSizes:
+    """Return the sizes of a network, none so large that it could not be made."""
+    sizes = MixingFusionSizes(**parse_json(text, {str: int}))
+    if not all(1 <= value <= _LARGEST[name] for name, value in asdict(sizes).items()):
+        raise ValueError(f"a network of the sizes {text}")
+    return sizes

@@ -1,0 +1,35 @@
+"""The networks of the learned comparison methods, each with its own loss.
+
+Written from what the papers describe; `piafusion.methods` says where ours
+depart.
+"""
+
+from __future__ import annotations
+
+from piafusion.lab.models.comparison._terms import ComparisonNet, NormedConv
+from piafusion.lab.models.comparison.csf import ClassificationSaliencyNet
+from piafusion.lab.models.comparison.densefuse import DenseFuseNet
+from piafusion.lab.models.comparison.drf import DisentangledNet
+from piafusion.lab.models.comparison.fusiongan import FusionGanNet, PaperFusionGanNet
+from piafusion.lab.models.comparison.ifcnn import IfcnnNet
+from piafusion.lab.models.comparison.pmgi import PmgiNet
+from piafusion.lab.models.comparison.u2fusion import PaperU2FusionNet, U2FusionNet
+
+__all__ = ["COMPARISON", "PAPER_WIDTH", "ComparisonNet", "NormedConv"]
+
+COMPARISON: dict[str, type[ComparisonNet]] = {
+    "densefuse": DenseFuseNet,
+    "drf": DisentangledNet,
+    "csf": ClassificationSaliencyNet,
+    "fusiongan": FusionGanNet,
+    "ifcnn": IfcnnNet,
+    "pmgi": PmgiNet,
+    "u2fusion": U2FusionNet,
+}
+"""By the names of the methods."""
+
+PAPER_WIDTH: dict[str, type[ComparisonNet]] = {
+    "fusiongan-paper": PaperFusionGanNet,
+    "u2fusion-paper": PaperU2FusionNet,
+}
+"""Those of `COMPARISON` that are narrower than in their papers, at full width."""

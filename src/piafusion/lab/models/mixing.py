@@ -1,0 +1,94 @@
+"""The networks that mix the sources: the paper's idea at a quarter of the resolution.
+
+The first convolution of each modality looks at windows of `window` x `window` pixels and moves by
+`stride`, so all that follows sees far and costs little. The streams exchange their differences
+(Eq. 5 of the paper), which leaves one stream, and a few layers predict for each pixel of a block
+how to mix the sources, and a bounded correction. The mix starts from the pixelwise maximum, as a
+sigmoid of the sources' difference that the network shifts one way or the other: what is a good
+choice almost everywhere need not be learned, and holds for other cameras. `piafusion-fast` is
+the narrow one for video rate, `piafusion` the wider and deeper one for quality.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from piafusion.lab.models.blocks import leaky
+from piafusion.lab.models.gated import GatedFusionNet
+from piafusion.reach import Reach
+
+SHARPNESS = 20.0
+"""How fast the mix turns to the brighter source: unshifted, to 88 % at a tenth of the range."""
+
+
+@dataclass(frozen=True)
+class MixingFusionSizes:
+    """Stride and window of the first layer in pixels, width of all layers, residual layers."""
+
+    stride: int = 4
+    window: int = 12
+    width: int = 32
+    residual_layers: int = 3
+
+
+class MixingFusionNet(GatedFusionNet):
+    """Mixes infrared and luminance with per-pixel weights and a bounded correction."""
+
+    def __init__(self, sizes: MixingFusionSizes | None = None) -> None:
+        """Build the layers with torch's default initialisation."""
+        super().__init__()
+        self.sizes = sizes = sizes or MixingFusionSizes()
+        self.infrared_stem = nn.Conv2d(1, sizes.width, sizes.window, sizes.stride)
+        self.visible_stem = nn.Conv2d(1, sizes.width, sizes.window, sizes.stride)
+        self.residual = nn.ModuleList(
+            nn.Conv2d(sizes.width, sizes.width, 3, padding=1) for _ in range(sizes.residual_layers)
+        )
+        self.head = nn.Conv2d(sizes.width, 2 * sizes.stride**2, 3, padding=1)
+
+    @property
+    def reach(self) -> Reach:
+        """Half a window around each block, then a block for each 3x3 layer behind the gate."""
+        sizes = self.sizes
+        blocks = math.ceil(self._window_margin / sizes.stride) + sizes.residual_layers + 1
+        channels = max(sizes.width, self.head.out_channels)
+        return Reach(sizes.stride, blocks * sizes.stride, channels / sizes.stride**2)
+
+    def encode(self, infrared: Tensor, luminance: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the features of both pictures at the gate, one for each block of pixels."""
+        ir = leaky(self.infrared_stem(self._extend(infrared)))
+        vi = leaky(self.visible_stem(self._extend(luminance)))
+        return ir, vi
+
+    def decode(self, features: Tensor, infrared: Tensor, luminance: Tensor) -> Tensor:
+        """Return the fused luminance from the gate's mix and the pictures."""
+        for layer in self.residual:
+            features = leaky(features + layer(features))
+        parts = self.head(features).chunk(2, dim=1)
+        shift, correction = (self._pixels(part, infrared) for part in parts)
+        difference = infrared - luminance
+        weight = torch.sigmoid(shift + SHARPNESS * difference)
+        fused = luminance + weight * difference + 0.5 * torch.tanh(correction)
+        return fused if self.training else fused.clamp(0, 1)
+
+    @property
+    def _window_margin(self) -> int:
+        """Pixels that a window of the first layer sees on each side of its block."""
+        return (self.sizes.window - self.sizes.stride) // 2
+
+    def _extend(self, image: Tensor) -> Tensor:
+        """Replicate the border: half a window, and up to whole blocks at the right and below."""
+        height, width = image.shape[-2:]
+        stride = self.sizes.stride
+        margin = self._window_margin
+        sides = (margin, margin + -width % stride, margin, margin + -height % stride)
+        return functional.pad(image, sides, mode="replicate")
+
+    def _pixels(self, blocks: Tensor, like: Tensor) -> Tensor:
+        """Lay the channels of each block out as pixels; return a plane of the size of `like`."""
+        height, width = like.shape[-2:]
+        return functional.pixel_shuffle(blocks, self.sizes.stride)[..., :height, :width]

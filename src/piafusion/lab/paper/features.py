@@ -1,0 +1,265 @@
+"""Section 4.7: what the fused features take from each modality, by day and by night."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from piafusion.errors import needing
+from piafusion.imaging.arrays import to_unit
+from piafusion.imaging.colour import luminance
+from piafusion.imaging.io import read_pair
+from piafusion.imaging.pairs import Pair
+from piafusion.lab.evaluation.bootstrap import mean_interval
+from piafusion.lab.evaluation.journal import Journal, code_digest
+from piafusion.lab.evaluation.run import Track
+from piafusion.lab.evaluation.sets import DataSet, spread
+from piafusion.lab.evaluation.sheets import choose_stems
+from piafusion.lab.paper.published import FEATURES_BY_LIGHT, OURS
+from piafusion.lab.paper.section import Block, Claim, Grid, Section, Sheet, Text, untested
+from piafusion.weights import load_manifest, read_weights
+
+with needing("train", "looking into a network"):
+    import torch
+    from torch import Tensor
+
+    from piafusion.lab.models import load
+    from piafusion.lab.models.blocks import infrared_share, mix
+    from piafusion.lab.models.folding import fold
+    from piafusion.lab.models.gated import GatedFusionNet
+
+NAME = "features"
+_MODELS = (OURS, "piafusion")
+_CROP = (240, 320)  # of the middle of a picture, in pixels
+_CHANNELS = 3  # shown
+
+
+_SHARES = {"features": float, "gate": float, "picture": float}
+_ENTRY = {"sources": str, "shares": _SHARES}
+
+
+@dataclass(frozen=True)
+class Shares:
+    """Of the infrared, in [0, 1]; the visible has the rest.
+
+    Attributes:
+        features: Share in the squared correlations of the fused feature maps with those of both
+            modalities, mean over the channels.
+        gate: Weight that Eq. 5 gives to the infrared, mean over the channels, each counted by how
+            much the modalities differ in it.
+        picture: Share in how the fused picture changes with its sources: squared derivatives, by
+            random signs over the fused pixels.
+    """
+
+    features: float
+    gate: float
+    picture: float
+
+
+def look_inside(data: DataSet, output: Path, pairs: int, track: Track) -> Section:
+    """Measure the shares of both modalities and draw feature maps of a scene of each light.
+
+    Args:
+        data: Pairs by day and by night.
+        output: Folder of the reproduction; what was measured is kept there.
+        pairs: How many of each light to measure, evenly spread.
+        track: Shows how far it is.
+    """
+    section = Section(NAME)
+    lights = {
+        light: spread([pair for pair in data.pairs if data.lights.get(pair.stem) == light], pairs)
+        for light in ("day", "night")
+    }
+    if not all(lights.values()):
+        why = f"{data.name} does not say which pairs are by day and which by night"
+        section.claims.extend(untested("4.7", text, why) for _, text, _ in FEATURES_BY_LIGHT)
+        return section
+    rows = [
+        [
+            "model",
+            *(
+                f"{kind}, by {light}"
+                for kind in ("features", "gate", "picture")
+                for light in lights
+            ),
+        ]
+    ]
+    for model in _MODELS:
+        shares = _measure(model, data, lights, output, track)
+        rows.append([model, *_cells(shares, lights)])
+        section.values[model] = {
+            light: [asdict(shares[pair.stem]) for pair in chosen]
+            for light, chosen in lights.items()
+        }
+        if model == OURS:
+            section.claims.extend(_judge(data, shares, lights))
+    section.blocks.append(Grid(rows, f"Share of the infrared, {pairs} pairs of each light"))
+    section.blocks.append(Text(_NOTE, soft=True))
+    section.blocks.extend(_maps(data))
+    section.deviations.append(
+        "Feature maps are taken where Eq. 5 first exchanges them: as printed it gives both streams "
+        "the same features, so behind it there are none of a single modality."
+    )
+    return section
+
+
+_NOTE = (
+    "Means with 95 % intervals by bootstrap over the pairs. Features: share in the squared "
+    "correlations of the fused maps with the infrared and the visible ones. Gate: the weight of "
+    "Eq. 5. Picture: share in the squared derivatives of the fused picture by its sources. All on "
+    f"the middle {_CROP[1]}x{_CROP[0]} pixels; a half is equal parts."
+)
+
+
+def shares_of(network: GatedFusionNet, infrared: Tensor, y: Tensor, seed: int = 0) -> Shares:
+    """Measure one pair.
+
+    Args:
+        network: In evaluation mode.
+        infrared: 1 x 1 x H x W in [0, 1].
+        y: Luminance of the visible picture, alike.
+        seed: Of the random signs.
+    """
+    sources = [image.clone().requires_grad_() for image in (infrared, y)]
+    ir, vi = network.encode(*sources)
+    difference = ir - vi
+    share = infrared_share(difference)
+    fused = mix(vi, difference, share)
+    picture = network.decode(fused, *sources)
+    generator = torch.Generator().manual_seed(seed)
+    signs = torch.randint(0, 2, picture.shape, generator=generator) * 2 - 1
+    by_infrared, by_visible = torch.autograd.grad((picture * signs).sum(), sources)
+    with torch.no_grad():
+        weights = difference.abs().mean(dim=(0, 2, 3))
+        of_infrared, of_visible = (_squared_correlation(fused, source) for source in (ir, vi))
+        total = of_infrared + of_visible
+        there = total > 0
+        squares = [float(each.square().sum()) for each in (by_infrared, by_visible)]
+        return Shares(
+            float((of_infrared[there] / total[there]).mean()),
+            float((share[0, :, 0, 0] * weights).sum() / weights.sum()),
+            squares[0] / sum(squares),
+        )
+
+
+def _squared_correlation(one: Tensor, other: Tensor) -> Tensor:
+    """Return the squared correlation over the pixels of each channel; 0 where one is constant."""
+    a, b = (x - x.mean(dim=(2, 3), keepdim=True) for x in (one, other))
+    product = (a * b).sum(dim=(0, 2, 3)).square()
+    norms = a.square().sum(dim=(0, 2, 3)) * b.square().sum(dim=(0, 2, 3))
+    return torch.where(norms > 0, product / norms.clamp_min(1e-30), torch.zeros_like(norms))
+
+
+def _network(model: str) -> GatedFusionNet:
+    network = fold(load(read_weights(model, "safetensors", "fusion")).eval())
+    return cast(GatedFusionNet, network)
+
+
+def _tensors(pair: Pair) -> tuple[Tensor, Tensor]:
+    infrared, visible = read_pair(pair.infrared, pair.visible)
+    planes = (to_unit(infrared), luminance(to_unit(visible)))
+    height, width = infrared.shape[:2]
+    top, left = (
+        max(0, (have - want) // 2) for have, want in zip((height, width), _CROP, strict=True)
+    )
+    crop = (slice(top, top + _CROP[0]), slice(left, left + _CROP[1]))
+    ir, y = (
+        torch.from_numpy(np.ascontiguousarray(plane[crop], np.float32))[None, None]
+        for plane in planes
+    )
+    return ir, y
+
+
+def _measure(
+    model: str, data: DataSet, lights: dict[str, list[Pair]], output: Path, track: Track
+) -> dict[str, Shares]:
+    settings = {
+        "weights": load_manifest()[model].sha256["safetensors"],
+        "code": code_digest("lab/models", "imaging", "lab/paper/features.py"),
+        "torch": torch.__version__,
+    }
+    path = output / NAME / f"{data.name.replace('/', '-')}.{model}.jsonl"
+    journal = Journal(path, settings, _ENTRY)
+    network = _network(model)
+    pairs = [pair for chosen in lights.values() for pair in chosen]
+    for pair in track(pairs, f"looking into {model}", total=len(pairs)):
+        if journal.entries.get(pair.stem, {}).get("sources") != data.digests[pair.stem]:
+            shares = asdict(shares_of(network, *_tensors(pair)))
+            journal.add(pair.stem, {"sources": data.digests[pair.stem], "shares": shares})
+    found = {pair.stem: journal.entries[pair.stem]["shares"] for pair in pairs}
+    return {
+        stem: Shares(**{each: shares[each] for each in _SHARES}) for stem, shares in found.items()
+    }
+
+
+def _cells(shares: dict[str, Shares], lights: dict[str, list[Pair]]) -> list[str]:
+    cells = []
+    for kind in ("features", "gate", "picture"):
+        for chosen in lights.values():
+            values = [getattr(shares[pair.stem], kind) for pair in chosen]
+            low, high = mean_interval(values)
+            cells.append(f"{np.mean(values):.3f}\n{low:.3f} to {high:.3f}")
+    return cells
+
+
+def _judge(data: DataSet, shares: dict[str, Shares], lights: dict[str, list[Pair]]) -> list[Claim]:
+    claims = []
+    for light, text, leads in FEATURES_BY_LIGHT:
+        values = [shares[pair.stem].features for pair in lights[light]]
+        pictures = [shares[pair.stem].picture for pair in lights[light]]
+        low, high = mean_interval(values)
+        holds = low > 0.5 if leads else high < 0.5
+        evidence = (
+            f"share of the infrared in the fused features {np.mean(values):.3f} "
+            f"({low:.3f} to {high:.3f}), in the fused picture {np.mean(pictures):.3f}"
+        )
+        claims.append(
+            Claim(
+                "4.7",
+                text,
+                "holds" if holds else "does not hold",
+                evidence,
+                f"{data.name} by {light}",
+            )
+        )
+    return claims
+
+
+def _maps(data: DataSet) -> list[Block]:
+    """Draw the maps with the largest differences, of a scene of each light."""
+    network = _network(OURS)
+    stems = choose_stems([pair.stem for pair in data.pairs], data.lights, 2)
+    pairs = {pair.stem: pair for pair in data.pairs}
+    sheets: list[Block] = []
+    for stem in stems:
+        with torch.no_grad():
+            sources = _tensors(pairs[stem])
+            ir, vi = network.encode(*sources)
+            difference = ir - vi
+            fused = mix(vi, difference, infrared_share(difference))
+            picture = network.decode(fused, *sources)
+        cells = {
+            name: _grey(image[0, 0].numpy(), 0, 1)
+            for name, image in zip(
+                ("infrared", "visible", "fused"), (*sources, picture), strict=True
+            )
+        }
+        order = difference.abs().mean(dim=(0, 2, 3)).argsort(descending=True)
+        for channel in order[:_CHANNELS].tolist():
+            maps = [features[0, channel].numpy() for features in (ir, vi, fused)]
+            low, high = min(m.min() for m in maps), max(m.max() for m in maps)
+            for name, features in zip(("infrared", "visible", "fused"), maps, strict=True):
+                cells[f"{name}, channel {channel}"] = _grey(features, float(low), float(high))
+        light = data.lights[stem]
+        figure = {"day": "Fig. 18", "night": "Fig. 19"}[light]
+        sheets.append(Sheet(f"{figure}, {stem} by {light}", cells))
+    return sheets
+
+
+def _grey(plane: NDArray[np.float32], low: float, high: float) -> NDArray[np.uint8]:
+    levels = np.clip((plane - low) / max(high - low, 1e-9) * 255, 0, 255).astype(np.uint8)
+    return np.repeat(levels[..., None], 3, axis=2)

@@ -1,0 +1,169 @@
+"""The trainings of a comparison: each is done once, and written down."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import safetensors.torch
+import torch
+from torch import nn
+
+from piafusion.errors import UsageError
+from piafusion.files import write_bytes
+from piafusion.imaging.io import write_image
+from piafusion.lab.evaluation.journal import Entry, Journal, digest
+from piafusion.lab.segmentation.confusion import confusion
+from piafusion.lab.segmentation.learning import predict, train
+from piafusion.lab.segmentation.pictures import LabelledSampler, LabelledSet, read_labelled
+from piafusion.lab.segmentation.scores import Counts
+from piafusion.lab.segmentation.settings import SegmentationSettings, as_json
+from piafusion.lab.segmentation.sources import Source
+from piafusion.scenes.synthetic import CLASSES
+
+JOURNAL, WEIGHTS, PREDICTED = "cells.jsonl", "weights.safetensors", "predicted"
+
+_ENTRY = {"pictures": str, "counts": {str: [int]}}
+
+Progress = Callable[[str, int, int], None]
+"""Told what is being done, how much of it is done, and how much there is."""
+
+
+@dataclass
+class Cells:
+    """The trainings of a comparison.
+
+    Attributes:
+        settings: Of the networks and their training.
+        train: What is learned.
+        test: What is scored.
+        output: Folder of the comparison.
+        progress: Told how far it is, in training steps.
+        total: How many trainings there will be.
+        done: How many there were.
+    """
+
+    settings: SegmentationSettings
+    train: LabelledSet
+    test: LabelledSet
+    output: Path
+    progress: Progress
+    total: int
+    done: int = 0
+
+    def __post_init__(self) -> None:
+        """Look what was done before.
+
+        Raises:
+            UsageError: If it was done with other data or settings.
+        """
+        decides = {
+            "settings": {k: v for k, v in as_json(self.settings).items() if k != "hardware"},
+            "data": {each.data.name: _digest(each) for each in (self.train, self.test)},
+        }
+        self._journal = Journal(self.output / JOURNAL, decides, _ENTRY)
+        if self._journal.outdated:
+            raise UsageError(
+                f"{self.output}: holds a comparison with other data or settings; give the same "
+                "ones or choose another folder"
+            )
+
+    def folder(self, source: str, seed: int) -> Path:
+        """Return where a training leaves its files."""
+        return self.output / "runs" / source / f"seed-{seed}"
+
+    def __call__(self, source: Source, seed: int) -> Counts:
+        """Return the confusion matrix of each test scene, scenes x 4 x 4; train if need be."""
+        key = f"{source.name}/{seed}"
+        pictures = digest(*(path for files in source.files.values() for path in files.values()))
+        entry = self._journal.entries.get(key)
+        if entry is None or entry["pictures"] != pictures or not self._is_whole(entry):
+            entry = {"pictures": pictures, **self._run(source, seed)}
+            self._journal.add(key, entry)
+        self.done += 1
+        self._tell(f"{source.name}, seed {seed}", 0)
+        flat = np.array([entry["counts"][stem] for stem in self.test.stems], np.int64)
+        side = round(flat.shape[1] ** 0.5)
+        return flat.reshape(-1, side, side)
+
+    def _is_whole(self, entry: Entry) -> bool:
+        """Tell whether there is a matrix of counts for each test scene."""
+        matrices = [entry["counts"].get(stem, ()) for stem in self.test.stems]
+        return all(
+            len(matrix) == len(CLASSES) ** 2 and all(0 <= count < 2**63 for count in matrix)
+            for matrix in matrices
+        )
+
+    def _run(self, source: Source, seed: int) -> Entry:
+        folder = self.folder(source.name, seed)
+        pictures, labels = self._load(source)
+        sampler = LabelledSampler(
+            pictures,
+            labels,
+            self.train.stems,
+            crop=self.settings.crop,
+            batch=self.settings.batch,
+            seed=seed,
+            sought=self.settings.sought,
+        )
+        start, last = time.perf_counter(), [0.0]
+
+        def on_step(step: int, loss: float) -> None:
+            last[0] = loss
+            self._tell(f"{source.name}, seed {seed}, loss {loss:.3f}", step)
+
+        network = train(self.settings, sampler, seed, folder, on_step)
+        seconds = time.perf_counter() - start
+        self._save(network, folder / WEIGHTS)
+        return {
+            "counts": self._test(network, source, folder),
+            "loss": last[0],
+            "seconds": round(seconds, 1),
+            "torch": torch.__version__,
+        }
+
+    def _load(self, source: Source) -> tuple[list[torch.Tensor], list[torch.Tensor]]:
+        pairs = [
+            read_labelled(
+                source.files[self.train.data.name][stem],
+                self.train.labels[stem],
+                self.settings.others,
+                infrared=source.is_infrared,
+            )
+            for stem in self.train.stems
+        ]
+        return [torch.from_numpy(each) for each, _ in pairs], [
+            torch.from_numpy(label) for _, label in pairs
+        ]
+
+    def _test(self, network: nn.Module, source: Source, folder: Path) -> dict[str, list[int]]:
+        counts = {}
+        for stem in self.test.stems:
+            picture, label = read_labelled(
+                source.files[self.test.data.name][stem],
+                self.test.labels[stem],
+                self.settings.others,
+                infrared=source.is_infrared,
+            )
+            predicted = predict(network, picture)
+            write_image(folder / PREDICTED / f"{stem}.png", predicted, overwrite=True)
+            counts[stem] = confusion(label, predicted).ravel().tolist()
+        return counts
+
+    def _save(self, network: nn.Module, path: Path) -> None:
+        tensors = {name: each.contiguous() for name, each in network.state_dict().items()}
+        metadata = {"settings": self.settings.model_dump_json()}
+        write_bytes(path, safetensors.torch.save(tensors, metadata=metadata))
+
+    def _tell(self, what: str, step: int) -> None:
+        steps = self.settings.steps
+        self.progress(what, self.done * steps + step, self.total * steps)
+
+
+def _digest(each: LabelledSet) -> str:
+    pairs = each.data.pairs
+    files = (file for p in pairs for file in (p.infrared, p.visible, each.labels[p.stem]))
+    return digest(*files)

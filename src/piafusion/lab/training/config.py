@@ -1,0 +1,355 @@
+"""Settings of a training run: typed, unknown keys refused, saved beside the result."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from typing_extensions import Self
+
+from piafusion.errors import UsageError
+from piafusion.lab.data.folders import dataset_name
+from piafusion.lab.models import SIZES
+from piafusion.lab.models.comparison import COMPARISON, PAPER_WIDTH
+from piafusion.lab.training.data import Sampling
+from piafusion.lab.training.losses import IntensityTarget, TextureLoss
+from piafusion.metrics import SPECS
+
+SettingsT = TypeVar("SettingsT", bound="Settings")
+
+
+class Settings(BaseModel):
+    """Typed settings; unknown keys are refused."""
+
+    model_config = ConfigDict(
+        allow_inf_nan=False, extra="forbid", frozen=True, validate_default=True
+    )
+
+
+class Device(Settings):
+    """What a run computes on."""
+
+    accelerator: Literal["auto", "cpu", "gpu"] = "auto"
+    precision: Literal["32-true", "16-mixed", "bf16-mixed"] = "32-true"
+
+
+class HardwareSettings(Device):
+    """Where a run computes; a resumed run may use other hardware."""
+
+    devices: int = Field(default=1, gt=0, description="processes or GPUs per node")
+    nodes: int = Field(default=1, gt=0, description="machines; start the command on each")
+
+    @property
+    def ranks(self) -> int:
+        """The number of processes that share each batch."""
+        return self.devices * self.nodes
+
+
+class TrainingSettings(Settings):
+    """What both trainings need."""
+
+    preset: str = Field(description="where the settings started from")
+    model: str
+    data: Path
+    seed: int = 0
+    start_from: str | None = Field(
+        default=None,
+        description="weights to go on from instead of fresh ones: a shipped model or a path",
+    )
+    steps: int = Field(gt=0, description="length of the schedule")
+    stop: int | None = Field(
+        default=None, gt=0, description="end after this many of the schedule's steps"
+    )
+    batch: int = Field(gt=0)
+    crop: int = Field(ge=16, description="side of the square crops in pixels")
+    sampling: Sampling = "random"
+    learning_rate: float = Field(default=1e-3, gt=0)
+    decay: float = Field(
+        default=0.01, gt=0, le=1, description="last learning rate as a share of the first"
+    )
+    gradient_clip: float = Field(default=1.0, gt=0, description="largest gradient norm")
+    gradient_limit: float = Field(
+        default=1e4, gt=0, description="gradient norm before clipping at which the run stops"
+    )
+    checkpoint_every: int = Field(default=200, gt=0, description="steps between checkpoints")
+    validation: int = Field(
+        default=0, ge=0, description="hold every so many-th block of neighbours apart; 0: none"
+    )
+    validate_every: int = Field(default=500, gt=0, description="steps between validations")
+    hardware: HardwareSettings = HardwareSettings()
+
+    @model_validator(mode="after")
+    def _batch_can_be_shared(self) -> Self:
+        if self.batch % self.hardware.ranks:
+            raise ValueError(
+                f"a batch of {self.batch} cannot be shared equally by {self.hardware.ranks} "
+                "processes"
+            )
+        return self
+
+    @property
+    def last_step(self) -> int:
+        """The number of steps that are run."""
+        return self.steps if self.stop is None else min(self.stop, self.steps)
+
+
+class LossSettings(Settings):
+    """Weights of Eq. 12, the form of its texture term, and the weights of two more terms."""
+
+    illumination: float = Field(default=3.0, ge=0)
+    intensity: float = Field(default=7.0, ge=0)
+    gradient: float = Field(default=50.0, ge=0)
+    texture: TextureLoss = "magnitude"
+    target: IntensityTarget = Field(default="maximum", description="of Eq. 10")
+    coarse: float = Field(default=0.0, ge=0, description="weight of structure in block means")
+    fidelity: float = Field(default=0.0, ge=0, description="weight of 2 - VIF")
+    edges: float = Field(default=0.0, ge=0, description="weight of 1 - Qabf")
+
+
+class SizeSettings(Settings):
+    """Sizes of our own networks: what `MixingFusionSizes` describes."""
+
+    stride: int = Field(gt=0)
+    window: int = Field(gt=0)
+    width: int = Field(gt=0)
+    residual_layers: int = Field(ge=0)
+
+    @model_validator(mode="after")
+    def _window_surrounds_a_block(self) -> Self:
+        if self.window < self.stride or (self.window - self.stride) % 2:
+            raise ValueError(
+                f"a window of {self.window} cannot surround a block of {self.stride} evenly"
+            )
+        return self
+
+
+class FusionSettings(TrainingSettings):
+    """Training of a fusion network by Eq. 12."""
+
+    model: Literal["piafusion", "piafusion-fast", "paper", "paper-without-cmdaf"]
+    sizes: SizeSettings | None = Field(
+        default=None, description="of our own networks; by default those of the shipped one"
+    )
+    loss: LossSettings = LossSettings()
+    light: str = Field(
+        default="illumination",
+        description="day probability of Eq. 8: 'label' reads it off the file name, 'equal' is a "
+        "half by day and night, anything else is a shipped illumination model or the path of its "
+        "weights",
+    )
+    tone_share: float = Field(
+        default=0.0, ge=0, le=1, description="share of the crops shown in another exposure"
+    )
+    move_share: float = Field(
+        default=0.0, ge=0, le=1, description="share of the crops shown a little out of line"
+    )
+    branches: bool = Field(
+        default=False, description="train the residual layers of our networks as sums of several"
+    )
+
+    @model_validator(mode="after")
+    def _network_has_residual_layers(self) -> Self:
+        if self.branches and self.model.startswith("paper"):
+            raise ValueError("branches: the paper's network has no residual layers to spread")
+        return self
+
+    @model_validator(mode="after")
+    def _crops_hold_the_terms(self) -> Self:
+        least = SPECS["VIF"].minimum_size
+        if self.loss.fidelity and self.crop < least:
+            raise ValueError(
+                f"the fidelity term needs crops of at least {least} pixels, found {self.crop}"
+            )
+        return self
+
+
+class IlluminationSettings(TrainingSettings):
+    """Training of the illumination network by Eq. 13."""
+
+    model: Literal["illumination"] = "illumination"
+    grey_share: float = Field(
+        default=0.2, ge=0, le=1, description="share of batches shown without colour"
+    )
+
+
+class MethodSettings(TrainingSettings):
+    """Training of a comparison method's network by its own loss."""
+
+    model: Literal[
+        "densefuse",
+        "drf",
+        "csf",
+        "fusiongan",
+        "fusiongan-paper",
+        "ifcnn",
+        "pmgi",
+        "u2fusion",
+        "u2fusion-paper",
+    ]
+    tone_share: float = Field(
+        default=0.0, ge=0, le=1, description="share of the crops shown in another exposure"
+    )
+    settle: float = Field(
+        default=0.3,
+        ge=0,
+        le=1,
+        description="share of the steps after which batch normalisation keeps its statistics",
+    )
+
+
+TASKS: dict[str, type[TrainingSettings]] = {
+    "illumination": IlluminationSettings,
+    "fusion": FusionSettings,
+    "method": MethodSettings,
+}
+"""What can be trained, by the names of the commands."""
+
+_PAPER = {"model": "paper", "batch": 64, "crop": 64, "sampling": "grid", "gradient_clip": 100.0}
+_ILLUMINATION = {"model": "illumination", "batch": 128, "crop": 64, "sampling": "grid"}
+_SIGNED = {"illumination": 2.0, "intensity": 20.0, "gradient": 40.0, "texture": "signed"}
+_MIXING = {
+    "light": "label",
+    "steps": 6000,
+    "batch": 12,
+    "crop": 96,
+    "learning_rate": 2e-3,
+    "tone_share": 0.3,
+    "loss": {
+        "illumination": 2.0,
+        "intensity": 30.0,
+        "gradient": 50.0,
+        "texture": "headroom",
+        "coarse": 5.0,
+        "fidelity": 4.0,
+        "edges": 6.0,
+    },
+}
+
+# Section 4.9: the full model, W_ir = W_vi = 0.5, and no CMDAF, all on one schedule.
+_ABLATION = {"model": "paper", "steps": 2000, "batch": 4, "crop": 48, "loss": _SIGNED}
+
+# The paper counts 30 epochs of 819 steps and 100 of 438 on its own, larger training set.
+PRESETS: dict[str, dict[str, Any]] = {
+    "quality": {
+        **_MIXING,
+        "model": "piafusion",
+        "sizes": asdict(SIZES["piafusion"]),
+        "steps": 9000,
+    },
+    "fast": {
+        **_MIXING,
+        "model": "piafusion-fast",
+        "sizes": asdict(SIZES["piafusion-fast"]),
+        "steps": 9000,
+        "branches": True,
+    },
+    "paper": {**_PAPER, "steps": 30 * 819},
+    "paper-short": {
+        "model": "paper",
+        "steps": 6000,
+        "batch": 4,
+        "crop": 48,
+        "loss": _SIGNED,
+    },
+    "ablation": _ABLATION,
+    "ablation-illumination": {**_ABLATION, "light": "equal"},
+    "ablation-cmdaf": {**_ABLATION, "model": "paper-without-cmdaf"},
+    "illumination": {**_ILLUMINATION, "steps": 100 * 438},
+    "illumination-short": {**_ILLUMINATION, "sampling": "random", "decay": 0.05, "steps": 8000},
+    **{
+        name: {"model": name, "gradient_clip": 10.0, **network.schedule._asdict()}
+        for name, network in COMPARISON.items()
+    },
+}
+
+
+def resolve(preset: str, data: Path, overrides: dict[str, str]) -> TrainingSettings:
+    """Return the settings of a preset with some of them replaced.
+
+    Args:
+        preset: One of `PRESETS`.
+        data: Dataset folder with `ir` and `vi`.
+        overrides: Dotted names to values as text, e.g. `{"loss.texture": "signed"}`.
+
+    Raises:
+        UsageError: If the preset or a setting is unknown, or a value is not allowed.
+    """
+    if preset not in PRESETS:
+        raise UsageError(f"expected a preset of {', '.join(PRESETS)}, found {preset!r}")
+    return validate(replaced({**PRESETS[preset], "preset": preset, "data": data}, overrides))
+
+
+def validate(values: dict[str, Any]) -> TrainingSettings:
+    """Return typed settings; which kind is told by the model.
+
+    Raises:
+        UsageError: Naming the first setting that is unknown or not allowed.
+    """
+    kind: type[TrainingSettings] = FusionSettings
+    model = str(values.get("model"))
+    if model == "illumination":
+        kind = IlluminationSettings
+    elif model in {**COMPARISON, **PAPER_WIDTH}:
+        kind = MethodSettings
+    return checked(kind, values)
+
+
+def replaced(values: dict[str, Any], overrides: dict[str, str]) -> dict[str, Any]:
+    """Return values with some of them replaced.
+
+    Args:
+        values: By name; a group of them is a dict.
+        overrides: Dotted names to values as text.
+
+    Raises:
+        UsageError: If a dotted name goes into what is no group.
+    """
+    values = deepcopy(values)
+    for name, value in overrides.items():
+        *groups, last = name.split(".")
+        place = values
+        for group in groups:
+            place = place.setdefault(group, {})
+            if not isinstance(place, dict):
+                raise UsageError(f"setting {name!r}: {group!r} has no parts; check the name")
+        place[last] = value
+    return values
+
+
+def checked(kind: type[SettingsT], values: dict[str, Any]) -> SettingsT:
+    """Return typed settings of a kind.
+
+    Raises:
+        UsageError: Naming the first setting that is unknown or not allowed.
+    """
+    try:
+        return kind.model_validate(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = ".".join(str(part) for part in first["loc"])
+        known = ", ".join(kind.model_fields)
+        where = f"setting {name!r}" if name else "settings"  # a rule that joins several has no name
+        raise UsageError(f"{where}: {first['msg']} (settings: {known})") from error
+
+
+def command(settings: TrainingSettings) -> str:
+    """Return the command line that starts a run with these settings."""
+    default = _flat(resolve(settings.preset, settings.data, {}).model_dump(mode="json"))
+    chosen = _flat(settings.model_dump(mode="json"))
+    changes = [f" --set {name}={value}" for name, value in chosen.items() if value != default[name]]
+    data = dataset_name(settings.data)
+    if isinstance(settings, MethodSettings):
+        return f"piafusion train method {settings.preset} {data}{''.join(changes)}"
+    task = next(name for name, kind in TASKS.items() if isinstance(settings, kind))
+    return f"piafusion train {task} {data} --preset {settings.preset}{''.join(changes)}"
+
+
+def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat = {}
+    for name, value in values.items():
+        is_group = isinstance(value, dict)
+        flat.update(_flat(value, f"{prefix}{name}.") if is_group else {prefix + name: value})
+    return flat

@@ -1,0 +1,196 @@
+"""What all trainings share: batches by step, Adam, and guards that stop a run that has failed."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import warnings
+from collections.abc import Iterable
+from dataclasses import fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Generic, NoReturn, Protocol, TypeVar
+
+import lightning
+import safetensors.torch
+import torch
+from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
+from torch import Tensor, nn
+from torch.optim import Optimizer
+from torch.utils.data import DataLoader
+
+from piafusion.errors import OutputError, PiafusionError, TrainingError
+from piafusion.imaging.io import write_bytes
+
+if TYPE_CHECKING:
+    from piafusion.lab.training.config import Device
+
+FAILED_BATCH = "failed_batch.safetensors"
+
+_STILL = 10
+"""So many steps without any gradient end a run: a network that is saturated learns no more."""
+
+BatchT = TypeVar("BatchT")
+BatchT_co = TypeVar("BatchT_co", covariant=True)
+
+
+class Schedule(Protocol):
+    """The settings that `GuardedTraining` reads."""
+
+    @property
+    def steps(self) -> int:
+        """Length of the schedule."""
+
+    @property
+    def learning_rate(self) -> float:
+        """Of the first step."""
+
+    @property
+    def decay(self) -> float:
+        """Last learning rate as a share of the first."""
+
+    @property
+    def gradient_clip(self) -> float:
+        """Largest gradient norm."""
+
+    @property
+    def gradient_limit(self) -> float:
+        """Gradient norm before clipping at which the run stops."""
+
+    @property
+    def hardware(self) -> Device:
+        """Where it computes."""
+
+
+class Sampler(Protocol[BatchT_co]):
+    """Draws batches, dataclasses of tensors, that depend on the seed and the step alone."""
+
+    def __call__(self, step: int, rank: int = 0, ranks: int = 1) -> BatchT_co:
+        """Return batch number `step`, or the share of it of one of several ranks."""
+
+    def describe(self, step: int) -> str:
+        """Return in words where a batch comes from."""
+
+    def to(self, device: torch.device) -> None:
+        """Move the data to a device; batches are then made there."""
+
+
+class GuardedTraining(lightning.LightningModule, Generic[BatchT]):
+    """A network, its sampler, Adam with exponential decay, and guards."""
+
+    def __init__(self, settings: Schedule, network: nn.Module, sampler: Sampler[BatchT]) -> None:
+        super().__init__()
+        self.settings = settings
+        self.network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._sampler = sampler
+        self._still = 0
+
+    def on_fit_start(self) -> None:
+        """Keep the data where the network is, so that no batch has to travel."""
+        self._sampler.to(self.device)
+
+    def train_dataloader(self) -> Iterable[int]:
+        """Only count: what is shown in a step is drawn from the step's number."""
+        return count(self.settings.steps)
+
+    def training_step(self, *_: object) -> Tensor:
+        """One step on this process's share of the batch that belongs to it."""
+        batch = self._batch()
+        terms = self._losses(batch)
+        if not torch.isfinite(terms["loss"]):
+            found = ", ".join(f"{name} {value.item():g}" for name, value in terms.items())
+            self._stop(f"expected a finite loss, found {found}", batch)
+        self.log_dict({name: value.detach() for name, value in terms.items()})
+        return terms["loss"]
+
+    def configure_gradient_clipping(self, *_: object, **__: object) -> None:
+        """Clip the norm of the gradients, and stop where it tells that training has failed."""
+        settings = self.settings
+        norm = nn.utils.clip_grad_norm_(self.network.parameters(), settings.gradient_clip)
+        self.log("gradient_norm", norm)
+        if settings.hardware.precision == "16-mixed" and not torch.isfinite(norm):
+            return  # the gradient scaler skips this step and lowers its scale
+        if not norm <= settings.gradient_limit:
+            limit = f"{settings.gradient_limit:g}"
+            self._stop(
+                f"expected a gradient norm of at most {limit}, found {norm.item():g}", self._batch()
+            )
+        self._still = 0 if norm > 0 else self._still + 1
+        if self._still == _STILL:
+            self._stop(
+                f"expected a gradient, found none in {_STILL} steps: the network answers "
+                "everything alike",
+                self._batch(),
+            )
+
+    def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
+        """Adam, its rate decayed exponentially to `decay` times the first at the last step."""
+        settings = self.settings
+        optimizer: Optimizer = torch.optim.Adam(self.network.parameters(), settings.learning_rate)
+        schedule = torch.optim.lr_scheduler.ExponentialLR(
+            optimizer, settings.decay ** (1 / settings.steps)
+        )
+        return {
+            "optimizer": optimizer,
+            "lr_scheduler": {"scheduler": schedule, "interval": "step"},
+        }
+
+    def _batch(self) -> BatchT:
+        return self._sampler(self.global_step, self.global_rank, self.trainer.world_size)
+
+    def _stop(self, what: str, batch: BatchT) -> NoReturn:
+        """Save the batch of this step and end the run."""
+        path = Path(self.trainer.default_root_dir) / FAILED_BATCH
+        given: Any = batch
+        tensors = {field.name: getattr(given, field.name) for field in fields(given)}
+        kept = {name: each.contiguous().cpu() for name, each in tensors.items()}
+        write_bytes(path, safetensors.torch.save(kept))
+        raise TrainingError(
+            f"step {self.global_step}: {what}; look at the batch in {path} "
+            f"({self._sampler.describe(self.global_step)}), lower learning_rate or gradient_clip "
+            "or take another seed, and start again"
+        )
+
+    def _losses(self, batch: BatchT) -> dict[str, Tensor]:
+        """Return what is minimised as "loss", and perhaps its terms."""
+        raise NotImplementedError
+
+
+def count(length: int) -> Iterable[int]:
+    """Return what Lightning takes for data and only counts steps."""
+    return DataLoader(range(length), batch_size=None)  # type: ignore[arg-type]
+
+
+def fit(
+    trainer: lightning.Trainer, module: lightning.LightningModule, checkpoint: Path | None = None
+) -> None:
+    """Train, from a checkpoint on if there is one.
+
+    Raises:
+        TrainingError: If a guard stops it.
+        OutputError: If a file cannot be written.
+    """
+    show = threading.excepthook
+
+    def show_others(found: threading.ExceptHookArgs) -> None:
+        if not isinstance(found.exc_value, OSError):
+            show(found)
+
+    threading.excepthook = show_others  # TensorBoard's thread raises here once more
+    try:
+        trainer.fit(module, ckpt_path=checkpoint)
+    except PiafusionError:
+        raise
+    except OSError as error:  # the loggers' files
+        reason = (error.strerror or str(error)).lower()
+        raise OutputError(
+            f"{trainer.default_root_dir}: the log could not be written ({reason}); check the "
+            "folder and the free space, then resume"
+        ) from error
+    finally:
+        threading.excepthook = show
+
+
+def quieten() -> None:
+    """Keep Lightning from telling of its own internals."""
+    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+    warnings.filterwarnings("ignore", module="lightning")

@@ -1,0 +1,297 @@
+"""A training run: a folder with settings, checkpoints, logs and, at the end, weights."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Any, cast
+
+import lightning
+import torch
+from lightning.pytorch.callbacks import Callback, RichProgressBar, Timer
+from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
+from lightning.pytorch.utilities import rank_zero_only
+from torch import nn
+
+from piafusion.errors import TrainingError, UsageError
+from piafusion.imaging.io import write_bytes
+from piafusion.lab.data.folders import dataset_name
+from piafusion.lab.models import IlluminationNet, MixingFusionNet, dump, load
+from piafusion.lab.models.branches import merge, spread
+from piafusion.lab.training.checkpoints import CHECKPOINT, Keeper, WholeCheckpoints, find_checkpoint
+from piafusion.lab.training.config import (
+    FusionSettings,
+    IlluminationSettings,
+    MethodSettings,
+    TrainingSettings,
+    command,
+    validate,
+)
+from piafusion.lab.training.data import TrainingPairs, hold_apart, load_training_pairs
+from piafusion.lab.training.guarded import fit, quieten
+from piafusion.lab.training.methods import MethodTraining
+from piafusion.lab.training.modules import SCORE, FusionTraining, IlluminationTraining, Training
+from piafusion.weights import Kind, read_weights
+
+SETTINGS, WEIGHTS, RECORD = "settings.json", "weights.safetensors", "record.json"
+
+
+def start(settings: TrainingSettings, run: Path) -> Path:
+    """Train from scratch into a new folder and return the path of the weights.
+
+    Raises:
+        UsageError: If the folder already holds a run, or the data cannot be found.
+        TrainingError: If the data cannot be used, or training fails.
+    """
+    if is_main_process() and (run / SETTINGS).exists():
+        raise UsageError(f"{run}: holds a run already; add --resume or choose another folder")
+    return _train(settings, run)
+
+
+def resume(run: Path, wanted: TrainingSettings) -> Path:
+    """Go on with a run from its last checkpoint and return the path of the weights.
+
+    Args:
+        run: Folder of the run.
+        wanted: The settings asked for now; they must be those that the run was started with,
+            except for the hardware.
+
+    Raises:
+        UsageError: If there is no run in the folder, it is finished, or the settings differ.
+    """
+    settings = load_settings(run)
+    then, now = settings.model_dump(), wanted.model_dump()
+    changed = [name for name in now if name != "hardware" and then.get(name, ...) != now[name]]
+    if changed:
+        raise UsageError(
+            f"{run}: expected the settings it was started with, found another "
+            f"{', '.join(changed)}; give the same ones or start a new run"
+        )
+    if (run / WEIGHTS).exists():
+        raise UsageError(f"{run}: is finished ({WEIGHTS} is there); nothing to resume")
+    return _train(wanted, run)
+
+
+def is_main_process() -> bool:
+    """Tell the process that writes from the others of a run on several devices or nodes."""
+    # Before there is a trainer, Lightning takes the first process of any node for the first.
+    node = os.environ.get("NODE_RANK", os.environ.get("GROUP_RANK", "0"))
+    return bool(rank_zero_only.rank == 0) and node == "0"  # type: ignore[attr-defined]
+
+
+def load_settings(run: Path) -> TrainingSettings:
+    """Return the settings that a run was started with.
+
+    Raises:
+        UsageError: If there is no run in the folder, or its settings are damaged.
+    """
+    path = run / SETTINGS
+    if not path.is_file():
+        raise UsageError(f"{run}: expected a training run, found no {SETTINGS}; check the path")
+    remedy = "restore the file, or start a new run in another folder"
+    values = read_object(path, "the settings of a training run", remedy)
+    try:
+        return validate(values)
+    except UsageError as error:
+        raise UsageError(f"{path}: {error}; {remedy}") from error
+
+
+def read_object(path: Path, what: str, remedy: str) -> dict[str, Any]:
+    """Return a JSON object of a run.
+
+    Args:
+        path: Of the file.
+        what: It is expected to hold, for the error.
+        remedy: Next step, for the error.
+
+    Raises:
+        UsageError: If it cannot be read or is no JSON object.
+    """
+    try:
+        values = json.loads(path.read_bytes())
+        found = "" if isinstance(values, dict) else f"JSON of another kind ({values!r:.20})"
+    except OSError as error:
+        found = (error.strerror or str(error)).lower()
+    except (ValueError, RecursionError):
+        found = "a file that is not JSON"
+    if found:
+        raise UsageError(f"{path}: expected {what}, found {found}; {remedy}")
+    return cast(dict[str, Any], values)
+
+
+def _train(settings: TrainingSettings, run: Path) -> Path:
+    quieten()
+    everything = load_training_pairs(settings.data)
+    held = hold_apart(everything.stems, settings.validation)
+    pairs = everything.select([i for i in range(len(everything)) if i not in held])
+    lightning.seed_everything(settings.seed, verbose=False)
+    module = _module(settings, pairs, everything.select(held) if held else None)
+    before = _start_from(settings, module.network)
+    if isinstance(settings, FusionSettings) and settings.branches:
+        spread(cast(MixingFusionNet, module.network))
+    checkpoint = find_checkpoint(run, module, writes=is_main_process())
+    if is_main_process():
+        _sweep(run)
+        write_bytes(run / SETTINGS, f"{settings.model_dump_json(indent=2)}\n".encode())
+    timer = Timer()  # its time is kept in the checkpoints
+    keeper = Keeper(
+        run,
+        every=settings.checkpoint_every,
+        last_step=settings.last_step,
+        validate_every=_validate_every(settings) if held else None,
+        score=SCORE,
+    )
+    trainer = _trainer(settings, run, timer, keeper, validates=bool(held))
+    fit(trainer, module, checkpoint)
+    if trainer.global_step < settings.last_step:
+        raise TrainingError(
+            f"{run}: interrupted at step {trainer.global_step} of {settings.last_step}; the same "
+            "command with --resume goes on from the last checkpoint"
+        )
+    if trainer.is_global_zero:
+        record = _record(settings, pairs, timer)
+        if held:
+            module.load_state_dict(keeper.weights)
+            record["validation"] = {
+                "pairs": [everything.stems[index] for index in held],
+                "chosen_step": keeper.step,
+                "score": keeper.score,
+            }
+        if before is not None:
+            record["start_sha256"] = before
+        write_bytes(run / RECORD, f"{json.dumps(record, indent=2)}\n".encode())
+        write_bytes(run / WEIGHTS, dump(settings.model, merge(module.network)))
+    return run / WEIGHTS
+
+
+def _start_from(settings: TrainingSettings, network: nn.Module) -> str | None:
+    """Load the weights to go on from, if there are any, and return their sha256."""
+    if settings.start_from is None:
+        return None
+    kind: Kind = "illumination" if isinstance(settings, IlluminationSettings) else "fusion"
+    weights = read_weights(settings.start_from, "safetensors", kind)
+    try:
+        network.load_state_dict(load(weights).state_dict())
+    except RuntimeError as error:
+        raise UsageError(
+            f"start_from: expected weights of the network {settings.model!r}, found others in "
+            f"{settings.start_from!r}; choose a model of the same kind"
+        ) from error
+    return hashlib.sha256(weights).hexdigest()
+
+
+def _sweep(run: Path) -> None:
+    """Remove what a killed process left half-written."""
+    for name in (SETTINGS, CHECKPOINT, RECORD, WEIGHTS):
+        for temporary in run.glob(f".{name}.*.tmp"):
+            temporary.unlink(missing_ok=True)
+
+
+def _validate_every(settings: TrainingSettings) -> int:
+    return min(settings.validate_every, settings.last_step)
+
+
+def _module(
+    settings: TrainingSettings, pairs: TrainingPairs, held: TrainingPairs | None
+) -> Training:
+    if isinstance(settings, IlluminationSettings):
+        return IlluminationTraining(settings, pairs, held)
+    if isinstance(settings, MethodSettings):
+        return MethodTraining(settings, pairs, held)
+    if not isinstance(settings, FusionSettings):
+        raise TypeError(f"expected settings of one of the trainings, found {type(settings)}")
+    illumination: IlluminationNet | None = None
+    if settings.light not in ("label", "equal"):
+        network = load(read_weights(settings.light, "safetensors", "illumination"))
+        if not isinstance(network, IlluminationNet):
+            raise UsageError(f"light: {settings.light!r} is not an illumination model")
+        illumination = network
+    return FusionTraining(settings, pairs, held, illumination)
+
+
+def _trainer(
+    settings: TrainingSettings, run: Path, timer: Timer, keeper: Keeper, *, validates: bool
+) -> lightning.Trainer:
+    hardware = settings.hardware
+    progress = RichProgressBar() if sys.stderr.isatty() else _ProgressLines(settings.last_step)
+    return lightning.Trainer(
+        default_root_dir=run,
+        max_steps=settings.last_step,
+        max_epochs=-1,
+        accelerator=hardware.accelerator,
+        devices=hardware.devices,
+        num_nodes=hardware.nodes,
+        strategy="ddp" if hardware.ranks > 1 else "auto",
+        precision=hardware.precision,
+        use_distributed_sampler=False,  # processes share each batch, not the counted steps
+        callbacks=[timer, progress, keeper],
+        plugins=[WholeCheckpoints()],
+        enable_checkpointing=False,  # that is what the keeper does
+        val_check_interval=_validate_every(settings),
+        check_val_every_n_epoch=None,
+        limit_val_batches=1.0 if validates else 0,
+        num_sanity_val_steps=0,
+        enable_progress_bar=isinstance(progress, RichProgressBar),
+        enable_model_summary=False,
+        logger=[
+            CSVLogger(run, name="", version="log"),
+            TensorBoardLogger(run, name="", version="log"),
+        ],
+        log_every_n_steps=min(50, settings.last_step),
+    )
+
+
+def _record(settings: TrainingSettings, pairs: TrainingPairs, timer: Timer) -> dict[str, Any]:
+    """Return what a manifest says of a run."""
+    digest = hashlib.sha256()
+    for pixels in (pairs.infrared, pairs.visible):
+        digest.update(pixels.numpy().tobytes())
+    digest.update(" ".join(pairs.stems).encode())
+    seconds = timer.time_elapsed("train")
+    crops = (
+        settings.last_step * settings.batch / max(seconds - timer.time_elapsed("validate"), 1e-9)
+    )
+    return {
+        "command": command(settings),
+        "data": dataset_name(settings.data),
+        "pairs": len(pairs),
+        "data_sha256": digest.hexdigest(),
+        "seed": settings.seed,
+        "steps": settings.last_step,
+        "settings": settings.model_dump(mode="json", exclude={"data", "preset"}),
+        "torch": torch.__version__,
+        "hardware": _hardware(),
+        "seconds": round(seconds),
+        "crops_per_second": round(crops, 1),
+        "pixels_per_second": round(crops * settings.crop**2),
+    }
+
+
+def _hardware() -> str:
+    if torch.cuda.is_available():
+        return torch.cuda.get_device_name()
+    return f"{torch.get_num_threads()} CPU threads"
+
+
+class _ProgressLines(Callback):
+    """Where there is no terminal: a line now and then instead of a bar."""
+
+    def __init__(self, steps: int, seconds: float = 15.0) -> None:
+        self._steps, self._seconds = steps, seconds
+        self._first: tuple[float, int] | None = None
+        self._last = 0.0
+
+    def on_train_batch_end(self, trainer: lightning.Trainer, *_: object) -> None:
+        now, step = time.monotonic(), trainer.global_step
+        first_time, first_step = self._first = self._first or (now, step)
+        if now - self._last < self._seconds and step < self._steps:
+            return
+        self._last = now
+        rate = (step - first_step) / (now - first_time) if step > first_step else 0.0
+        left = f"{(self._steps - step) / rate / 60:.1f} min left" if rate else "starting"
+        terms = "  ".join(f"{k} {float(v):.4f}" for k, v in trainer.logged_metrics.items())
+        print(f"step {step}/{self._steps}  {terms}  {rate:.2f} steps/s  {left}", flush=True)

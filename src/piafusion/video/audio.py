@@ -1,0 +1,80 @@
+"""The sound of a visible file, copied beside the fused pictures without being encoded again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from fractions import Fraction
+from typing import cast
+
+import av
+from av.audio.codeccontext import AudioCodecContext
+from av.audio.stream import AudioStream
+from av.container import OutputContainer
+from av.packet import Packet
+
+from piafusion.video.clocks import RisingClock
+
+
+class AudioCopy:
+    """The first audio stream of a file, shifted to where its fused pictures start."""
+
+    def __init__(self, url: str, origin: Fraction) -> None:
+        """Prepare; the file is opened once more, apart from its pictures, when they start.
+
+        Args:
+            url: The visible file; one without sound, or with sound that the output's format
+                cannot hold, adds nothing.
+            origin: Where the file's own clock stands when the pictures' stands at 0, in seconds.
+        """
+        self._url, self._origin = url, origin
+        self._shift = origin
+        self._packets: Iterator[Packet[AudioStream]] = iter(())
+        self._waiting: Packet[AudioStream] | None = None
+        self._clock = RisingClock()
+        self._last: int | None = None  # timestamp of decoding
+
+    def start(self, output: OutputContainer, first: Fraction) -> None:
+        """Add a stream to an output whose first picture is shown at `first` seconds."""
+        self._output, self._shift = output, self._origin + first
+        self._container = av.open(self._url)
+        for stream in self._container.streams.audio[:1]:
+            context = cast("AudioCodecContext | None", stream.codec_context)  # None: no decoder
+            if context is not None and context.name in output.supported_codecs:
+                self._copied = output.add_stream_from_template(stream)
+                self._packets = self._container.demux(stream)
+                self._waiting = self._next()
+
+    def copy_until(self, time: Fraction) -> None:
+        """Copy what is heard before `time`, in seconds on the pictures' clock."""
+        while self._waiting is not None:
+            packet, base = self._waiting, self._waiting.time_base
+            if packet.pts is None or packet.dts is None:  # the one that marks the end
+                self._waiting = None
+                return
+            if packet.pts * base >= self._origin + time:
+                return
+            if packet.pts * base >= self._shift:
+                shift = round(self._shift / base)
+                packet.pts, packet.dts = packet.pts - shift, packet.dts - shift
+                if self._last is None or packet.dts > self._last:  # formats take no other
+                    self._last = packet.dts
+                    packet.stream = self._copied
+                    self._output.mux_one(packet)
+            self._waiting = self._next()
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._container.close()
+
+    def _next(self) -> Packet[AudioStream] | None:
+        """Read on; sound that breaks off ends, and the pictures go on."""
+        try:
+            packet = next(self._packets, None)
+        except av.FFmpegError:
+            return None
+        if packet is not None and packet.pts is not None and packet.dts is not None:
+            base = packet.time_base
+            self._clock(packet.pts * base, (packet.duration or 0) * base)
+            shift = round(self._clock.shift / base)
+            packet.pts, packet.dts = packet.pts + shift, packet.dts + shift
+        return packet

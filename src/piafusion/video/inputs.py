@@ -1,0 +1,265 @@
+"""The opened sources of a run: threads that decode, and the pairs that come out of them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import FIRST_EXCEPTION, Future, wait
+from threading import Thread
+
+from piafusion.errors import ImageError, UsageError, VideoError
+from piafusion.video.frames import (
+    Frame,
+    FramePair,
+    Layout,
+    split_halves,
+    to_infrared,
+    to_visible,
+)
+from piafusion.video.matching import Matching, NearestInTime, match
+from piafusion.video.names import is_pipe, shown
+from piafusion.video.queues import BoundedQueue
+from piafusion.video.reader import Reader
+from piafusion.video.sources import OPEN_SECONDS, Source, VideoFormat, open_source
+
+# Decoded frames that wait; of a live infrared source, enough to span the visible frames' delay.
+_FILE, _LIVE_VISIBLE, _LIVE_INFRARED = 4, 2, 8
+_LIVE_LOOK_AHEAD = 0.1  # seconds to wait for an infrared frame after the visible one
+_POLL = 0.1  # seconds between looks whether to stop
+_JOIN = 1.0  # seconds for the threads to end before they are left behind
+
+
+class Inputs:
+    """One or two sources, and the pairs of frames that they give."""
+
+    def __init__(self, readers: list[Reader], matching: Matching) -> None:
+        self._readers, self._matching = readers, matching
+        self._visible = readers[-1]
+
+    @property
+    def name(self) -> str:
+        """The visible source."""
+        return self._visible.source.name
+
+    @property
+    def live(self) -> bool:
+        """Whether frames come at their own pace."""
+        return self._visible.source.live
+
+    @property
+    def visible(self) -> Source:
+        """The source whose times, rate and sound the fused video takes over."""
+        return self._visible.source
+
+    @property
+    def format(self) -> VideoFormat:
+        """What the fused video takes over from the visible source."""
+        return self._visible.source.format
+
+    @property
+    def dropped(self) -> int:
+        """Visible frames of live sources that came faster than they could be fused."""
+        return self._visible.queue.dropped
+
+    @property
+    def problems(self) -> list[str]:
+        """What was wrong with files and has cost frames; streams are expected to lose some."""
+        sources = [reader.source for reader in self._readers if not reader.source.live]
+        return [source.problem for source in sources if source.problem]
+
+    @property
+    def notices(self) -> list[str]:
+        """What a user should know of the files, although nothing is wrong with the result."""
+        return [
+            f"{reader.source.name}: its clock starts again at {float(at):.3f} s; what follows is "
+            "taken to go on from there"
+            for reader in self._readers
+            for at in reader.source.restarts
+        ]
+
+    @property
+    def reconnections(self) -> int:
+        """How often a live source was opened again."""
+        return sum(reader.reconnections for reader in self._readers)
+
+    def pairs(self, stopped: Callable[[], bool]) -> Iterator[FramePair | None]:
+        """Start to decode and yield a pair, or None, for each visible frame, until stopped."""
+        began = time.monotonic()
+        for reader in self._readers:
+            reader.start(began, self._matching)
+        visible = _stream(self._visible.queue, stopped)
+        infrared = self._readers[0]
+
+        def take() -> Frame | None:
+            if self.live:
+                return infrared.queue.get(_LIVE_LOOK_AHEAD)
+            return next(_stream(infrared.queue, stopped), None)
+
+        nearest = NearestInTime(take, offset=self._matching.offset)
+        return match(visible, nearest, max_gap=self._matching.max_gap)
+
+    def close(self) -> None:
+        """End the threads."""
+        for reader in self._readers:
+            reader.stop()
+        _join_all([reader.thread for reader in self._readers])
+
+
+class Halves(Inputs):
+    """One source that shows both cameras."""
+
+    def __init__(
+        self, reader: Reader, matching: Matching, layout: Layout, *, infrared_first: bool
+    ) -> None:
+        super().__init__([reader], matching)
+        self._layout: Layout = layout
+        self._infrared_first = infrared_first
+
+    def pairs(self, stopped: Callable[[], bool]) -> Iterator[FramePair | None]:
+        """Start to decode and yield a pair for each frame, until stopped."""
+        self._visible.start(time.monotonic(), self._matching)
+        for frame in _stream(self._visible.queue, stopped):
+            try:
+                infrared, visible = split_halves(
+                    frame.image, self._layout, infrared_first=self._infrared_first
+                )
+            except ImageError as error:
+                raise ImageError(f"{self.name} at {float(frame.time):.3f} s: {error}") from error
+            yield FramePair(infrared, visible, frame.time, frame.duration)
+
+
+def open_two(
+    infrared: str,
+    visible: str,
+    matching: Matching,
+    stopped: Callable[[], bool] = lambda: False,
+) -> Inputs:
+    """Open two videos, both at the same time: what is live does not wait.
+
+    Args:
+        infrared: A path, a URL or a device.
+        visible: Likewise; both are live or neither is.
+        matching: How they are brought together.
+        stopped: Asked several times a second whether to give up.
+
+    Raises:
+        VideoError: If one cannot be opened, does not answer in time, or it was told to stop.
+        UsageError: If one is live and the other is not.
+    """
+    opened = _open_all((infrared, visible), stopped)
+    if opened[0].live != opened[1].live:
+        for source in opened:
+            source.close()
+        there, file = sorted(opened, key=lambda source: not source.live)
+        raise UsageError(
+            f"expected two files or two live sources, found {there.name} live and {file.name} not; "
+            "record the live one first"
+        )
+    live = opened[0].live
+    return Inputs(
+        [
+            Reader(opened[0], infrared, to_infrared(), _LIVE_INFRARED if live else _FILE),
+            Reader(opened[1], visible, to_visible(), _LIVE_VISIBLE if live else _FILE),
+        ],
+        matching,
+    )
+
+
+def open_halves(
+    name: str,
+    layout: Layout,
+    matching: Matching,
+    stopped: Callable[[], bool] = lambda: False,
+    *,
+    infrared_first: bool = True,
+) -> Inputs:
+    """Open one video that shows both cameras.
+
+    Args:
+        name: A path, a URL or a device.
+        layout: How the halves lie.
+        matching: What to do when it is live and drops.
+        stopped: Asked several times a second whether to give up.
+        infrared_first: Whether the infrared half is the left or upper one.
+
+    Raises:
+        VideoError: If it cannot be opened, does not answer in time, or it was told to stop.
+    """
+    (source,) = _open_all((name,), stopped)
+    reader = Reader(source, name, to_visible(), _LIVE_VISIBLE if source.live else _FILE)
+    return Halves(reader, matching, layout, infrared_first=infrared_first)
+
+
+def _open_all(names: tuple[str, ...], stopped: Callable[[], bool]) -> list[Source]:
+    """Open sources at the same time, each in a thread: a pipe that nobody writes to blocks it."""
+    opening = [Future[Source]() for _ in names]
+    threads = [
+        Thread(target=_open, args=job, daemon=True) for job in zip(names, opening, strict=True)
+    ]
+    for thread in threads:
+        thread.start()
+    limit = time.monotonic() + OPEN_SECONDS
+    problem: BaseException | None = None
+    try:
+        while problem is None and (waiting := wait(opening, _POLL, FIRST_EXCEPTION).not_done):
+            silent = [
+                name
+                for name, future in zip(names, opening, strict=True)
+                if future in waiting and is_pipe(name)
+            ]
+            if stopped():
+                problem = VideoError("told to stop while the sources were being opened")
+            elif silent and time.monotonic() > limit:
+                problem = VideoError(
+                    f"{shown(silent[0])}: expected a video within {OPEN_SECONDS:g} s, found no "
+                    "answer; check what writes to it"
+                )
+            else:
+                problem = _failure(opening)
+        if problem := problem or _failure(opening):
+            raise problem
+    except BaseException:
+        for future in opening:  # also of those that answer later
+            future.add_done_callback(_let_go)
+        raise
+    finally:
+        _join_all(threads)
+    return [future.result() for future in opening]
+
+
+def _open(name: str, future: Future[Source]) -> None:
+    try:
+        future.set_result(open_source(name))
+    except BaseException as error:
+        future.set_exception(error)
+
+
+def _let_go(done: Future[Source]) -> None:
+    if done.exception() is None:
+        done.result().close()
+
+
+def _failure(opening: list[Future[Source]]) -> BaseException | None:
+    """Return the first error of those that have come to an end."""
+    failures = (future.exception() for future in opening if future.done())
+    return next((error for error in failures if error is not None), None)
+
+
+def _join_all(threads: list[Thread]) -> None:
+    """Wait for threads that have begun; after a second they are left behind, and are daemons."""
+    until = time.monotonic() + _JOIN
+    for thread in threads:
+        if thread.ident is not None:
+            thread.join(max(0, until - time.monotonic()))
+
+
+def _stream(queue: BoundedQueue[Frame], stopped: Callable[[], bool]) -> Iterator[Frame]:
+    """Yield what comes out of a queue until its end, or until stopped."""
+    while not stopped():
+        try:
+            frame = queue.get(_POLL)
+        except TimeoutError:
+            continue
+        if frame is None:
+            return
+        yield frame

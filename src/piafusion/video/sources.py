@@ -1,0 +1,273 @@
+"""Sources of frames: files, streams and devices, opened with PyAV."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from typing import cast
+
+import av
+from av.container import InputContainer
+from av.video.stream import VideoStream
+
+from piafusion.errors import ImageError, VideoError
+from piafusion.video.clocks import RisingClock
+from piafusion.video.damage import Damage, listening
+from piafusion.video.frames import Convert, Frame
+from piafusion.video.names import is_device, is_pipe, scheme, shown, url
+
+OPEN_SECONDS, READ_SECONDS = 10.0, 5.0  # how long a stream or device may stay silent
+
+_ANALYSE = "1000000"  # microseconds that a stream is looked at before its first frame
+_LIVE_SCHEMES = ("rtsp", "rtsps", "rtp", "rtmp", "rtmps", "srt", "tcp", "udp")
+_ASSUMED_RATE = Fraction(25)  # where neither timestamps nor a rate are given
+_CUT_SHARE = Fraction(1, 20)  # of the length; formats round it, and sound may end later
+_LAST_STEPS = 3  # frames; how long the last one is shown is not always said
+_NO_TIMES, _TIMES_MAY_RESTART = 0x80, 0x200  # of FFmpeg's flags of formats
+_HIGHEST_RATE = 1000  # what claims more gives its clock's, not its frames', rate
+LIVE_TIME_BASE = Fraction(1, 90_000)
+
+
+@dataclass(frozen=True)
+class VideoFormat:
+    """What a fused video takes over from its visible source.
+
+    Attributes:
+        rate: Frames a second on average, exact.
+        time_base: Seconds that one step of the timestamps stands for.
+        aspect: Width by height of a pixel of the upright picture.
+        colorspace: Matrix, as FFmpeg numbers it.
+        primaries: Likewise.
+        transfer: Likewise.
+    """
+
+    rate: Fraction
+    time_base: Fraction
+    aspect: Fraction = Fraction(1)
+    colorspace: int = 2
+    primaries: int = 2
+    transfer: int = 2
+
+
+class Source:
+    """One opened video.
+
+    Attributes:
+        name: What it was opened by, a password hidden.
+        url: What FFmpeg opens, with the password.
+        live: Whether its frames come at their own pace.
+        once: Whether it can be read only once, as a pipe.
+        start: Where its own clock stands at its first frame, in seconds.
+        length: How many frames it will have, if that is known; an estimate where rates vary.
+        seconds: How long a file says that it lasts, if it says so.
+        damage: What could not be decoded so far, or was patched.
+        reached: Where in it reading has come, in seconds.
+        restarts: When its clock began again, in seconds.
+    """
+
+    def __init__(self, name: str, container: InputContainer, stream: VideoStream) -> None:
+        self.name, self.url = shown(name), url(name)
+        self.live, self.once = _is_live(name, container), is_pipe(name)
+        self._container, self._stream = container, stream
+        context, self._rate = stream.codec_context, _frame_rate(stream)
+        self.damage = Damage(context.codec.name)
+        self._base = stream.time_base or 1 / self._rate
+        self.start = (stream.start_time or 0) * self._base
+        self.seconds = None if self.live else _announced(container, stream)
+        self.reached, self.restarts, self._whole = Fraction(0), list[Fraction](), False
+        estimate = float(container.duration or 0) / av.time_base * float(self._rate)
+        self.length = None if self.live else stream.frames or round(estimate) or None
+        self._turned = False
+        self._clock, self._first = RisingClock(), cast("Fraction | None", None)
+        self._format = VideoFormat(
+            rate=self._rate,
+            time_base=LIVE_TIME_BASE if self.live else self._base,
+            aspect=stream.sample_aspect_ratio or Fraction(1),
+            colorspace=context.colorspace,
+            primaries=context.color_primaries,
+            transfer=context.color_trc,
+        )
+
+    @property
+    def format(self) -> VideoFormat:
+        """What a fused video takes over; complete once a frame has been decoded."""
+        if self._turned:
+            return replace(self._format, aspect=1 / self._format.aspect)
+        return self._format
+
+    def frames(self, convert: Convert) -> Iterator[Frame]:
+        """Decode the frames in the order in which they are shown; their times never fall.
+
+        Raises:
+            VideoError: If nothing can be decoded, or the source breaks off with an error.
+            ImageError: If `convert` refuses a frame.
+        """
+        step, shown_at, found = 1 / self._rate, None, False
+        self._clock = clock = RisingClock()
+        for frame in self._decode():
+            base = frame.time_base or self._base
+            lasts = frame.duration * base if frame.duration else step
+            if frame.pts is not None:
+                shown_at = frame.pts * base - self.start
+            else:
+                shown_at = Fraction(0) if shown_at is None else shown_at + step
+            at = shown_at if self.live else clock(shown_at, lasts)
+            if clock.restarts > len(self.restarts):
+                self.restarts.append(at)
+            try:
+                image = convert(frame)
+            except (ImageError, av.FFmpegError) as error:
+                raise ImageError(f"{self.name} at {float(at):.3f} s: {error}") from error
+            self._turned = frame.rotation % 180 != 0
+            found = True
+            yield Frame(image, at, lasts)
+        self._whole = True
+        if not found:
+            damage = self._damage()
+            raise VideoError(
+                f"{self.name}: expected frames, found none that can be decoded"
+                f"{f' ({damage})' if damage else ''}; check that it plays"
+            )
+
+    @property
+    def problem(self) -> str | None:
+        """What was wrong with the source and has cost frames; None if nothing was."""
+        told = [self._damage(), self._cut()]
+        return f"{self.name}: {'; '.join(filter(None, told))}" if any(told) else None
+
+    def close(self) -> None:
+        """Let go of the file, the connection or the device."""
+        self._container.close()
+
+    def _damage(self) -> str | None:
+        return self.damage.told(self._first)
+
+    def _place_damage(self) -> None:
+        """Keep when the first damage is shown, as the clock stands now."""
+        if self._first is None and self.damage.first is not None:
+            self._first = self.damage.first * self._base - self.start + self._clock.shift
+
+    def _cut(self) -> str | None:
+        """Say that a file, read to its end, ended well before it should have."""
+        if not self._whole or self.seconds is None or self.restarts:
+            return None
+        slack = max(_LAST_STEPS / self._rate, min(_CUT_SHARE * self.seconds, Fraction(1)))
+        if self.reached + slack >= self.seconds:
+            return None
+        return (
+            f"ends after {float(self.reached):.2f} of the {float(self.seconds):.2f} s it announces"
+        )
+
+    def _decode(self) -> Iterator[av.VideoFrame]:
+        """Decode packet by packet, so that a damaged one costs no more than its frames."""
+        position: Fraction | None = None
+        try:
+            with listening():
+                for packet in self._container.demux(self._stream):
+                    if packet.pts is not None and packet.time_base is not None:
+                        position = packet.pts * packet.time_base - self.start
+                        ends = position + (packet.duration or 0) * packet.time_base
+                        self.reached = max(self.reached, ends)
+                    frames = self.damage.decode(packet)
+                    self._place_damage()
+                    yield from frames
+            self.damage.finish()
+            self._place_damage()
+        except av.FFmpegError as error:
+            where = "" if position is None else f" after {float(position):.3f} s"
+            raise VideoError(
+                f"{self.name}{where}: expected more frames, found: {reason(error)}"
+            ) from error
+
+
+def open_source(name: str, seconds: float = OPEN_SECONDS) -> Source:
+    """Open a video file, a stream or a device.
+
+    Args:
+        name: A path, a URL, or a device such as /dev/video0 (Video4Linux2).
+        seconds: How long a stream or device may take to answer.
+
+    Raises:
+        VideoError: If it cannot be opened or holds no video.
+    """
+    protocol, device = scheme(name), is_device(name)
+    options = {"rtsp_transport": "tcp"} if protocol in ("rtsp", "rtsps") else {}
+    if protocol in _LIVE_SCHEMES:
+        options |= {"fflags": "nobuffer", "analyzeduration": _ANALYSE}
+    try:
+        container = av.open(
+            name if device else url(name),
+            format="v4l2" if device else None,
+            options=options,
+            timeout=(seconds, READ_SECONDS) if protocol or device else None,
+            metadata_errors="replace",
+        )
+    except (av.FFmpegError, ValueError) as error:
+        raise VideoError(
+            f"{shown(name)}: expected a video that FFmpeg can open, found: {reason(error)}"
+        ) from error
+    videos = [
+        stream
+        for stream in container.streams.video
+        if not stream.disposition & stream.disposition.attached_pic
+    ]
+    if not videos:
+        container.close()
+        raise VideoError(f"{shown(name)}: expected a video, found no video stream; check the file")
+    # The bindings leave out the codec's context where FFmpeg has no decoder.
+    decoded = [stream for stream in videos if cast(object, stream.codec_context) is not None]
+    if not decoded:
+        container.close()
+        raise VideoError(
+            f"{shown(name)}: expected a codec that FFmpeg decodes, found one that it does not "
+            "know; convert the video first, to H.264, or to FFV1 where it has 16 bits"
+        )
+    stream = decoded[0]
+    stream.thread_type = "NONE"  # its messages are then heard in the thread that decodes
+    stream.codec_context.thread_count = 1
+    stream.codec_context.options = {"err_detect": "crccheck"}
+    return Source(name, container, stream)
+
+
+def _announced(container: InputContainer, stream: VideoStream) -> Fraction | None:
+    """Return how many seconds a file says that its pictures last.
+
+    A length that FFmpeg makes itself, of the last timestamp or the bit rate, says nothing; that of
+    the whole file can be the sound's. Files may begin later than at 0, and count from 0.
+    """
+    start = max(stream.start_time or 0, 0) * (stream.time_base or 0)
+    if container.format.flags & (_TIMES_MAY_RESTART | _NO_TIMES):
+        return None
+    if stream.duration and stream.time_base:
+        return stream.duration * stream.time_base
+    tag = re.fullmatch(r"(\d+):(\d\d):(\d\d(?:\.\d+)?)", stream.metadata.get("DURATION", ""))
+    if tag:
+        return 3600 * int(tag[1]) + 60 * int(tag[2]) + Fraction(tag[3]) - start
+    if container.duration and len(container.streams) == 1:
+        return Fraction(container.duration, av.time_base) - start
+    return None
+
+
+def _frame_rate(stream: VideoStream) -> Fraction:
+    for rate in (stream.average_rate, stream.guessed_rate):
+        if rate and rate <= _HIGHEST_RATE:
+            return rate
+    return _ASSUMED_RATE
+
+
+def reason(error: Exception) -> str:
+    """Say in lower case what FFmpeg says, without the address that may hold a password."""
+    if isinstance(error, av.error.ExitError):
+        return "no answer in time"
+    text = getattr(error, "strerror", None) or str(error)
+    return text[:1].lower() + text[1:]
+
+
+def _is_live(name: str, container: InputContainer) -> bool:
+    """Tell what comes at its own pace: devices, streams, and HTTP without a known length."""
+    protocol = scheme(name)
+    if protocol in ("http", "https"):
+        return not container.duration
+    return protocol in _LIVE_SCHEMES or is_device(name)

@@ -1,0 +1,226 @@
+"""Where fused frames go: an H.264 file, numbered pictures, or raw bytes."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+from typing import BinaryIO, Protocol, cast
+
+import av
+import cv2
+from av.video.reformatter import ColorRange, VideoReformatter
+from av.video.stream import VideoStream
+
+from piafusion.errors import OutputError, UsageError, VideoError
+from piafusion.files import sweep_once, temporary_beside
+from piafusion.imaging.arrays import Image
+from piafusion.imaging.io import write_image
+from piafusion.video.audio import AudioCopy
+from piafusion.video.frames import Frame
+from piafusion.video.sources import VideoFormat, reason
+
+MOVIE_FORMATS = {".mp4": "mp4", ".mov": "mov", ".mkv": "matroska"}
+DEFAULT_CRF = 18
+_ENCODER, _PRESET = "libx264", "veryfast"
+
+
+class Writer(Protocol):
+    """Takes fused frames in order."""
+
+    def write(self, frame: Frame) -> None:
+        """Take one frame, H x W x 3 RGB uint8; all have one size."""
+
+    def finish(self) -> None:
+        """Make what has been written whole."""
+
+    def discard(self) -> None:
+        """Give up; nothing half-written is left."""
+
+
+class MovieWriter:
+    """An H.264 file, made under a temporary name beside its own.
+
+    Times start at 0 with the first frame and keep their distances exactly. A picture of odd width
+    or height, which H.264 with 4:2:0 chroma has not, gets its last column or row twice.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        format: VideoFormat,
+        width: int,
+        height: int,
+        *,
+        crf: int = DEFAULT_CRF,
+        audio: AudioCopy | None = None,
+    ) -> None:
+        """Make the temporary file.
+
+        Args:
+            path: With a suffix of `MOVIE_FORMATS`.
+            format: Of the visible source.
+            width: Of the frames, in pixels.
+            height: Likewise.
+            crf: Constant rate factor of x264, from 0, lossless, to 51.
+            audio: Sound to copy beside the pictures.
+
+        Raises:
+            OutputError: If the file cannot be made.
+            VideoError: If PyAV was built without an H.264 encoder.
+        """
+        self.path, self._base, self._audio = path, format.time_base, audio
+        self._temporary = temporary_beside(path)
+        self._reformatter, self._colorspace = VideoReformatter(), format.colorspace
+        self._right, self._below = width % 2, height % 2  # to pad
+        self._first: Fraction | None = None
+        self._last_pts = -1
+        if _ENCODER not in av.codecs_available:
+            raise VideoError(
+                f"{path}: expected an H.264 encoder ({_ENCODER}), found none in this build of "
+                "PyAV; install PyAV's wheel, or write a folder of pictures"
+            )
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            sweep_once(path.parent)
+            container = MOVIE_FORMATS[path.suffix.lower()]
+            self._container = av.open(f"file:{self._temporary}", "w", format=container)
+        except (av.FFmpegError, OSError) as error:
+            raise self._failure(error) from error
+        options = {"crf": str(crf), "preset": _PRESET}
+        self._stream = cast(VideoStream, self._container.add_stream(_ENCODER, format.rate, options))
+        context = self._stream.codec_context
+        context.width, context.height = width + self._right, height + self._below
+        context.pix_fmt, context.time_base = "yuv420p", format.time_base
+        context.sample_aspect_ratio = format.aspect
+        context.color_range, context.colorspace = ColorRange.MPEG, format.colorspace
+        context.color_primaries, context.color_trc = format.primaries, format.transfer
+
+    def write(self, frame: Frame) -> None:
+        """Encode a frame.
+
+        Raises:
+            OutputError: If the file cannot be written.
+        """
+        try:
+            if self._first is None:
+                self._first = frame.time
+                if self._audio:
+                    self._audio.start(self._container, frame.time)
+            picture = self._picture(frame.image)
+            pts = max(round((frame.time - self._first) / self._base), self._last_pts + 1)
+            picture.pts, picture.time_base, self._last_pts = pts, self._base, pts
+            picture.duration = round(frame.duration / self._base)
+            self._container.mux(self._stream.encode(picture))
+            if self._audio:
+                self._audio.copy_until(frame.time + frame.duration)
+        except (av.FFmpegError, OSError) as error:
+            raise self._failure(error) from error
+
+    def finish(self) -> None:
+        """Write the trailer and give the file its name.
+
+        Raises:
+            OutputError: If the file cannot be written.
+        """
+        try:
+            self._container.mux(self._stream.encode())
+            if self._audio:
+                self._audio.close()
+            self._container.close()
+            self._temporary.replace(self.path)
+        except (av.FFmpegError, OSError) as error:
+            raise self._failure(error) from error
+
+    def discard(self) -> None:
+        """Remove the temporary file."""
+        self._temporary.unlink(missing_ok=True)
+
+    def _picture(self, image: Image) -> av.VideoFrame:
+        if self._right or self._below:
+            image = cv2.copyMakeBorder(image, 0, self._below, 0, self._right, cv2.BORDER_REPLICATE)
+        return self._reformatter.reformat(
+            av.VideoFrame.from_ndarray(image),
+            format="yuv420p",
+            dst_colorspace=self._colorspace,
+            dst_color_range=ColorRange.MPEG,
+            threads=1,
+        )
+
+    def _failure(self, error: Exception) -> OutputError:
+        return OutputError(
+            f"{self.path}: could not be written ({reason(error)}); nothing partial is left, check "
+            "the folder and the free space"
+        )
+
+
+class FolderWriter:
+    """PNG files 000001.png, 000002.png and so on in a folder."""
+
+    def __init__(self, folder: Path, *, overwrite: bool = False) -> None:
+        self.folder, self._overwrite, self._count = folder, overwrite, 0
+
+    def write(self, frame: Frame) -> None:
+        """Write a picture, whole or not at all.
+
+        Raises:
+            OutputError: If it cannot be written.
+        """
+        self._count += 1
+        path = self.folder / f"{self._count:06d}.png"
+        write_image(path, frame.image, overwrite=self._overwrite)
+
+    def finish(self) -> None:
+        """Nothing is left to do: each picture is whole."""
+
+    def discard(self) -> None:
+        """Keep the pictures: each is whole."""
+
+
+class RawWriter:
+    """Bytes of RGB pictures, row by row, one after the other."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+
+    def write(self, frame: Frame) -> None:
+        """Write H x W x 3 bytes.
+
+        Raises:
+            OutputError: If the reader has gone.
+        """
+        try:
+            self._stream.write(frame.image.tobytes())
+        except OSError as error:
+            raise OutputError(f"standard output: could not be written ({reason(error)})") from error
+
+    def finish(self) -> None:
+        """Nothing is left to do."""
+
+    def discard(self) -> None:
+        """Nothing can be taken back."""
+
+
+def check_video_output(path: Path, *, overwrite: bool) -> None:
+    """Raise `UsageError` if a fused video may not be written to a path.
+
+    A path with no suffix, or one that is a folder, is for numbered pictures.
+    """
+    if is_folder(path):
+        first = path / "000001.png"
+        if path.is_file():
+            raise UsageError(f"{path}: expected a folder for the frames, found a file")
+        if first.exists() and not overwrite:
+            raise UsageError(f"{first}: exists already; add --overwrite or choose another folder")
+    elif path.suffix.lower() not in MOVIE_FORMATS:
+        known = ", ".join(MOVIE_FORMATS)
+        raise UsageError(
+            f"{path}: expected a suffix of {known}, a folder, or - for standard output, "
+            f"found {path.suffix!r}"
+        )
+    elif path.exists() and not overwrite:
+        raise UsageError(f"{path}: exists already; add --overwrite or choose another name")
+
+
+def is_folder(path: Path) -> bool:
+    """Tell whether an output is a folder of pictures."""
+    return path.is_dir() or not path.suffix

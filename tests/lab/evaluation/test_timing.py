@@ -1,0 +1,56 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from piafusion.errors import MeasurementError
+from piafusion.lab.evaluation.timing import Times, compare, measure, median_ratio, processor_name
+from piafusion.lab.evaluation.workers import Setup
+
+TINY = Setup("piafusion-fast", "onnx", "cpu", 24, 16)
+
+
+def test_times_are_medians_and_percentiles_in_milliseconds() -> None:
+    times = Times.of(np.arange(1, 102) / 1000)
+    assert (times.median, times.p99) == (pytest.approx(51), pytest.approx(100))
+
+
+def test_a_setup_is_measured() -> None:
+    measured = measure(TINY, frames=4, budget=10)
+    assert (measured.device, measured.frames) == ("cpu", 4)
+    assert measured.threads >= 1
+    assert 0 < measured.network.median <= measured.network.p99
+    assert measured.frames_per_second == pytest.approx(1000 / measured.end_to_end.median)
+    assert measured.peak_mib is None or measured.peak_mib > 10
+
+
+def test_a_small_budget_leaves_few_frames() -> None:
+    assert measure(TINY, frames=1000, budget=1e-9).frames == 3
+
+
+def test_two_setups_are_compared() -> None:
+    compared = compare(TINY, TINY, frames=3)
+    low, high = compared.interval
+    assert 0 < low <= high
+    assert compared.ratio == pytest.approx(compared.second.median / compared.first.median)
+
+
+def test_what_cannot_run_says_why() -> None:
+    with pytest.raises(MeasurementError, match=r"expected a model of .* found 'none'"):
+        measure(Setup("none", "onnx", "cpu", 24, 16), frames=3, budget=1)
+
+
+def test_the_interval_of_a_ratio_holds_the_true_one() -> None:
+    generator = np.random.default_rng(0)
+    first = generator.normal(10, 0.5, 200)
+    ratio, (low, high) = median_ratio(first, 1.2 * first + generator.normal(0, 0.1, 200))
+    assert low < 1.2 < high
+    assert low <= ratio <= high
+    assert high - low < 0.05
+    assert median_ratio([2, 2, 2], [1, 1, 1]) == (0.5, (0.5, 0.5))
+
+
+def test_the_processor_is_named(tmp_path: Path) -> None:
+    (tmp_path / "cpuinfo").write_text("processor\t: 0\nmodel name\t: Fast: 9000\n")
+    assert processor_name(tmp_path / "cpuinfo") == "Fast: 9000"
+    assert processor_name(tmp_path / "none")

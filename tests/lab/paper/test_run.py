@@ -1,0 +1,161 @@
+"""All steps on a handful of tiny scenes, and what is left of them where things are missing."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from piafusion.errors import UsageError
+from piafusion.imaging.io import write_bytes
+from piafusion.lab.data.writing import Recipe, write_scenes
+from piafusion.lab.evaluation.sets import read_sets
+from piafusion.lab.paper.materials import Materials, find_materials
+from piafusion.lab.paper.plan import STEPS, Plan, Schedule
+from piafusion.lab.paper.published import OURS, TABLE_2
+from piafusion.lab.paper.run import NUMBERS, PAGE, TEXT, reproduce
+from piafusion.weights import load_manifest, read_weights, save_record
+
+TINY = Plan(
+    STEPS,
+    ["laplacian", "guided"],
+    scenes=1,
+    sizes=((32, 24),),
+    budget=0.05,
+    inside=1,
+    schedule=Schedule(1, {"steps": "2", "batch": "1", "crop": "16"}),
+    segmentation={"steps": "2", "batch": "2", "widths": "4,8", "decoder": "4", "crop": "32,32"},
+    remarks=("A remark.",),
+)
+
+SOURCES = ("infrared", "visible", OURS)
+
+
+@pytest.fixture(scope="module")
+def scenes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("scenes")
+    for part, seed in (("train", 0), ("test", 1000)):
+        write_scenes(root / part, 4, Recipe(seed, 64, 80, nights=0.5))
+    return root
+
+
+@pytest.fixture(scope="module")
+def materials(scenes: Path) -> Materials:
+    return find_materials({"msrs": scenes})
+
+
+@pytest.fixture(scope="module")
+def output(materials: Materials, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("reproduction")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("piafusion.lab.training.export.export_run", take_shipped)
+        patch.setattr("piafusion.lab.paper.downstream.SOURCES", SOURCES)
+        reproduce(materials, folder, TINY)
+    return folder
+
+
+def take_shipped(run: Path, folder: Path, *, name: str) -> None:
+    """Stand in for an export, which takes long: the shipped network under another name."""
+    assert (run / "weights.safetensors").is_file()
+    write_bytes(folder / f"{name}.onnx", read_weights(OURS, "onnx", "fusion"))
+    save_record(replace(load_manifest()[OURS], name=name), folder)
+
+
+class Loads(HTMLParser):
+    """Notes what a page would load from elsewhere."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        places = [value or "" for name, value in attrs if name in ("src", "href")]
+        self.found += [place for place in places if not place.startswith(("data:", "#"))]
+
+
+def test_a_folder_with_train_and_test_gives_both(scenes: Path, materials: Materials) -> None:
+    assert materials.training == scenes / "train"
+    assert materials.labelled == scenes
+    assert [pair.stem for pair in materials.tests["msrs"].pairs] == sorted(
+        path.stem for path in (scenes / "test" / "ir").iterdir()
+    )
+    alone = find_materials({"msrs": scenes / "test"})
+    assert (alone.training, alone.labelled) == (None, None)
+    with pytest.raises(UsageError, match="--tno: expected a folder"):
+        find_materials({"tno": scenes / "none"})
+
+
+def test_published_pictures_belong_to_tno(scenes: Path) -> None:
+    assert find_materials({"tno": scenes / "test"}).published is None
+
+
+def test_every_step_leaves_numbers_and_claims(output: Path) -> None:
+    found = json.loads((output / NUMBERS).read_text())
+    assert list(found["steps"]) == list(STEPS)
+    sections = [claim["section"] for claim in found["claims"]]
+    assert list(dict.fromkeys(sections)) == ["4.4", "4.5", "4.6", "4.7", "4.8", "4.9.1", "4.9.2"]
+    by_text = {claim["text"]: claim for claim in found["claims"]}
+    road = by_text["on RoadScene the method is first in MI"]
+    assert (road["verdict"], road["evidence"]) == (
+        "cannot be tested here",
+        "no pairs were given: --roadscene",
+    )
+    values = found["steps"]
+    scores = values["comparison"]["values"]["msrs"]["float"]["tables"][0]["methods"]
+    assert {"average", "maximum", OURS, "laplacian", "guided"} < set(scores)
+    assert values["efficiency"]["values"]["32x24"][OURS]["parameters"] == 1_076_785
+    assert set(values["ablation"]["values"]["night"]) == {
+        "full",
+        "without illumination loss",
+        "without CMDAF",
+    }
+    assert (
+        "Ablations: 2 steps of 1 crops of 16x16 and 1 seed" in values["ablation"]["deviations"][0]
+    )
+
+
+def test_the_page_holds_everything_and_loads_nothing(output: Path) -> None:
+    page = (output / PAGE).read_text()
+    loads = Loads()
+    loads.feed(page)
+    assert loads.found == []
+    assert page.count("data:image/webp") > 12
+    for text in ("A remark.", "What the paper claims", "Table 4 of the paper", "Fig. 18, 0100"):
+        assert text in page
+    text = (output / TEXT).read_text()
+    printed = TABLE_2["gtf"][0]
+    assert f"| gtf | {printed:.4f} | - |" in text  # not among the methods of this plan
+    assert "data:image" not in text
+
+
+def test_what_is_done_is_not_done_again(
+    output: Path, materials: Materials, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from piafusion.lab.evaluation import workers
+    from piafusion.lab.training import run
+
+    def never(*_: object, **__: object) -> None:
+        raise AssertionError("done again")
+
+    before = json.loads((output / NUMBERS).read_text())
+    monkeypatch.setattr("piafusion.lab.paper.downstream.SOURCES", SOURCES)
+    monkeypatch.setattr(run, "start", never)
+    monkeypatch.setattr(workers.subprocess, "Popen", never)
+    monkeypatch.setattr("piafusion.Fuser.__call__", never)
+    monkeypatch.setattr("piafusion.lab.segmentation.cells.train", never)
+    monkeypatch.setattr("piafusion.lab.paper.features.shares_of", never)
+    reproduce(materials, output, TINY)
+    assert json.loads((output / NUMBERS).read_text()) == before
+
+
+def test_without_pairs_to_train_on_the_ablation_says_so(scenes: Path, tmp_path: Path) -> None:
+    (data,) = read_sets([f"tno={scenes / 'test'}"])
+    plan = Plan(["features", "ablation"], [])
+    sections = reproduce(Materials({"tno": data}), tmp_path, plan)
+    assert [section.name for section in sections] == ["features", "ablation"]
+    verdicts = {claim.verdict for section in sections for claim in section.claims}
+    assert verdicts == {"cannot be tested here"}
+    assert "give --msrs a folder with train and test" in (tmp_path / PAGE).read_text()

@@ -1,0 +1,136 @@
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from piafusion.errors import OutputError, UsageError, VideoError
+from piafusion.video import writers
+from piafusion.video.audio import AudioCopy
+from piafusion.video.frames import Frame
+from piafusion.video.sources import VideoFormat
+from piafusion.video.writers import MovieWriter, check_video_output
+from tests.conftest import scene
+from tests.video.conftest import RATE, read_video, write_video
+
+FORMAT = VideoFormat(RATE, Fraction(1, 30_000))
+
+
+def write(path: Path, images: list[np.ndarray], times: list[Fraction], **settings) -> Path:
+    height, width = images[0].shape[:2]
+    writer = MovieWriter(path, settings.pop("format", FORMAT), width, height, **settings)
+    for image, time in zip(images, times, strict=True):
+        writer.write(Frame(image, time, 1 / RATE))
+    assert not path.exists()
+    writer.finish()
+    assert [other.name for other in path.parent.iterdir() if other.suffix == ".tmp"] == []
+    return path
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mov"])
+def test_rate_times_and_pictures_are_kept(tmp_path: Path, suffix: str) -> None:
+    image = np.repeat(scene()[0][..., None], 3, axis=2)
+    path = write(tmp_path / f"out{suffix}", [image] * 10, [7 + k / RATE for k in range(10)])
+    pictures, times = read_video(path)
+    assert times == [k / RATE for k in range(10)]
+    assert np.abs(pictures[3].astype(int) - image).mean() < 2
+    with av.open(str(path)) as container:
+        stream = container.streams.video[0]
+        assert stream.average_rate == RATE
+        assert stream.codec_context.name == "h264"
+        assert stream.duration * stream.time_base == 10 / RATE
+
+
+def test_matroska_keeps_milliseconds(tmp_path: Path) -> None:
+    path = write(tmp_path / "out.mkv", [scene()[1]] * 5, [k / RATE for k in range(5)])
+    times = read_video(path)[1]
+    assert max(abs(time - k / RATE) for k, time in enumerate(times)) <= Fraction(1, 2000)
+
+
+def test_a_variable_rate_is_kept(tmp_path: Path) -> None:
+    times = [Fraction(k, 30_000) for k in (0, 1001, 5005, 6006, 30_030)]
+    assert read_video(write(tmp_path / "out.mp4", [scene()[1]] * 5, times))[1] == times
+
+
+def test_times_that_stand_still_go_on_by_one_step(tmp_path: Path) -> None:
+    times = [Fraction(k, 30_000) for k in (0, 5, 5, 4, 9)]
+    found = read_video(write(tmp_path / "out.mp4", [scene()[1]] * 5, times))[1]
+    assert [time * 30_000 for time in found] == [0, 5, 6, 7, 9]
+
+
+@pytest.mark.parametrize(("height", "width"), [(49, 64), (48, 65), (49, 65), (9, 9)])
+def test_odd_sides_get_one_pixel_more(tmp_path: Path, height: int, width: int) -> None:
+    image = np.repeat(scene(height, width)[0][..., None], 3, axis=2)
+    picture = read_video(write(tmp_path / "out.mp4", [image], [Fraction(0)], crf=1))[0][0]
+    assert picture.shape == (height + height % 2, width + width % 2, 3)
+    assert np.abs(picture[:height, :width].astype(int) - image).mean() < 5
+
+
+def test_the_colour_matrix_is_told(tmp_path: Path) -> None:
+    hd = VideoFormat(RATE, Fraction(1, 30_000), Fraction(4, 3), 1, 1, 1)  # BT.709
+    image = np.full((48, 64, 3), (200, 80, 20), np.uint8)
+    path = write(tmp_path / "out.mp4", [image], [Fraction(0)], format=hd, crf=1)
+    with av.open(str(path)) as container:
+        frame = next(container.decode(video=0))
+        assert (frame.colorspace, frame.color_range) == (1, 1)
+        assert container.streams.video[0].sample_aspect_ratio == Fraction(4, 3)
+    assert np.abs(read_video(path)[0][0].astype(int) - image).max() <= 3
+
+
+def test_sound_is_copied_from_where_the_pictures_start(tmp_path: Path) -> None:
+    image = scene()[1]
+    source = write_video(tmp_path / "source.mp4", [image] * 60, sound=True)
+    sound = AudioCopy(str(source), Fraction(0))
+    path = write(tmp_path / "o.mp4", [image] * 30, [1 + k / RATE for k in range(30)], audio=sound)
+    with av.open(str(path)) as container:
+        audio = container.streams.audio[0]
+        packets = [p for p in container.demux(audio) if p.pts is not None]
+    assert audio.codec_context.name == "aac"
+    assert 0 <= packets[0].pts * packets[0].time_base < Fraction(2, 10)
+    end = packets[-1].pts * packets[-1].time_base
+    assert 30 / RATE - Fraction(3, 10) < end <= 30 / RATE
+
+
+def test_a_silent_source_adds_no_sound(tmp_path: Path) -> None:
+    source = write_video(tmp_path / "source.mp4", [scene()[1]])
+    sound = AudioCopy(str(source), Fraction(0))
+    path = write(tmp_path / "out.mp4", [scene()[1]], [Fraction(0)], audio=sound)
+    with av.open(str(path)) as container:
+        assert not container.streams.audio
+
+
+def test_what_is_given_up_leaves_nothing(tmp_path: Path) -> None:
+    writer = MovieWriter(tmp_path / "out.mp4", FORMAT, 64, 48)
+    writer.write(Frame(scene()[1], Fraction(0), 1 / RATE))
+    writer.discard()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(OutputError, match=r"out\.mp4: could not be written"):
+        MovieWriter(tmp_path / "file" / "out.mp4", FORMAT, 64, 48)
+
+
+def test_without_the_encoder_the_message_says_what_to_do(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(writers, "_ENCODER", "none")
+    with pytest.raises(VideoError, match="install PyAV's wheel"):
+        MovieWriter(tmp_path / "out.mp4", FORMAT, 64, 48)
+
+
+def test_outputs_are_checked(tmp_path: Path) -> None:
+    (tmp_path / "there.mp4").touch()
+    (tmp_path / "frames").mkdir()
+    (tmp_path / "frames" / "000001.png").touch()
+    (tmp_path / "file").touch()
+    for name, message in (
+        ("there.mp4", "exists already"),
+        ("frames", "000001.png: exists already"),
+        ("file", "found a file"),
+        ("out.avi", "expected a suffix of .mp4, .mov, .mkv"),
+    ):
+        with pytest.raises(UsageError, match=message):
+            check_video_output(tmp_path / name, overwrite=False)
+    check_video_output(tmp_path / "there.mp4", overwrite=True)
+    check_video_output(tmp_path / "new", overwrite=False)

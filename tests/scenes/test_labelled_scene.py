@@ -26,7 +26,7 @@ def digest(scene: LabelledScene) -> str:
 def test_the_same_seed_gives_the_same_scene_in_another_process(sweep):
     code = (
         "from piafusion.scenes.synthetic import labelled_scene\n"
-        "from tests.lab.data.test_labelled_scene import digest, SMALL\n"
+        "from tests.scenes.test_labelled_scene import digest, SMALL\n"
         "labelled_scene(2, **SMALL)\n"
         "print(digest(labelled_scene(9, daylight=0.0, **SMALL)))"
     )

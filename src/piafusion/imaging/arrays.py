@@ -66,7 +66,8 @@ def as_raw_infrared(image: Image) -> Image:
     if image.dtype in (np.uint8, np.uint16):
         planes, scale = image, float(full_scale(image.dtype))
     else:
-        planes = np.nan_to_num(image.astype(np.float64), posinf=0, neginf=0)
+        with np.errstate(invalid="ignore"):  # a signalling NaN is one like any other
+            planes = np.nan_to_num(image.astype(np.float64), posinf=0, neginf=0)
         scale = float(np.ptp(planes)) or 1.0
     red, green, blue = cv2.split(planes)
     differences = ((red, green), (green, blue), (blue, red))

@@ -211,7 +211,7 @@ def _tiff(data: bytes) -> Header:
     tags = find_picture(data)
     width, height = tags.number(256), tags.number(257)
     samples = tags.number(277, 1)
-    if samples > _MOST_CHANNELS:
+    if not 0 < samples <= _MOST_CHANNELS:
         raise ImageError(
             f"expected a TIFF file of one to four channels, found {samples}; extract those that "
             "are wanted, for example with gdal_translate"

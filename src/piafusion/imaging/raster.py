@@ -18,11 +18,13 @@ from piafusion.imaging.tiling import Window
 
 with needing("geo", "georeferenced TIFF files", ", or write a PNG, which has no georeference"):
     import rasterio
+    from rasterio.crs import CRS
     from rasterio.enums import ColorInterp, MaskFlags
     from rasterio.errors import NodataShadowWarning, NotGeoreferencedWarning, RasterioError
 
 _CACHE = 128  # MiB of decoded blocks; GDAL itself takes a twentieth of the machine's memory
 _BLOCK = 256  # pixels, side of the blocks in a file that is written
+_MOST_BANDS = 16  # more are not listed in an error
 _SHIFT = 1.0  # pixels that two georeferences of one pair may be apart
 
 
@@ -55,6 +57,11 @@ class RasterReader:
             raise ImageError(
                 f"{path}: expected a picture that GDAL reads, found: {error}; check the file"
             ) from error
+        if self.file.count > _MOST_BANDS:
+            raise ImageError(
+                f"{path}: expected one grey band or red, green and blue, found {self.file.count} "
+                "bands; extract them with gdal_translate"
+            )
         colours = self.file.colorinterp
         try:
             for height, width in self.file.block_shapes:  # GDAL decodes no less than these
@@ -102,6 +109,7 @@ class RasterWriter:
         """Make a tiled, losslessly compressed TIFF file with the tags of `like`."""
         source = like.file
         self._like = like
+        points, system = source.gcps  # ground control points, in a system of their own or none
         self._all_valid = all(flags == [MaskFlags.all_valid] for flags in source.mask_flag_enums)
         self._has_mask = not like.alpha and MaskFlags.per_dataset in source.mask_flag_enums[0]
         with warnings.catch_warnings():
@@ -114,9 +122,9 @@ class RasterWriter:
                 width=source.width,
                 count=source.count,
                 dtype=source.dtypes[0],
-                crs=source.crs,
+                crs=(system or CRS()) if points else source.crs,
                 transform=None if source.transform.is_identity else source.transform,
-                gcps=source.gcps[0] or None,
+                gcps=points or None,
                 rpcs=source.rpcs,
                 nodata=source.nodata,
                 photometric="rgb" if len(like.bands) == 3 else "minisblack",

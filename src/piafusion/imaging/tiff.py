@@ -109,9 +109,9 @@ def wants_windows(visible: Path, output: Path) -> bool:
     try:
         with visible.open("rb") as file:
             tags = _first(_reader(file.seek, file.read))[0]
-        if any(tag in tags for tag in _GEOREFERENCE):
-            return True
-        large = tags.number(_WIDTH) * tags.number(_HEIGHT) >= _LARGE_PIXELS
+            if any(tag in tags for tag in _GEOREFERENCE):
+                return True
+            large = tags.number(_WIDTH) * tags.number(_HEIGHT) >= _LARGE_PIXELS
     except (OSError, ImageError):
         return False
     return large and find_spec("rasterio") is not None
@@ -123,8 +123,11 @@ def check_pages(path: Path) -> None:
         with path.open("rb") as file:
             if is_tiff(file.read(4)):
                 _find(_reader(file.seek, file.read))
-    except (OSError, ImageError) as error:
+    except ImageError as error:
         raise ImageError(f"{path}: {error}") from error
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise ImageError(f"{path}: expected a readable image file, found: {reason}") from error
 
 
 def is_tiff(data: bytes) -> bool:
@@ -176,9 +179,10 @@ def _first(read: Read) -> tuple[Tags, int]:
 
 def _reader(seek: Callable[[int], int], read: Callable[[int], bytes]) -> Read:
     def at(place: int, size: int) -> bytes:
-        if place >= 2**63:  # more than a file can have
+        try:
+            seek(place)
+        except (OSError, OverflowError):  # more than a file can have
             return b""
-        seek(place)
         return read(size)
 
     return at

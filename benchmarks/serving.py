@@ -4,7 +4,9 @@ Both decode, fuse and encode the same files, in turns, so that a busy machine sl
 
     python benchmarks/serving.py DATA --clients 8 --seconds 60
 
-`--batching` measures instead what one run of the network on several pairs would gain.
+`--batching` measures instead what one run of the network on several pairs would gain. `--attacker`
+has the clients ask beside another, who sends each hostile file of a folder once a second, and tells
+whether they notice.
 """
 
 from __future__ import annotations
@@ -19,7 +21,8 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from hashlib import sha256
 from itertools import count
 from pathlib import Path
 
@@ -76,14 +79,17 @@ def server(model: str) -> Iterator[tuple[int, int]]:
 
 
 def form(files: Files) -> bytes:
+    """Return the body of a request for a pair."""
+    return body({"infrared": files[0], "visible": files[1]})
+
+
+def body(files: dict[str, bytes], **fields: bytes) -> bytes:
     """Return the body of a request, with the boundary B."""
-    parts = (
-        f'--B\r\nContent-Disposition: form-data; name="{name}"; filename="x"\r\n\r\n'.encode()
-        + data
-        + b"\r\n"
-        for name, data in zip(("infrared", "visible"), files, strict=True)
-    )
-    return b"".join(parts) + b"--B--\r\n"
+    parts = [(f'"{name}"; filename="x"', data) for name, data in files.items()]
+    parts += [(f'"{name}"', data) for name, data in fields.items()]
+    heads = (f"--B\r\nContent-Disposition: form-data; name={name}\r\n\r\n" for name, _ in parts)
+    lines = (h.encode() + data + b"\r\n" for h, (_, data) in zip(heads, parts, strict=True))
+    return b"".join(lines) + b"--B--\r\n"
 
 
 def busy(process: int) -> float:
@@ -93,9 +99,17 @@ def busy(process: int) -> float:
 
 
 def resident(process: int) -> float:
-    """Return the memory of a process, in MiB."""
-    status = Path(f"/proc/{process}/status").read_text()
-    return int(status.split("VmRSS:")[1].split()[0]) / 1024
+    """Return the memory of a process and of those it has started, in MiB."""
+    started = set[str]()
+    for file in Path(f"/proc/{process}/task").glob("*/children"):
+        with suppress(OSError):  # a thread that has ended
+            started.update(file.read_text().split())
+    total = 0
+    for each in (str(process), *started):
+        with suppress(OSError, IndexError):  # a process that has ended
+            status = Path(f"/proc/{each}/status").read_text()
+            total += int(status.split("VmRSS:")[1].split()[0])
+    return total / 1024
 
 
 class Clients:
@@ -103,6 +117,7 @@ class Clients:
 
     def __init__(self, port: int, pairs: list[Files]) -> None:
         """Prepare the requests."""
+        self.pictures: dict[Files, Counter[bytes]] = {pair: Counter() for pair in pairs}
         self._bodies = {pair: form(pair) for pair in pairs}
         self._port, self._local = port, threading.local()
         self._connections: list[http.client.HTTPConnection] = []
@@ -118,7 +133,9 @@ class Clients:
         headers = {"Content-Type": "multipart/form-data; boundary=B"}
         self._local.connection.request("POST", "/v1/fuse", self._bodies[files], headers)
         response = self._local.connection.getresponse()
-        response.read()
+        picture = response.read()
+        if response.status == 200:
+            self.pictures[files][sha256(picture).digest()] += 1
         self.seconds.append(time.perf_counter() - start)
         self.statuses[response.status] += 1
 
@@ -172,6 +189,93 @@ def load(pairs: list[Files], model: str, clients: int, seconds: float) -> None:
     print(f"server's memory, MiB: {', '.join(f'{each:.0f}' for each in memory)}")
 
 
+def hostile(folder: Path, good: Files) -> dict[str, tuple[str, bytes]]:
+    """Return what is sent of each file, by name: the path of the route and the body."""
+    found = {}
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        data = path.read_bytes()
+        pair = {"infrared": good[0], "visible": good[1]}
+        if path.suffix == ".zip":
+            found[path.name] = "/v1/fuse/batch", body({"pairs": data})
+        elif path.name.startswith("alignment"):
+            found[path.name] = "/v1/fuse", body(pair, alignment=data)
+        else:
+            for side in pair:
+                found[f"{path.name} as {side}"] = "/v1/fuse", body({**pair, side: data})
+    return found
+
+
+class Attacker:
+    """Sends every hostile request once a second, each over a connection of its own."""
+
+    def __init__(self, port: int, requests: dict[str, tuple[str, bytes]]) -> None:
+        """Prepare to ask."""
+        self._port, self._requests, self._stop = port, requests, threading.Event()
+        self.statuses: dict[str, Counter[str]] = {name: Counter() for name in requests}
+
+    def _send(self, name: str) -> None:
+        path, content = self._requests[name]
+        connection = http.client.HTTPConnection(
+            "127.0.0.1", self._port, timeout=120, source_address=("127.0.0.2", 0)
+        )
+        headers = {"Content-Type": "multipart/form-data; boundary=B"}
+        try:
+            connection.request("POST", path, content, headers)
+            response = connection.getresponse()
+            response.read()
+            self.statuses[name][str(response.status)] += 1
+        except OSError as error:
+            self.statuses[name][type(error).__name__] += 1
+        finally:
+            connection.close()
+
+    def _repeat(self, name: str) -> None:
+        while not self._stop.wait(1):
+            threading.Thread(target=self._send, args=(name,), daemon=True).start()
+
+    @contextmanager
+    def at_work(self) -> Iterator[None]:
+        """Attack while the block runs."""
+        for name in self._requests:
+            threading.Thread(target=self._repeat, args=(name,), daemon=True).start()
+        try:
+            yield
+        finally:
+            self._stop.set()
+
+
+def attacked(pairs: list[Files], model: str, clients: int, seconds: float, folder: Path) -> None:
+    """Have clients ask beside an attacker, and print what became of both."""
+    with server(model) as (port, process):
+        alone, beside = Clients(port, pairs), Clients(port, pairs)
+        before = alone.rate(pairs, seconds / 6, clients)
+        memory, stop = [resident(process)], threading.Event()
+
+        def watch() -> None:
+            while not stop.wait(1):
+                memory.append(resident(process))
+
+        threading.Thread(target=watch, daemon=True).start()
+        attacker = Attacker(port, hostile(folder, pairs[0]))
+        with attacker.at_work():
+            during = beside.rate(pairs, seconds, clients)
+        after = Clients(port, pairs).rate(pairs, seconds / 6, clients)
+        stop.set()
+    parts = np.array_split(memory, 6)
+    same = True
+    for pair in pairs:
+        expected, found = alone.pictures[pair].keys(), beside.pictures[pair].keys()
+        same = same and len(expected) == 1 and found <= expected
+    print(f"{model}, {clients} clients for {seconds:g} s beside an attacker of {folder}")
+    print(f"answers to clients: {json.dumps(dict(beside.statuses))}")
+    print(f"pairs a second before, beside and after: {before:.1f}, {during:.1f}, {after:.1f}")
+    print(f"pictures identical to those made without the attacker: {'yes' if same else 'NO'}")
+    means = ", ".join(f"{np.mean(part):.0f}" for part in parts)
+    print(f"memory of all processes, MiB: mean of each sixth {means}; most {max(memory):.0f}")
+    for name, statuses in attacker.statuses.items():
+        print(f"answers to {name}: {json.dumps(dict(statuses))}")
+
+
 def batching(model: str, size: tuple[int, int], seconds: float) -> None:
     """Print pairs a second of one network run on N pairs, and of threads on one pair each."""
     cores = usable_cores()
@@ -200,12 +304,16 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--pairs", type=int, default=16)
     parser.add_argument("--batching", action="store_true")
+    parser.add_argument("--attacker", type=Path, help="folder of hostile files")
     options = parser.parse_args()
     if options.batching:
         batching(options.model, (480, 640), options.seconds / 10)
         return
     found = dataset_pairs(options.data).pairs[: options.pairs]
     pairs = [(pair.infrared.read_bytes(), pair.visible.read_bytes()) for pair in found]
+    if options.attacker:
+        attacked(pairs, options.model, options.clients, options.seconds, options.attacker)
+        return
     load(pairs, options.model, options.clients, options.seconds)
 
 

@@ -92,22 +92,31 @@ def body(files: dict[str, bytes], **fields: bytes) -> bytes:
     return b"".join(lines) + b"--B--\r\n"
 
 
-def busy(process: int) -> float:
-    """Return the processor seconds that a process has used."""
-    fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
-def resident(process: int) -> float:
-    """Return the memory of a process and of those it has started, in MiB."""
+def family(process: int) -> list[Path]:
+    """Return the folders in /proc of a process and of those it has started."""
     started = set[str]()
     for file in Path(f"/proc/{process}/task").glob("*/children"):
         with suppress(OSError):  # a thread that has ended
             started.update(file.read_text().split())
-    total = 0
-    for each in (str(process), *started):
+    return [Path("/proc", each) for each in (str(process), *started)]
+
+
+def busy(process: int) -> float:
+    """Return the processor seconds that a process and those it has started have used."""
+    ticks = 0
+    for folder in family(process):
         with suppress(OSError, IndexError):  # a process that has ended
-            status = Path(f"/proc/{each}/status").read_text()
+            fields = (folder / "stat").read_text().rpartition(")")[2].split()
+            ticks += int(fields[11]) + int(fields[12])
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
+def resident(process: int) -> float:
+    """Return the memory of a process and of those it has started, in MiB."""
+    total = 0
+    for folder in family(process):
+        with suppress(OSError, IndexError):
+            status = (folder / "status").read_text()
             total += int(status.split("VmRSS:")[1].split()[0])
     return total / 1024
 

@@ -29,8 +29,9 @@ lint: $(VENV)/dev ## Style, format, and that imports go down the floors only
 types: $(VENV)/dev ## Static types of the package
 	$(BIN)/mypy
 
-docs: $(VENV)/docs ## Build the documentation site into build/site; any broken link is an error
+docs: $(VENV)/docs ## Build the documentation site into build/site; a broken link or a file from elsewhere is an error
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	! grep -rE --include='*.html' '<(script|link|img|iframe|source)[^>]+(src|href)="?(https?:)?//' build/site
 	@echo "open build/site/index.html"
 
 format: $(VENV)/dev ## Put the code into the house's format

@@ -121,3 +121,12 @@ def test_a_folder_is_swept_once(tmp_path, monkeypatch):
         with replacement(tmp_path / name) as temporary:
             temporary.touch()
     assert looked == [tmp_path]
+
+
+def test_the_content_is_on_the_disk_before_the_file_gets_its_name(tmp_path, monkeypatch):
+    done = []
+    fsync, rename = os.fsync, os.replace
+    monkeypatch.setattr(os, "fsync", lambda number: (done.append("fsync"), fsync(number)))
+    monkeypatch.setattr(os, "replace", lambda *paths: (done.append("rename"), rename(*paths)))
+    write_bytes(tmp_path / "a", b"all")
+    assert done == ["fsync", "rename"]

@@ -214,8 +214,9 @@ def write_bytes(path: Path, data: bytes | memoryview) -> None:
 def replacement(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside a file; what was written there takes the file's place.
 
-    If the block fails, the temporary file goes and the file stays as it was. Temporary files that
-    runs which were killed have left in the folder go too.
+    The content is on the disk before it gets the name: after a power failure the file is the old
+    one or the new one, never an empty one. If the block fails, the temporary file goes and the
+    file stays as it was. Temporary files that killed runs have left in the folder go too.
 
     Raises:
         OutputError: If it cannot be written; no partial file is left.
@@ -226,6 +227,7 @@ def replacement(path: Path) -> Iterator[Path]:
         sweep_once(path.parent)
         try:
             yield temporary
+            _flush_to_disk(temporary)
             os.replace(temporary, path)
         finally:
             temporary.unlink(missing_ok=True)
@@ -235,6 +237,11 @@ def replacement(path: Path) -> Iterator[Path]:
             f"{path}: could not be written ({reason}); nothing partial is left, check the "
             "folder and the free space"
         ) from error
+
+
+def _flush_to_disk(path: Path) -> None:
+    with path.open("rb+") as file:
+        os.fsync(file.fileno())
 
 
 def shortened(name: str) -> str:

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from piafusion.errors import ImageError, OutputError, UsageError
+from piafusion.files import write_bytes
 from piafusion.imaging.arrays import as_infrared
-from piafusion.imaging.io import read_image, write_bytes, write_image
+from piafusion.imaging.io import read_image, write_image
 
 GENERATOR = np.random.default_rng(0)
 GREY8 = GENERATOR.integers(0, 256, (21, 34), dtype=np.uint8)

@@ -158,7 +158,7 @@ def _save_settings(
     metrics: Sequence[str],
     convention: str,
 ) -> None:
-    from piafusion.imaging.io import write_bytes
+    from piafusion.files import write_bytes
     from piafusion.lab.evaluation.methods import Method
 
     settings = {

@@ -52,7 +52,7 @@ def reproduce(
     as_json: JsonOption = False,
 ) -> None:
     """Do the paper's experiments again and tell which of its claims hold."""
-    from piafusion.imaging.io import write_bytes
+    from piafusion.files import write_bytes
     from piafusion.lab.data.folders import claim_folder
     from piafusion.lab.paper.document import tally
     from piafusion.lab.paper.materials import find_materials, paint_materials

@@ -9,8 +9,7 @@ import cv2
 import numpy as np
 
 from piafusion.errors import ImageError, MissingExtraError, OutputError, UsageError
-from piafusion.files import replacement as replacement
-from piafusion.files import write_bytes as write_bytes
+from piafusion.files import write_bytes
 from piafusion.imaging.arrays import Image, as_infrared, as_visible, check_same_size
 from piafusion.imaging.flir import is_radiometric, read_celsius
 from piafusion.imaging.headers import check_size, png_pixels, read_header

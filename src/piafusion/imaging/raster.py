@@ -10,9 +10,10 @@ from pathlib import Path
 import numpy as np
 
 from piafusion.errors import ImageError, needing
+from piafusion.files import replacement
 from piafusion.imaging.arrays import Image, as_infrared, as_visible, check_same_size
 from piafusion.imaging.headers import check_size
-from piafusion.imaging.io import check_output, replacement
+from piafusion.imaging.io import check_output
 from piafusion.imaging.tiff import check_pages
 from piafusion.imaging.tiling import Window
 

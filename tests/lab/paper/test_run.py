@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from piafusion.errors import UsageError
-from piafusion.imaging.io import write_bytes
+from piafusion.files import write_bytes
 from piafusion.lab.data.writing import Recipe, write_scenes
 from piafusion.lab.evaluation.sets import read_sets
 from piafusion.lab.paper.materials import Materials, find_materials

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from piafusion.errors import SizeMismatchError, UsageError
+from piafusion.files import write_bytes
 from piafusion.imaging.align.geometry import (
     Kind,
     Matrix,
@@ -22,7 +23,6 @@ from piafusion.imaging.align.geometry import (
     resizing,
 )
 from piafusion.imaging.arrays import Image
-from piafusion.imaging.io import write_bytes
 
 Rows = tuple[tuple[float, float, float], ...]
 Size = tuple[int, int]

@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from piafusion.errors import UsageError
-from piafusion.imaging.io import write_bytes, write_image
+from piafusion.files import write_bytes
+from piafusion.imaging.io import write_image
 from piafusion.lab.data.folders import whole_folder
 from piafusion.scenes.synthetic import CLASSES, SUNRISE, labelled_scene
 

@@ -8,7 +8,8 @@ from html import escape
 from pathlib import Path
 
 import piafusion
-from piafusion.imaging.io import write_bytes, write_image
+from piafusion.files import write_bytes
+from piafusion.imaging.io import write_image
 from piafusion.imaging.sheet import contact_sheet
 from piafusion.lab.evaluation.figures import Style, cumulative_curves, styles
 from piafusion.lab.evaluation.page import details, html_table, legend, page, score_table, sheet

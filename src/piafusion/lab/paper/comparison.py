@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from piafusion.errors import MissingExtraError
-from piafusion.imaging.io import write_bytes
+from piafusion.files import write_bytes
 from piafusion.lab.evaluation.figures import cumulative_curves, styles
 from piafusion.lab.evaluation.methods import Method, Pictures, read_methods
 from piafusion.lab.evaluation.page import legend

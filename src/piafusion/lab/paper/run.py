@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import piafusion
 from piafusion.errors import MissingExtraError, needing
-from piafusion.imaging.io import write_bytes
+from piafusion.files import write_bytes
 from piafusion.lab.evaluation.run import Track, untracked
 from piafusion.lab.paper import comparison, document, efficiency
 from piafusion.lab.paper.materials import Materials, paint_labelled

@@ -11,7 +11,7 @@ from typing import Any
 
 import pandas as pd
 
-from piafusion.imaging.io import write_bytes
+from piafusion.files import write_bytes
 from piafusion.lab.evaluation.tables import marks, pipes
 from piafusion.lab.segmentation.confusion import COLUMNS
 from piafusion.lab.segmentation.scores import Difference, Row, Score

@@ -12,7 +12,8 @@ import numpy as np
 
 import piafusion
 from piafusion.errors import UsageError
-from piafusion.imaging.io import read_image, write_bytes, write_image
+from piafusion.files import write_bytes
+from piafusion.imaging.io import read_image, write_image
 from piafusion.imaging.sheet import contact_sheet
 from piafusion.lab.data.folders import claim_folder, dataset_name
 from piafusion.lab.evaluation.sets import Problem

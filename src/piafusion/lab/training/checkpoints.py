@@ -16,7 +16,7 @@ from lightning.pytorch.callbacks import Callback
 from torch import Tensor
 
 from piafusion.errors import TrainingError
-from piafusion.imaging.io import replacement
+from piafusion.files import replacement
 
 CHECKPOINT, PREVIOUS, DAMAGED = "last.ckpt", "previous.ckpt", "damaged.ckpt"
 

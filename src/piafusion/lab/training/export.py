@@ -10,7 +10,7 @@ from typing import Any
 from torch import nn
 
 from piafusion.errors import UsageError, WeightsError
-from piafusion.imaging.io import write_bytes
+from piafusion.files import write_bytes
 from piafusion.lab.models import dump, load
 from piafusion.lab.models.comparison import ComparisonNet
 from piafusion.lab.models.comparison.densefuse import DenseFuseNet

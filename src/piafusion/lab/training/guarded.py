@@ -19,7 +19,7 @@ from torch.optim import Optimizer
 from torch.utils.data import DataLoader
 
 from piafusion.errors import OutputError, PiafusionError, TrainingError
-from piafusion.imaging.io import write_bytes
+from piafusion.files import write_bytes
 
 if TYPE_CHECKING:
     from piafusion.lab.training.config import Device

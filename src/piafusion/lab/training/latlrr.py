@@ -23,9 +23,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from piafusion.errors import TrainingError
+from piafusion.files import write_bytes
 from piafusion.imaging.arrays import as_infrared, as_visible, to_unit
 from piafusion.imaging.colour import luminance
-from piafusion.imaging.io import read_pair, write_bytes
+from piafusion.imaging.io import read_pair
 from piafusion.lab.data.folders import dataset_name, dataset_pairs
 from piafusion.methods.mdlatlrr import SIDE
 from piafusion.weights import WeightsRecord, save_record

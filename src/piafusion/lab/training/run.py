@@ -18,7 +18,7 @@ from lightning.pytorch.utilities import rank_zero_only
 from torch import nn
 
 from piafusion.errors import TrainingError, UsageError
-from piafusion.imaging.io import write_bytes
+from piafusion.files import write_bytes
 from piafusion.lab.data.folders import dataset_name
 from piafusion.lab.models import IlluminationNet, MixingFusionNet, dump, load
 from piafusion.lab.models.branches import merge, spread

@@ -1,9 +1,7 @@
 import json
-from pathlib import Path
 
 import pytest
 
-import piafusion as package
 from piafusion.cli import bench
 
 FAST = ("--model", "piafusion-fast", "--engine", "onnx", "--frames", "3")
@@ -37,19 +35,6 @@ def test_what_cannot_run_is_skipped_with_the_reason(piafusion) -> None:
     assert "skipped: expected a model of" in done.out
 
 
-def test_builds_and_models_are_compared(piafusion, tmp_path: Path) -> None:
-    build = Path(package.__file__).parents[1]
-    for against in (build, "piafusion"):
-        done = piafusion("bench", *FAST, "--size", "24x16", "--against", against, "--json")
-        assert done.code == 0, done.err
-        (row,) = json.loads(done.out)["rows"]
-        assert row["against"] == str(against)
-        assert row["interval"][0] <= row["interval"][1]
-    done = piafusion("bench", *FAST, "--size", "24x16", "--against", "piafusion")
-    assert "other / this" in done.out
-    assert piafusion("bench", "--against", tmp_path).code == 2
-
-
 @pytest.mark.parametrize("size", ["640", "x480", "640x", "axb", "640x4", "-8x8"])
 def test_sizes_that_are_none(piafusion, size: str) -> None:
     done = piafusion("bench", f"--size={size}")
@@ -59,11 +44,10 @@ def test_sizes_that_are_none(piafusion, size: str) -> None:
 
 def test_by_default_every_installed_engine_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bench, "find_spec", lambda package: package == "openvino")
-    everything = bench._runners(None, None, everything=True)
+    everything = bench._runners(None, None)
     assert everything == [("onnx", "auto"), ("onnx", "openvino")]
-    assert bench._runners(None, None, everything=False) == [("onnx", "auto")]
-    assert bench._runners(["torch"], None, everything=True) == [("torch", "auto")]
-    assert bench._runners(None, ["cpu", "cuda"], everything=True) == [
+    assert bench._runners(["torch"], None) == [("torch", "auto")]
+    assert bench._runners(None, ["cpu", "cuda"]) == [
         ("onnx", "cpu"),
         ("onnx", "cuda"),
     ]

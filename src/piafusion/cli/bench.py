@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import re
-from contextlib import ExitStack
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from importlib.util import find_spec
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -15,7 +13,7 @@ from piafusion.cli.options import JsonOption, track
 from piafusion.cli.printing import say, say_json
 from piafusion.cli.table import print_table
 from piafusion.errors import MeasurementError, UsageError
-from piafusion.weights import DEFAULT_MODEL, load_manifest
+from piafusion.weights import load_manifest
 
 if TYPE_CHECKING:
     from piafusion.lab.evaluation.workers import Setup
@@ -23,13 +21,9 @@ if TYPE_CHECKING:
 SIZES = ("320x256", "640x480", "1280x720", "1920x1080")
 SMALLEST = 8  # pixels a side
 
-_MEASURED = (
+COLUMNS = (
     *("model", "engine", "size", "threads", "frames", "first", "network", "p99", "end to end"),
     *("p99", "frames/s", "MiB", ""),
-)
-_COMPARED = (
-    *("model", "engine", "size", "frames", "this", "p99", "other", "p99", "other / this"),
-    *("95 % interval", ""),
 )
 Row = dict[str, Any]
 _LARGEST = 16384  # pixels of a side
@@ -56,10 +50,6 @@ def bench(
     threads: Annotated[
         int | None, typer.Option(min=1, max=4096, help="Of the processor; all cores by default.")
     ] = None,
-    against: Annotated[
-        str | None,
-        typer.Option(help="Compare with a wheel or source folder of piafusion, or a model."),
-    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Time models: first call, network alone, and end to end from arrays to array."""
@@ -67,24 +57,20 @@ def bench(
     from piafusion.lab.evaluation.workers import Setup
 
     fusion = [name for name, record in load_manifest().items() if record.kind == "fusion"]
-    models = model or ([DEFAULT_MODEL] if against else fusion)
     sizes = sorted((_parse(text) for text in size or SIZES), key=lambda wh: wh[0] * wh[1])
     setups = [
         Setup(name, which, where, width, height, threads)
-        for name in models
-        for which, where in _runners(engine, device, everything=not against)
+        for name in model or fusion
+        for which, where in _runners(engine, device)
         for width, height in sizes
     ]
-    rows = _compare(setups, against, frames) if against else _measure(setups, frames, budget)
+    rows = _measure(setups, frames, budget)
     processor = processor_name()
     if as_json:
         say_json({"processor": processor, "rows": rows})
     else:
         say(f"{processor}; medians and 99th percentiles in ms")
-        print_table(
-            _COMPARED if against else _MEASURED,
-            [_cells(row, compared=bool(against)) for row in rows],
-        )
+        print_table(COLUMNS, [_texts(row) for row in rows])
     if all("skipped" in row for row in rows):
         raise typer.Exit(1)
 
@@ -100,11 +86,9 @@ def _parse(text: str) -> tuple[int, int]:
     return sides[0], sides[1]
 
 
-def _runners(
-    engines: list[str] | None, devices: list[str] | None, *, everything: bool
-) -> list[tuple[str, str]]:
-    """Return engines and devices: those asked for, or all that are installed, or the default."""
-    if engines or devices or not everything:
+def _runners(engines: list[str] | None, devices: list[str] | None) -> list[tuple[str, str]]:
+    """Return engines and devices: those asked for, or all that are installed."""
+    if engines or devices:
         return [(which, where) for which in engines or ["onnx"] for where in devices or ["auto"]]
     optional = {"openvino": ("onnx", "openvino"), "torch": ("torch", "auto")}
     installed = [runs for package, runs in optional.items() if find_spec(package)]
@@ -135,39 +119,16 @@ def _measure(setups: list[Setup], frames: int, budget: float) -> list[Row]:
     return rows
 
 
-def _compare(setups: list[Setup], against: str, frames: int) -> list[Row]:
-    """Time each setup in alternation with another build, or with another model."""
-    from piafusion.lab.evaluation.timing import compare
-    from piafusion.lab.evaluation.workers import unpacked
-
-    is_model = against in load_manifest() or against.endswith((".onnx", ".safetensors"))
-    rows: list[Row] = []
-    with ExitStack() as stack:
-        build = None if is_model else stack.enter_context(unpacked(Path(against)))
-        for setup in track(setups, "comparing"):
-            other = replace(setup, model=against) if is_model else setup
-            try:
-                compared = compare(setup, other, frames=frames, second_build=build)
-            except MeasurementError as error:
-                rows.append({**asdict(setup), "skipped": str(error)})
-                continue
-            rows.append({**asdict(setup), "against": against, **asdict(compared)})
-    return rows
-
-
-def _cells(row: Row, *, compared: bool) -> list[str]:
-    """Return a row as texts, in the order of its header."""
+def _texts(row: Row) -> list[str]:
+    """Return a row as texts, in the order of `COLUMNS`."""
     runner = [row["model"], row["engine"], f"{row['width']}x{row['height']}"]
     if row["device"] != "auto":
         runner[1] += f" on {row['device']}"
     if "skipped" in row:
-        return [*runner, *[""] * (7 if compared else 9), f"skipped: {row['skipped']}"]
-    both = ("first", "second") if compared else ("network", "end_to_end")
-    times = [f"{row[which][of]:.1f}" for which in both for of in ("median", "p99")]
-    if compared:
-        low, high = row["interval"]
-        ratio = [f"{row['ratio']:.3f}", f"{low:.3f}..{high:.3f}"]
-        return [*runner, str(row["frames"]), *times, *ratio, ""]
+        return [*runner, *[""] * (len(COLUMNS) - 4), f"skipped: {row['skipped']}"]
     counts = [str(row["threads"]), str(row["frames"]), f"{row['first_ms']:.1f}"]
+    times = [
+        f"{row[which][of]:.1f}" for which in ("network", "end_to_end") for of in ("median", "p99")
+    ]
     memory = "" if row["peak_mib"] is None else f"{row['peak_mib']:.0f}"
     return [*runner, *counts, *times, f"{row['frames_per_second']:.1f}", memory, ""]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from piafusion.errors import MeasurementError
-from piafusion.lab.evaluation.timing import Times, compare, measure, median_ratio, processor_name
+from piafusion.lab.evaluation.timing import Times, measure, processor_name
 from piafusion.lab.evaluation.workers import Setup
 
 TINY = Setup("piafusion-fast", "onnx", "cpu", 24, 16)
@@ -28,26 +28,9 @@ def test_a_small_budget_leaves_few_frames() -> None:
     assert measure(TINY, frames=1000, budget=1e-9).frames == 3
 
 
-def test_two_setups_are_compared() -> None:
-    compared = compare(TINY, TINY, frames=3)
-    low, high = compared.interval
-    assert 0 < low <= high
-    assert compared.ratio == pytest.approx(compared.second.median / compared.first.median)
-
-
 def test_what_cannot_run_says_why() -> None:
     with pytest.raises(MeasurementError, match=r"expected a model of .* found 'none'"):
         measure(Setup("none", "onnx", "cpu", 24, 16), frames=3, budget=1)
-
-
-def test_the_interval_of_a_ratio_holds_the_true_one() -> None:
-    generator = np.random.default_rng(0)
-    first = generator.normal(10, 0.5, 200)
-    ratio, (low, high) = median_ratio(first, 1.2 * first + generator.normal(0, 0.1, 200))
-    assert low < 1.2 < high
-    assert low <= ratio <= high
-    assert high - low < 0.05
-    assert median_ratio([2, 2, 2], [1, 1, 1]) == (0.5, (0.5, 0.5))
 
 
 def test_the_processor_is_named(tmp_path: Path) -> None:

@@ -19,7 +19,6 @@ from piafusion.lab.evaluation.workers import Setup, start_worker
 
 WARM_UP = 3  # frames
 FEWEST = 3  # frames that make a median
-RESAMPLES = 2000
 
 
 @dataclass(frozen=True)
@@ -42,7 +41,7 @@ class Measured:
 
     Attributes:
         device: Where the network ran.
-        threads: Of the processor, where the build tells.
+        threads: Processor threads that the engine uses; None where it does not tell.
         load_ms: Reading the weights and preparing the engine.
         first_ms: The first call, arrays to array.
         frames: How many were timed.
@@ -91,60 +90,6 @@ def measure(setup: Setup, *, frames: int, budget: float) -> Measured:
         frames_per_second=1000 / end_to_end.median,
         peak_mib=times["peak_mib"],
     )
-
-
-@dataclass(frozen=True)
-class Compared:
-    """Two setups in alternation: end to end, and how many times as long the second takes."""
-
-    frames: int
-    first: Times
-    second: Times
-    ratio: float
-    interval: tuple[float, float]
-
-
-def compare(
-    first: Setup, second: Setup, *, frames: int, second_build: Path | None = None
-) -> Compared:
-    """Time two setups frame by frame in alternation, end to end.
-
-    Args:
-        first: Of this build.
-        second: What it is compared with.
-        frames: How many of each.
-        second_build: Folder with the package `piafusion` that runs the second.
-
-    Raises:
-        MeasurementError: If one of them cannot run.
-    """
-    times: tuple[list[float], list[float]] = ([], [])
-    with start_worker(first) as a, start_worker(second, second_build) as b:
-        for running in (a, b):
-            running.run(WARM_UP)
-        for frame in range(frames):
-            order = ((a, times[0]), (b, times[1]))
-            for running, kept in order if frame % 2 == 0 else order[::-1]:
-                kept += running.run(1)["end_to_end"]
-    ratio, interval = median_ratio(*times)
-    return Compared(frames, Times.of(times[0]), Times.of(times[1]), ratio, interval)
-
-
-def median_ratio(
-    first: ArrayLike, second: ArrayLike, *, seed: int = 0
-) -> tuple[float, tuple[float, float]]:
-    """Return median(second) / median(first) and its 95 % interval, by bootstrap over pairs.
-
-    Args:
-        first: N times.
-        second: N times, each taken beside the one of `first` at its place.
-        seed: Of the draws.
-    """
-    a, b = np.asarray(first, dtype=np.float64), np.asarray(second, dtype=np.float64)
-    draws = np.random.default_rng(seed).integers(0, len(a), (RESAMPLES, len(a)))
-    ratios = np.median(b[draws], axis=1) / np.median(a[draws], axis=1)
-    low, high = np.quantile(ratios, [0.025, 0.975])
-    return float(np.median(b) / np.median(a)), (float(low), float(high))
 
 
 def processor_name(source: Path = Path("/proc/cpuinfo")) -> str:

@@ -1,9 +1,7 @@
 """The process that `workers` starts for each measurement: it has one model and nothing else.
 
-It is run as a script, `worker.py SETTINGS`, and uses of piafusion only what any build has, so
-that it can measure another build than the one it belongs to: the one first on PYTHONPATH.
-After loading and the first call it writes a line of JSON, and one more for each line that it
-reads, a number of frames. Times are in seconds.
+It is run as a script, `worker.py SETTINGS`. After loading and the first call it writes a line of
+JSON, and one more for each line that it reads, a number of frames. Times are in seconds.
 """
 
 from __future__ import annotations
@@ -22,7 +20,7 @@ STATUS = Path("/proc/self/status")
 
 def main() -> None:
     """Serve until the standard input ends."""
-    del sys.path[0]  # this script's folder
+    del sys.path[0]  # this script's folder has modules with the names of others
     from piafusion.errors import PiafusionError
 
     try:
@@ -35,25 +33,20 @@ def serve(settings: dict[str, Any]) -> None:
     """Load a model, fuse one pair, then as many as each line says.
 
     Args:
-        settings: `build`, the folder that piafusion must come from, `width` and `height` of the
-            pair; all else goes to `Fuser`.
+        settings: `width` and `height` of the pair; all else goes to `Fuser`.
     """
-    import piafusion
+    from piafusion import Fuser
 
-    expected, found = settings.pop("build"), str(Path(piafusion.__file__).parents[1])
-    if found != expected:
-        _write({"error": f"expected piafusion from {expected}, found it from {found}"})
-        return
     infrared, visible = scene(settings.pop("width"), settings.pop("height"))
     start = time.perf_counter()
-    fuser = piafusion.Fuser(**settings)
+    fuser = Fuser(**settings)
     loaded = time.perf_counter()
     fuser(infrared, visible)
     first = time.perf_counter()
     _write(
         {
             "device": fuser.engine.device,
-            "threads": getattr(fuser.engine, "threads", None),  # older builds do not say
+            "threads": getattr(fuser.engine, "threads", None),
             "load": loaded - start,
             "first": first - loaded,
         }
@@ -62,12 +55,11 @@ def serve(settings: dict[str, Any]) -> None:
         np.multiply(plane, 1 / 255, dtype=np.float32, order="C")[None, None]
         for plane in (infrared, visible[..., 1])
     ]
-    run: Any = getattr(fuser.engine, "fuse", fuser.engine)  # older builds call the engine itself
     for line in sys.stdin:
         network, end_to_end = [], []
         for _ in range(int(line)):  # in turn, so that both see the same machine
             start = time.perf_counter()
-            run(*inputs)
+            fuser.engine.fuse(*inputs)
             middle = time.perf_counter()
             fuser(infrared, visible)
             end_to_end.append(time.perf_counter() - middle)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +17,8 @@ from piafusion.lab.models.illumination import IlluminationNet
 from piafusion.lab.training.onnx import export_onnx
 from piafusion.lab.training.run import RECORD, WEIGHTS, load_settings, read_object
 from piafusion.weights import (
-    SHIPPED,
     Format,
     WeightsRecord,
-    load_manifest,
-    read_weights,
     save_record,
 )
 
@@ -85,30 +81,6 @@ def _write(
     for suffix, data in files.items():
         write_bytes(folder / f"{name}.{suffix}", data)
     save_record(record, folder)
-
-
-def renew_onnx(name: str, folder: Path = SHIPPED) -> None:
-    """Export a model of a weights folder once more, from its safetensors file.
-
-    Its weights, training and scores stay; the ONNX file is what this version of piafusion makes
-    of them.
-
-    Args:
-        name: A model in the folder's manifest.
-        folder: Weights folder.
-
-    Raises:
-        UsageError: If there is no such model.
-        WeightsError: If its weights are damaged or the ONNX file does not answer like torch.
-    """
-    records = load_manifest(folder)
-    if name not in records:
-        raise UsageError(f"expected a model of {', '.join(records)}, found {name!r}")
-    record = records[name]
-    onnx = _to_onnx(load(read_weights(name, "safetensors", record.kind, folder)).eval())
-    write_bytes(folder / f"{name}.onnx", onnx)
-    digest = hashlib.sha256(onnx).hexdigest()
-    save_record(replace(record, sha256={**record.sha256, "onnx": digest}), folder)
 
 
 def _to_onnx(network: nn.Module) -> bytes:

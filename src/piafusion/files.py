@@ -77,7 +77,7 @@ def reading(
         found = str(error) or type(error).__name__
     else:
         return
-    found = " ".join(found.split())
+    found = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in " ".join(found.split()))
     if len(found) > _LONGEST:
         found = f"{found[:_LONGEST]}..."
     raise kind(f"{path}: expected {expected}, found {found}; {advice}")
@@ -114,6 +114,11 @@ def parse_json(content: str | bytes, shape: object = object) -> Any:  # noqa: AN
     """
     text = content.decode("utf-8") if isinstance(content, bytes) else content
     value = json.loads(text, parse_constant=_refused, parse_float=_finite, parse_int=_bounded)
+    if "\\ud" in text.lower():  # half a character can be escaped in JSON, and written nowhere
+        try:
+            json.dumps(value, ensure_ascii=False).encode()
+        except UnicodeEncodeError as error:
+            raise ValueError("a text with half a character") from error
     return fitting(value, shape)
 
 

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from piafusion.errors import ImageError, SizeMismatchError
 from piafusion.imaging.arrays import (
     as_infrared,
+    as_raw_infrared,
     as_visible,
     check_minimum,
     check_same_size,
@@ -93,3 +94,9 @@ def test_sizes_are_told_as_width_by_height() -> None:
     check_minimum(infrared, 480)
     with pytest.raises(ImageError, match=r"at least 481x481 pixels, found 640x480"):
         check_minimum(infrared, 481)
+
+
+def test_a_signalling_nan_is_one_like_any_other() -> None:
+    image = np.full((8, 8, 3), 0.5, np.float32)
+    image.view(np.uint32)[2, 3] = 0x7F80_0001
+    assert as_raw_infrared(image).shape == (8, 8)

@@ -123,6 +123,7 @@ def test_an_end_inside_another_segment_is_none() -> None:
         (webp((b"VP8X", b"\2\0\0\0" + b"\7\0\0" * 2), *[(b"ANMF", bytes(24))] * 2), "several fra"),
         (webp((b"VP8X", b"\0\0\0\0" + b"\7\0\0" * 2), *[(b"JUNK", b"")] * 300), "256 chunks"),
         (tiff(np.zeros((8, 8), np.uint8), [(277, "H", (5,))]), "found 5"),
+        (tiff(np.zeros((8, 8), np.uint8), [(277, "H", (0,))]), "found 0"),
         (tiff(np.zeros((8, 8), np.uint8), [(256, "H", (8, 8))]), "several values"),
     ],
 )  # fmt: skip

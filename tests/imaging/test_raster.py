@@ -9,7 +9,7 @@ from piafusion import Fuser
 from piafusion.errors import ImageError, SizeMismatchError, UsageError
 from piafusion.imaging.headers import LIMIT_VARIABLE
 from tests.conftest import scene
-from tests.imaging.tiff_files import chain
+from tests.imaging.tiff_files import chain, tiff
 
 rasterio = pytest.importorskip("rasterio")
 
@@ -96,6 +96,27 @@ def test_an_alpha_band_beside_a_no_data_value_is_no_warning(tmp_path: Path, pair
     vi = write(tmp_path / "vi.tif", np.dstack([visible, alpha]), ALPHA="YES", nodata=0)
     FUSER.fuse_rasters(ir, vi, tmp_path / "out.tif")
     np.testing.assert_array_equal(read(tmp_path / "out.tif")[..., 3], alpha)
+
+
+@pytest.mark.parametrize("system", ["EPSG:4326", None])
+def test_ground_control_points_are_passed_on(system: str | None, tmp_path: Path, pair) -> None:
+    corners = ((0, 0, 10, 50), (0, 90, 11, 50), (70, 0, 10, 49))
+    points = [rasterio.control.GroundControlPoint(*each) for each in corners]
+    ir = write(tmp_path / "ir.tif", pair[0])
+    crs = system or rasterio.crs.CRS()
+    vi = write(tmp_path / "vi.tif", pair[1], transform=None, crs=crs, gcps=points)
+    FUSER.fuse_rasters(ir, vi, tmp_path / "out.tif")
+    with rasterio.open(tmp_path / "out.tif") as file:
+        kept, crs = file.gcps
+    assert [(p.row, p.col, p.x, p.y) for p in kept] == list(corners)
+    assert (crs and crs.to_string()) == system
+
+
+def test_a_file_of_thousands_of_bands_is_refused_at_once(tmp_path: Path, pair) -> None:
+    ir, vi = write(tmp_path / "ir.tif", pair[0]), tmp_path / "vi.tif"
+    vi.write_bytes(tiff(pair[1][..., 0], [(277, "H", (65_535,))]))
+    with pytest.raises(ImageError, match="found 65535 bands"):
+        FUSER.fuse_rasters(ir, vi, tmp_path / "out.tif")
 
 
 def test_big_tiff_of_sixteen_bits(tmp_path: Path, pair) -> None:

@@ -85,7 +85,22 @@ def test_windows_are_for_georeferenced_files(tmp_path: Path) -> None:
     plain.write_bytes(tiff(np.zeros((9, 12), np.uint8)))
     placed.write_bytes(tiff(np.zeros((9, 12), np.uint8), [(34735, "H", (1, 1, 0, 0))]))
     (tmp_path / "text.tiff").write_text("II")
+    far = tiff(np.zeros((9, 12), np.uint8), [(256, "Q", (12, 12))], big=True)
+    (tmp_path / "values elsewhere.tiff").write_bytes(far)
+    (tmp_path / "directory far away.tiff").write_bytes(far[:8] + b"\xff" * 7 + b"\x7f" + far[16:])
     assert wants_windows(placed, tmp_path / "out.tiff")
     assert not wants_windows(placed, tmp_path / "out.png")
-    for name in ("plain.tiff", "none.tiff", "text.tiff"):
+    others = {"none.tiff", *(path.name for path in tmp_path.iterdir())} - {placed.name}
+    assert len(others) == 5
+    for name in others:
         assert not wants_windows(tmp_path / name, tmp_path / "out.tiff")
+
+
+def test_a_directory_that_lies_nowhere_is_an_image_error(tmp_path: Path) -> None:
+    data = tiff(np.zeros((9, 12), np.uint8), big=True)
+    for place in (2**62, 2**63 - 1, 2**64 - 1):
+        (tmp_path / "far.tif").write_bytes(data[:8] + place.to_bytes(8, "little") + data[16:])
+        with pytest.raises(ImageError, match="expected a TIFF file that can be followed"):
+            check_pages(tmp_path / "far.tif")
+    with pytest.raises(ImageError, match="expected a readable image file, found: is a directory"):
+        check_pages(tmp_path)

@@ -205,6 +205,7 @@ ZIPS: dict[str, tuple[bytes, int]] = {
     "no pairs": (archive(("readme.txt", b"hello"), ("ir/a.png", PNG)), 422),
     "out of the folder": (archive(*GOOD, ("../../etc/passwd", b"x")), 422),
     "out of ir": (archive(*GOOD, ("ir/../../x.png", b"x")), 422),
+    "no name": (archive(*GOOD, ("", b"x")), 422),
     "absolute": (archive(*GOOD, ("/etc/cron.d/x.png", b"x")), 422),
     "backslashes": (archive(*GOOD, ("..\\..\\x.png", b"x")), 422),
     "a drive": (archive(*GOOD, ("C:/x.png", b"x")), 422),

@@ -179,9 +179,11 @@ def _first(read: Read) -> tuple[Tags, int]:
 
 def _reader(seek: Callable[[int], int], read: Callable[[int], bytes]) -> Read:
     def at(place: int, size: int) -> bytes:
+        if place >= 2**63:  # more than a file can have
+            return b""
         try:
             seek(place)
-        except (OSError, OverflowError):  # more than a file can have
+        except OSError:  # more than one can have on this file system
             return b""
         return read(size)
 

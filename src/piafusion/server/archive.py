@@ -171,7 +171,7 @@ def _place(entry: zipfile.ZipInfo) -> tuple[str, str] | None:
     """
     name = entry.filename
     parts = name.split("/")
-    odd = name.startswith("/") or ".." in parts or "\\" in name or ":" in name
+    odd = not name or name.startswith("/") or ".." in parts or "\\" in name or ":" in name
     if odd or len(name) > _LONGEST_NAME or not name.isprintable():
         raise Problem(
             422,

@@ -132,6 +132,17 @@ def from_unit(image: NDArray[np.float32], dtype: np.dtype[Any]) -> Image:
     return levels
 
 
+def to_uint8(image: Image) -> Image:
+    """Return a checked picture in 8 bits, rounded to the nearest level; same shape."""
+    return image if image.dtype == np.uint8 else from_unit(to_unit(image), np.dtype(np.uint8))
+
+
+def to_rgb8(image: Image) -> NDArray[np.uint8]:
+    """Return a checked picture as H x W x 3 RGB in 8 bits; grey gets three equal channels."""
+    levels = to_uint8(image)
+    return np.asarray(levels if levels.ndim == 3 else cv2.cvtColor(levels, cv2.COLOR_GRAY2RGB))
+
+
 def full_scale(dtype: np.dtype[Any]) -> int:
     """Return the value that stands for 1: 255, 65535, or 1 for floats."""
     return 1 if dtype.kind == "f" else int(np.iinfo(dtype).max)

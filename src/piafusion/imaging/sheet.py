@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from piafusion.imaging.arrays import Image, from_unit, to_unit
+from piafusion.imaging.arrays import Image, to_rgb8
 
 _MARGIN, _TITLE = 8, 32  # pixels
 _BACKGROUND, _INK = 24, (235, 235, 235)
@@ -25,7 +25,7 @@ def contact_sheet(rows: Sequence[Mapping[str, Image]]) -> NDArray[np.uint8]:
         H x W x 3 RGB uint8. Pictures keep their pixels; cells are as large as the largest.
     """
     titles = list(rows[0])
-    pictures = [[_as_rgb8(row[title]) for title in titles] for row in rows]
+    pictures = [[to_rgb8(row[title]) for title in titles] for row in rows]
     heights = [max(picture.shape[0] for picture in row) for row in pictures]
     widths = [max(row[column].shape[1] for row in pictures) for column in range(len(titles))]
     sheet = np.full(
@@ -47,8 +47,3 @@ def contact_sheet(rows: Sequence[Mapping[str, Image]]) -> NDArray[np.uint8]:
             height, width = picture.shape[:2]
             sheet[top : top + height, left : left + width] = picture
     return sheet
-
-
-def _as_rgb8(image: Image) -> Image:
-    image = from_unit(to_unit(image), np.dtype(np.uint8))
-    return image if image.ndim == 3 else cv2.cvtColor(image, cv2.COLOR_GRAY2RGB)

@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 
 from piafusion.errors import ImageError, UsageError
-from piafusion.imaging.arrays import Image, as_raw_infrared, full_scale, to_unit
+from piafusion.imaging.arrays import Image, as_raw_infrared, full_scale, to_uint8, to_unit
 from piafusion.imaging.curve import (
     Levels,
     ToneCurve,
@@ -221,7 +221,7 @@ class Clahe(Tone):
     ) -> tuple[Levels, ToneRange]:
         """Apply the line, then equalise each tile."""
         heat, found = super().render(infrared, curve, out)
-        levels = cv2.createCLAHE(self.clip, (8, 8)).apply(np.rint(heat * 255).astype(np.uint8))
+        levels = cv2.createCLAHE(self.clip, (8, 8)).apply(to_uint8(heat))
         return np.multiply(levels, np.float32(1 / 255), out=heat), found
 
 

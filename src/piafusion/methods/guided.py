@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from piafusion.imaging.guided_filter import box_mean, guided_filter
 from piafusion.methods._spec import MethodSpec, Plane
 
 Array: TypeAlias = NDArray[np.floating[Any]]
@@ -33,10 +34,10 @@ def guided(infrared: Plane, luminance: Plane) -> Plane:
     # Of two equally salient pixels the visible one is taken.
     infrared_wins = (saliency(infrared) > saliency(luminance)).astype(np.float32)
     chosen = ((infrared, infrared_wins), (luminance, 1 - infrared_wins))
-    bases = [_box(plane, BASE_SIDE) for plane, _ in chosen]
+    bases = [box_mean(plane, BASE_SIDE) for plane, _ in chosen]
     details = [plane - base for (plane, _), base in zip(chosen, bases, strict=True)]
-    base_weights = [guided_filter(p, plane, BASE_RADIUS, BASE_EPSILON) for plane, p in chosen]
-    detail_weights = [guided_filter(p, plane, DETAIL_RADIUS, DETAIL_EPSILON) for plane, p in chosen]
+    base_weights = [_refined(p, plane, BASE_RADIUS, BASE_EPSILON) for plane, p in chosen]
+    detail_weights = [_refined(p, plane, DETAIL_RADIUS, DETAIL_EPSILON) for plane, p in chosen]
     return np.asarray(
         _weighted(bases, base_weights) + _weighted(details, detail_weights), np.float32
     )
@@ -49,31 +50,10 @@ def saliency(plane: Plane) -> Plane:
     return np.asarray(cv2.GaussianBlur(edges, side, SALIENCY_SIGMA, borderType=cv2.BORDER_REFLECT))
 
 
-def guided_filter(plane: Plane, guide: Plane, radius: int, epsilon: float) -> Plane:
-    """Smooth a plane where its guide is smooth and keep its steps where the guide has edges.
-
-    In each window the result is a linear function of the guide (He, Sun, Tang 2013); a pixel gets
-    the mean of the functions of all windows that hold it.
-
-    Args:
-        plane: What to filter, H x W.
-        guide: H x W in [0, 1].
-        radius: A window has `2 radius + 1` pixels a side.
-        epsilon: Variance of the guide below which a window counts as smooth.
-    """
-    side = 2 * radius + 1
-    # Differences of means cancel digits where a window is flat: in double precision.
-    p, i = plane.astype(np.float64), guide.astype(np.float64)
-    mean_p, mean_i = _box(p, side), _box(i, side)
-    covariance = _box(p * i, side) - mean_p * mean_i
-    variance = _box(i * i, side) - mean_i**2
-    slope = covariance / (variance + epsilon)
-    offset = mean_p - slope * mean_i
-    return np.asarray(_box(slope, side) * i + _box(offset, side), dtype=np.float32)
-
-
-def _box(plane: Array, side: int) -> Array:
-    return np.asarray(cv2.blur(plane, (side, side), borderType=cv2.BORDER_REFLECT))
+def _refined(weights: Plane, source: Plane, radius: int, epsilon: float) -> Plane:
+    """Make weights follow the edges of a source."""
+    plane, guide = weights.astype(np.float64), source.astype(np.float64)
+    return np.asarray(guided_filter(plane, guide, radius, epsilon), np.float32)
 
 
 def _weighted(planes: Sequence[Array], weights: list[Plane]) -> Plane:

@@ -16,7 +16,7 @@ from piafusion.fuser import MIN_SIDE, Fuser, Image
 from piafusion.illumination import MIN_SIDE as LIGHT_SIDE
 from piafusion.illumination import Illumination, Light
 from piafusion.imaging.align import Alignment, estimate_alignment
-from piafusion.imaging.arrays import check_minimum, check_same_size, from_unit, to_unit
+from piafusion.imaging.arrays import check_minimum, check_same_size, to_uint8, to_unit
 from piafusion.imaging.colour import luminance
 from piafusion.imaging.curve import ToneRange
 from piafusion.imaging.io import encode_image
@@ -185,7 +185,7 @@ class Workshop:
             else:
                 unit, tone = to_unit(vi), fuser.tone(ir)[1]
         with clock("encode"):
-            content = encode_image(from_unit(unit, np.dtype(np.uint8)), f".{order.format}")
+            content = encode_image(to_uint8(unit), f".{order.format}")
         height, width = unit.shape[:2]
         return Answer(content, width, height, tone, None, fuser.alignment, {}, clock.seconds)
 

@@ -5,7 +5,6 @@ from piafusion.lab.data.dark_channel import (
     air_light,
     dark_channel,
     enhance,
-    guided_filter,
     noise_level,
 )
 from piafusion.scenes.synthetic import labelled_scene
@@ -53,33 +52,6 @@ def test_air_light_ignores_small_hot_spots():
     levels[50:53, 50:53] = 1.0
     levels[:40] = 0.6
     assert air_light(levels) == pytest.approx(0.6)
-
-
-def test_guided_filter_is_what_its_definition_says():
-    generator = np.random.default_rng(0)
-    guide, source = generator.random((2, 12, 14), np.float32)
-    radius, flatness = 2, 0.01
-    padded = [np.pad(p.astype(float), 2 * radius, "symmetric") for p in (guide, source)]
-    slope, offset = np.zeros((2, 16, 18))
-    for row in range(16):
-        for column in range(18):
-            window = slice(row, row + 5), slice(column, column + 5)
-            a, b = (p[window] for p in padded)
-            slope[row, column] = ((a * b).mean() - a.mean() * b.mean()) / (a.var() + flatness)
-            offset[row, column] = b.mean() - slope[row, column] * a.mean()
-    inside = slice(4, 8), slice(4, 10)
-    wanted = np.array(
-        [
-            [
-                slope[row : row + 5, column : column + 5].mean() * guide[row, column]
-                + offset[row : row + 5, column : column + 5].mean()
-                for column in range(4, 10)
-            ]
-            for row in range(4, 8)
-        ]
-    )
-    got = guided_filter(guide, source, radius, flatness)[inside]
-    np.testing.assert_allclose(got, wanted, atol=1e-5)
 
 
 def test_noise_level_is_measured_beside_edges():

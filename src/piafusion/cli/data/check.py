@@ -145,8 +145,8 @@ def _small(image: Image) -> Image:
     import cv2
     import numpy as np
 
-    from piafusion.imaging.arrays import from_unit, to_unit
+    from piafusion.imaging.arrays import to_uint8, to_unit
 
     height = max(1, round(image.shape[0] * _WIDTH / image.shape[1]))
     small = cv2.resize(to_unit(image), (_WIDTH, height), interpolation=cv2.INTER_AREA)
-    return from_unit(np.asarray(small, np.float32), np.dtype(np.uint8))
+    return to_uint8(np.asarray(small, np.float32))

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from piafusion.imaging.arrays import Image, as_infrared, from_unit, to_unit
+from piafusion.imaging.guided_filter import guided_filter
 
 Plane = NDArray[Any]
 
@@ -46,7 +47,7 @@ def enhance(infrared: Image) -> Image:
     calm = guided_filter(levels, levels, _NOISE_RADIUS, max(4 * noise * noise, 1e-8))
     air = air_light(calm)
     transmission = 1 - KEPT * dark_channel(calm / np.float32(max(air, 1e-3)))
-    refined = guided_filter(calm, transmission, REFINING_RADIUS, REFINING_FLATNESS)
+    refined = guided_filter(transmission, calm, REFINING_RADIUS, REFINING_FLATNESS)
     clear = (calm - air) / np.clip(refined, LEAST_TRANSMISSION, 1) + air
     return from_unit(np.asarray(clear, np.float32), source.dtype)
 
@@ -62,28 +63,6 @@ def air_light(levels: Plane) -> float:
     count = max(1, round(BRIGHTEST * dark.size))
     threshold = np.partition(dark.ravel(), -count)[-count]
     return float(levels[dark >= threshold].max())
-
-
-def guided_filter(guide: Plane, source: Plane, radius: int, flatness: float) -> Plane:
-    """Smooth `source` except where `guide` has edges.
-
-    Args:
-        guide: float32 `H x W`.
-        source: float32 `H x W`.
-        radius: Pixels.
-        flatness: Variance of the guide below which it counts as flat.
-    """
-
-    def mean(plane: Plane) -> Plane:
-        size = (2 * radius + 1, 2 * radius + 1)
-        return np.asarray(cv2.blur(plane, size, borderType=cv2.BORDER_REFLECT), np.float32)
-
-    middle, level = mean(guide), mean(source)
-    slope = (mean(guide * source) - middle * level) / (
-        np.maximum(mean(guide * guide) - middle * middle, 0) + np.float32(flatness)
-    )
-    offset = level - slope * middle
-    return np.asarray(mean(slope) * guide + mean(offset), np.float32)
 
 
 def noise_level(levels: Plane) -> float:

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from piafusion.imaging.arrays import Image, as_visible, from_unit, to_unit
+from piafusion.imaging.arrays import Image, as_visible, to_rgb8, to_unit
 from piafusion.imaging.colour import luminance
 from piafusion.imaging.io import read_image, read_pair
 from piafusion.lab.evaluation.sets import DataSet, spread
@@ -117,7 +117,7 @@ def cell(picture: Image, boxes: Sequence[Box], width: int) -> NDArray[np.uint8]:
     Returns:
         H x `width` x 3 RGB.
     """
-    whole = _as_rgb8(picture)
+    whole = to_rgb8(picture)
     scale = width / whole.shape[1]
     inner = (width - _GAP * (len(boxes) - 1)) // len(boxes)
     zoomed_height = max(1, round(inner * boxes[0].height / boxes[0].width))
@@ -158,8 +158,3 @@ def _resized(picture: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.ui
     smaller = size[0] < picture.shape[1]
     how = cv2.INTER_AREA if smaller else cv2.INTER_CUBIC
     return np.asarray(cv2.resize(picture, size, interpolation=how), dtype=np.uint8)
-
-
-def _as_rgb8(picture: Image) -> NDArray[np.uint8]:
-    levels: NDArray[np.uint8] = from_unit(to_unit(picture), np.dtype(np.uint8))
-    return levels if levels.ndim == 3 else np.repeat(levels[..., None], 3, axis=2)

@@ -14,13 +14,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from piafusion.errors import ImageError, TrainingError, UsageError
-from piafusion.imaging.arrays import as_visible
+from piafusion.imaging.arrays import as_visible, to_uint8
 from piafusion.imaging.io import read_image, read_infrared
 from piafusion.imaging.pairs import images_by_stem
 from piafusion.lab.data.check import CLASSES as MFNET_CLASSES
 from piafusion.lab.evaluation.sets import DataSet, read_sets
 from piafusion.lab.segmentation.confusion import IGNORED
-from piafusion.lab.training.data import as_uint8
 from piafusion.scenes.synthetic import CLASSES
 
 SPLITS = ("train", "test")
@@ -113,7 +112,7 @@ def read_picture(path: Path, *, infrared: bool = False) -> Bytes:
     Raises:
         ImageError: If the file cannot be used.
     """
-    picture = as_uint8(read_infrared(path) if infrared else read_image(path, check=as_visible))
+    picture = to_uint8(read_infrared(path) if infrared else read_image(path, check=as_visible))
     if picture.ndim == 2:
         picture = cv2.cvtColor(picture, cv2.COLOR_GRAY2RGB)
     return np.ascontiguousarray(picture, dtype=np.uint8)

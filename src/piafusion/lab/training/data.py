@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from piafusion.errors import TrainingError
-from piafusion.imaging.arrays import Image, from_unit, to_unit
+from piafusion.imaging.arrays import to_rgb8, to_uint8
 from piafusion.imaging.colour import LUMA_WEIGHTS
 from piafusion.imaging.io import read_pair
 from piafusion.lab.data.folders import dataset_pairs, is_day, neighbours
@@ -122,18 +122,12 @@ def load_training_pairs(root: Path) -> TrainingPairs:
                 f"{pair.visible}: expected a name that ends in D (day) or N (night), "
                 f"found {pair.stem!r}; rename the pair"
             )
-        ir, vi = map(as_uint8, read_pair(pair.infrared, pair.visible))
-        colour = vi if vi.ndim == 3 else np.repeat(vi[..., None], 3, axis=2)
-        infrared.append(torch.from_numpy(np.ascontiguousarray(ir)))
-        visible.append(torch.from_numpy(np.ascontiguousarray(colour)))
+        ir, vi = read_pair(pair.infrared, pair.visible)
+        infrared.append(torch.from_numpy(np.ascontiguousarray(to_uint8(ir))))
+        visible.append(torch.from_numpy(np.ascontiguousarray(to_rgb8(vi))))
         days.append(float(day))
         stems.append(pair.stem)
     return TrainingPairs.from_pictures(infrared, visible, days, stems)
-
-
-def as_uint8(image: Image) -> Image:
-    """Return a picture in 8 bits."""
-    return image if image.dtype == np.uint8 else from_unit(to_unit(image), np.dtype(np.uint8))
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ import csv
 from collections import Counter
 from pathlib import Path
 
-from piafusion.cli.options import track
+from piafusion.cli.progress import track
 from piafusion.lab.evaluation.scoring import score_all
 from piafusion.lab.evaluation.triples import Triple
 from piafusion.metrics import SPECS

@@ -54,10 +54,10 @@ def print_and_fail() -> None:
 
 
 def call_and_die() -> None:
-    """Leave a process of `Apart` behind that is at work, and tell its number."""
-    from piafusion.imaging.apart import Apart
+    """Leave a process of `KillableProcess` behind that is busy, and tell its number."""
+    from piafusion.run.processes import KillableProcess
 
-    process = Apart()
+    process = KillableProcess()
     print(process.call(os.getpid, name="number", seconds=60), flush=True)
     threading.Thread(target=process.call, args=(time.sleep, 3600), daemon=True,
                      kwargs={"name": "sleep", "seconds": 0.5}).start()  # fmt: skip

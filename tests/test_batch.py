@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from piafusion import Fuser, batch
-from piafusion.batch import Failed, Job, Written, fuse_jobs
+from piafusion.batch import FailedPair, FusedPair, PairJob, fuse_jobs
 from piafusion.imaging.io import read_image, write_image
 from tests.conftest import scene
 from tests.hanging import DIES, HANGS, read_or_hang
@@ -17,11 +17,11 @@ from tests.hanging import DIES, HANGS, read_or_hang
 FUSER = Fuser("piafusion-fast", threads=1)
 
 
-def make_jobs(folder: Path, count: int, broken: tuple[int, ...] = ()) -> list[Job]:
+def make_jobs(folder: Path, count: int, broken: tuple[int, ...] = ()) -> list[PairJob]:
     """Write pairs, of which some infrared files are damaged, and return what is to be done."""
     jobs = []
     for index in range(count):
-        job = Job(*(folder / kind / f"{index:02}.png" for kind in ("ir", "vi", "out")))
+        job = PairJob(*(folder / kind / f"{index:02}.png" for kind in ("ir", "vi", "out")))
         infrared, visible = scene(24, 32, seed=index)
         write_image(job.infrared, infrared)
         write_image(job.visible, visible)
@@ -36,7 +36,7 @@ def test_results_come_in_order_and_a_failure_stops_no_other(tmp_path: Path, work
     jobs = make_jobs(tmp_path, 30, broken=(4, 17))
     results = list(fuse_jobs(FUSER, jobs, workers=workers))
     assert [result.job for result in results] == jobs
-    failed = [result for result in results if isinstance(result, Failed)]
+    failed = [result for result in results if isinstance(result, FailedPair)]
     assert [result.job.output.stem for result in failed] == ["04", "17"]
     assert all("04.png" in failed[0].error or "17.png" in each.error for each in failed)
     for job in (jobs[0], jobs[29]):
@@ -66,7 +66,7 @@ def test_several_pairs_are_at_work_at_a_time_and_no_more(
 
     monkeypatch.setattr(Fuser, "fuse_files", watch)
     results = list(fuse_jobs(FUSER, jobs, workers=2))
-    assert all(isinstance(result, Written) for result in results)
+    assert all(isinstance(result, FusedPair) for result in results)
     assert most == 2
 
 
@@ -83,9 +83,9 @@ def test_any_error_of_a_library_is_that_pairs_own(
 
     monkeypatch.setattr(Fuser, "fuse_files", fail)
     results = list(fuse_jobs(FUSER, jobs, workers=2))
-    assert isinstance(results[1], Failed)
+    assert isinstance(results[1], FailedPair)
     assert "error: out of memory" in results[1].error
-    assert isinstance(results[2], Written)
+    assert isinstance(results[2], FusedPair)
 
 
 @pytest.mark.parametrize("workers", [1, 2])
@@ -97,11 +97,11 @@ def test_a_pair_that_hangs_is_a_pair_that_fails(
         with jobs[index].infrared.open("ab") as file:
             file.write(end)
     monkeypatch.setattr(batch, "read_pair", read_or_hang)
-    monkeypatch.setattr(batch, "patience", lambda size: 1.0)
+    monkeypatch.setattr(batch, "decoding_seconds", lambda size: 1.0)
     monkeypatch.setattr(batch, "_STORAGE", 0.0)
     results = list(fuse_jobs(FUSER, jobs, workers=workers))
-    assert [isinstance(result, Written) for result in results] == [True, False, True, False, True]
-    errors = [result.error for result in results if isinstance(result, Failed)]
+    assert [isinstance(result, FusedPair) for result in results] == [True, False, True, False, True]
+    errors = [result.error for result in results if isinstance(result, FailedPair)]
     assert "01.png: expected a file that is decoded within 1 seconds" in errors[0]
     assert "03.png: expected a file that can be decoded" in errors[1]
 

@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 
+from piafusion import machine
 from piafusion.machine import usable_cores
 
 
@@ -39,3 +40,26 @@ def test_where_the_system_does_not_tell(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.delattr(os, "sched_getaffinity", raising=False)
     monkeypatch.setattr(os, "cpu_count", lambda: 6)
     assert usable_cores() == 6
+
+
+@pytest.mark.parametrize(
+    ("asked", "most", "device", "share"),
+    [
+        (None, 100, "auto", (8, 1)),  # a worker for each core
+        (None, 4, "cpu", (4, 2)),
+        (None, 1, "auto", (1, 8)),  # one pair gets all cores
+        (3, 100, "auto", (3, 2)),
+        (20, 100, "auto", (20, 1)),
+        (None, 100, "openvino", (8, 8)),  # which fuses one pair at a time
+        (None, 0, "auto", (1, 8)),
+    ],
+)
+def test_workers_share_the_cores(
+    asked: int | None,
+    most: int,
+    device: str,
+    share: tuple[int, int],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(machine, "usable_cores", lambda: 8)
+    assert machine.share_cores(asked, most=most, device=device) == share

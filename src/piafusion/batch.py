@@ -1,36 +1,33 @@
-"""Many pairs: workers that each read, fuse and write one pair at a time."""
+"""Many pairs of files: each is read, fused and written, several at the same time."""
 
 from __future__ import annotations
 
 import time
-from collections import deque
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from queue import LifoQueue
 from typing import TYPE_CHECKING
 
 from piafusion.errors import PiafusionError
-from piafusion.imaging.apart import Apart, patience
 from piafusion.imaging.io import read_pair
 from piafusion.imaging.tiff import wants_windows
-from piafusion.imaging.tiling import Track, untracked
+from piafusion.run.pool import map_in_order
+from piafusion.run.processes import KillableProcesses, decoding_seconds
+from piafusion.run.progress import Progress, silent
 
 if TYPE_CHECKING:
-    from concurrent.futures import Future
-
     from piafusion.fuser import Fuser
     from piafusion.imaging.arrays import Image
     from piafusion.imaging.curve import ToneRange
 
 _STORAGE = 25.0  # seconds more than decoding may take, for a slow disk or network
-_AHEAD = 8  # jobs that wait for each worker; only their names, the pictures are not yet read
+_AHEAD = 8  # pairs that are fused for each worker beyond the one whose result is awaited
 
 
 @dataclass(frozen=True)
-class Job:
-    """The files of one pair, and where the fused picture goes."""
+class PairJob:
+    """The files of one pair, and the file for the fused picture."""
 
     infrared: Path
     visible: Path
@@ -38,19 +35,19 @@ class Job:
 
 
 @dataclass(frozen=True)
-class Written:
+class FusedPair:
     """A pair that was fused.
 
     Attributes:
         job: Its files.
-        width: Of the fused picture, pixels.
-        height: Of the fused picture, pixels.
-        seconds: For reading, fusing and writing.
-        tone: The range of infrared values that was used; None for a file read in windows, where
-            it is that of the dtype.
+        width: Width of the fused picture in pixels.
+        height: Height of the fused picture in pixels.
+        seconds: Time for reading, fusing and writing.
+        tone: The range of infrared values that was used; None for a file that is read in windows:
+            there it is the range of the dtype.
     """
 
-    job: Job
+    job: PairJob
     width: int
     height: int
     seconds: float
@@ -58,122 +55,85 @@ class Written:
 
 
 @dataclass(frozen=True)
-class Failed:
-    """A pair that was not: one line says why."""
+class FailedPair:
+    """A pair that could not be fused; the error is one line."""
 
-    job: Job
+    job: PairJob
     error: str
 
 
 def fuse_jobs(
     fuser: Fuser,
-    jobs: Sequence[Job],
+    jobs: Sequence[PairJob],
     *,
     workers: int = 1,
     overwrite: bool = False,
-    track: Track = untracked,
-) -> Generator[Written | Failed, None, None]:
-    """Fuse pairs of files and yield what became of each, in the order of the jobs.
+    progress: Progress = silent,
+) -> Generator[FusedPair | FailedPair, None, None]:
+    """Fuse pairs of files and yield the result of each, in the order of the jobs.
 
-    Reading and writing one pair overlaps with fusing another. A worker holds one pair, so memory
-    does not grow with the number of jobs. A pair that fails stops no other. Each worker reads in
-    a process of its own (one pair alone is read here), so that a file that keeps its decoder at
-    work for ever is a pair that fails. Closing the iterator lets the pairs at work finish and
-    drops the rest.
+    Reading and writing one pair overlaps with fusing another. Each worker holds one pair, so the
+    memory does not grow with the number of jobs. A pair that fails stops no other. Pairs are read
+    in processes that are killed if a file keeps its decoder busy for ever; one pair alone is read
+    in this process. Closing the iterator lets the current pairs finish and drops the rest.
 
     Args:
-        fuser: Shared by the workers; give it few threads, or they contend for the cores.
-        jobs: What to fuse; no two of them write the same file.
-        workers: Threads; with 1 all happens in the thread that asks.
+        fuser: Shared by the workers; `piafusion.machine.share_cores` tells its threads.
+        jobs: The pairs; no two of them write the same file.
+        workers: Pairs that are fused at the same time.
         overwrite: Replace existing files.
-        track: Passes the tiles of files read in windows on, under the name of what is done.
+        progress: Is told the tiles of a picture that is fused in tiles, if it is the only one.
     """
     if len(jobs) == 1:
-        yield fuse_job(fuser, jobs[0], overwrite=overwrite, track=track)
+        yield fuse_job(fuser, jobs[0], overwrite=overwrite, progress=progress)
         return
-    readers = [Reader() for _ in range(workers)]
+    readers = PairReaders(workers)
+    fuse = partial(fuse_job, fuser, overwrite=overwrite, read=readers.read_pair)
     try:
-        yield from _fuse_apart(fuser, jobs, readers, overwrite=overwrite, track=track)
+        yield from map_in_order(fuse, jobs, workers=workers, ahead=_AHEAD * workers)
     finally:
-        for reader in readers:
-            reader.close()
-
-
-def _fuse_apart(
-    fuser: Fuser, jobs: Sequence[Job], readers: Sequence[Reader], *, overwrite: bool, track: Track
-) -> Generator[Written | Failed, None, None]:
-    """Fuse with a worker for each reader; with one, in the thread that asks."""
-    if len(readers) == 1:
-        for job in jobs:
-            yield fuse_job(fuser, job, overwrite=overwrite, track=track, reader=readers[0])
-        return
-    from concurrent.futures import ThreadPoolExecutor
-
-    workers = len(readers)
-    idle: LifoQueue[Reader] = LifoQueue()
-    for reader in readers:
-        idle.put(reader)
-
-    def fuse(job: Job) -> Written | Failed:
-        reader = idle.get()
-        try:
-            return fuse_job(fuser, job, overwrite=overwrite, track=track, reader=reader)
-        finally:
-            idle.put(reader)
-
-    pool = ThreadPoolExecutor(workers, thread_name_prefix="fuse")
-    pending: deque[Future[Written | Failed]] = deque()
-    try:
-        for job in jobs:
-            fused = pool.submit(fuse, job)
-            pending.append(fused)
-            if len(pending) > _AHEAD * workers:
-                yield pending.popleft().result()
-        while pending:
-            yield pending.popleft().result()
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
+        readers.close()
 
 
 def fuse_job(
     fuser: Fuser,
-    job: Job,
+    job: PairJob,
     *,
     overwrite: bool = False,
-    track: Track = untracked,
-    reader: Reader | None = None,
-) -> Written | Failed:
-    """Fuse one pair of files and tell what became of it.
+    progress: Progress = silent,
+    read: Callable[..., tuple[Image, Image]] = read_pair,
+) -> FusedPair | FailedPair:
+    """Fuse one pair of files and return the result.
 
     Args:
-        fuser: As for `fuse_jobs`, as are the others.
-        job: What to fuse.
+        fuser: Fuses it.
+        job: The files.
         overwrite: Replace an existing file.
-        track: Passes the tiles on.
-        reader: Reads the pair; by default this process does.
+        progress: Is told the tiles of a picture that is fused in tiles.
+        read: `read_pair`, or a function that calls it in another process.
     """
     start = time.perf_counter()
     files, tone = (job.infrared, job.visible, job.output), None
     try:
         if _is_plain(fuser) and wants_windows(job.visible, job.output):
-            height, width = fuser.fuse_rasters(*files, overwrite=overwrite, track=track)
+            height, width = fuser.fuse_rasters(*files, overwrite=overwrite, progress=progress)
         else:
-            read = reader.read_pair if reader else read_pair
             fused = fuser.fuse_files(*files, overwrite=overwrite, read=read)
             (height, width), tone = fused.image.shape[:2], fused.tone
     except PiafusionError as error:
-        return Failed(job, str(error))
-    except Exception as error:  # whatever a library raises for one pair, the others go on
+        return FailedPair(job, str(error))
+    except Exception as error:  # an error of any library fails this pair, not the others
         reason = " ".join(str(error).split()) or "no reason"
-        return Failed(job, f"{job.infrared}: {type(error).__name__}: {reason}")
-    return Written(job, width, height, time.perf_counter() - start, tone)
+        return FailedPair(job, f"{job.infrared}: {type(error).__name__}: {reason}")
+    return FusedPair(job, width, height, time.perf_counter() - start, tone)
 
 
-class Reader:
-    """Reads pairs in a process that is ended when a file takes too long."""
+class PairReaders:
+    """Processes that read pairs, killed when a file takes too long; safe for threads."""
 
-    def __init__(self) -> None:
-        self._process = Apart()
+    def __init__(self, workers: int) -> None:
+        """Start nothing yet."""
+        self._processes = KillableProcesses(workers, _load_readers)
 
     def read_pair(
         self,
@@ -183,20 +143,24 @@ class Reader:
         *,
         same_size: bool = True,
     ) -> tuple[Image, Image]:
-        """Do what `piafusion.imaging.io.read_pair` does.
+        """Read a pair as `piafusion.imaging.io.read_pair` does.
 
         Raises:
             TooSlowError: If reading takes longer than files of that size may.
         """
         size = sum(path.stat().st_size for path in (infrared, visible) if path.is_file())
-        return self._process.call(
+        return self._processes.call(
             partial(read_pair, same_size=same_size), infrared, visible, check,
-            name=f"{infrared} or {visible}", seconds=_STORAGE + patience(size),
+            name=f"{infrared} or {visible}", seconds=_STORAGE + decoding_seconds(size),
         )  # fmt: skip
 
     def close(self) -> None:
-        """End the process."""
-        self._process.close()
+        """Kill the processes."""
+        self._processes.close()
+
+
+def _load_readers() -> None:
+    """Do nothing: a process that calls this has imported this module, and the readers with it."""
 
 
 def _is_plain(fuser: Fuser) -> bool:

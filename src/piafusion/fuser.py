@@ -31,14 +31,13 @@ from piafusion.imaging.tiling import (
     Sink,
     Source,
     Tile,
-    Track,
     check_side,
     gather_share,
     plan_tiles,
-    untracked,
 )
 from piafusion.imaging.tone import AnyTone, Full, as_tone
 from piafusion.methods import create_method
+from piafusion.run.progress import Progress, counted, silent
 from piafusion.weights import DEFAULT_MODEL
 
 Image = NDArray[np.generic]
@@ -240,7 +239,7 @@ class Fuser:
         vi: Source,
         fused: Sink,
         tiles: Sequence[Tile],
-        track: Track = untracked,
+        progress: Progress = silent,
     ) -> None:
         """Fuse a pair tile by tile, with the result that it has as a whole.
 
@@ -249,15 +248,17 @@ class Fuser:
             vi: The visible picture, H x W or H x W x 3.
             fused: Takes the parts of the result, with the shape and dtype of `vi`'s.
             tiles: The plan for H x W.
-            track: Passes the tiles on, under the name of what is done with them.
+            progress: Is told how many tiles are done.
         """
 
         def difference(tile: Tile) -> Floats:
             heat, y = to_unit(ir[tile.crop]), luminance(to_unit(vi[tile.crop]))
             return self.engine.encode(heat[None, None], y[None, None])
 
-        share = gather_share(track(tiles, "measuring"), difference) if len(tiles) > 1 else None
-        for tile in track(tiles, "fusing"):
+        share = None
+        if len(tiles) > 1:
+            share = gather_share(counted(tiles, "measuring", progress), difference)
+        for tile in counted(tiles, "fusing", progress):
             with self._scratch.lend() as scratch:
                 crop = ir[tile.crop]
                 heat = to_unit(crop, out=scratch("heat", crop.shape, np.float32))
@@ -302,7 +303,7 @@ class Fuser:
         output: Path | str,
         *,
         overwrite: bool = False,
-        track: Track = untracked,
+        progress: Progress = silent,
     ) -> tuple[int, int]:
         """Fuse TIFF files of any size in little memory, and keep the visible's georeference.
 
@@ -315,7 +316,7 @@ class Fuser:
                 the pixels that have no data.
             output: TIFF file to write, whole or not at all.
             overwrite: Replace an existing file.
-            track: Passes the tiles on, under the name of what is done with them.
+            progress: Is told how many tiles are done.
 
         Returns:
             Height and width.
@@ -332,5 +333,5 @@ class Fuser:
         with open_rasters(infrared, visible, output, overwrite=overwrite) as (ir, vi, fused):
             check_minimum(vi, MIN_SIDE, name=str(visible))
             height, width = vi.shape[:2]
-            self.fuse_tiles(ir, vi, fused, self.plan(height, width), track)
+            self.fuse_tiles(ir, vi, fused, self.plan(height, width), progress)
         return height, width

@@ -1,12 +1,37 @@
-"""How many cores this process may really use: that is how many threads a network gets."""
+"""How many cores this process may really use, and how workers share them."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import NamedTuple
 
 _TOPOLOGY = Path("/sys/devices/system/cpu")
 _QUOTA = Path("/sys/fs/cgroup/cpu.max")
+
+
+class CoreShare(NamedTuple):
+    """How many pairs are fused at the same time, and how many threads each network gets."""
+
+    workers: int
+    threads: int
+
+
+def share_cores(workers: int | None = None, *, most: int, device: str = "auto") -> CoreShare:
+    """Share the usable cores between workers that fuse pairs at the same time.
+
+    One network with all cores fuses one pair soonest. Several workers fuse more pairs a second if
+    each network has its part of the cores: they then do not wait for each other. OpenVINO fuses
+    one pair at a time whatever the workers do, so its network gets all cores.
+
+    Args:
+        workers: So many are asked for; one for each core by default.
+        most: Not more, for example the number of pairs.
+        device: Where the network runs.
+    """
+    cores = usable_cores()
+    workers = max(1, min(workers or cores, most))
+    return CoreShare(workers, cores if device == "openvino" else max(1, cores // workers))
 
 
 def usable_cores(topology: Path = _TOPOLOGY, quota: Path = _QUOTA) -> int:
@@ -17,8 +42,8 @@ def usable_cores(topology: Path = _TOPOLOGY, quota: Path = _QUOTA) -> int:
     engines' own defaults would start a thread for each core of the machine.
 
     Args:
-        topology: Where Linux describes the processors.
-        quota: Where a container's quota and period stand, in microseconds.
+        topology: The folder in which Linux describes the processors.
+        quota: The file with a container's quota and period, in microseconds.
     """
     if not hasattr(os, "sched_getaffinity"):  # not Linux
         return os.cpu_count() or 1

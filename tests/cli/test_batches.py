@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from piafusion import Fuser
-from piafusion.batch import Job, fuse_job
+from piafusion.batch import PairJob, fuse_job
 from piafusion.distributed import Answer, FuserSettings
 from piafusion.errors import ClusterError
 from piafusion.files import temporary_beside
@@ -21,7 +21,7 @@ def break_off(monkeypatch: pytest.MonkeyPatch) -> Callable[[BaseException], None
     """In place of Ray: answer for the last pair, begin another, and raise."""
 
     def arrange(error: BaseException) -> None:
-        def fuse(settings: FuserSettings, jobs: Sequence[Job], **_: object) -> Iterator[Answer]:
+        def fuse(settings: FuserSettings, jobs: Sequence[PairJob], **_: object) -> Iterator[Answer]:
             yield Answer(fuse_job(Fuser(**settings.arguments), jobs[-1]), "host:1", "cpu")
             temporary_beside(jobs[0].output).touch()
             raise error

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from piafusion.batch import Failed, Job, Written
+from piafusion.batch import FailedPair, FusedPair, PairJob
 from piafusion.distributed import FuserSettings, fuse_on_ray
 from piafusion.distributed.answers import Pair
 from piafusion.distributed.cluster import joined
@@ -132,14 +132,14 @@ def test_the_pairs_of_a_worker_that_died_are_done_again(
     monkeypatch.setattr("piafusion.distributed.worker.FuseWorker", Mortal)
     monkeypatch.setattr("piafusion.distributed.run._PIECES", 2)  # three pairs each
     jobs = [
-        Job(ir, folders[1] / ir.name, tmp_path / ir.name) for ir in sorted(folders[0].iterdir())
+        PairJob(ir, folders[1] / ir.name, tmp_path / ir.name) for ir in sorted(folders[0].iterdir())
     ]
     answers = list(fuse_on_ray(FuserSettings(), jobs, workers=1))
     results = {answer.result.job.output.stem: answer.result for answer in answers}
     assert sorted(results) == ["0", "1", "2", "3", "4", "5"]
-    assert isinstance(results["1"], Failed)
+    assert isinstance(results["1"], FailedPair)
     assert "found that 3 workers died of it" in results["1"].error
-    assert all(isinstance(result, Written) for stem, result in results.items() if stem != "1")
+    assert all(isinstance(result, FusedPair) for stem, result in results.items() if stem != "1")
     assert sorted(contents(tmp_path)) == ["0.png", "2.png", "3.png", "4.png", "5.png"]
 
 

@@ -8,7 +8,7 @@ import pytest
 
 import piafusion
 from piafusion import Fuser
-from piafusion.batch import Failed, Job, Written
+from piafusion.batch import FailedPair, FusedPair, PairJob
 from piafusion.distributed.answers import FuserSettings, Pair, unpack
 from piafusion.distributed.run import Counter
 from piafusion.distributed.worker import CHANCES, FuseWorker
@@ -49,14 +49,16 @@ def worker(kind: type[FuseWorker] = FuseWorker, **settings: object) -> FuseWorke
 def answers(worker: FuseWorker, row: dict[str, str]):
     packed = json.loads(worker(row)["answers"])
     pairs = json.loads(row["pairs"])
-    jobs = [Job(*(Path(pair[key]) for key in ("infrared", "visible", "output"))) for pair in pairs]
+    jobs = [
+        PairJob(*(Path(pair[key]) for key in ("infrared", "visible", "output"))) for pair in pairs
+    ]
     return [unpack(each, jobs[each.get("index", 0)]) for each in packed]
 
 
 def test_a_pair_is_fused_as_by_a_fuser(pair_folders, tmp_path: Path) -> None:
     work = row(pair_folders, tmp_path / "out", "1D")
     (answer,) = answers(worker(tone="percentile:1,99"), work)
-    assert isinstance(answer.result, Written)
+    assert isinstance(answer.result, FusedPair)
     assert (answer.result.width, answer.result.height) == (64, 48)
     assert answer.result.tone.low > 0
     assert answer.device == "cpu"
@@ -72,18 +74,18 @@ def test_what_a_worker_that_died_has_written_is_written_again(pair_folders, tmp_
     work = row(pair_folders, tmp_path, "1D")
     (tmp_path / "1D.png").write_text("of the one that died")
     (answer,) = answers(worker(), work)
-    assert isinstance(answer.result, Written)
+    assert isinstance(answer.result, FusedPair)
     assert read_image(tmp_path / "1D.png").shape == (48, 64, 3)
 
 
 def test_a_pair_that_fails_is_answered_for(pair_folders, tmp_path: Path) -> None:
     (pair_folders[0] / "1D.png").write_bytes(b"broken")
     first, second, third = answers(worker(), row(pair_folders, tmp_path, "1D", "none", "3N"))
-    assert isinstance(first.result, Failed)
+    assert isinstance(first.result, FailedPair)
     assert "1D.png: expected PNG" in first.result.error
     assert set(first.sha256) == {"infrared", "visible"}
     assert "none.png: expected a readable image file" in second.result.error
-    assert isinstance(third.result, Written)
+    assert isinstance(third.result, FusedPair)
 
 
 def test_a_pair_ends_no_more_workers_than_it_has_chances(pair_folders, tmp_path: Path) -> None:

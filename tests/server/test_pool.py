@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from piafusion.errors import UsageError
-from piafusion.imaging import apart
+from piafusion.run import processes
 from piafusion.server import decoding
 from piafusion.server.pool import HungUpError, Pool
 from piafusion.server.problems import Problem
@@ -144,7 +144,7 @@ def test_a_decoder_that_hangs_or_dies_is_replaced(
     pair: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(decoding, "decode_image", decode_or_hang)
-    monkeypatch.setattr(apart, "_PATIENCE", 0.5)
+    monkeypatch.setattr(processes, "_SECONDS", 0.5)
     hostile = {**pair, "visible": pair["visible"] + HANGS}
     with client_of(replace(SMALL, workers=1, queue=1)) as client:
         for end, kind in ((HANGS, "too-slow"), (DIES, "image")):

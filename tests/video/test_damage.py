@@ -13,7 +13,7 @@ import pytest
 
 from piafusion.video.damage import Damage, listening
 from piafusion.video.frames import to_visible
-from piafusion.video.sources import Source, open_source
+from piafusion.video.sources import VideoSource, open_source
 from tests.video.conftest import write_video
 
 COUNT, RATE = 20, Fraction(25)
@@ -55,7 +55,7 @@ def flip(path: Path, number: int, *, bits: int = 8) -> None:
     path.write_bytes(data)
 
 
-def read(path: Path, watch: Callable[[Source], None] = lambda source: None) -> Source:
+def read(path: Path, watch: Callable[[VideoSource], None] = lambda source: None) -> VideoSource:
     """Read a file to its end."""
     source = open_source(str(path))
     for _ in source.frames(to_visible()):

@@ -8,9 +8,9 @@ import pytest
 
 from piafusion.errors import ImageError, OutputError, UsageError, VideoError
 from piafusion.video.frames import Frame
-from piafusion.video.inputs import Inputs, open_halves, open_two
+from piafusion.video.inputs import VideoInputs, open_halves, open_two
 from piafusion.video.matching import Matching
-from piafusion.video.pipeline import Run, fuse_video
+from piafusion.video.pipeline import fuse_video
 from piafusion.video.sources import VideoFormat
 from tests.video.conftest import RATE, moving, write_video
 
@@ -44,10 +44,12 @@ def brighter(infrared: np.ndarray, visible: np.ndarray) -> np.ndarray:
 
 
 @pytest.fixture
-def two(tmp_path: Path) -> Callable[..., Inputs]:
+def two(tmp_path: Path) -> Callable[..., VideoInputs]:
     """Open an infrared and a visible file of so many frames."""
 
-    def make(infrared: int = 12, visible: int = 12, *, matching: Matching = Matching()) -> Inputs:
+    def make(
+        infrared: int = 12, visible: int = 12, *, matching: Matching = Matching()
+    ) -> VideoInputs:
         ir = write_video(tmp_path / "ir.mp4", moving(infrared)[0])
         vi = write_video(tmp_path / "vi.mp4", moving(visible)[1])
         return open_two(str(ir), str(vi), matching)
@@ -113,10 +115,10 @@ def test_a_duration_ends_it(two) -> None:
 def test_stopping_keeps_what_is_there(two) -> None:
     kept, seen = Kept(), []
 
-    def watch(run: Run) -> None:
-        seen.append(run.frames)
+    def progress(label: str, done: int, total: int | None) -> None:
+        seen.append(done)
 
-    run = fuse_video(two(), brighter, kept, stopped=lambda: len(seen) >= 3, watch=watch)
+    run = fuse_video(two(), brighter, kept, stopped=lambda: len(seen) >= 3, progress=progress)
     assert run.interrupted
     assert kept.finished
     assert 3 <= len(kept.frames) == run.frames < 12
@@ -159,7 +161,7 @@ def test_a_bug_in_a_decoding_thread_surfaces(two, monkeypatch) -> None:
     def broken(self: object, convert: object) -> None:
         raise RuntimeError("a bug")
 
-    monkeypatch.setattr("piafusion.video.sources.Source.frames", broken)
+    monkeypatch.setattr("piafusion.video.sources.VideoSource.frames", broken)
     with pytest.raises(RuntimeError, match="a bug"):
         fuse_video(inputs, brighter, Kept())
 

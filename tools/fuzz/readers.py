@@ -164,13 +164,13 @@ def _fuse(given: Input, as_what: str, tone: str) -> Result:
 
 def windows(given: Input) -> Result:
     """Fuse a georeferenced file in windows, as `piafusion fuse` does."""
-    from piafusion.batch import Failed, Job, fuse_job
+    from piafusion.batch import FailedPair, PairJob, fuse_job
 
     found: list[Result] = []
     output = given.path.with_name("fused.tif")
     whole = given.corpus / "pairs" / "ir_64x48.png"
-    done = fuse_job(_fuser(), Job(whole, given.path, output), overwrite=True)
-    if isinstance(done, Failed):
+    done = fuse_job(_fuser(), PairJob(whole, given.path, output), overwrite=True)
+    if isinstance(done, FailedPair):
         if output.exists():
             raise Broken(f"{output.name} is there after an error")
         if "expected " not in done.error:

@@ -6,13 +6,12 @@ from collections.abc import Generator, Sequence
 from pathlib import Path
 from typing import Any
 
-from piafusion.batch import Failed, Job, Written, fuse_jobs
-from piafusion.cli.options import track
+from piafusion.batch import FailedPair, FusedPair, PairJob, fuse_jobs
+from piafusion.cli.progress import ProgressDisplay
 from piafusion.fuser import Fuser
-from piafusion.imaging.tiling import untracked
-from piafusion.machine import usable_cores
+from piafusion.machine import share_cores
 
-Results = Generator[Written | Failed, None, None]
+Results = Generator[FusedPair | FailedPair, None, None]
 
 
 class LocalBatch:
@@ -21,30 +20,27 @@ class LocalBatch:
     def __init__(
         self,
         settings: dict[str, Any],
-        jobs: Sequence[Job],
+        jobs: Sequence[PairJob],
         workers: int | None,
         *,
         overwrite: bool,
     ) -> None:
-        cores = usable_cores()
-        self.workers = min(workers or cores, len(jobs)) or 1
-        # A network with one thread for each core is quickest for one pair, as many networks with
-        # one thread each for many pairs. OpenVINO's serves one pair at a time.
-        alone = self.workers == 1 or settings["device"] == "openvino"
-        self._fuser = Fuser(**settings, threads=None if alone else max(1, cores // self.workers))
+        self.workers, threads = share_cores(workers, most=len(jobs), device=settings["device"])
+        self._fuser = Fuser(**settings, threads=threads)
         self._jobs, self._overwrite = jobs, overwrite
         self.device, self.tone = self._fuser.engine.device, str(self._fuser.tone)
         self.extras: dict[str, object] = {}
 
     def results(self) -> Results:
         """Fuse, and yield what became of each pair."""
-        return fuse_jobs(
-            self._fuser,
-            self._jobs,
-            workers=self.workers,
-            overwrite=self._overwrite,
-            track=track if len(self._jobs) == 1 else untracked,
-        )
+        with ProgressDisplay() as display:
+            yield from fuse_jobs(
+                self._fuser,
+                self._jobs,
+                workers=self.workers,
+                overwrite=self._overwrite,
+                progress=display,
+            )
 
     def finish(self) -> None:
         """Nothing is left to do."""
@@ -56,8 +52,8 @@ class RayBatch:
     def __init__(
         self,
         settings: dict[str, Any],
-        jobs: Sequence[Job],
-        planned: Sequence[Job],
+        jobs: Sequence[PairJob],
+        planned: Sequence[PairJob],
         workers: int | None,
         address: str | None,
     ) -> None:

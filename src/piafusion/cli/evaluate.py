@@ -18,9 +18,9 @@ from piafusion.cli.options import (
     MetricsOption,
     method_names,
     metric_names,
-    track,
 )
 from piafusion.cli.printing import say, say_json, warn
+from piafusion.cli.progress import track
 from piafusion.cli.table import print_table
 from piafusion.errors import UsageError
 from piafusion.weights import DEFAULT_MODEL

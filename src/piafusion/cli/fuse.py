@@ -20,14 +20,14 @@ from piafusion.cli.options import (
     ModelOption,
     OverwriteOption,
     ToneOption,
-    track,
 )
 from piafusion.cli.printing import say, say_json, warn
+from piafusion.cli.progress import track
 from piafusion.errors import UsageError
 from piafusion.weights import DEFAULT_MODEL
 
 if TYPE_CHECKING:
-    from piafusion.batch import Written
+    from piafusion.batch import FusedPair
     from piafusion.imaging.curve import ToneRange
 
 ENGINES = ("local", "ray")
@@ -97,7 +97,7 @@ def fuse(
     on_ray = _check_engine(engine, address)
     ir, vi, out = (_place(text, urls=on_ray) for text in (infrared, visible, output))
 
-    from piafusion.batch import Failed, Written
+    from piafusion.batch import FailedPair, FusedPair
     from piafusion.cli.batches import LocalBatch, RayBatch
     from piafusion.cli.planning import plan_jobs, refuse_conflicts
     from piafusion.imaging.places import reachable
@@ -121,14 +121,14 @@ def fuse(
         if on_ray
         else LocalBatch(settings, jobs, workers, overwrite=overwrite)
     )
-    written: list[Written] = []
-    unfused: list[Failed] = []
+    written: list[FusedPair] = []
+    unfused: list[FailedPair] = []
     stopped = False
     began = time.perf_counter()
     try:
         with closing(batch.results()) as results:
             for result in results if len(jobs) == 1 else track(results, "fusing", total=len(jobs)):
-                if isinstance(result, Written):
+                if isinstance(result, FusedPair):
                     written.append(result)
                 else:
                     unfused.append(result)
@@ -217,7 +217,7 @@ def _tone_line(tone: str, ranges: list[ToneRange]) -> str:
     return f"tone {tone}: {ends[0]} is black, {ends[1]} white{dead}"
 
 
-def _describe(result: Written) -> dict[str, object]:
+def _describe(result: FusedPair) -> dict[str, object]:
     """Return an entry of the report."""
     return {
         "infrared": str(result.job.infrared),

@@ -7,8 +7,9 @@ from typing import Annotated
 
 import typer
 
-from piafusion.cli.options import DeviceOption, JsonOption, track
+from piafusion.cli.options import DeviceOption, JsonOption
 from piafusion.cli.printing import say, say_json, warn
+from piafusion.cli.progress import track
 from piafusion.errors import PiafusionError, UsageError
 
 

@@ -15,9 +15,9 @@ from piafusion.cli.options import (
     JsonOption,
     MetricsOption,
     metric_names,
-    track,
 )
 from piafusion.cli.printing import say, say_json, warn
+from piafusion.cli.progress import track
 from piafusion.errors import UsageError
 
 if TYPE_CHECKING:

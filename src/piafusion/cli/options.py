@@ -1,22 +1,14 @@
-"""Options and progress that several commands share."""
+"""Options that several commands share."""
 
 from __future__ import annotations
 
-import sys
-import time
-from collections.abc import Iterable, Iterator, Sized
+from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from typing import Annotated
 
 import typer
 
-if TYPE_CHECKING:
-    from rich.progress import Progress
-
-from piafusion.cli.printing import visible, warn
 from piafusion.errors import UsageError
-
-Item = TypeVar("Item")
 
 ModelOption = Annotated[
     str,
@@ -90,77 +82,3 @@ def named(settings: Iterable[str]) -> dict[str, str]:
             raise UsageError(f"--set: expected NAME=VALUE, found {setting!r}")
         found[name] = value
     return found
-
-
-def track(
-    items: Iterable[Item], label: str, *, total: int | None = None, every: float = 5.0
-) -> Iterator[Item]:
-    """Yield the items and show how far it is: a bar on a terminal, plain lines otherwise.
-
-    Args:
-        items: What to go through.
-        label: What is being done, for example "fusing".
-        total: How many they are, if they cannot tell themselves.
-        every: Seconds between plain lines; nothing is printed for work that is shorter.
-    """
-    if total is None and isinstance(items, Sized):
-        total = len(items)
-    if sys.stderr.isatty():
-        from rich.console import Console
-        from rich.progress import (
-            BarColumn,
-            MofNCompleteColumn,
-            Progress,
-            TextColumn,
-            TimeRemainingColumn,
-        )
-
-        columns = (
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeRemainingColumn(),
-        )
-        with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-            yield from progress.track(items, total=total, description=label)
-        return
-    last = time.monotonic()
-    for done, item in enumerate(items):
-        if time.monotonic() - last >= every:
-            last = time.monotonic()
-            warn(f"{label}: {done} of {total}")
-        yield item
-
-
-class Shown:
-    """How far it is: a bar on a terminal, a line now and then otherwise."""
-
-    def __init__(self, every: float = 15.0) -> None:
-        self._every, self._last = every, time.monotonic()
-        self._bar: Progress | None = None  # made when there is something to show
-
-    def __call__(self, what: str, done: int, total: int) -> None:
-        """Show what is being done, how much of it is done, and how much there is."""
-        if sys.stderr.isatty():
-            self._draw(what, done, total)
-        elif time.monotonic() - self._last >= self._every:
-            self._last = time.monotonic()
-            warn(f"{what}: {done} of {total}")
-
-    def close(self) -> None:
-        """Take the bar away."""
-        if self._bar:
-            self._bar.stop()
-
-    def _draw(self, what: str, done: int, total: int) -> None:
-        if self._bar is None:
-            from rich.console import Console
-            from rich.progress import Progress
-
-            self._bar = Progress(console=Console(stderr=True), transient=True)
-            self._bar.add_task("")
-            self._bar.start()
-        from rich.markup import escape  # a source may be called like markup
-
-        shown = escape(visible(what))
-        self._bar.update(self._bar.task_ids[0], description=shown, completed=done, total=total)

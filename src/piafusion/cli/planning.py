@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from piafusion.batch import Job
+from piafusion.batch import PairJob
 from piafusion.errors import UsageError
 from piafusion.imaging.io import IMAGE_SUFFIXES, check_output
 from piafusion.imaging.pairs import list_pairs
@@ -13,7 +13,7 @@ from piafusion.imaging.pairs import list_pairs
 
 def plan_jobs(
     infrared: Path, visible: Path, output: Path, format: str
-) -> tuple[list[Job], list[dict[str, str]]]:
+) -> tuple[list[PairJob], list[dict[str, str]]]:
     """Return what to fuse, and the files of a folder that have no partner."""
     suffix = f".{format.lower().lstrip('.')}"
     if suffix not in IMAGE_SUFFIXES:
@@ -30,12 +30,13 @@ def plan_jobs(
     if not infrared.is_dir():
         to_folder = output.is_dir() or not output.suffix or str(output).endswith(os.sep)
         path = output / f"{visible.stem}{suffix}" if to_folder else output
-        return [Job(infrared, visible, path)], []
+        return [PairJob(infrared, visible, path)], []
     if output.is_file():
         raise UsageError(f"{output}: expected a folder for the fused images, found a file")
     found = list_pairs(infrared, visible)
     jobs = [
-        Job(pair.infrared, pair.visible, output / f"{pair.stem}{suffix}") for pair in found.pairs
+        PairJob(pair.infrared, pair.visible, output / f"{pair.stem}{suffix}")
+        for pair in found.pairs
     ]
     failed = [
         {"infrared" if path.parent == infrared else "visible": str(path), "error": f"{path}: {why}"}
@@ -44,7 +45,7 @@ def plan_jobs(
     return jobs, failed
 
 
-def refuse_conflicts(jobs: list[Job], *, overwrite: bool) -> None:
+def refuse_conflicts(jobs: list[PairJob], *, overwrite: bool) -> None:
     """Refuse before any work what would overwrite a file or cannot be written."""
     existing = [job.output for job in jobs if job.output.exists()]
     if len(existing) > 1 and not overwrite:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from piafusion.cli.options import JsonOption, Shown, method_names, track
+from piafusion.cli.options import JsonOption, method_names
 from piafusion.cli.printing import say
+from piafusion.cli.progress import ProgressDisplay, track
 from piafusion.cli.table import print_table
 from piafusion.errors import UsageError
 
@@ -87,11 +88,8 @@ def reproduce(
     else:
         materials = find_materials(given, limit)
         plan = Plan(steps, chosen, schedule=Schedule(seeds, {}))
-    shown = Shown()
-    try:
-        sections = run(materials, output, plan, track, shown)
-    finally:
-        shown.close()
+    with ProgressDisplay() as display:
+        sections = run(materials, output, plan, track, display)
     claims = [claim for section in sections for claim in section.claims]
     if as_json:
         say(*(output / NUMBERS).read_text(encoding="utf-8").splitlines())

@@ -7,8 +7,9 @@ from typing import Annotated
 
 import typer
 
-from piafusion.cli.options import DeviceOption, JsonOption, SetOption, Shown, named
+from piafusion.cli.options import DeviceOption, JsonOption, SetOption, named
 from piafusion.cli.printing import say, say_json
+from piafusion.cli.progress import ProgressDisplay
 from piafusion.cli.table import print_table
 from piafusion.errors import needing
 from piafusion.weights import DEFAULT_MODEL
@@ -52,8 +53,7 @@ def segment(
         from piafusion.lab import segmentation
         from piafusion.lab.segmentation.result import heading
 
-    shown = Shown()
-    try:
+    with ProgressDisplay() as display:
         result = segmentation.segment(
             data,
             [name.strip() for name in sources.split(",")],
@@ -63,10 +63,8 @@ def segment(
             against=[name.strip() for name in against.split(",")] if against else None,
             scenes=scenes,
             device=device,
-            progress=shown,
+            progress=display,
         )
-    finally:
-        shown.close()
     if as_json:
         say_json(result.as_json(), allow_nan=False)
         return

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 import typer
 
 from piafusion.cli.align import AlignmentOption
-from piafusion.cli.counting import FrameCounter
 from piafusion.cli.options import (
     DeviceOption,
     JsonOption,
@@ -24,6 +23,7 @@ from piafusion.cli.options import (
     ToneOption,
 )
 from piafusion.cli.printing import say, say_json, warn
+from piafusion.cli.progress import ProgressDisplay
 from piafusion.cli.stopping import StopSignals
 from piafusion.errors import UsageError, VideoError
 
@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from piafusion.fuser import Fuser
     from piafusion.imaging.arrays import Image
     from piafusion.video.frames import Layout
-    from piafusion.video.inputs import Inputs
-    from piafusion.video.pipeline import Run
+    from piafusion.video.inputs import VideoInputs
+    from piafusion.video.pipeline import VideoRun
     from piafusion.video.sources import VideoFormat
     from piafusion.video.writers import Writer
 
@@ -108,8 +108,8 @@ def video(
 
     parse_tone(tone)  # a wrong one is refused before a source is opened
     fuser, workers = _make_fuser(model, device, alignment)
-    with StopSignals() as stop, FrameCounter() as counter:
-        matching = Matching(_exact(offset), _exact(max_gap), reconnect, counter.note)
+    with StopSignals() as stop, ProgressDisplay() as display:
+        matching = Matching(_exact(offset), _exact(max_gap), reconnect, warn)
         try:
             if visible is None:
                 which = cast("Layout", layout)
@@ -124,12 +124,12 @@ def video(
         run = fuse_video(
             inputs,
             fuser,
-            partial(_make_writer, output, inputs, crf, overwrite, counter.note),
+            partial(_make_writer, output, inputs, crf, overwrite),
             prepare=_make_prepare(tone, inputs.format.rate, resize=resize),
             workers=workers,
             duration=None if duration is None else _exact(duration),
             stopped=stop.asked,
-            watch=lambda run: counter.show(run.frames, inputs.visible.length),
+            progress=display,
         )
         elapsed = time.perf_counter() - began
     report = _report(run, inputs, fuser, output, elapsed)
@@ -149,17 +149,13 @@ def video(
 
 
 def _make_fuser(model: str, device: str, alignment: Path | None) -> tuple[Fuser, int]:
-    """Return what fuses, and how many threads may call it at the same time.
-
-    A network with one thread in each of two callers fuses more frames a second than one with two.
-    """
+    """Return the fuser, and how many threads may call it at the same time."""
     from piafusion.fuser import Fuser
-    from piafusion.machine import usable_cores
+    from piafusion.machine import share_cores
 
-    cores = usable_cores()
-    workers = min(cores, _MOST_WORKERS)
-    fuser = Fuser(model=model, device=device, threads=cores // workers, alignment=alignment)
-    return fuser, workers
+    share = share_cores(most=_MOST_WORKERS, device=device)
+    fuser = Fuser(model=model, device=device, threads=share.threads, alignment=alignment)
+    return fuser, share.workers
 
 
 def _make_prepare(
@@ -224,10 +220,9 @@ def _refuse_conflicts(sources: list[str | None], output: Path, *, overwrite: boo
 
 def _make_writer(
     output: Path,
-    inputs: Inputs,
+    inputs: VideoInputs,
     crf: int,
     overwrite: bool,
-    note: Callable[[str], None],
     format: VideoFormat,
     width: int,
     height: int,
@@ -236,7 +231,7 @@ def _make_writer(
     from piafusion.video.writers import FolderWriter, MovieWriter, RawWriter, is_folder
 
     if output == STANDARD_OUTPUT:
-        note(
+        warn(
             f"raw frames; to see them: ffplay -f rawvideo -pixel_format rgb24 "
             f"-video_size {width}x{height} -framerate {format.rate} -"
         )
@@ -244,13 +239,13 @@ def _make_writer(
     if is_folder(output):
         return FolderWriter(output, overwrite=overwrite)
     if width % 2 or height % 2:
-        note(f"{output}: one pixel is added to each odd side of {width}x{height} for H.264")
+        warn(f"{output}: one pixel is added to each odd side of {width}x{height} for H.264")
     source = inputs.visible
     audio = None if source.live or source.once else AudioCopy(source.url, source.start)
     return MovieWriter(output, format, width, height, crf=crf, audio=audio)
 
 
-def _notices(run: Run, inputs: Inputs, max_gap: float, output: Path) -> list[str]:
+def _notices(run: VideoRun, inputs: VideoInputs, max_gap: float, output: Path) -> list[str]:
     """Say what a user has to know beside the result."""
     kept = f"the {run.frames} frames before are kept in {output}" if run.frames else "nothing kept"
     lines = inputs.problems + inputs.notices
@@ -268,7 +263,9 @@ def _notices(run: Run, inputs: Inputs, max_gap: float, output: Path) -> list[str
     return lines
 
 
-def _report(run: Run, inputs: Inputs, fuser: Fuser, output: Path, elapsed: float) -> dict[str, Any]:
+def _report(
+    run: VideoRun, inputs: VideoInputs, fuser: Fuser, output: Path, elapsed: float
+) -> dict[str, Any]:
     """What --json prints."""
     return {
         "model": fuser.model,

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, TypedDict
 
 from piafusion import errors
-from piafusion.batch import Failed, Job, Written
+from piafusion.batch import FailedPair, FusedPair, PairJob
 from piafusion.errors import ClusterError, PiafusionError
 from piafusion.imaging.align import Alignment
 from piafusion.imaging.curve import ToneRange
@@ -51,7 +51,7 @@ class Answer:
         sha256: Of "infrared", "visible" and "output", as far as they were read and written.
     """
 
-    result: Written | Failed
+    result: FusedPair | FailedPair
     worker: str = ""
     device: str = ""
     sha256: Mapping[str, str] | None = None
@@ -66,7 +66,7 @@ def pack(index: int, answer: Answer) -> dict[str, Any]:
         "device": answer.device,
         "sha256": dict(answer.sha256 or {}),
     }
-    if isinstance(result, Failed):
+    if isinstance(result, FailedPair):
         return {**packed, "error": result.error}
     return {
         **packed,
@@ -76,7 +76,7 @@ def pack(index: int, answer: Answer) -> dict[str, Any]:
     }
 
 
-def unpack(packed: Mapping[str, Any], job: Job) -> Answer:
+def unpack(packed: Mapping[str, Any], job: PairJob) -> Answer:
     """Return the answer for a job.
 
     Raises:
@@ -84,13 +84,13 @@ def unpack(packed: Mapping[str, Any], job: Job) -> Answer:
     """
     if "fatal" in packed:
         raise _error(packed["fatal"], packed["error"])
-    result: Written | Failed
+    result: FusedPair | FailedPair
     if "error" in packed:
-        result = Failed(job, packed["error"])
+        result = FailedPair(job, packed["error"])
     else:
         tone = ToneRange(**packed["tone"]) if packed["tone"] else None
         width, height = packed["size"]
-        result = Written(job, width, height, packed["seconds"], tone)
+        result = FusedPair(job, width, height, packed["seconds"], tone)
     return Answer(result, packed["worker"], packed["device"], packed["sha256"])
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import piafusion
-from piafusion.batch import Failed, Job
+from piafusion.batch import FailedPair, PairJob
 from piafusion.distributed.answers import Answer, FuserSettings
 from piafusion.files import parse_json, reading
 from piafusion.imaging.places import store, where
@@ -65,7 +65,7 @@ def describe(answer: Answer, settings: FuserSettings) -> Entry:
         tone=settings.tone,
         piafusion=piafusion.__version__,
     )
-    if isinstance(result, Failed):
+    if isinstance(result, FailedPair):
         return {**entry, "error": result.error}
     return {
         **entry,
@@ -76,7 +76,7 @@ def describe(answer: Answer, settings: FuserSettings) -> Entry:
     }
 
 
-def unknown(job: Job) -> Entry:
+def unknown(job: PairJob) -> Entry:
     """Return the entry of a pair whose output was there, and no manifest that tells of it."""
     entry: Entry = dict.fromkeys(_FIELDS)
     files = {"infrared": where(job.infrared), "visible": where(job.visible)}

@@ -7,7 +7,7 @@ from collections.abc import Generator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import piafusion
-from piafusion.batch import Failed, Job
+from piafusion.batch import FailedPair, PairJob
 from piafusion.distributed.answers import Answer, FuserSettings, Pair, unpack
 from piafusion.distributed.cluster import joined
 from piafusion.errors import ClusterError, PiafusionError
@@ -60,7 +60,7 @@ class Counter:
 
 def fuse_on_ray(
     settings: FuserSettings,
-    jobs: Sequence[Job],
+    jobs: Sequence[PairJob],
     *,
     workers: int | None = None,
     address: str | None = None,
@@ -110,10 +110,10 @@ def fuse_on_ray(
             ) from error
         for job in waiting.values():
             reason = "expected an answer from a worker, found none; fuse it again"
-            yield Answer(Failed(job, f"{job.infrared}: {reason}"))
+            yield Answer(FailedPair(job, f"{job.infrared}: {reason}"))
 
 
-def _pieces(jobs: Sequence[Job], workers: int) -> list[dict[str, str]]:
+def _pieces(jobs: Sequence[PairJob], workers: int) -> list[dict[str, str]]:
     """Return the rows of the data set: some pairs each."""
     pairs = [
         Pair(
@@ -157,15 +157,15 @@ def _stream(
     yield from answers.iter_rows()
 
 
-def _as_given(answer: Answer, job: Job) -> Answer:
+def _as_given(answer: Answer, job: PairJob) -> Answer:
     """Return an answer whose message names the files as the job does."""
     result = answer.result
-    if not isinstance(result, Failed):
+    if not isinstance(result, FailedPair):
         return answer
     error = result.error
     for path in (job.infrared, job.visible, job.output):
         error = error.replace(where(path), str(path))
-    return Answer(Failed(job, error), answer.worker, answer.device, answer.sha256)
+    return Answer(FailedPair(job, error), answer.worker, answer.device, answer.sha256)
 
 
 def _last_line(error: Exception) -> str:

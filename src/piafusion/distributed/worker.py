@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, Protocol
 
 import piafusion
-from piafusion.batch import Failed, Job, Written, fuse_job
+from piafusion.batch import FailedPair, FusedPair, PairJob, fuse_job
 from piafusion.distributed.answers import Answer, FuserSettings, Pair, pack
 from piafusion.errors import ClusterError, PiafusionError
 from piafusion.fuser import Fuser
@@ -90,37 +90,37 @@ class FuseWorker:
         if self._tally.begin(work) < CHANCES:  # the first beginning, without care, is not counted
             answer = self._answer(pair)
         else:
-            job = Job(Path(pair["infrared"]), Path(pair["visible"]), Path(pair["output"]))
+            job = PairJob(Path(pair["infrared"]), Path(pair["visible"]), Path(pair["output"]))
             error = (
                 f"{pair['infrared']}: expected to fuse the pair, found that {CHANCES} workers died "
                 "of it; look at the size of the pictures and at the memory"
             )
-            answer = Answer(Failed(job, error), self._name, self._fuser.engine.device)
+            answer = Answer(FailedPair(job, error), self._name, self._fuser.engine.device)
         self._tally.end(work)
         return answer
 
 
-def _fuse(fuser: Fuser, pair: Pair) -> tuple[Written | Failed, dict[str, str]]:
+def _fuse(fuser: Fuser, pair: Pair) -> tuple[FusedPair | FailedPair, dict[str, str]]:
     """Fuse a pair by way of local copies where files are remote."""
     began = time.perf_counter()
     hashes: dict[str, str] = {}
-    job = Job(as_path(pair["infrared"]), as_path(pair["visible"]), as_path(pair["output"]))
+    job = PairJob(as_path(pair["infrared"]), as_path(pair["visible"]), as_path(pair["output"]))
     with TemporaryDirectory(prefix="piafusion-") as name:
         folder = Path(name)
         try:
             ir, vi = fetch(job.infrared, folder / "ir"), fetch(job.visible, folder / "vi")
             hashes = {"infrared": sha256(ir), "visible": sha256(vi)}
             out = folder / job.output.name if is_url(job.output) else job.output
-            result = fuse_job(fuser, Job(ir, vi, out), overwrite=True)
-            if isinstance(result, Failed):
+            result = fuse_job(fuser, PairJob(ir, vi, out), overwrite=True)
+            if isinstance(result, FailedPair):
                 error = result.error
                 for copy, source in ((ir, job.infrared), (vi, job.visible), (out, job.output)):
                     error = error.replace(str(copy), str(source))
-                return Failed(job, error), hashes
+                return FailedPair(job, error), hashes
             if out is not job.output:
                 store(job.output, out.read_bytes())
             hashes["output"] = sha256(out)
         except PiafusionError as error:
-            return Failed(job, str(error)), hashes
+            return FailedPair(job, str(error)), hashes
     seconds = time.perf_counter() - began
-    return Written(job, result.width, result.height, seconds, result.tone), hashes
+    return FusedPair(job, result.width, result.height, seconds, result.tone), hashes

@@ -9,7 +9,7 @@ which needs only the layers before the gate, and a second pass fuses with the ga
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -39,18 +39,6 @@ class Sink(Protocol):
     """What tiles are written to: an array, or a file that writes windows."""
 
     def __setitem__(self, window: Window, pixels: NDArray[Any], /) -> None: ...
-
-
-class Track(Protocol):
-    """What tells how far the work is: yields the tiles."""
-
-    def __call__(self, tiles: Sequence[Tile], label: str, /) -> Iterable[Tile]: ...  # noqa: D102
-
-
-def untracked(tiles: Sequence[Tile], label: str, /) -> Iterable[Tile]:
-    """Pass the tiles on and tell nothing."""
-    del label
-    return tiles
 
 
 @dataclass(frozen=True)

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from queue import LifoQueue
 
 from piafusion.errors import ImageError
-from piafusion.imaging import apart
-from piafusion.imaging.apart import Apart, patience
 from piafusion.imaging.arrays import Image, as_visible
 from piafusion.imaging.headers import read_header
 from piafusion.imaging.io import decode_image, decode_infrared
+from piafusion.run.processes import KillableProcesses, decoding_seconds, limit_memory
 from piafusion.server.problems import Problem
 from piafusion.server.settings import MEGAPIXEL, Settings
 
@@ -27,15 +25,11 @@ class Decoders:
         self._settings = settings
         memory = _BASE + _PER_PIXEL * settings.max_pixels + 4 * settings.max_bytes
         ready = partial(_prepare, memory, settings.max_pixels)
-        self._all = [Apart(ready) for _ in range(settings.threads)]
-        self._idle: LifoQueue[Apart] = LifoQueue()
-        for process in self._all:
-            self._idle.put(process)
+        self._processes = KillableProcesses(settings.threads, ready)
 
     def start(self) -> None:
         """Start all processes, so that no request waits for them."""
-        for process in self._all:
-            process.start()
+        self._processes.start()
 
     def infrared(self, data: bytes, name: str, check: Callable[[Image], Image]) -> Image:
         """Return the infrared picture of a file; `check` is that of a tone.
@@ -58,25 +52,20 @@ class Decoders:
         name: str,
         check: Callable[[Image], Image],
     ) -> Image:
-        seconds = min(patience(len(data)), self._settings.timeout)
-        process = self._idle.get()
-        try:
-            return process.call(
-                _work, decode, data, name, check, self._settings.max_megapixels,
-                name=name, seconds=seconds,
-            )  # fmt: skip
-        finally:
-            self._idle.put(process)
+        seconds = min(decoding_seconds(len(data)), self._settings.timeout)
+        return self._processes.call(
+            _work, decode, data, name, check, self._settings.max_megapixels,
+            name=name, seconds=seconds,
+        )  # fmt: skip
 
     def close(self) -> None:
         """End all processes; to be called when no thread decodes any more."""
-        for process in self._all:
-            process.close()
+        self._processes.close()
 
 
 def _prepare(memory: int, pixels: int) -> None:
     """Get a process ready."""
-    apart.prepare(memory)
+    limit_memory(memory)  # this module is imported, and the decoders with it
     try:
         from PIL import Image as Pillow
     except ImportError:  # it comes with the thermal extra

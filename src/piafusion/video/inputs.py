@@ -8,6 +8,7 @@ from concurrent.futures import FIRST_EXCEPTION, Future, wait
 from threading import Thread
 
 from piafusion.errors import ImageError, UsageError, VideoError
+from piafusion.video.decoding import BoundedQueue, DecodingThread
 from piafusion.video.frames import (
     Frame,
     FramePair,
@@ -18,9 +19,7 @@ from piafusion.video.frames import (
 )
 from piafusion.video.matching import Matching, NearestInTime, match
 from piafusion.video.names import is_pipe, shown
-from piafusion.video.queues import BoundedQueue
-from piafusion.video.reader import Reader
-from piafusion.video.sources import OPEN_SECONDS, Source, VideoFormat, open_source
+from piafusion.video.sources import OPEN_SECONDS, VideoFormat, VideoSource, open_source
 
 # Decoded frames that wait; of a live infrared source, enough to span the visible frames' delay.
 _FILE, _LIVE_VISIBLE, _LIVE_INFRARED = 4, 2, 8
@@ -29,10 +28,10 @@ _POLL = 0.1  # seconds between looks whether to stop
 _JOIN = 1.0  # seconds for the threads to end before they are left behind
 
 
-class Inputs:
+class VideoInputs:
     """One or two sources, and the pairs of frames that they give."""
 
-    def __init__(self, readers: list[Reader], matching: Matching) -> None:
+    def __init__(self, readers: list[DecodingThread], matching: Matching) -> None:
         self._readers, self._matching = readers, matching
         self._visible = readers[-1]
 
@@ -47,7 +46,7 @@ class Inputs:
         return self._visible.source.live
 
     @property
-    def visible(self) -> Source:
+    def visible(self) -> VideoSource:
         """The source whose times, rate and sound the fused video takes over."""
         return self._visible.source
 
@@ -105,11 +104,11 @@ class Inputs:
         _join_all([reader.thread for reader in self._readers])
 
 
-class Halves(Inputs):
+class Halves(VideoInputs):
     """One source that shows both cameras."""
 
     def __init__(
-        self, reader: Reader, matching: Matching, layout: Layout, *, infrared_first: bool
+        self, reader: DecodingThread, matching: Matching, layout: Layout, *, infrared_first: bool
     ) -> None:
         super().__init__([reader], matching)
         self._layout: Layout = layout
@@ -133,7 +132,7 @@ def open_two(
     visible: str,
     matching: Matching,
     stopped: Callable[[], bool] = lambda: False,
-) -> Inputs:
+) -> VideoInputs:
     """Open two videos, both at the same time: what is live does not wait.
 
     Args:
@@ -156,10 +155,10 @@ def open_two(
             "record the live one first"
         )
     live = opened[0].live
-    return Inputs(
+    return VideoInputs(
         [
-            Reader(opened[0], infrared, to_infrared(), _LIVE_INFRARED if live else _FILE),
-            Reader(opened[1], visible, to_visible(), _LIVE_VISIBLE if live else _FILE),
+            DecodingThread(opened[0], infrared, to_infrared(), _LIVE_INFRARED if live else _FILE),
+            DecodingThread(opened[1], visible, to_visible(), _LIVE_VISIBLE if live else _FILE),
         ],
         matching,
     )
@@ -172,7 +171,7 @@ def open_halves(
     stopped: Callable[[], bool] = lambda: False,
     *,
     infrared_first: bool = True,
-) -> Inputs:
+) -> VideoInputs:
     """Open one video that shows both cameras.
 
     Args:
@@ -186,13 +185,13 @@ def open_halves(
         VideoError: If it cannot be opened, does not answer in time, or it was told to stop.
     """
     (source,) = _open_all((name,), stopped)
-    reader = Reader(source, name, to_visible(), _LIVE_VISIBLE if source.live else _FILE)
+    reader = DecodingThread(source, name, to_visible(), _LIVE_VISIBLE if source.live else _FILE)
     return Halves(reader, matching, layout, infrared_first=infrared_first)
 
 
-def _open_all(names: tuple[str, ...], stopped: Callable[[], bool]) -> list[Source]:
+def _open_all(names: tuple[str, ...], stopped: Callable[[], bool]) -> list[VideoSource]:
     """Open sources at the same time, each in a thread: a pipe that nobody writes to blocks it."""
-    opening = [Future[Source]() for _ in names]
+    opening = [Future[VideoSource]() for _ in names]
     threads = [
         Thread(target=_open, args=job, daemon=True) for job in zip(names, opening, strict=True)
     ]
@@ -227,19 +226,19 @@ def _open_all(names: tuple[str, ...], stopped: Callable[[], bool]) -> list[Sourc
     return [future.result() for future in opening]
 
 
-def _open(name: str, future: Future[Source]) -> None:
+def _open(name: str, future: Future[VideoSource]) -> None:
     try:
         future.set_result(open_source(name))
     except BaseException as error:
         future.set_exception(error)
 
 
-def _let_go(done: Future[Source]) -> None:
+def _let_go(done: Future[VideoSource]) -> None:
     if done.exception() is None:
         done.result().close()
 
 
-def _failure(opening: list[Future[Source]]) -> BaseException | None:
+def _failure(opening: list[Future[VideoSource]]) -> BaseException | None:
     """Return the first error of those that have come to an end."""
     failures = (future.exception() for future in opening if future.done())
     return next((error for error in failures if error is not None), None)

@@ -9,7 +9,7 @@ from fractions import Fraction
 
 from piafusion.errors import VideoError
 from piafusion.video.frames import Convert, Frame
-from piafusion.video.sources import LIVE_TIME_BASE, OPEN_SECONDS, Source, open_source
+from piafusion.video.sources import LIVE_TIME_BASE, OPEN_SECONDS, VideoSource, open_source
 
 FIRST_WAIT, LONGEST_WAIT = 0.5, 8.0  # seconds between tries to connect again, doubled each time
 
@@ -59,7 +59,7 @@ class Patience:
 class LiveSource:
     """A stream or device that is opened again when it drops."""
 
-    def __init__(self, source: Source, url: str, began: float) -> None:
+    def __init__(self, source: VideoSource, url: str, began: float) -> None:
         """Take over an opened source.
 
         Args:

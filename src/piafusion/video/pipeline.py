@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import threading
-import time
-from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from piafusion.errors import ImageError, PiafusionError, VideoError
 from piafusion.imaging.arrays import Image
+from piafusion.run.pool import map_in_order
+from piafusion.run.progress import Progress, silent
 from piafusion.video.frames import Frame, FramePair
-from piafusion.video.inputs import Inputs
-from piafusion.video.queues import BoundedQueue
+from piafusion.video.inputs import VideoInputs
 from piafusion.video.sources import VideoFormat
 from piafusion.video.writers import Writer
 
@@ -25,18 +22,17 @@ _ENCODE_AHEAD = 4  # fused frames that wait for the encoder
 
 
 @dataclass
-class Run:
-    """What a run has come to, so far or at its end.
+class VideoRun:
+    """The result of a run, so far or at its end.
 
     Attributes:
-        frames: Fused.
-        seconds: Of video, from the first frame to the end of the last.
-        width: Of the fused frames, in pixels.
-        height: Likewise.
-        unmatched: Visible frames left out because no infrared frame was near.
+        frames: How many frames were fused.
+        seconds: Length of the fused video, from the first frame to the end of the last.
+        width: Width of the fused frames in pixels.
+        height: Height of the fused frames in pixels.
+        unmatched: Visible frames that were left out because no infrared frame was near.
         interrupted: Whether it was told to stop.
-        error: What ended it too early, after frames had been fused; those are kept.
-        began: On `time.perf_counter`.
+        error: The error that ended it after frames had been fused; those are kept.
     """
 
     frames: int = 0
@@ -46,11 +42,10 @@ class Run:
     unmatched: int = 0
     interrupted: bool = False
     error: PiafusionError | None = None
-    began: float = field(default_factory=time.perf_counter)
 
 
 def fuse_video(
-    inputs: Inputs,
+    inputs: VideoInputs,
     fuse: Callable[[Image, Image], Image],
     make_writer: MakeWriter,
     *,
@@ -58,31 +53,31 @@ def fuse_video(
     workers: int = 1,
     duration: Fraction | None = None,
     stopped: Callable[[], bool] = lambda: False,
-    watch: Callable[[Run], None] = lambda run: None,
-) -> Run:
+    progress: Progress = silent,
+) -> VideoRun:
     """Fuse a video.
 
     Args:
         inputs: Opened sources; they are closed at the end.
-        fuse: A `Fuser`, or what else makes one picture of an infrared and a visible one; called
-            in several threads at the same time.
+        fuse: A `Fuser`, or another function of an infrared and a visible picture that returns the
+            fused one; called in several threads at the same time.
         make_writer: Called with the format, width and height when the first frame is fused.
         prepare: Applied to the infrared and visible picture, one pair after the other in their
             order; returns the infrared picture to fuse.
         workers: Threads that fuse.
         duration: Seconds of video after which to stop.
         stopped: Asked several times a second whether to stop.
-        watch: Called after each frame.
+        progress: Is told the fused frames.
 
     Returns:
-        What it came to; if it ended early, what came before is whole.
+        What was fused; if the run ended early, the frames before are complete.
 
     Raises:
         VideoError: If a source fails before a frame is fused, or no frames match.
         ImageError: If the first pair cannot be fused; the message names the source and time.
-        OutputError: If the result cannot be written; nothing half-written is left.
+        OutputError: If the result cannot be written; no partial file is left.
     """
-    run, encoder = Run(), None
+    run, output = VideoRun(), _Output(make_writer)
 
     def wanted() -> Iterator[FramePair]:
         first = None
@@ -100,30 +95,42 @@ def fuse_video(
                     pair = replace(pair, infrared=prepare(pair.infrared, pair.visible))
             yield pair
 
-    try:
+    def fused(pair: FramePair) -> Frame:
+        with _placed(inputs.name, pair.time):
+            image = fuse(pair.infrared, pair.visible)
+        return Frame(image, pair.time, pair.duration)
+
+    def of_one_size(frames: Iterator[Frame]) -> Iterator[Frame]:
+        """Make the writer when the size is known; count the frames on their way to it."""
         start = Fraction(0)
-        for frame in _fused(wanted(), fuse, workers, inputs.name):
+        for frame in frames:
             height, width = frame.image.shape[:2]
-            if encoder is None:
+            if not run.frames:
+                output.open(inputs.format, width, height)
                 start, run.width, run.height = frame.time, width, height
-                encoder = _Encoder(make_writer(inputs.format, width, height))
             elif (width, height) != (run.width, run.height):
                 raise VideoError(
                     f"{inputs.name} at {float(frame.time):.3f} s: expected frames of "
                     f"{run.width}x{run.height} as before, found {width}x{height}; start again"
                 )
-            encoder.queue.put(frame)
             run.frames += 1
             run.seconds = float(frame.time + frame.duration - start)
-            watch(run)
+            progress("fusing frames", run.frames, inputs.visible.length)
+            yield frame
+
+    frames = map_in_order(fused, wanted(), workers=workers, ahead=workers)
+    written = map_in_order(output.write, of_one_size(frames), workers=1, ahead=_ENCODE_AHEAD)
+    try:
+        with closing(frames), closing(written):
+            for _ in written:
+                pass
     except PiafusionError as error:
-        if not run.frames:
+        if not run.frames or output.failed:
             raise
         run.error = error
     finally:
         inputs.close()
-        if encoder is not None:
-            encoder.finish()
+        output.finish()
     run.interrupted = stopped()
     if not run.frames and not run.interrupted:
         raise VideoError(
@@ -133,38 +140,38 @@ def fuse_video(
     return run
 
 
-def _fused(
-    pairs: Iterator[FramePair], fuse: Callable[[Image, Image], Image], workers: int, name: str
-) -> Iterator[Frame]:
-    """Fuse pairs in several threads, in order; an error comes after the frames before it."""
-    waiting: deque[tuple[FramePair, Future[Image]]] = deque()
-    problem = None
+class _Output:
+    """The writer, made when the size of the frames is known, finished or discarded at the end."""
 
-    def first() -> Frame:
-        pair, future = waiting.popleft()
-        with _placed(name, pair.time):
-            return Frame(future.result(), pair.time, pair.duration)
+    def __init__(self, make_writer: MakeWriter) -> None:
+        self._make_writer = make_writer
+        self._writer: Writer | None = None
+        self.failed = False
 
-    with ThreadPoolExecutor(workers) as pool:
-        for pair in _until_error(pairs):
-            if isinstance(pair, PiafusionError):
-                problem = pair
-                break
-            waiting.append((pair, pool.submit(fuse, pair.infrared, pair.visible)))
-            if len(waiting) > workers:
-                yield first()
-        while waiting:
-            yield first()
-    if problem is not None:
-        raise problem
+    def open(self, format: VideoFormat, width: int, height: int) -> None:
+        """Make the writer."""
+        self._writer = self._make_writer(format, width, height)
 
+    def write(self, frame: Frame) -> None:
+        """Write a frame; after an error the writer is discarded."""
+        if self._writer is not None and not self.failed:
+            with self._discarding(self._writer) as writer:
+                writer.write(frame)
 
-def _until_error(pairs: Iterator[FramePair]) -> Iterator[FramePair | PiafusionError]:
-    """Yield the pairs, and last the error that ended them."""
-    try:
-        yield from pairs
-    except PiafusionError as error:
-        yield error
+    def finish(self) -> None:
+        """Complete what was written, unless it was discarded."""
+        if self._writer is not None and not self.failed:
+            with self._discarding(self._writer) as writer:
+                writer.finish()
+
+    @contextmanager
+    def _discarding(self, writer: Writer) -> Iterator[Writer]:
+        try:
+            yield writer
+        except BaseException:  # also KeyboardInterrupt, of a second signal to stop
+            self.failed = True
+            writer.discard()
+            raise
 
 
 @contextmanager
@@ -174,35 +181,3 @@ def _placed(name: str, time: Fraction) -> Iterator[None]:
         yield
     except ImageError as error:
         raise type(error)(f"{name} at {float(time):.3f} s: {error}") from error
-
-
-class _Encoder:
-    """A thread that writes fused frames."""
-
-    def __init__(self, writer: Writer) -> None:
-        self.queue = BoundedQueue[Frame](_ENCODE_AHEAD)
-        self._writer = writer
-        self._error: BaseException | None = None
-        self._thread = threading.Thread(target=self._run, daemon=True)
-        self._thread.start()
-
-    def finish(self) -> None:
-        """Write what waits and make the result whole; raise what went wrong."""
-        self.queue.end()
-        try:
-            self._thread.join()
-        except BaseException:  # told a second time to stop: not even that
-            self._writer.discard()
-            raise
-        if self._error is not None:
-            raise self._error
-
-    def _run(self) -> None:
-        try:
-            while (frame := self.queue.get()) is not None:
-                self._writer.write(frame)
-            self._writer.finish()
-        except BaseException as error:
-            self._writer.discard()
-            self._error = error
-            self.queue.close(error)

@@ -51,7 +51,7 @@ class VideoFormat:
     transfer: int = 2
 
 
-class Source:
+class VideoSource:
     """One opened video.
 
     Attributes:
@@ -182,7 +182,7 @@ class Source:
             ) from error
 
 
-def open_source(name: str, seconds: float = OPEN_SECONDS) -> Source:
+def open_source(name: str, seconds: float = OPEN_SECONDS) -> VideoSource:
     """Open a video file, a stream or a device.
 
     Args:
@@ -228,7 +228,7 @@ def open_source(name: str, seconds: float = OPEN_SECONDS) -> Source:
     stream.thread_type = "NONE"  # its messages are then heard in the thread that decodes
     stream.codec_context.thread_count = 1
     stream.codec_context.options = {"err_detect": "crccheck"}
-    return Source(name, container, stream)
+    return VideoSource(name, container, stream)
 
 
 def _announced(container: InputContainer, stream: VideoStream) -> Fraction | None:

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from piafusion.cli.options import JsonOption, OverwriteOption, track
+from piafusion.cli.options import JsonOption, OverwriteOption
 from piafusion.cli.printing import say, say_json
+from piafusion.cli.progress import track
 
 if TYPE_CHECKING:
     from piafusion.imaging.arrays import Image

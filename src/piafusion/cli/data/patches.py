@@ -8,8 +8,9 @@ from typing import Annotated
 
 import typer
 
-from piafusion.cli.options import JsonOption, track
+from piafusion.cli.options import JsonOption
 from piafusion.cli.printing import say, say_json
+from piafusion.cli.progress import track
 
 
 def patches(

@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 
 from piafusion.errors import ImageError, TooSlowError
-from piafusion.imaging.apart import Apart
+from piafusion.run.processes import KillableProcess
 from tests.hanging import print_and_fail
 
 
 def test_arrays_and_errors_travel() -> None:
-    with Apart() as process:
+    with KillableProcess() as process:
         image = np.arange(12, dtype=np.uint16).reshape(3, 4)
         turned = process.call(np.flipud, image, name="x", seconds=60)
         np.testing.assert_array_equal(turned, image[::-1])
@@ -30,7 +30,7 @@ def test_arrays_and_errors_travel() -> None:
 
 
 def test_what_hangs_or_dies_is_replaced() -> None:
-    with Apart() as process:
+    with KillableProcess() as process:
         number = process.call(os.getpid, name="x", seconds=60)
         with pytest.raises(TooSlowError, match=r"^a\.png: expected a file that is decoded within"):
             process.call(time.sleep, 3600, name="a.png", seconds=0.1)

@@ -2,7 +2,7 @@ import threading
 
 import pytest
 
-from piafusion.video.queues import BoundedQueue, ClosedError
+from piafusion.video.decoding import BoundedQueue, ClosedError
 
 
 def test_a_full_queue_makes_the_writer_wait() -> None:

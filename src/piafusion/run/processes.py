@@ -1,7 +1,8 @@
-"""Work on a stranger's file in a process of its own, which can be ended.
+"""Work in processes that can be killed, such as the decoding of a file from a stranger.
 
-Decoders are C code, and no thread can stop them: a file that keeps one at work for ever would keep
-its thread for ever. A process can be killed, after a time or by the memory it asks for.
+Decoders are C code that no thread can stop: a file that keeps one busy for ever would keep its
+thread for ever. A process is killed when it takes too long, and dies alone when it takes too much
+memory.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from queue import LifoQueue
 from typing import IO, Any, TypeVar
 
 from piafusion.errors import ImageError, TooSlowError
@@ -23,52 +25,44 @@ from piafusion.errors import ImageError, TooSlowError
 Result = TypeVar("Result")
 _Running = tuple["subprocess.Popen[bytes]", IO[bytes], IO[bytes]]
 
-_PATIENCE = 5.0  # seconds that any file may take
+_SECONDS = 5.0  # seconds that any file may take
 _PER_MEGABYTE = 1.0  # seconds more for each MiB
 _START = 60.0  # seconds until a process has to be ready
-_ORPHAN = 1.0  # seconds that a process goes on after its time, where nobody is left to kill it
+_ORPHAN = 1.0  # seconds after its time until a process ends itself, if nobody is left to kill it
 _ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "OPENCV_FOR_THREADS_NUM")
 
 
-def patience(size: int) -> float:
+def decoding_seconds(size: int) -> float:
     """Return the seconds that a file of so many bytes may take to decode."""
-    return _PATIENCE + _PER_MEGABYTE * size / 2**20
+    return _SECONDS + _PER_MEGABYTE * size / 2**20
 
 
-def prepare(memory: int | None = None) -> None:
-    """Load the decoders, and limit the memory of this process where the system can.
-
-    Args:
-        memory: Bytes of address space.
-    """
-    import piafusion.imaging.io  # noqa: F401
-
-    if memory is None:
-        return
+def limit_memory(size: int) -> None:
+    """Limit the address space of this process to so many bytes, where the system can."""
     with suppress(ImportError, OSError, ValueError):
         import resource
 
-        resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
+        resource.setrlimit(resource.RLIMIT_AS, (size, size))
 
 
-class Apart:
-    """A process that does one piece of work at a time, and is replaced when it was ended.
+class KillableProcess:
+    """A process that calls one function at a time, and is replaced when it was killed.
 
     For one thread at a time.
 
-    >>> with Apart() as process:
+    >>> with KillableProcess() as process:
     ...     process.call(divmod, 7, 2, name="the numbers", seconds=60)
     (3, 1)
     """
 
-    def __init__(self, prepare: Callable[[], object] = prepare) -> None:
-        """Start nothing yet; `prepare` is called in each process before its first work."""
+    def __init__(self, prepare: Callable[[], object] = bool) -> None:
+        """Start nothing yet; `prepare` is called in each process before its first function."""
         self._prepare = prepare
         self._running: _Running | None = None
         self._ready = False
 
     def start(self) -> None:
-        """Start the process, unless it runs, without waiting until it is ready."""
+        """Start the process unless it runs; do not wait until it is ready."""
         self._started()
 
     def _started(self) -> _Running:
@@ -76,7 +70,7 @@ class Apart:
             # Started by hand: `multiprocessing` would import the caller's main module again.
             main = (
                 "import signal, sys; signal.signal(signal.SIGINT, signal.SIG_IGN); "
-                f"sys.path = {sys.path!r}; from piafusion.imaging.apart import work; work()"
+                f"sys.path = {sys.path!r}; from piafusion.run.processes import serve; serve()"
             )
             process = subprocess.Popen(
                 [sys.executable, "-c", main],
@@ -99,19 +93,19 @@ class Apart:
         """Return what a function returns.
 
         Args:
-            function: Of a module, as are those that it is given.
+            function: A function that can be pickled.
             arguments: Its arguments; they and the result can be pickled.
-            name: What errors call the file that is worked on.
-            seconds: After which the process is ended.
+            name: The file, as errors name it.
+            seconds: The process is killed after so many.
 
         Raises:
             TooSlowError: If there was no result in time.
-            ImageError: If the process has died of it, or had too little memory.
-            Exception: Whatever the function raises.
+            ImageError: If the process died or had too little memory.
+            Exception: Any error of the function.
         """
         self._started()
         if not self._ready:
-            self._exchange(self._prepare, (), "a process that decodes", _START)
+            self._exchange(self._prepare, (), "the process for decoding", _START)
             self._ready = True
         done, result = self._exchange(function, arguments, name, seconds)
         if done:
@@ -126,7 +120,7 @@ class Apart:
     def _exchange(
         self, function: Callable[..., Any], arguments: tuple[Any, ...], name: str, seconds: float
     ) -> tuple[bool, Any]:
-        """Send a piece of work and wait for the answer; end the process if it does not come."""
+        """Send a call and wait for the answer; kill the process if none comes."""
         process, requests, answers = self._started()
         late = threading.Event()
 
@@ -160,11 +154,11 @@ class Apart:
             if not whole or late.is_set():
                 self.close()
                 if isinstance(sys.exc_info()[1], Exception):
-                    self.start()  # while nobody waits for it
+                    self.start()  # now, so that the next caller does not wait for it
         return answer
 
     def close(self) -> None:
-        """End the process, whatever it does."""
+        """Kill the process, whatever it does."""
         if self._running is None:
             return
         (process, *pipes), self._running = self._running, None
@@ -174,23 +168,23 @@ class Apart:
             with suppress(OSError):  # what was not sent goes nowhere
                 pipe.close()
 
-    def __enter__(self) -> Apart:
+    def __enter__(self) -> KillableProcess:
         return self
 
     def __exit__(self, *error: object) -> None:
         self.close()
 
 
-def work() -> None:
-    """Do what is asked on the standard input until it ends: the main function of the process."""
-    for stop in (signal.SIGINT, signal.SIGTERM):  # they are meant for who has started it
+def serve() -> None:
+    """Call what the standard input asks for until it ends: the main function of the process."""
+    for stop in (signal.SIGINT, signal.SIGTERM):  # they are for the process that started this one
         signal.signal(stop, signal.SIG_IGN)
     with suppress(ImportError):
         import resource
 
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     requests, answers = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # what a library prints is no answer
+    os.dup2(2, 1)  # lines that a library prints must not mix with the answers
     with Path(os.devnull).open("w") as nowhere:
         while True:
             try:
@@ -200,13 +194,48 @@ def work() -> None:
             faulthandler.dump_traceback_later(seconds + _ORPHAN, file=nowhere, exit=True)
             try:
                 answer = True, function(*arguments)
-            except Exception as error:  # whatever it is, the one who asked is told
+            except Exception as error:  # the other process raises it
                 answer = False, _portable(error)
             del arguments
             pickle.dump(answer, answers, protocol=5)
             answers.flush()
             del answer
             faulthandler.cancel_dump_traceback_later()
+
+
+class KillableProcesses:
+    """Some processes that threads borrow, one call at a time; safe for threads."""
+
+    def __init__(self, count: int, prepare: Callable[[], object] = bool) -> None:
+        """Start nothing yet; see `KillableProcess`."""
+        self._all = [KillableProcess(prepare) for _ in range(count)]
+        self._idle: LifoQueue[KillableProcess] = LifoQueue()
+        for process in self._all:
+            self._idle.put(process)
+
+    def start(self) -> None:
+        """Start all processes, so that no caller waits for them."""
+        for process in self._all:
+            process.start()
+
+    def call(
+        self,
+        function: Callable[..., Result],
+        *arguments: Any,  # noqa: ANN401 - the function's
+        name: str,
+        seconds: float,
+    ) -> Result:
+        """Call a function in the next free process; see `KillableProcess.call`."""
+        process = self._idle.get()
+        try:
+            return process.call(function, *arguments, name=name, seconds=seconds)
+        finally:
+            self._idle.put(process)
+
+    def close(self) -> None:
+        """Kill all processes; to be called when no thread uses them any more."""
+        for process in self._all:
+            process.close()
 
 
 def _portable(error: Exception) -> Exception:

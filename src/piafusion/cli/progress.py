@@ -1,0 +1,107 @@
+"""How far the work is: a bar on a terminal, plain lines now and then otherwise."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, TypeVar
+
+from piafusion.cli.printing import visible, warn
+from piafusion.run.progress import counted
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as Bar
+    from rich.progress import TaskID
+
+Item = TypeVar("Item")
+
+_LINE, _REDRAW = 5.0, 0.1  # seconds between plain lines, and between changes of the bar
+
+
+class ProgressDisplay:
+    """Shows how far the work is, how fast it goes and how long it will take: a `Progress`.
+
+    While it is entered, lines that `warn` prints appear above the bar.
+    """
+
+    def __init__(self) -> None:
+        self._label = ""
+        self._began = self._shown = time.monotonic()
+        self._bar: Bar | None = None  # made when there is something to show
+
+    def __enter__(self) -> ProgressDisplay:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+    def __call__(self, label: str, done: int, total: int | None) -> None:
+        """Show what is being done, how much of it is done and how much there is, if it is time."""
+        now, changed = time.monotonic(), label != self._label
+        if changed:
+            self._label, self._began = label, now
+        terminal = self._bar is not None or (sys.stderr is not None and sys.stderr.isatty())
+        if now - self._shown < (_REDRAW if terminal else _LINE) and not (changed and terminal):
+            return
+        self._shown = now
+        pace = done / max(now - self._began, 1e-9)
+        if terminal:
+            self._draw(label, done, total, pace)
+        else:
+            warn(f"{label}: {_told(done, total, pace)}")
+
+    def _draw(self, label: str, done: int, total: int | None, pace: float) -> None:
+        from rich.markup import escape  # a file may be called like markup
+
+        bar, task = self._bar_and_task()
+        bar.update(
+            task,
+            total=total,
+            completed=done,
+            description=escape(visible(label)),
+            told=_told(done, total, pace),
+        )
+
+    def _bar_and_task(self) -> tuple[Bar, TaskID]:
+        if self._bar is None:
+            from rich.console import Console
+            from rich.progress import BarColumn, Progress, TextColumn
+
+            self._bar = Progress(
+                TextColumn("{task.description}"),
+                BarColumn(),
+                TextColumn("{task.fields[told]}"),
+                console=Console(stderr=True),
+                transient=True,
+            )
+            self._bar.add_task("", total=None, told="")
+            self._bar.start()
+        return self._bar, self._bar.task_ids[0]
+
+
+def track(items: Iterable[Item], label: str, *, total: int | None = None) -> Iterator[Item]:
+    """Yield the items and show how many of them are done.
+
+    Args:
+        items: What to go through.
+        label: What is being done, for example "fusing".
+        total: How many they are; by default their length, if they have one.
+    """
+    with ProgressDisplay() as display:
+        yield from counted(items, label, display, total)
+
+
+def _told(done: int, total: int | None, pace: float) -> str:
+    """Return how much is done, how fast it goes and how long it will take.
+
+    >>> _told(30, 200, 10.0), _told(30, None, 0.5)
+    ('30 of 200, 10.0/s, 17 s left', '30, 0.5/s')
+    """
+    text = f"{done}" if total is None else f"{done} of {total}"
+    if pace:
+        text += f", {pace:.1f}/s"
+        if total is not None:
+            text += f", {max(0, total - done) / pace:.0f} s left"
+    return text

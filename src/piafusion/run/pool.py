@@ -1,0 +1,70 @@
+"""Work on many items at a time, in bounded memory, with the results in the order of the items."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Generator, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TypeVar
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+def futures_in_order(
+    submit: Callable[[Item], Future[Result]], items: Iterable[Item], ahead: int
+) -> Generator[Future[Result], None, None]:
+    """Yield the future of each item, in the order of the items.
+
+    The next items are submitted while the caller waits for a result. Closing the generator
+    cancels the futures that have not begun.
+
+    Args:
+        submit: Starts the work on an item, such as a method of a pool.
+        items: Taken one at a time. If they end with an error, it is raised after the futures of
+            the items before it.
+        ahead: The most futures that are submitted beyond the one that is yielded.
+    """
+    submitted: deque[Future[Result]] = deque()
+    try:
+        try:
+            for item in items:
+                submitted.append(submit(item))
+                if len(submitted) > ahead:
+                    yield submitted.popleft()
+        except Exception:
+            while submitted:
+                yield submitted.popleft()
+            raise
+        while submitted:
+            yield submitted.popleft()
+    finally:
+        for future in submitted:
+            future.cancel()
+
+
+def map_in_order(
+    function: Callable[[Item], Result], items: Iterable[Item], *, workers: int, ahead: int
+) -> Generator[Result, None, None]:
+    """Yield what a function returns for each item, in the order of the items.
+
+    The function runs in threads; the items are taken in the thread of the caller. An error of the
+    function is raised in place of its result and ends the work. Closing the generator lets the
+    calls that have begun finish and drops the rest.
+
+    Args:
+        function: Called in several threads at the same time.
+        items: What it is called with.
+        workers: Threads.
+        ahead: The most items that are taken beyond the one whose result is yielded.
+
+    >>> list(map_in_order(abs, [3, -1, 2], workers=2, ahead=2))
+    [3, 1, 2]
+    """
+    with ThreadPoolExecutor(workers, thread_name_prefix="piafusion") as pool:
+        futures = futures_in_order(lambda item: pool.submit(function, item), items, ahead)
+        try:
+            for future in futures:
+                yield future.result()
+        finally:
+            futures.close()

@@ -61,7 +61,7 @@ def two(tmp_path: Path) -> Callable[..., VideoInputs]:
 def no_thread_is_left():
     before = threading.active_count()
     yield
-    assert threading.active_count() == before
+    assert threading.active_count() <= before
 
 
 @pytest.mark.parametrize("workers", [1, 3])

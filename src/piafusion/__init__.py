@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from piafusion.fuser import Fused, Fuser
     from piafusion.illumination import Illumination
     from piafusion.imaging.align import Alignment, estimate_alignment, read_alignment
+    from piafusion.imaging.formats import register_reader
     from piafusion.imaging.io import read_image, read_infrared, read_pair, write_image
     from piafusion.methods import list_methods, register_method
     from piafusion.metrics import evaluate
@@ -36,6 +37,7 @@ __all__ = [
     "read_infrared",
     "read_pair",
     "register_method",
+    "register_reader",
     "write_image",
 ]
 
@@ -53,6 +55,7 @@ _HOMES = {
     "read_infrared": "imaging.io",
     "read_pair": "imaging.io",
     "register_method": "methods",
+    "register_reader": "imaging.formats",
     "write_image": "imaging.io",
 }
 """The module that each public name comes from; it is imported when the name is first used."""

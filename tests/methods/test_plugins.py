@@ -1,7 +1,5 @@
 """Methods of other packages: registered in the process, or offered by an entry point."""
 
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +9,7 @@ import piafusion
 from piafusion import methods
 from piafusion.errors import UsageError
 from tests.conftest import scene
+from tests.plugins import install, run_with
 
 
 @pytest.fixture(autouse=True)
@@ -39,39 +38,28 @@ def test_names_are_taken_once_and_methods_are_functions() -> None:
         piafusion.register_method("other", 3)
 
 
-def install(folder: Path, module: str, entry: str) -> None:
-    """Put a package with an entry point into a folder, as an installer would."""
-    (folder / "extra_methods.py").write_text(module)
-    info = folder / "extra_methods-1.0.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: extra-methods\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text(f"[piafusion.methods]\n{entry}\n")
-
-
-def list_with(folder: Path) -> subprocess.CompletedProcess[str]:
-    code = (
-        f"import sys; sys.path.insert(0, {str(folder)!r})\n"
-        "from piafusion.cli import main\nsys.argv = ['piafusion', 'methods']\nmain()"
-    )
-    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-
-
 def test_an_entry_point_offers_a_method_to_every_process(tmp_path: Path) -> None:
     install(
         tmp_path,
         "import numpy as np\n\ndef darker(infrared, luminance):\n"
         "    return np.minimum(infrared, luminance)\n",
-        "darker = extra_methods:darker",
+        methods.PLUGINS,
+        "darker = extra_package:darker",
     )
-    done = list_with(tmp_path)
+    done = run_with(tmp_path, "methods")
     assert done.returncode == 0, done.stderr
     assert "darker" in done.stdout
     assert "plug-in" in done.stdout
 
 
 def test_a_broken_plug_in_is_one_line(tmp_path: Path) -> None:
-    install(tmp_path, "raise RuntimeError('no licence\\nhere')\n", "darker = extra_methods:darker")
-    done = list_with(tmp_path)
+    install(
+        tmp_path,
+        "raise RuntimeError('no licence\\nhere')\n",
+        methods.PLUGINS,
+        "darker = extra_package:darker",
+    )
+    done = run_with(tmp_path, "methods")
     assert done.returncode == 2
     line = done.stderr.strip()
     assert "\n" not in line

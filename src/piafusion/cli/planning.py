@@ -7,7 +7,8 @@ from pathlib import Path
 
 from piafusion.batch import PairJob
 from piafusion.errors import UsageError
-from piafusion.imaging.io import IMAGE_SUFFIXES, check_output
+from piafusion.imaging.formats import IMAGE_SUFFIXES
+from piafusion.imaging.io import check_output
 from piafusion.imaging.pairs import list_pairs
 
 

@@ -111,6 +111,11 @@ def check_minimum(image: Shaped, side: int, name: str = "picture") -> None:
         )
 
 
+def native(image: Image) -> Image:
+    """Return an array in the byte order of this machine."""
+    return image if image.dtype.isnative else image.astype(image.dtype.newbyteorder("="))
+
+
 def to_unit(image: Image, out: NDArray[np.float32] | None = None) -> NDArray[np.float32]:
     """Map a checked image to float32 in [0, 1], same shape.
 

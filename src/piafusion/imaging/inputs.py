@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from piafusion.errors import ImageError, UsageError
-from piafusion.imaging.arrays import Image
+from piafusion.imaging.arrays import Image, native
 from piafusion.imaging.curve import fill
 
 Picture: TypeAlias = Any
@@ -97,9 +97,7 @@ def as_given(
         mask: NDArray[np.bool_] = np.asarray(np.ma.getmaskarray(image))
         masked = np.logical_or.reduce(mask, axis=2) if mask.ndim == 3 else mask
         image = image.data
-    if not image.dtype.isnative:
-        image = image.astype(image.dtype.newbyteorder("="))
-    return Given(in_order(image, color_order), masked, dtype)
+    return Given(in_order(native(image), color_order), masked, dtype)
 
 
 def in_order(image: Image, color_order: ColorOrder) -> Image:
@@ -128,8 +126,7 @@ def _from_pil(picture: Any) -> Image:  # noqa: ANN401 - PIL is not a dependency
     elif picture.mode not in _PIL_AS_ARRAY:
         has_alpha = picture.mode in ("LA", "PA") or "transparency" in picture.info
         picture = picture.convert("RGBA" if has_alpha else "RGB")
-    image = np.asarray(picture)
-    return image if image.dtype.isnative else image.astype(image.dtype.newbyteorder("="))
+    return native(np.asarray(picture))
 
 
 def _from_torch(tensor: Any, name: str) -> Image:  # noqa: ANN401 - torch may not be installed

@@ -2,38 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import cv2
 import numpy as np
 
-from piafusion.errors import ImageError, MissingExtraError, OutputError, UsageError
+from piafusion.errors import ImageError, MissingExtraError, OutputError, PiafusionError, UsageError
 from piafusion.files import write_bytes
-from piafusion.imaging.arrays import Image, as_infrared, as_visible, check_same_size
+from piafusion.imaging.arrays import Image, as_infrared, as_visible, check_same_size, native
 from piafusion.imaging.flir import is_radiometric, read_celsius
+from piafusion.imaging.formats import FORMATS, ReadFile, find_reader
 from piafusion.imaging.headers import check_size, png_pixels, read_header
 from piafusion.imaging.tiff_pixels import decode_tiff
-
-# Suffix -> dtypes that the format holds, and the encoder's settings.
-_ANY_INTEGER, _BYTES = ("uint8", "uint16"), ("uint8",)
-_FORMATS: dict[str, tuple[tuple[str, ...], tuple[int, ...]]] = {
-    ".png": (_ANY_INTEGER, ()),
-    ".tif": ((*_ANY_INTEGER, "float32"), ()),
-    ".tiff": ((*_ANY_INTEGER, "float32"), ()),
-    ".jpg": (_BYTES, (cv2.IMWRITE_JPEG_QUALITY, 95)),
-    ".jpeg": (_BYTES, (cv2.IMWRITE_JPEG_QUALITY, 95)),
-    ".bmp": (_BYTES, ()),
-    ".webp": (_BYTES, (cv2.IMWRITE_WEBP_QUALITY, 101)),  # above 100: lossless
-}
-IMAGE_SUFFIXES = frozenset(_FORMATS)
 
 
 def read_image(path: Path | str, check: Callable[[Image], Image] = lambda image: image) -> Image:
     """Read a picture.
 
     Args:
-        path: PNG, JPEG, TIFF, BMP or WebP file.
+        path: PNG, JPEG, TIFF, BMP or WebP file, or one of a format that a plug-in reads (see
+            `register_reader`).
         check: Applied to the array; an `ImageError` it raises gets the file's name.
 
     Returns:
@@ -43,14 +33,14 @@ def read_image(path: Path | str, check: Callable[[Image], Image] = lambda image:
     Raises:
         ImageError: If the file is missing, unreadable, truncated, not a picture or several.
     """
-    return decode_image(_read(Path(path)), str(path), check)
+    return _read_file(Path(path), _decode, check)
 
 
 def read_infrared(path: Path | str, check: Callable[[Image], Image] = as_infrared) -> Image:
     """Read an infrared picture: as `read_image`, but radiometric JPEG files become degrees.
 
     Args:
-        path: PNG, JPEG, TIFF, BMP or WebP file.
+        path: As for `read_image`.
         check: Applied to the array: that of a tone, for other than display values.
 
     Returns:
@@ -61,19 +51,21 @@ def read_infrared(path: Path | str, check: Callable[[Image], Image] = as_infrare
         ImageError: As for `read_image`.
         MissingExtraError: If a radiometric JPEG needs the `thermal` extra.
     """
-    return decode_infrared(_read(Path(path)), str(path), check)
+    return _read_file(Path(path), _decode_infrared, check)
 
 
 def decode_image(
     data: bytes, name: str, check: Callable[[Image], Image] = lambda image: image
 ) -> Image:
     """Decode the bytes of a picture's file, which errors call `name`: as `read_image`."""
-    return _checked(name, data, _decode, check)
+    with _named(name):
+        return check(_decode(data))
 
 
 def decode_infrared(data: bytes, name: str, check: Callable[[Image], Image] = as_infrared) -> Image:
     """Decode the bytes of an infrared file, which errors call `name`: as `read_infrared`."""
-    return _checked(name, data, _decode_infrared, check)
+    with _named(name):
+        return check(_decode_infrared(data))
 
 
 def read_pair(
@@ -108,8 +100,8 @@ def read_pair(
 
 def check_output(path: Path, *, overwrite: bool) -> None:
     """Raise `UsageError` if a picture may not be written to a path or not in that format."""
-    if path.suffix.lower() not in _FORMATS:
-        known = ", ".join(_FORMATS)
+    if path.suffix.lower() not in FORMATS:
+        known = ", ".join(FORMATS)
         raise UsageError(f"{path}: expected a suffix of {known}, found {path.suffix!r}")
     if path.is_dir():
         raise UsageError(f"{path}: expected a file to write, found a folder; choose another name")
@@ -143,16 +135,16 @@ def encode_image(image: Image, suffix: str, *, name: str = "result") -> memoryvi
 
     Args:
         image: H x W or H x W x 3 RGB; uint8, uint16 or float32, as the format holds.
-        suffix: One of `IMAGE_SUFFIXES`.
+        suffix: One of `formats.IMAGE_SUFFIXES`.
         name: What errors call the picture.
 
     Raises:
         UsageError: If the format does not hold the dtype.
         OutputError: If the encoder fails, as it does beyond the largest size of its format.
     """
-    dtypes, settings = _FORMATS[suffix]
+    dtypes, settings = FORMATS[suffix]
     if image.dtype.name not in dtypes:
-        better = ", ".join(s for s, (held, _) in _FORMATS.items() if image.dtype.name in held)
+        better = ", ".join(s for s, (held, _) in FORMATS.items() if image.dtype.name in held)
         advice = f"write {better}" if better else "convert it to uint8, uint16 or float32"
         raise UsageError(
             f"{name}: expected {' or '.join(dtypes)} for this format, found {image.dtype}; {advice}"
@@ -164,20 +156,48 @@ def encode_image(image: Image, suffix: str, *, name: str = "result") -> memoryvi
     return encoded.data
 
 
-def _read(path: Path) -> bytes:
+def _read_file(
+    path: Path, decode: Callable[[bytes], Image], check: Callable[[Image], Image]
+) -> Image:
+    """Read a file with the reader of its plug-in or, if it has none, decode its bytes."""
+    read = find_reader(path)
+    if read is not None:
+        with _named(str(path)):
+            return check(_read_by_plugin(read, path))
     try:
-        return path.read_bytes()
+        data = path.read_bytes()
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         raise ImageError(f"{path}: expected a readable image file, found: {reason}") from error
-
-
-def _checked(
-    name: str, data: bytes, decode: Callable[[bytes], Image], check: Callable[[Image], Image]
-) -> Image:
-    """Decode and check the bytes of a file; errors get its name."""
-    try:
+    with _named(str(path)):
         return check(decode(data))
+
+
+def _read_by_plugin(read: ReadFile, path: Path) -> Image:
+    suffix = path.suffix.lower()
+    try:
+        image = read(path)
+    except PiafusionError:
+        raise
+    except Exception as error:  # a plug-in may raise anything for a damaged file
+        reason = " ".join(str(error).split())
+        raise ImageError(
+            f"expected a file that the reader of {suffix} can read, found {type(error).__name__}: "
+            f"{reason}; check the file"
+        ) from error
+    if not isinstance(image, np.ndarray):
+        raise ImageError(
+            f"expected a NumPy array from the reader of {suffix}, found {type(image).__name__}; "
+            "repair that reader"
+        )
+    return native(image)
+
+
+@contextmanager
+def _named(name: str) -> Iterator[None]:
+    """Give errors of the block the name of a file."""
+    try:
+        yield
     except (ImageError, MissingExtraError) as error:
         raise type(error)(f"{name}: {error}") from error
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from piafusion.errors import UsageError
-from piafusion.imaging.io import IMAGE_SUFFIXES
+from piafusion.imaging.formats import is_readable, known_suffixes
 
 
 @dataclass(frozen=True)
@@ -40,12 +40,10 @@ def list_images(folder: Path) -> list[Path]:
     images = sorted(
         path
         for path in folder.iterdir()
-        if path.suffix.lower() in IMAGE_SUFFIXES
-        and not path.name.startswith(".")
-        and path.is_file()
+        if not path.name.startswith(".") and is_readable(path) and path.is_file()
     )
     if not images:
-        known = ", ".join(sorted(suffix[1:] for suffix in IMAGE_SUFFIXES))
+        known = ", ".join(suffix[1:] for suffix in known_suffixes())
         raise UsageError(f"{folder}: expected images ({known}), found none; check the path")
     return images
 

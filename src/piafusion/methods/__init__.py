@@ -23,6 +23,7 @@ from piafusion.machine import usable_cores
 from piafusion.methods import average, gtf, guided, laplacian, maximum, mdlatlrr, wavelet
 from piafusion.methods._spec import WEIGHTS, MethodSpec, Rule, RuleEngine
 from piafusion.methods.learned import LEARNED
+from piafusion.plugins import load_plugins
 
 __all__ = [
     "WEIGHTS",
@@ -109,18 +110,8 @@ def register_method(name: str, method: Rule | MethodSpec, *, title: str = "") ->
 @cache
 def _load_plugins() -> None:
     """Register the methods that installed packages offer."""
-    from importlib.metadata import entry_points
-
-    for entry in entry_points(group=PLUGINS):
-        try:
-            method = entry.load()
-        except Exception as error:  # whatever a plug-in raises while it is imported
-            raise UsageError(
-                f"{entry.value}: expected a method for the entry point {entry.name!r} of "
-                f"{PLUGINS}, found {type(error).__name__}: {' '.join(str(error).split())}; "
-                "repair or uninstall that package"
-            ) from error
-        register_method(entry.name, method)
+    for name, method in load_plugins(PLUGINS, "a method"):
+        register_method(name, method)
 
 
 def create_method(name: str, *, device: str = "auto", threads: int | None = None) -> Engine:

@@ -12,7 +12,7 @@ from pathlib import PurePosixPath
 from typing import IO, Any
 
 from piafusion.errors import ImageError
-from piafusion.imaging.io import IMAGE_SUFFIXES
+from piafusion.imaging.formats import IMAGE_SUFFIXES
 from piafusion.server.problems import Problem
 from piafusion.server.settings import Settings
 

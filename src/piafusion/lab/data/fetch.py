@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 
 from piafusion.errors import DownloadError, OutputError, PiafusionError, UsageError
 from piafusion.files import shortened
-from piafusion.imaging.io import IMAGE_SUFFIXES
+from piafusion.imaging.formats import IMAGE_SUFFIXES
 from piafusion.lab.data.download import Progress, check_hash, download, remember, verify
 from piafusion.lab.data.sources import SOURCES, Source
 

@@ -11,8 +11,8 @@ demo: $(VENV)/core ## Fuse the shipped scenes and say where to look
 test: $(VENV)/dev ## Unit, property and command-line tests, a process of one thread for each core
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses logical --dist loadfile
 
-FUZZ ?= 1500
-fuzz: $(VENV)/dev ## Damaged inputs through every reader: minutes; FUZZ=20000 takes most of an hour
+FUZZ ?= 5000
+fuzz: $(VENV)/dev ## Damaged inputs through every reader, some minutes; FUZZ=100000 for a night
 	$(BIN)/python -m tools.fuzz --cases $(FUZZ)
 
 cluster: $(VENV)/dev ## Tests of the Ray engine, which start Ray

@@ -21,6 +21,7 @@ FOUND = {
     "hang": "hang",
     "crash": "crash",
     "leak": "leak",
+    "unsteady": "unsteady",
     "memory": "memory",
     "half": "left behind",
     "thread": "KeyError",

@@ -13,7 +13,7 @@ from tools.fuzz.cases import ALL, Corpus, shares
 from tools.fuzz.driver import Tally, make_corpus, run, wholes
 from tools.fuzz.readers import READERS
 
-_CASES = 1500  # a few minutes on two cores
+_CASES = 5000  # a few minutes on two cores
 
 
 def main() -> int:

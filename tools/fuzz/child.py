@@ -25,6 +25,7 @@ from tools.fuzz.readers import Broken, Input, Reader, one_line
 ROOM = 2 << 30  # bytes of address space that a case may take beyond what is taken before it
 MOST = 1 << 30  # bytes of memory that it may really use
 _FILLS = (0x5A, 0x33)  # what free and fresh memory is filled with, one for each reading
+_AGAIN = 4  # more readings with each, where two differ
 _M_PERTURB = -6  # of glibc's mallopt
 
 
@@ -88,7 +89,7 @@ class Runner:
         kind, why, _ = seen[-1]
         peak = _peak() - before
         if kind != "fault" and len({found for _, _, found in seen}) > 1:
-            kind, why = "fault", "leak: what comes of it depends on what lay in memory before"
+            kind, why = "fault", self._differing(reader, seed, data, number)
         if kind != "fault" and peak > MOST:
             kind, why = "fault", f"memory: {peak >> 20} MiB"
         if self._stray:
@@ -96,6 +97,16 @@ class Runner:
             self._stray.clear()
         case = f"{reader.name}:{number}"
         return Verdict(case, kind, why, time.perf_counter() - start, peak)
+
+    def _differing(self, reader: Reader, seed: str, data: bytes, number: int) -> str:
+        """Say why two readings differ: what lay in memory, or chance, such as that of threads."""
+        found: dict[int, set[str]] = {fill: set() for fill in _FILLS}
+        for fill in _FILLS * _AGAIN:
+            _poison(fill)
+            found[fill].add(self._attempt(reader, seed, data, number)[2])
+        if all(len(each) == 1 for each in found.values()) and len(set.union(*found.values())) > 1:
+            return "leak: what comes of it depends on what lay in memory before"
+        return "unsteady: what comes of it depends on chance"
 
     def _attempt(self, reader: Reader, seed: str, data: bytes, number: int) -> tuple[str, str, str]:
         """Return what became of one reading, why, and a digest of what came of it."""

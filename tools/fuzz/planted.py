@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import threading
 import time
 import warnings
@@ -39,6 +40,10 @@ def _leak(given: Input) -> Any:
     return image
 
 
+def _unsteady(given: Input) -> Any:
+    return os.urandom(8)
+
+
 def _memory(given: Input) -> Any:
     """Take more than a case may, and let it be refused as if nothing was."""
     return len([bytearray(2**26) for _ in range(17)])
@@ -72,12 +77,12 @@ PLANTED: dict[str, Reader] = {
         read,
         corpus=("hashes",),
         limit=1.0 if name == "hang" else 20.0,
-        twice=name == "leak",
+        twice=name in ("leak", "unsteady"),
     )
     for name, read in (
         ("error", _error), ("lines", _lines), ("hang", _hang), ("crash", _crash), ("leak", _leak),
         ("memory", _memory), ("half", _half), ("thread", _thread), ("warning", _warning),
-        ("fine", _fine),
+        ("unsteady", _unsteady), ("fine", _fine),
     )
 }  # fmt: skip
 """`planted-fine` has none; it must pass."""

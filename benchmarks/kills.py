@@ -44,7 +44,7 @@ from piafusion.lab.segmentation import settings as segmentation
 from piafusion.lab.training import run
 from piafusion.lab.training.checkpoints import CHECKPOINT, PREVIOUS, WholeCheckpoints
 from piafusion.lab.training.config import resolve
-from piafusion.lab.training.guarded import GuardedTraining
+from piafusion.lab.training.loop import TrainingLoop
 from piafusion.lab.training.modules import FusingTraining
 from piafusion.scenes.synthetic import labelled_scene
 
@@ -58,7 +58,7 @@ HEIGHT, WIDTH = 64, 80
 LARGEST_DISK = 64 << 20
 PHASES: list[tuple[Any, str, str]] = [
     (run, "load_training_pairs", "start"),
-    (GuardedTraining, "training_step", "step"),
+    (TrainingLoop, "training_step", "step"),
     (FusingTraining, "_evaluate", "validation"),
     (WholeCheckpoints, "save_checkpoint", "checkpoint"),
     (os, "replace", "rename"),

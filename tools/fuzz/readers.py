@@ -341,14 +341,15 @@ def settings(given: Input) -> Result:
 
 def run(given: Input) -> Result:
     """Read all that the folder of a training run holds."""
+    from piafusion.files import read_json
     from piafusion.lab.models import load
     from piafusion.lab.training.checkpoints import find_checkpoint
-    from piafusion.lab.training.run import RECORD, WEIGHTS, load_settings, read_object
+    from piafusion.lab.training.run import RECORD, WEIGHTS, load_settings
     from tools.fuzz.states import small_network
 
     folder = given.path.parent
     found = load_settings(folder).model_dump_json()
-    record = read_object(folder / RECORD, "the record of a finished run", "train again")
+    record = read_json(folder / RECORD, dict, "the record of a finished run", "train again")
     if given.path.suffix == ".safetensors":
         load((folder / WEIGHTS).read_bytes())
     checkpoint = find_checkpoint(folder, small_network(), writes=False)

@@ -1,1 +1,1 @@
-"""How long work runs: one ordered pool, processes that can be killed, one way to show progress."""
+"""What long work shares: a worker pool, progress, a journal of finished steps, and settings."""

@@ -13,7 +13,7 @@ from piafusion.lab.segmentation.learning import (
 from piafusion.lab.segmentation.networks import build
 from piafusion.lab.segmentation.pictures import LabelledSampler, read_labelled, read_splits
 from piafusion.lab.segmentation.settings import resolve
-from piafusion.lab.training.guarded import FAILED_BATCH
+from piafusion.lab.training.loop import FAILED_BATCH
 from tests.lab.segmentation.conftest import TINY
 
 

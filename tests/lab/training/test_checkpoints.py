@@ -327,14 +327,14 @@ def test_a_checkpoint_of_something_else_is_refused(
 @pytest.mark.parametrize(
     ("content", "found"),
     [
-        (b"", "not JSON"),
-        (b'{"preset":"fast","model":"piafusion-fast"<"data":"DATA"}', "not JSON"),
-        (b'{"preset": "\xed"}', "not JSON"),
-        (b"[" * 100_000, "not JSON"),
-        (b"[1, 2]", "JSON of another kind"),
-        (b"null", "JSON of another kind"),
+        (b"", "no JSON"),
+        (b'{"preset":"fast","model":"piafusion-fast"<"data":"DATA"}', "no JSON"),
+        (b'{"preset": "\xed"}', "no UTF-8 text"),
+        (b"[" * 100_000, "nested too deeply"),
+        (b"[1, 2]", "found a list"),
+        (b"null", "found null"),
         (b'{"preset": "fast", "model": ["x"]}', "setting 'model'"),
-        (b'{"preset": "fast", "model": "fast", "x": NaN}', "setting"),
+        (b'{"preset": "fast", "model": "fast", "x": NaN}', "the number NaN"),
     ],
 )
 def test_damaged_settings_are_named(

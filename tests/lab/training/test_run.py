@@ -24,7 +24,7 @@ from piafusion.lab.training import run
 from piafusion.lab.training.checkpoints import CHECKPOINT
 from piafusion.lab.training.config import PRESETS, command, resolve
 from piafusion.lab.training.data import Batch, CropSampler, load_training_pairs
-from piafusion.lab.training.guarded import FAILED_BATCH
+from piafusion.lab.training.loop import FAILED_BATCH
 from piafusion.lab.training.losses import FusionLoss
 from piafusion.lab.training.modules import SCORE, FusionTraining
 from piafusion.weights import load_manifest, read_weights

@@ -18,12 +18,12 @@ from piafusion.lab.segmentation.confusion import IGNORED
 from piafusion.lab.segmentation.networks import build
 from piafusion.lab.segmentation.pictures import LabelledBatch, LabelledSampler, to_network
 from piafusion.lab.segmentation.settings import SegmentationSettings
-from piafusion.lab.training.guarded import GuardedTraining, fit, quieten
+from piafusion.lab.training.loop import TrainingLoop, fit, quieten
 
 LOG = "log"
 
 
-class SegmentationTraining(GuardedTraining[LabelledBatch]):
+class SegmentationTraining(TrainingLoop[LabelledBatch]):
     """Cross-entropy in which rare classes may weigh more."""
 
     settings: SegmentationSettings

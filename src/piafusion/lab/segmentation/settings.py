@@ -8,13 +8,12 @@ from typing import Any, Literal
 from pydantic import Field, field_validator, model_validator
 from typing_extensions import Self
 
-from piafusion.errors import UsageError
-from piafusion.lab.training.config import Device, Settings, checked, replaced
+from piafusion.run.settings import ComputeSettings, TypedSettings, check_settings, preset_values
 
 LEAST_CROP = 32  # pixels
 
 
-class SegmentationSettings(Settings):
+class SegmentationSettings(TypedSettings):
     """How each network of a comparison is made and trained; data, sources and seeds are apart."""
 
     preset: str = Field(description="where the settings started from")
@@ -51,7 +50,7 @@ class SegmentationSettings(Settings):
     gradient_limit: float = Field(
         default=1e4, gt=0, description="gradient norm before clipping at which the run stops"
     )
-    hardware: Device = Device()
+    hardware: ComputeSettings = ComputeSettings()
 
     @field_validator("widths", "crop", mode="before")
     @classmethod
@@ -112,10 +111,8 @@ def resolve(preset: str = "short", overrides: dict[str, str] | None = None) -> S
     Raises:
         UsageError: If the preset or a setting is unknown, or a value is not allowed.
     """
-    if preset not in PRESETS:
-        raise UsageError(f"expected a preset of {', '.join(PRESETS)}, found {preset!r}")
-    values = replaced({**PRESETS[preset], "preset": preset}, overrides or {})
-    return checked(SegmentationSettings, values)
+    values = preset_values(PRESETS, preset, overrides or {})
+    return check_settings(SegmentationSettings, values)
 
 
 def as_json(settings: SegmentationSettings) -> dict[str, Any]:

@@ -2,41 +2,23 @@
 
 from __future__ import annotations
 
-from copy import deepcopy
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 from typing_extensions import Self
 
-from piafusion.errors import UsageError
 from piafusion.lab.data.folders import dataset_name
 from piafusion.lab.models import SIZES
 from piafusion.lab.models.comparison import COMPARISON, PAPER_WIDTH
 from piafusion.lab.training.data import Sampling
 from piafusion.lab.training.losses import IntensityTarget, TextureLoss
 from piafusion.metrics import SPECS
-
-SettingsT = TypeVar("SettingsT", bound="Settings")
-
-
-class Settings(BaseModel):
-    """Typed settings; unknown keys are refused."""
-
-    model_config = ConfigDict(
-        allow_inf_nan=False, extra="forbid", frozen=True, validate_default=True
-    )
+from piafusion.run.settings import ComputeSettings, TypedSettings, check_settings, preset_values
 
 
-class Device(Settings):
-    """What a run computes on."""
-
-    accelerator: Literal["auto", "cpu", "gpu"] = "auto"
-    precision: Literal["32-true", "16-mixed", "bf16-mixed"] = "32-true"
-
-
-class HardwareSettings(Device):
+class HardwareSettings(ComputeSettings):
     """Where a run computes; a resumed run may use other hardware."""
 
     devices: int = Field(default=1, gt=0, description="processes or GPUs per node")
@@ -48,7 +30,7 @@ class HardwareSettings(Device):
         return self.devices * self.nodes
 
 
-class TrainingSettings(Settings):
+class TrainingSettings(TypedSettings):
     """What both trainings need."""
 
     preset: str = Field(description="where the settings started from")
@@ -96,7 +78,7 @@ class TrainingSettings(Settings):
         return self.steps if self.stop is None else min(self.stop, self.steps)
 
 
-class LossSettings(Settings):
+class LossSettings(TypedSettings):
     """Weights of Eq. 12, the form of its texture term, and the weights of two more terms."""
 
     illumination: float = Field(default=3.0, ge=0)
@@ -109,7 +91,7 @@ class LossSettings(Settings):
     edges: float = Field(default=0.0, ge=0, description="weight of 1 - Qabf")
 
 
-class SizeSettings(Settings):
+class SizeSettings(TypedSettings):
     """Sizes of our own networks: what `MixingFusionSizes` describes."""
 
     stride: int = Field(gt=0)
@@ -277,9 +259,7 @@ def resolve(preset: str, data: Path, overrides: dict[str, str]) -> TrainingSetti
     Raises:
         UsageError: If the preset or a setting is unknown, or a value is not allowed.
     """
-    if preset not in PRESETS:
-        raise UsageError(f"expected a preset of {', '.join(PRESETS)}, found {preset!r}")
-    return validate(replaced({**PRESETS[preset], "preset": preset, "data": data}, overrides))
+    return validate(preset_values(PRESETS, preset, overrides, data=data))
 
 
 def validate(values: dict[str, Any]) -> TrainingSettings:
@@ -294,45 +274,7 @@ def validate(values: dict[str, Any]) -> TrainingSettings:
         kind = IlluminationSettings
     elif model in {**COMPARISON, **PAPER_WIDTH}:
         kind = MethodSettings
-    return checked(kind, values)
-
-
-def replaced(values: dict[str, Any], overrides: dict[str, str]) -> dict[str, Any]:
-    """Return values with some of them replaced.
-
-    Args:
-        values: By name; a group of them is a dict.
-        overrides: Dotted names to values as text.
-
-    Raises:
-        UsageError: If a dotted name goes into what is no group.
-    """
-    values = deepcopy(values)
-    for name, value in overrides.items():
-        *groups, last = name.split(".")
-        place = values
-        for group in groups:
-            place = place.setdefault(group, {})
-            if not isinstance(place, dict):
-                raise UsageError(f"setting {name!r}: {group!r} has no parts; check the name")
-        place[last] = value
-    return values
-
-
-def checked(kind: type[SettingsT], values: dict[str, Any]) -> SettingsT:
-    """Return typed settings of a kind.
-
-    Raises:
-        UsageError: Naming the first setting that is unknown or not allowed.
-    """
-    try:
-        return kind.model_validate(values)
-    except ValidationError as error:
-        first = error.errors()[0]
-        name = ".".join(str(part) for part in first["loc"])
-        known = ", ".join(kind.model_fields)
-        where = f"setting {name!r}" if name else "settings"  # a rule that joins several has no name
-        raise UsageError(f"{where}: {first['msg']} (settings: {known})") from error
+    return check_settings(kind, values)
 
 
 def command(settings: TrainingSettings) -> str:

@@ -9,13 +9,13 @@ from typing import Any
 from torch import nn
 
 from piafusion.errors import UsageError, WeightsError
-from piafusion.files import write_bytes
+from piafusion.files import read_json, write_bytes
 from piafusion.lab.models import dump, load
 from piafusion.lab.models.comparison import ComparisonNet
 from piafusion.lab.models.comparison.densefuse import DenseFuseNet
 from piafusion.lab.models.illumination import IlluminationNet
 from piafusion.lab.training.onnx import export_onnx
-from piafusion.lab.training.run import RECORD, WEIGHTS, load_settings, read_object
+from piafusion.lab.training.run import RECORD, WEIGHTS, load_settings
 from piafusion.weights import (
     Format,
     WeightsRecord,
@@ -50,7 +50,7 @@ def export_run(run: Path, folder: Path, *, name: str | None = None, summary: str
         raise WeightsError(
             f"{run / WEIGHTS}: expected the weights of a finished run, found them damaged; {remedy}"
         ) from error
-    training = read_object(run / RECORD, "the record of a finished run", remedy)
+    training = read_json(run / RECORD, dict, "the record of a finished run", remedy)
     _write(name, network, settings.model, summary, training, folder)
     if isinstance(network, DenseFuseNet):
         network.rule = "l1"

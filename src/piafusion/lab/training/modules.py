@@ -24,7 +24,7 @@ from piafusion.lab.training.augment import (
 )
 from piafusion.lab.training.config import FusionSettings, IlluminationSettings, TrainingSettings
 from piafusion.lab.training.data import Batch, CropSampler, TrainingPairs
-from piafusion.lab.training.guarded import GuardedTraining, count
+from piafusion.lab.training.loop import TrainingLoop, count
 from piafusion.lab.training.losses import FusionLoss, illumination_cross_entropy
 from piafusion.metrics import evaluate
 
@@ -33,7 +33,7 @@ SCORE = "validation/score"
 _METRICS = ("MI", "SD", "SF", "VIF", "Qabf")
 
 
-class Training(GuardedTraining[Batch]):
+class Training(TrainingLoop[Batch]):
     """A network that learns from crops of pairs, and validation by light."""
 
     settings: TrainingSettings

@@ -18,7 +18,7 @@ from lightning.pytorch.utilities import rank_zero_only
 from torch import nn
 
 from piafusion.errors import TrainingError, UsageError
-from piafusion.files import write_bytes
+from piafusion.files import read_json, write_bytes
 from piafusion.lab.data.folders import dataset_name
 from piafusion.lab.models import IlluminationNet, MixingFusionNet, dump, load
 from piafusion.lab.models.branches import merge, spread
@@ -32,7 +32,7 @@ from piafusion.lab.training.config import (
     validate,
 )
 from piafusion.lab.training.data import TrainingPairs, hold_apart, load_training_pairs
-from piafusion.lab.training.guarded import fit, quieten
+from piafusion.lab.training.loop import fit, quieten
 from piafusion.lab.training.methods import MethodTraining
 from piafusion.lab.training.modules import SCORE, FusionTraining, IlluminationTraining, Training
 from piafusion.weights import Kind, read_weights
@@ -93,34 +93,11 @@ def load_settings(run: Path) -> TrainingSettings:
     if not path.is_file():
         raise UsageError(f"{run}: expected a training run, found no {SETTINGS}; check the path")
     remedy = "restore the file, or start a new run in another folder"
-    values = read_object(path, "the settings of a training run", remedy)
+    values = read_json(path, dict, "the settings of a training run", remedy)
     try:
         return validate(values)
     except UsageError as error:
         raise UsageError(f"{path}: {error}; {remedy}") from error
-
-
-def read_object(path: Path, what: str, remedy: str) -> dict[str, Any]:
-    """Return a JSON object of a run.
-
-    Args:
-        path: Of the file.
-        what: It is expected to hold, for the error.
-        remedy: Next step, for the error.
-
-    Raises:
-        UsageError: If it cannot be read or is no JSON object.
-    """
-    try:
-        values = json.loads(path.read_bytes())
-        found = "" if isinstance(values, dict) else f"JSON of another kind ({values!r:.20})"
-    except OSError as error:
-        found = (error.strerror or str(error)).lower()
-    except (ValueError, RecursionError):
-        found = "a file that is not JSON"
-    if found:
-        raise UsageError(f"{path}: expected {what}, found {found}; {remedy}")
-    return cast(dict[str, Any], values)
 
 
 def _train(settings: TrainingSettings, run: Path) -> Path:

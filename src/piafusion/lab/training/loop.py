@@ -1,4 +1,4 @@
-"""What all trainings share: batches by step, Adam, and guards that stop a run that has failed."""
+"""The loop of every training: batches by step, Adam, and checks that stop a failed run."""
 
 from __future__ import annotations
 
@@ -22,27 +22,27 @@ from piafusion.errors import OutputError, PiafusionError, TrainingError
 from piafusion.files import write_bytes
 
 if TYPE_CHECKING:
-    from piafusion.lab.training.config import Device
+    from piafusion.run.settings import ComputeSettings
 
 FAILED_BATCH = "failed_batch.safetensors"
 
-_STILL = 10
-"""So many steps without any gradient end a run: a network that is saturated learns no more."""
+_STEPS_WITHOUT_GRADIENT = 10
+"""After so many in a row the run stops: a saturated network learns no more."""
 
 BatchT = TypeVar("BatchT")
 BatchT_co = TypeVar("BatchT_co", covariant=True)
 
 
-class Schedule(Protocol):
-    """The settings that `GuardedTraining` reads."""
+class LoopSettings(Protocol):
+    """The settings that `TrainingLoop` reads."""
 
     @property
     def steps(self) -> int:
-        """Length of the schedule."""
+        """Number of steps after which the learning rate has decayed."""
 
     @property
     def learning_rate(self) -> float:
-        """Of the first step."""
+        """Learning rate of the first step."""
 
     @property
     def decay(self) -> float:
@@ -57,43 +57,45 @@ class Schedule(Protocol):
         """Gradient norm before clipping at which the run stops."""
 
     @property
-    def hardware(self) -> Device:
-        """Where it computes."""
+    def hardware(self) -> ComputeSettings:
+        """Hardware and precision."""
 
 
 class Sampler(Protocol[BatchT_co]):
-    """Draws batches, dataclasses of tensors, that depend on the seed and the step alone."""
+    """Draws batches, which are dataclasses of tensors, from the seed and the step alone."""
 
     def __call__(self, step: int, rank: int = 0, ranks: int = 1) -> BatchT_co:
         """Return batch number `step`, or the share of it of one of several ranks."""
 
     def describe(self, step: int) -> str:
-        """Return in words where a batch comes from."""
+        """Return in words which crops a batch holds."""
 
     def to(self, device: torch.device) -> None:
         """Move the data to a device; batches are then made there."""
 
 
-class GuardedTraining(lightning.LightningModule, Generic[BatchT]):
-    """A network, its sampler, Adam with exponential decay, and guards."""
+class TrainingLoop(lightning.LightningModule, Generic[BatchT]):
+    """A network and its sampler; Adam with exponential decay; checks of loss and gradient."""
 
-    def __init__(self, settings: Schedule, network: nn.Module, sampler: Sampler[BatchT]) -> None:
+    def __init__(
+        self, settings: LoopSettings, network: nn.Module, sampler: Sampler[BatchT]
+    ) -> None:
         super().__init__()
         self.settings = settings
         self.network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._sampler = sampler
-        self._still = 0
+        self._without_gradient = 0
 
     def on_fit_start(self) -> None:
         """Keep the data where the network is, so that no batch has to travel."""
         self._sampler.to(self.device)
 
     def train_dataloader(self) -> Iterable[int]:
-        """Only count: what is shown in a step is drawn from the step's number."""
+        """Only count the steps: the sampler draws a batch from the number of its step."""
         return count(self.settings.steps)
 
     def training_step(self, *_: object) -> Tensor:
-        """One step on this process's share of the batch that belongs to it."""
+        """Compute the loss of this process's share of the step's batch."""
         batch = self._batch()
         terms = self._losses(batch)
         if not torch.isfinite(terms["loss"]):
@@ -103,7 +105,7 @@ class GuardedTraining(lightning.LightningModule, Generic[BatchT]):
         return terms["loss"]
 
     def configure_gradient_clipping(self, *_: object, **__: object) -> None:
-        """Clip the norm of the gradients, and stop where it tells that training has failed."""
+        """Clip the norm of the gradients; stop if the norm shows that training has failed."""
         settings = self.settings
         norm = nn.utils.clip_grad_norm_(self.network.parameters(), settings.gradient_clip)
         self.log("gradient_norm", norm)
@@ -114,11 +116,11 @@ class GuardedTraining(lightning.LightningModule, Generic[BatchT]):
             self._stop(
                 f"expected a gradient norm of at most {limit}, found {norm.item():g}", self._batch()
             )
-        self._still = 0 if norm > 0 else self._still + 1
-        if self._still == _STILL:
+        self._without_gradient = 0 if norm > 0 else self._without_gradient + 1
+        if self._without_gradient == _STEPS_WITHOUT_GRADIENT:
             self._stop(
-                f"expected a gradient, found none in {_STILL} steps: the network answers "
-                "everything alike",
+                f"expected a gradient, found none in {_STEPS_WITHOUT_GRADIENT} steps: the "
+                "output no longer depends on the weights",
                 self._batch(),
             )
 
@@ -151,12 +153,12 @@ class GuardedTraining(lightning.LightningModule, Generic[BatchT]):
         )
 
     def _losses(self, batch: BatchT) -> dict[str, Tensor]:
-        """Return what is minimised as "loss", and perhaps its terms."""
+        """Return the value to minimise as "loss", and any terms of it to log."""
         raise NotImplementedError
 
 
 def count(length: int) -> Iterable[int]:
-    """Return what Lightning takes for data and only counts steps."""
+    """Return a data loader that only counts, because Lightning wants one."""
     return DataLoader(range(length), batch_size=None)  # type: ignore[arg-type]
 
 
@@ -166,7 +168,7 @@ def fit(
     """Train, from a checkpoint on if there is one.
 
     Raises:
-        TrainingError: If a guard stops it.
+        TrainingError: If a check stops the run.
         OutputError: If a file cannot be written.
     """
     show = threading.excepthook
@@ -191,6 +193,6 @@ def fit(
 
 
 def quieten() -> None:
-    """Keep Lightning from telling of its own internals."""
+    """Silence Lightning's messages about its internals."""
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     warnings.filterwarnings("ignore", module="lightning")

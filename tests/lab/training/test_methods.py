@@ -154,7 +154,7 @@ def test_the_exported_file_answers_like_torch(monkeypatch: pytest.MonkeyPatch) -
     pair = [images(1, 1, 19, 26, seed=seed) for seed in (2, 3)]
     with torch.no_grad():
         expected = fold(network)(*pair).numpy()
-    found = OnnxEngine(weights, "cpu")(*(image.numpy() for image in pair))
+    found = OnnxEngine(weights, "cpu").fuse(*(image.numpy() for image in pair))
     np.testing.assert_allclose(found, expected, atol=ENGINES)
 
 

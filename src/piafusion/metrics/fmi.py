@@ -6,12 +6,17 @@ from collections.abc import Sequence
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
-from piafusion.metrics._coupling import PLACES, Bits, Staircases, flagged
 from piafusion.metrics._inputs import Greys, Single
 from piafusion.metrics._spec import ALL, Arithmetic, MetricSpec
 
+Bits = NDArray[np.int32]
+"""Bits of float32 numbers. Those of one sign have the order of their bits."""
+
 _SIDE = 3
+PLACES = _SIDE**2
+_STOPS = 2 * (PLACES - 1)  # of a staircase, without its ends, 0 and 1
 _AT_ONCE = 5000  # windows: fewer, and calls cost more than what they compute; more, and the cache
 _LEAST = np.float32(1e-10)
 """Added to all values of a window less their minimum: a flat one is uniform, no share is 0."""
@@ -26,6 +31,13 @@ _CENTRED = np.arange(PLACES) - (PLACES - 1) / 2
 _RANKS = 2 * np.arange(PLACES - 1) - (PLACES - 2)
 _SUMS = np.stack([_CENTRED, _CENTRED**2, _RANKS @ np.tri(PLACES - 1, PLACES)]).astype(np.float32)
 """Times shares: mean and mean square place, from the centre; distances of cumulated shares."""
+_STOP_RANKS = (2 * np.arange(_STOPS) - (_STOPS - 1)).astype(np.float32)
+"""Times sorted stops: the sum of the distances between all pairs of them."""
+
+_SECOND = np.int32(1)
+"""The lowest bit of a stop says which distribution it belongs to; it changes 6e-8."""
+
+_TINY = np.float32(1e-30)  # log(0) is never asked for; 0 log(0) is 0
 
 
 def feature_mutual_information_pixel(greys: Greys) -> float:
@@ -75,22 +87,11 @@ def feature_mutual_information_gradient(greys: Greys) -> float:
 def _feature_mutual_information(features: Sequence[Single]) -> float:
     height, width = (side - _SIDE + 1 for side in features[0].shape)
     rows = min(max(1, _AT_ONCE // width), height)
-    room: tuple[list[_Windows], Staircases] | None = None
     total = 0.0
     for top in range(0, height, rows):
-        strip = [plane[top : top + rows + _SIDE - 1] for plane in features]
-        count = (len(strip[0]) - _SIDE + 1) * width
-        if room is None or room[1].count != count:
-            room = [_Windows(count) for _ in features], Staircases(count)
-        (*sources, fused), staircases = room
-        for windows, plane in zip(room[0], strip, strict=True):
-            windows.read(plane)
-        # The lower Frechet bound is the upper one with the places of one window in reverse.
-        as_it_is = flagged(fused.cumulated[::-1])
-        in_reverse = flagged(np.abs(1 - fused.cumulated))
+        *sources, fused = (_Windows(plane[top : top + rows + _SIDE - 1]) for plane in features)
         for source in sources:
-            shared = _shared(source, fused, as_it_is, in_reverse, staircases)
-            total += float(shared.sum(dtype=np.float64))
+            total += float(_shared(source, fused).sum(dtype=np.float64))
     return float(total / (2.0 * height * width))
 
 
@@ -100,38 +101,29 @@ class _Windows:
     Arrays have a column per window; rows are places, or there is one row.
     """
 
-    def __init__(self, count: int) -> None:
-        self.values, self.shares, self._logs = np.empty((3, PLACES, count), np.float32)
-        self.cumulated = np.empty((PLACES - 1, count), np.float32)
-
-    def read(self, plane: Single) -> None:
-        """Take the windows of a picture."""
+    def __init__(self, plane: Single) -> None:
         height, width = (side - _SIDE + 1 for side in plane.shape)
+        self.values = np.empty((PLACES, height * width), np.float32)
         for place, values in enumerate(self.values.reshape(PLACES, height, width)):
             column, row = divmod(place, _SIDE)
             values[:] = plane[row : row + height, column : column + width]
-        np.subtract(self.values, self.values.min(axis=0), out=self.shares)
+        self.shares = self.values - self.values.min(axis=0)
         self.shares += _LEAST
         self.shares /= _ONES @ self.shares
-        self.cumulated[0] = self.shares[0]
-        for place in range(1, PLACES - 1):
-            np.add(self.cumulated[place - 1], self.shares[place], out=self.cumulated[place])
+        self.cumulated = np.cumsum(self.shares[:-1], axis=0)
         self.mean, square, self.distances = _SUMS @ self.shares
         self.spread = np.sqrt(np.maximum(square - self.mean * self.mean, 0))
         self.power = np.einsum("kn,kn->n", self.shares, self.shares) - np.float32(1 / PLACES)
-        cv2.log(self.shares, self._logs)
-        self.entropy = -np.einsum("kn,kn->n", self.shares, self._logs)
+        self.entropy = -np.einsum("kn,kn->n", self.shares, np.asarray(cv2.log(self.shares)))
 
 
-def _shared(
-    source: _Windows, fused: _Windows, as_it_is: Bits, in_reverse: Bits, staircases: Staircases
-) -> Single:
+def _shared(source: _Windows, fused: _Windows) -> Single:
     """Information that each pair of windows shares, over the mean of their entropies."""
     product = np.einsum("kn,kn->n", source.shares, fused.shares) - np.float32(1 / PLACES)
-    opposed = product.view(np.int32) >> 31  # all bits, or none
-    falling = (as_it_is ^ in_reverse) & opposed
-    falling ^= as_it_is
-    distances = staircases.climb(source.cumulated, falling) - source.distances - fused.distances
+    # The lower Frechet bound is the upper one with the places of one window in reverse.
+    in_reverse = np.abs(1 - fused.cumulated[::-1])
+    stops = _stops(source.cumulated, np.where(np.signbit(product), in_reverse, fused.cumulated))
+    distances = _STOP_RANKS @ stops[1:-1] - source.distances - fused.distances
 
     # By Hoeffding the covariance at the bound is the sum of min(P, Q) - P Q over all cumulated
     # shares P and Q; min(P, Q) is (P + Q - |P - Q|) / 2.
@@ -150,13 +142,80 @@ def _shared(
     rest = np.where(np.abs(rest) < least, least, rest)
     independent = rest / covariance
     entropies = source.entropy + fused.entropy
-    joint_entropy = independent * (entropies - staircases.information(wanted / rest))
+    joint_entropy = independent * (entropies - _information(stops, wanted / rest))
     joint_entropy -= np.log(np.abs(independent))
 
     known = entropies > _CERTAIN
     shared = 2 * (entropies - joint_entropy) / np.where(known, entropies, 1) * known
     equal = (source.values == fused.values).all(axis=0)
     return np.where(equal, np.float32(1), shared)
+
+
+def _stops(cumulated: Single, other: Single) -> Single:
+    """Sort the cumulated shares of pairs of distributions.
+
+    Of the 81 cells of a joint distribution at the Frechet bound 17 at most hold anything: those
+    that a staircase passes on its way from corner to corner. The sorted shares are its stops.
+
+    Args:
+        cumulated: 8 x N, ascending.
+        other: 8 x N, ascending.
+
+    Returns:
+        18 x N with the ends, 0 and 1; `_SECOND` marks those of `other`.
+    """
+    stops = np.empty((_STOPS + 2, cumulated.shape[1]), np.float32)
+    stops[0], stops[-1] = 0, 1
+    bits = stops[1:-1].view(np.int32)
+    np.bitwise_and(cumulated.view(np.int32), ~_SECOND, out=bits[: PLACES - 1])
+    np.bitwise_or(other.view(np.int32), _SECOND, out=bits[PLACES - 1 :])
+    bits.sort(axis=0)
+    return stops
+
+
+def _information(stops: Single, ratio: Single) -> Single:
+    """Sum of x log|x| on the staircase, less that of independence.
+
+    The cells off the staircase add to an entropy what the two distributions alone say of them.
+
+    Args:
+        stops: As `_stops` returns them.
+        ratio: Shares of the bound over that of independence, N.
+
+    Returns:
+        That sum for each mixture `independent + ratio * bound`, in nats.
+    """
+    independent = _independent_cells(stops)
+    cells = np.stack([independent, np.diff(stops, axis=0) * ratio + independent])
+    logs = np.abs(cells)
+    logs += _TINY
+    logs = np.asarray(cv2.log(logs.reshape(len(cells) * len(independent), -1)))
+    sums = np.einsum("mkn,mkn->mn", cells, logs.reshape(cells.shape))
+    return np.asarray(sums[1] - sums[0], np.float32)
+
+
+def _independent_cells(stops: Single) -> Single:
+    """Probabilities of the cells on a staircase if both distributions were independent, 17 x N.
+
+    Each is the product of two steps, one of either distribution: from its last stop before the
+    cell to its first one after it.
+    """
+    inner = stops[1:-1].view(np.int32)
+    # Stops of one distribution positive and of the other negative. As whole numbers the bits of
+    # positive ones have their order, and those of negative ones the reverse, below all others.
+    signed = np.empty((2, *inner.shape), np.float32)
+    np.bitwise_xor(inner, inner << 31, out=signed[0].view(np.int32))
+    np.negative(signed[0], out=signed[1])
+    bits = signed.view(np.int32)
+    before = np.zeros((2, len(inner) + 1, inner.shape[1]), np.float32)
+    negative_after = np.full_like(before, -1)
+    last, first = before.view(np.int32), negative_after.view(np.int32)
+    for stop in range(len(inner)):
+        np.maximum(last[:, stop], bits[:, stop], out=last[:, stop + 1])
+    for stop in reversed(range(len(inner))):
+        np.minimum(first[:, stop + 1], bits[:, stop], out=first[:, stop])
+    steps = before + negative_after[::-1]
+    return np.asarray(steps[0] * steps[1])
 
 
 SPECS = (

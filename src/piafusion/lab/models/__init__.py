@@ -46,6 +46,7 @@ SIZES: dict[str, MixingFusionSizes] = {
 """The sizes of our own networks; others can be asked for."""
 
 
+_SMALLEST = {"residual_layers": 0}  # of the others 1
 _LARGEST = {"stride": 64, "window": 256, "width": 512, "residual_layers": 64}
 
 
@@ -101,6 +102,8 @@ def load(weights: bytes) -> nn.Module:
 def _sizes(text: str) -> MixingFusionSizes:
     """Return the sizes of a network, none so large that it could not be made."""
     sizes = MixingFusionSizes(**parse_json(text, {str: int}))
-    if not all(1 <= value <= _LARGEST[name] for name, value in asdict(sizes).items()):
+    if not all(
+        _SMALLEST.get(name, 1) <= value <= _LARGEST[name] for name, value in asdict(sizes).items()
+    ):
         raise ValueError(f"a network of the sizes {text}")
     return sizes

@@ -17,7 +17,7 @@ fuzz: $(VENV)/dev ## Damaged inputs through every reader, some minutes; FUZZ=100
 
 cluster: $(VENV)/dev ## Tests of the Ray engine, which start Ray
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[ray]'
-	PIAFUSION_RAY=1 $(BIN)/python -m pytest tests/distributed
+	PIAFUSION_RAY=1 $(BIN)/python -m pytest tests/test_cluster.py
 
 check: lint docs types test ## All that CI does
 

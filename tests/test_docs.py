@@ -89,7 +89,7 @@ def test_page(page: Path, piafusion: Callable[..., Finished]) -> None:
                 assert arguments == CURL, line
             elif program == "piafusion":
                 if "--engine" in arguments and "ray" in arguments:
-                    continue  # tests/distributed/test_run.py runs these, with one Ray for all
+                    continue  # tests/test_cluster.py runs these, with one Ray for all
                 done = piafusion(*smaller(arguments))
                 assert done.code == 0, f"{line}: {done.err}"
             else:

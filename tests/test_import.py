@@ -49,15 +49,15 @@ def test_imagecodecs_is_loaded_for_tiff_alone() -> None:
     assert loaded_after(code.format("('.tif',)")) & names == {"imagecodecs"}
 
 
-def test_the_package_for_clusters_loads_no_ray() -> None:
-    loaded = loaded_after("import piafusion.distributed; import piafusion.cli.batches")
+def test_the_module_for_clusters_loads_no_ray() -> None:
+    loaded = loaded_after("import piafusion.cluster, piafusion.manifest")
     assert not loaded & {"ray", "pyarrow", "pandas", "upath", "fsspec"}
 
 
 def test_without_ray_the_message_names_the_extra() -> None:
     code = (
         "import sys; sys.modules.update(ray=None, upath=None)\n"
-        "from piafusion.distributed.cluster import load_ray\n"
+        "from piafusion.cluster import load_ray\n"
         "from piafusion.errors import MissingExtraError\n"
         "from piafusion.imaging.places import as_path\n"
         "for use in (load_ray, lambda: as_path('s3://bucket/ir')):\n"

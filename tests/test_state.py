@@ -15,7 +15,6 @@ import cv2
 import numpy as np
 import pytest
 
-from piafusion.distributed.manifest import read_manifest, write_manifest
 from piafusion.errors import PiafusionError
 from piafusion.imaging.align import Alignment, Quality, read_alignment
 from piafusion.lab.data.download import remember, verify
@@ -26,6 +25,7 @@ from piafusion.lab.evaluation.methods import Method
 from piafusion.lab.evaluation.predict import fused_files, predict, runtime
 from piafusion.lab.evaluation.score import Scoring
 from piafusion.lab.evaluation.sets import read_sets
+from piafusion.manifest import read_manifest, write_manifest
 from piafusion.weights import load_manifest, read_weights
 from tests.conftest import scene
 

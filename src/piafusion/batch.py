@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import os
+import socket
 import time
-from collections.abc import Callable, Generator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from piafusion.errors import PiafusionError
 from piafusion.imaging.io import read_pair
+from piafusion.imaging.places import fetch, is_url, sha256, store
 from piafusion.imaging.tiff import wants_windows
 from piafusion.run.pool import map_in_order
 from piafusion.run.processes import KillableProcesses, decoding_seconds
@@ -27,7 +32,7 @@ _AHEAD = 8  # pairs that are fused for each worker beyond the one whose result i
 
 @dataclass(frozen=True)
 class PairJob:
-    """The files of one pair, and the file for the fused picture."""
+    """The files of one pair, and the file for the fused picture; each may lie behind a URL."""
 
     infrared: Path
     visible: Path
@@ -45,6 +50,9 @@ class FusedPair:
         seconds: Time for reading, fusing and writing.
         tone: The range of infrared values that was used; None for a file that is read in windows:
             there it is the range of the dtype.
+        worker: Host and process that fused it.
+        device: Where the network ran.
+        sha256: Hashes of the files "infrared", "visible" and "output", if they were asked for.
     """
 
     job: PairJob
@@ -52,14 +60,20 @@ class FusedPair:
     height: int
     seconds: float
     tone: ToneRange | None
+    worker: str
+    device: str
+    sha256: Mapping[str, str]
 
 
 @dataclass(frozen=True)
 class FailedPair:
-    """A pair that could not be fused; the error is one line."""
+    """A pair that could not be fused; the error is one line, the rest as in `FusedPair`."""
 
     job: PairJob
     error: str
+    worker: str = ""
+    device: str = ""
+    sha256: Mapping[str, str] = field(default_factory=dict)
 
 
 def fuse_jobs(
@@ -88,7 +102,7 @@ def fuse_jobs(
         yield fuse_job(fuser, jobs[0], overwrite=overwrite, progress=progress)
         return
     readers = PairReaders(workers)
-    fuse = partial(fuse_job, fuser, overwrite=overwrite, read=readers.read_pair)
+    fuse = partial(fuse_job, fuser, overwrite=overwrite, read=readers.read_pair, hashes=True)
     try:
         yield from map_in_order(fuse, jobs, workers=workers, ahead=_AHEAD * workers)
     finally:
@@ -102,8 +116,9 @@ def fuse_job(
     overwrite: bool = False,
     progress: Progress = silent,
     read: Callable[..., tuple[Image, Image]] = read_pair,
+    hashes: bool = False,
 ) -> FusedPair | FailedPair:
-    """Fuse one pair of files and return the result.
+    """Fuse one pair of files and return the result; files behind URLs are copied here first.
 
     Args:
         fuser: Fuses it.
@@ -111,21 +126,49 @@ def fuse_job(
         overwrite: Replace an existing file.
         progress: Is told the tiles of a picture that is fused in tiles.
         read: `read_pair`, or a function that calls it in another process.
+        hashes: Compute the hashes of the files, for a manifest.
     """
     start = time.perf_counter()
-    files, tone = (job.infrared, job.visible, job.output), None
+    worker, device = f"{socket.gethostname()}:{os.getpid()}", fuser.engine.device
+    sums: dict[str, str] = {}
+    copies = job
     try:
-        if _is_plain(fuser) and wants_windows(job.visible, job.output):
-            height, width = fuser.fuse_rasters(*files, overwrite=overwrite, progress=progress)
-        else:
-            fused = fuser.fuse_files(*files, overwrite=overwrite, read=read)
-            (height, width), tone = fused.image.shape[:2], fused.tone
-    except PiafusionError as error:
-        return FailedPair(job, str(error))
+        with _local_copies(job) as copies:
+            files, tone = (copies.infrared, copies.visible, copies.output), None
+            if hashes:
+                sums |= {"infrared": sha256(files[0]), "visible": sha256(files[1])}
+            if _is_plain(fuser) and wants_windows(copies.visible, copies.output):
+                height, width = fuser.fuse_rasters(*files, overwrite=overwrite, progress=progress)
+            else:
+                fused = fuser.fuse_files(*files, overwrite=overwrite, read=read)
+                (height, width), tone = fused.image.shape[:2], fused.tone
+            if hashes:
+                sums["output"] = sha256(copies.output)
     except Exception as error:  # an error of any library fails this pair, not the others
-        reason = " ".join(str(error).split()) or "no reason"
-        return FailedPair(job, f"{job.infrared}: {type(error).__name__}: {reason}")
-    return FusedPair(job, width, height, time.perf_counter() - start, tone)
+        reason = str(error)
+        if not isinstance(error, PiafusionError):
+            reason = " ".join(reason.split()) or "no reason"
+            reason = f"{job.infrared}: {type(error).__name__}: {reason}"
+        for name in ("infrared", "visible", "output"):
+            reason = reason.replace(str(getattr(copies, name)), str(getattr(job, name)))
+        return FailedPair(job, reason, worker, device, sums)
+    seconds = time.perf_counter() - start
+    return FusedPair(job, width, height, seconds, tone, worker, device, sums)
+
+
+@contextmanager
+def _local_copies(job: PairJob) -> Iterator[PairJob]:
+    """Yield the job with files of this machine; its output is stored behind its URL at the end."""
+    if not any(map(is_url, (job.infrared, job.visible, job.output))):
+        yield job
+        return
+    with TemporaryDirectory(prefix="piafusion-") as name:
+        folder = Path(name)
+        output = folder / job.output.name if is_url(job.output) else job.output
+        infrared, visible = fetch(job.infrared, folder / "ir"), fetch(job.visible, folder / "vi")
+        yield PairJob(infrared, visible, output)
+        if output is not job.output:
+            store(job.output, output.read_bytes())
 
 
 class PairReaders:

@@ -7,11 +7,14 @@ import pytest
 
 from piafusion import Fuser
 from piafusion.imaging.io import read_image, write_image
+from piafusion.imaging.places import sha256
+from piafusion.manifest import NAME, read_manifest
 from tests.conftest import scene
 
 
 def names(folder: Path) -> list[str]:
-    return sorted(path.name for path in folder.iterdir())
+    """Return the files of a folder, without the manifest."""
+    return sorted({path.name for path in folder.iterdir()} - {NAME})
 
 
 def test_one_pair(piafusion, pair_folders, tmp_path: Path) -> None:
@@ -146,7 +149,6 @@ def test_wrong_use_exits_with_2_and_one_line(piafusion, pair_folders, tmp_path: 
         ((ir / "1D.png", vi / "1D.png", "-o", tmp_path / "out.gif"), "expected a suffix"),
         ((ir, vi, "-o", out, "--engine", "onnx"), "expected local or ray, found 'onnx'"),
         ((ir, vi, "-o", out, "--address", "auto"), "--address: expected it with --engine ray"),
-        (("s3://bucket/ir", vi, "-o", out), "s3://bucket/ir: expected a path, found a URL"),
     ):
         done = piafusion("fuse", *arguments)
         assert done.code == 2, arguments
@@ -177,14 +179,14 @@ def test_a_run_that_stopped_is_gone_on_with(piafusion, pair_folders, tmp_path: P
     first = ("fuse", *pair_folders, "-o", out)
     assert piafusion(*first).code == 0
     (out / "2N.png").unlink()
-    before = {path.name: path.stat().st_mtime_ns for path in out.iterdir()}
+    before = {path.name: path.stat().st_mtime_ns for path in out.glob("*.png")}
     refused = piafusion(*first)
     assert refused.code == 2
     done = piafusion(*first, "--skip-existing")
     assert done.code == 0
     assert "fused 1 of 3 pairs" in done.out
     assert "2 existed already" in done.out
-    after = {path.name: path.stat().st_mtime_ns for path in out.iterdir()}
+    after = {path.name: path.stat().st_mtime_ns for path in out.glob("*.png")}
     assert names(out) == ["1D.png", "2N.png", "3N.png"]
     assert all(after[name] == time for name, time in before.items())
     nothing = piafusion(*first, "--skip-existing")
@@ -206,6 +208,60 @@ def test_workers_give_the_same_pictures(
     for stem in ("1D", "2N", "3N"):
         expected = Fuser()(*(read_image(folder / f"{stem}.png") for folder in pair_folders))
         np.testing.assert_array_equal(read_image(tmp_path / "out" / f"{stem}.png"), expected)
+
+
+def test_the_manifest_tells_what_every_picture_is_made_of(
+    piafusion, pair_folders, tmp_path: Path
+) -> None:
+    ir, vi = pair_folders
+    out = tmp_path / "out"
+    (ir / "2N.png").write_bytes(b"broken")
+    done = piafusion("fuse", ir, vi, "-o", out, "--tone", "percentile:1,99", "--json")
+    assert done.code == 1
+    assert json.loads(done.out)["manifest"] == str(out / NAME)
+    first, failed, third = read_manifest(out / NAME)
+    assert (first["output"], first["error"], first["model"]) == ("1D.png", None, "piafusion")
+    assert (first["width"], first["height"], first["tone"]) == (64, 48, "percentile:1,99")
+    assert first["infrared"] == str(ir / "1D.png")
+    for name, path in (("infrared", ir), ("visible", vi), ("output", out)):
+        assert first[f"{name}_sha256"] == sha256(path / "1D.png")
+    assert "2N.png" in failed["error"]
+    assert failed["output_sha256"] is None
+    assert first.keys() == failed.keys() == third.keys()
+    (ir / "2N.png").write_bytes((ir / "1D.png").read_bytes())
+    assert piafusion("fuse", ir, vi, "-o", out, "--skip-existing").code == 0
+    again = read_manifest(out / NAME)
+    assert [entry["error"] for entry in again] == [None] * 3
+    assert (again[0], again[2]) == (first, third)
+    assert again[1]["tone"] == "full"
+    (out / NAME).unlink()
+    assert piafusion("fuse", ir, vi, "-o", out, "--skip-existing").code == 0
+    assert [entry["output_sha256"] for entry in read_manifest(out / NAME)] == [None] * 3
+
+
+def test_another_file_in_place_of_the_manifest_is_not_replaced(
+    piafusion, pair_folders, tmp_path: Path
+) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / NAME).write_text("precious")
+    done = piafusion("fuse", *pair_folders, "-o", tmp_path / "out")
+    assert done.code == 2
+    assert "expected a manifest of piafusion, found no" in done.err
+    assert [path.name for path in (tmp_path / "out").iterdir()] == [NAME]
+
+
+def test_files_behind_urls(piafusion, pair_folders, tmp_path: Path) -> None:
+    pytest.importorskip("upath")
+    ir, vi = (f"local://{folder}" for folder in pair_folders)
+    (pair_folders[1] / "2N.png").write_bytes(b"broken")
+    done = piafusion("fuse", ir, vi, "-o", f"local://{tmp_path}/out")
+    assert done.code == 1
+    assert f"piafusion: {vi}/2N.png: expected PNG" in done.err
+    assert names(tmp_path / "out") == ["1D.png", "3N.png"]
+    assert piafusion("fuse", *pair_folders, "-o", tmp_path / "here").code == 1
+    for name in ("1D.png", "3N.png"):
+        assert (tmp_path / "out" / name).read_bytes() == (tmp_path / "here" / name).read_bytes()
+    assert read_manifest(tmp_path / "out" / NAME)[0]["infrared"] == f"{ir}/1D.png"
 
 
 def test_ctrl_c_says_how_to_go_on(

@@ -265,7 +265,7 @@ def alignment(given: Input) -> Result:
 
 def manifest(given: Input) -> Result:
     """Read the manifest of a bulk run and write it again."""
-    from piafusion.distributed.manifest import read_manifest, write_manifest
+    from piafusion.manifest import read_manifest, write_manifest
 
     entries = read_manifest(given.path)
     write_manifest(given.path, entries, [])

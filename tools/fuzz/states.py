@@ -15,7 +15,6 @@ from typing import Any
 
 import numpy as np
 
-from piafusion.distributed.manifest import write_manifest
 from piafusion.imaging.align import Alignment, Quality
 from piafusion.lab.data.msrs import Settings as BuildSettings
 from piafusion.lab.data.msrs import build_msrs
@@ -24,6 +23,7 @@ from piafusion.lab.evaluation.methods import read_methods
 from piafusion.lab.evaluation.run import fuse_sets
 from piafusion.lab.evaluation.score import Scoring
 from piafusion.lab.evaluation.sets import read_sets
+from piafusion.manifest import write_manifest
 from piafusion.weights import SHIPPED, load_manifest
 from tools.fuzz.pictures import COLOUR, GREY, HEIGHT, WIDTH, cv_file, png
 

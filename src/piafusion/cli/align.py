@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from piafusion.cli.options import JsonOption, OverwriteOption
+from piafusion.cli.options import ALIGNMENT, JsonOption, OverwriteOption
 from piafusion.cli.printing import say, say_json, warn
 from piafusion.cli.progress import track
 from piafusion.cli.table import print_table
@@ -21,11 +21,18 @@ if TYPE_CHECKING:
     from piafusion.imaging.pairs import Pair
 
 AlignmentOption = Annotated[
-    Path | None, typer.Option(help="File of `piafusion align`: the two cameras differ by it.")
+    Path | None,
+    typer.Option(
+        help="File of `piafusion align` that maps the infrared camera onto the visible one.",
+        rich_help_panel=ALIGNMENT,
+    ),
 ]
 AlignOption = Annotated[
     str | None,
-    typer.Option(help="auto: estimate the alignment first; of folders one for all pairs."),
+    typer.Option(
+        help="auto: estimate the alignment first; for folders, one for all pairs.",
+        rich_help_panel=ALIGNMENT,
+    ),
 ]
 MOST_PAIRS = 20
 

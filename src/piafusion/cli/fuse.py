@@ -1,19 +1,23 @@
-"""`piafusion fuse`: one pair, or two folders matched by stem."""
+"""`piafusion fuse`: one pair, or two folders matched by file name."""
 
 from __future__ import annotations
 
 import os
 import time
+from collections.abc import Generator, Sequence
 from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
 from piafusion.cli.align import AlignmentOption, AlignOption, chosen_alignment
 from piafusion.cli.options import (
+    INPUT,
     INTERRUPTED,
+    OUTPUT,
+    PERFORMANCE,
     DeviceOption,
     JsonOption,
     MethodOption,
@@ -22,70 +26,101 @@ from piafusion.cli.options import (
     ToneOption,
 )
 from piafusion.cli.printing import say, say_json, warn
-from piafusion.cli.progress import track
+from piafusion.cli.progress import ProgressDisplay, track
 from piafusion.errors import UsageError
 from piafusion.weights import DEFAULT_MODEL
 
 if TYPE_CHECKING:
-    from piafusion.batch import FusedPair
+    from piafusion.batch import FailedPair, FusedPair, PairJob
     from piafusion.imaging.curve import ToneRange
 
 ENGINES = ("local", "ray")
 
 
 def fuse(
-    infrared: Annotated[str, typer.Argument(metavar="IR", help="Infrared image or folder.")],
-    visible: Annotated[str, typer.Argument(metavar="VI", help="Visible image or folder.")],
-    output: Annotated[
-        str, typer.Option("--output", "-o", help="File, or folder for the fused images.")
+    infrared: Annotated[
+        str,
+        typer.Argument(metavar="IR", help="Infrared image or folder.", rich_help_panel=INPUT),
     ],
-    model: ModelOption = DEFAULT_MODEL,
-    method: MethodOption = None,
-    device: DeviceOption = "auto",
-    tone: ToneOption = "full",
+    visible: Annotated[
+        str, typer.Argument(metavar="VI", help="Visible image or folder.", rich_help_panel=INPUT)
+    ],
+    output: Annotated[
+        str,
+        typer.Option(
+            "--output",
+            "-o",
+            help="File, or folder for the fused images.",
+            rich_help_panel=OUTPUT,
+        ),
+    ],
     format: Annotated[
-        str, typer.Option("--format", help="Of images in a folder: png, tiff, jpg, bmp or webp.")
+        str,
+        typer.Option(
+            "--format",
+            help="Format of the images in a folder: png, tiff, jpg, bmp or webp.",
+            rich_help_panel=OUTPUT,
+        ),
     ] = "png",
-    workers: Annotated[
-        int | None,
-        typer.Option(
-            min=1, max=4096, help="Pairs of a folder at a time; one for each core by default."
-        ),
-    ] = None,
+    overwrite: OverwriteOption = False,
     skip_existing: Annotated[
-        bool, typer.Option("--skip-existing", help="Go on where an earlier run has stopped.")
-    ] = False,
-    alignment: AlignmentOption = None,
-    align: AlignOption = None,
-    tile: Annotated[
-        int | None,
+        bool,
         typer.Option(
-            "--tile", min=1, help="Largest side of tiles in pixels; large pictures have some."
+            "--skip-existing",
+            help="Continue a run that stopped: fuse only what is missing.",
+            rich_help_panel=OUTPUT,
         ),
-    ] = None,
+    ] = False,
+    as_json: JsonOption = False,
     max_megapixels: Annotated[
         float | None,
         typer.Option(
             "--max-megapixels",
             min=0,
-            help="Largest picture that is read as a whole, 0 for any; 200 by default.",
+            help="Largest picture that is read as a whole; 0 allows any, the default is 200.",
+            rich_help_panel=INPUT,
+        ),
+    ] = None,
+    model: ModelOption = DEFAULT_MODEL,
+    method: MethodOption = None,
+    tone: ToneOption = "full",
+    alignment: AlignmentOption = None,
+    align: AlignOption = None,
+    device: DeviceOption = "auto",
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            max=4096,
+            help="Pairs of a folder that are fused at the same time; default: one for each core.",
+            rich_help_panel=PERFORMANCE,
+        ),
+    ] = None,
+    tile: Annotated[
+        int | None,
+        typer.Option(
+            "--tile",
+            min=1,
+            help="Fuse larger pictures in tiles with sides of at most so many pixels; default: "
+            "tiles for pictures above 4 megapixels.",
+            rich_help_panel=PERFORMANCE,
         ),
     ] = None,
     engine: Annotated[
         str,
         typer.Option(
             "--engine",
-            help="Who shares out the pairs: local, or ray: processes, also of a cluster.",
+            help="local: threads of this process; ray: processes of a Ray cluster.",
+            rich_help_panel=PERFORMANCE,
         ),
     ] = "local",
     address: Annotated[
         str | None,
         typer.Option(
-            help="Of the Ray cluster: auto, or HOST:PORT; by default one on this machine."
+            help="Address of the Ray cluster: auto, or HOST:PORT; default: Ray on this machine.",
+            rich_help_panel=PERFORMANCE,
         ),
     ] = None,
-    overwrite: OverwriteOption = False,
-    as_json: JsonOption = False,
 ) -> None:
     """Fuse an infrared and a visible image, or two folders of them matched by file name."""
     if skip_existing and overwrite:
@@ -94,18 +129,20 @@ def fuse(
         raise UsageError("expected --model or --method, found both; choose one")
     if max_megapixels is not None:
         os.environ["PIAFUSION_MAX_MEGAPIXELS"] = str(max_megapixels)  # every reader looks there
-    on_ray = _check_engine(engine, address)
-    ir, vi, out = (_place(text, urls=on_ray) for text in (infrared, visible, output))
+    _check_engine(engine, address)
+    ir, vi, out = map(_place, (infrared, visible, output))
 
-    from piafusion.batch import FailedPair, FusedPair
-    from piafusion.cli.batches import LocalBatch, RayBatch
+    from piafusion.batch import FusedPair
     from piafusion.cli.planning import plan_jobs, refuse_conflicts
     from piafusion.imaging.places import reachable
+    from piafusion.manifest import NAME, read_manifest
 
     with reachable(ir, vi, out):
         planned, failed = plan_jobs(ir, vi, out, format)
         jobs = [job for job in planned if not (skip_existing and job.output.exists())]
         refuse_conflicts(jobs, overwrite=overwrite)
+        manifest = out / NAME if ir.is_dir() else None
+        before = read_manifest(manifest) if manifest else []
     if align and not all(isinstance(place, Path) for place in (ir, vi)):
         raise UsageError("--align: expected paths, found a URL; estimate first: piafusion align")
     settings: dict[str, Any] = {
@@ -116,31 +153,32 @@ def fuse(
         "tile": tile,
         "method": method,
     }
-    batch = (
-        RayBatch(settings, jobs, planned, workers, address)
-        if on_ray
-        else LocalBatch(settings, jobs, workers, overwrite=overwrite)
+    run = (
+        _run_on_ray(settings, jobs, workers, address)
+        if engine == "ray"
+        else _run_locally(settings, jobs, workers, overwrite=overwrite)
     )
-    written: list[FusedPair] = []
-    unfused: list[FailedPair] = []
+    results: list[FusedPair | FailedPair] = []
     stopped = False
     began = time.perf_counter()
     try:
-        with closing(batch.results()) as results:
-            for result in results if len(jobs) == 1 else track(results, "fusing", total=len(jobs)):
-                if isinstance(result, FusedPair):
-                    written.append(result)
-                else:
-                    unfused.append(result)
+        with closing(run.results) as running:
+            for result in running if len(jobs) == 1 else track(running, "fusing", total=len(jobs)):
+                results.append(result)
     except KeyboardInterrupt:
         stopped = True
     finally:
         seconds = time.perf_counter() - began
-        batch.finish()
+        if manifest:
+            _record(manifest, before, planned, results, model=method or model, tone=run.tone)
     places = {job.output: place for place, job in enumerate(jobs)}  # Ray's come in any order
-    written.sort(key=lambda result: places[result.job.output])
-    unfused.sort(key=lambda result: places[result.job.output])
-    failed += [{"infrared": str(each.job.infrared), "error": each.error} for each in unfused]
+    results.sort(key=lambda result: places[result.job.output])
+    fused = [result for result in results if isinstance(result, FusedPair)]
+    failed += [
+        {"infrared": str(result.job.infrared), "error": result.error}
+        for result in results
+        if not isinstance(result, FusedPair)
+    ]
     for failure in failed:
         warn(f"piafusion: {failure['error']}")
     skipped = len(planned) - len(jobs)
@@ -148,26 +186,23 @@ def fuse(
         report = {
             "model": method or model,
             "engine": engine,
-            "device": batch.device,
-            "tone": batch.tone,
-            "workers": batch.workers,
+            "device": run.device or ", ".join(sorted({each.device for each in results} - {""})),
+            "tone": run.tone,
+            "workers": run.workers or len({each.worker for each in results} - {""}),
             "seconds": round(seconds, 4),
             "stopped": stopped,
             "skipped": skipped,
-            **batch.extras,
+            "manifest": str(manifest) if manifest else None,
         }
-        fused = [_describe(result) for result in written]
-        say_json({**report, "fused": fused, "failed": failed})
-    elif written or skipped:
-        where = written[0].job.output if len(planned) == 1 and written else out
-        say(_summary(len(written), len(planned), len(failed), skipped, seconds) + f": {where}")
-        for name, value in batch.extras.items():
-            say(f"{name}: {value}")
-        if written and tone != "full":
-            say(_tone_line(batch.tone, [result.tone for result in written if result.tone]))
+        say_json({**report, "fused": [_describe(result) for result in fused], "failed": failed})
+    elif fused or skipped:
+        where = fused[0].job.output if len(planned) == 1 and fused else out
+        say(_summary(len(fused), len(planned), len(failed), skipped, seconds) + f": {where}")
+        if fused and tone != "full":
+            say(_tone_line(run.tone, [result.tone for result in fused if result.tone]))
     if stopped:
         warn(
-            f"piafusion: stopped with {len(planned) - skipped - len(written)} of {len(planned)} "
+            f"piafusion: stopped with {len(planned) - skipped - len(fused)} of {len(planned)} "
             "pairs to go; the same command with --skip-existing goes on"
         )
         raise typer.Exit(INTERRUPTED)
@@ -175,24 +210,86 @@ def fuse(
         raise typer.Exit(1)
 
 
-def _check_engine(engine: str, address: str | None) -> bool:
-    """Tell whether the engine is Ray; refuse others, and an address for the local one."""
+class _Run(NamedTuple):
+    """A run that has not begun; workers and device are known beforehand for the local engine."""
+
+    results: Generator[FusedPair | FailedPair, None, None]
+    tone: str
+    workers: int | None = None
+    device: str | None = None
+
+
+def _run_locally(
+    settings: dict[str, Any], jobs: Sequence[PairJob], workers: int | None, *, overwrite: bool
+) -> _Run:
+    """Return a run in threads of this process, which share one `Fuser`."""
+    from piafusion.batch import fuse_jobs
+    from piafusion.fuser import Fuser
+    from piafusion.machine import share_cores
+
+    share = share_cores(workers, most=len(jobs), device=settings["device"])
+    fuser = Fuser(**settings, threads=share.threads)
+
+    def results() -> Generator[FusedPair | FailedPair, None, None]:
+        with ProgressDisplay() as display:
+            yield from fuse_jobs(
+                fuser, jobs, workers=share.workers, overwrite=overwrite, progress=display
+            )
+
+    return _Run(results(), str(fuser.tone), share.workers, fuser.engine.device)
+
+
+def _run_on_ray(
+    settings: dict[str, Any], jobs: Sequence[PairJob], workers: int | None, address: str | None
+) -> _Run:
+    """Return a run in processes of this machine or of a cluster."""
+    from piafusion import cluster
+    from piafusion.fuser import Fuser
+
+    cluster.load_ray()
+    if settings["device"] in ("auto", "cpu"):  # errors are found before Ray is started
+        Fuser(**settings, threads=1)
+    if Path(settings["model"]).is_file():
+        settings = {**settings, "model": str(Path(settings["model"]).absolute())}
+    results = cluster.fuse_on_ray(settings, jobs, workers=workers, address=address)
+    return _Run(results, settings["tone"])
+
+
+def _record(
+    manifest: Path,
+    before: list[dict[str, Any]],
+    planned: Sequence[PairJob],
+    results: Sequence[FusedPair | FailedPair],
+    *,
+    model: str,
+    tone: str,
+) -> None:
+    """Write the manifest, unless there is nothing to write."""
+    from piafusion.manifest import describe, unknown, write_manifest
+
+    now = [describe(result, model=model, tone=tone) for result in results]
+    known = {entry["output"] for entry in [*before, *now]}
+    there = [unknown(job) for job in planned if job.output.name not in known]
+    there = [entry for entry in there if (manifest.parent / entry["output"]).exists()]
+    if now or there:
+        write_manifest(manifest, [*before, *there], now)
+
+
+def _check_engine(engine: str, address: str | None) -> None:
+    """Refuse an engine that does not exist, and an address for the local one."""
     if engine not in ENGINES:
         raise UsageError(
-            f"--engine: expected {' or '.join(ENGINES)}, found {engine!r}; it says who shares out "
-            "the pairs; where the network runs says --device"
+            f"--engine: expected {' or '.join(ENGINES)}, found {engine!r}; it says which processes "
+            "fuse the pairs; use --device for where the network runs"
         )
     if address and engine != "ray":
         raise UsageError(f"--address: expected it with --engine ray, found --engine {engine}")
-    return engine == "ray"
 
 
-def _place(text: str, *, urls: bool) -> Path:
-    """Return the path of a file or folder; only Ray's workers read and write behind URLs."""
+def _place(text: str) -> Path:
+    """Return the path of a file or folder, which may be a URL."""
     if "://" not in text:
         return Path(text)
-    if not urls:
-        raise UsageError(f"{text}: expected a path, found a URL; add --engine ray")
     from piafusion.imaging.places import as_path
 
     return as_path(text)

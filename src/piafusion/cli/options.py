@@ -10,26 +10,48 @@ import typer
 
 from piafusion.errors import UsageError
 
+INPUT, OUTPUT, METHOD = "Input", "Output", "Model or method"
+INFRARED, ALIGNMENT, PERFORMANCE = "Infrared", "Alignment", "Performance"
+"""Headings of the groups of options in the help."""
+
 ModelOption = Annotated[
     str,
-    typer.Option("--model", "-m", help="A name of `piafusion models`, or an exported file."),
+    typer.Option(
+        "--model",
+        "-m",
+        help="A name that `piafusion models` lists, or an exported file.",
+        rich_help_panel=METHOD,
+    ),
 ]
 MethodOption = Annotated[
     str | None,
-    typer.Option("--method", help="A name of `piafusion methods`, in place of the model."),
+    typer.Option(
+        "--method",
+        help="A name that `piafusion methods` lists; it replaces the model.",
+        rich_help_panel=METHOD,
+    ),
 ]
 DeviceOption = Annotated[
-    str, typer.Option("--device", help="auto, cpu, cuda, tensorrt or openvino.")
+    str,
+    typer.Option(
+        "--device",
+        help="Where the network runs: auto, cpu, cuda, tensorrt or openvino.",
+        rich_help_panel=PERFORMANCE,
+    ),
 ]
 ToneOption = Annotated[
     str,
     typer.Option(
         "--tone",
-        help="Infrared values to grey: full, percentile:LOW,HIGH, span:LOW,HIGH, plateau:LIMIT "
-        "or clahe:CLIP.",
+        help="How infrared values become grey: full, percentile:LOW,HIGH, span:LOW,HIGH, "
+        "plateau:LIMIT or clahe:CLIP.",
+        rich_help_panel=INFRARED,
     ),
 ]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print machine-readable results.")]
+JsonOption = Annotated[
+    bool,
+    typer.Option("--json", help="Print machine-readable results.", rich_help_panel=OUTPUT),
+]
 PAPER_METRICS = "MI,SD,VIF,Qabf"
 MetricsOption = Annotated[
     str, typer.Option("--metrics", metavar="NAMES", help=f"Such as {PAPER_METRICS}, or all.")
@@ -39,7 +61,9 @@ ConventionOption = Annotated[
 ]
 INTERRUPTED = 130
 """Exit code after Ctrl-C, as a shell reports it."""
-OverwriteOption = Annotated[bool, typer.Option("--overwrite", help="Replace existing files.")]
+OverwriteOption = Annotated[
+    bool, typer.Option("--overwrite", help="Replace existing files.", rich_help_panel=OUTPUT)
+]
 SetOption = Annotated[
     list[str] | None,
     typer.Option("--set", help="Replace a setting, e.g. --set steps=500 (repeatable)."),
@@ -50,14 +74,14 @@ RunOption = Annotated[
 
 
 def metric_names(names: str) -> list[str]:
-    """Return what `--metrics` names, in its order; they are not checked."""
+    """Return the names in `--metrics`, in their order; they are not checked."""
     from piafusion.metrics import SPECS
 
     return list(SPECS) if names == "all" else [name.strip() for name in names.split(",")]
 
 
 def method_names(names: str) -> list[str]:
-    """Return the comparison methods that `--methods` names, in its order.
+    """Return the comparison methods in `--methods`, in their order.
 
     Raises:
         UsageError: If there is no such method.
@@ -70,7 +94,7 @@ def method_names(names: str) -> list[str]:
 
 
 def named(settings: Iterable[str]) -> dict[str, str]:
-    """Return what `--set NAME=VALUE` gives, repeated, by name.
+    """Return the values of a repeated `--set NAME=VALUE`, by name.
 
     Raises:
         UsageError: If one has no equals sign.

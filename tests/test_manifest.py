@@ -4,23 +4,22 @@ from pathlib import Path
 import pytest
 
 from piafusion.batch import FailedPair, FusedPair, PairJob
-from piafusion.distributed.answers import Answer, FuserSettings
-from piafusion.distributed.manifest import describe, read_manifest, unknown, write_manifest
 from piafusion.errors import UsageError
+from piafusion.manifest import describe, read_manifest, unknown, write_manifest
 
 JOB = PairJob(Path("ir/a.png"), Path("/data/vi/a.png"), Path("out/a.png"))
 
 
-def test_entries_say_what_became_of_a_pair() -> None:
+def test_entries_tell_the_result_of_a_pair() -> None:
     hashes = {"infrared": "1", "visible": "2", "output": "3"}
-    answer = Answer(FusedPair(JOB, 64, 48, 0.25, None), "host:1", "cpu", hashes)
-    entry = describe(answer, FuserSettings(method="gtf"))
+    fused = FusedPair(JOB, 64, 48, 0.25, None, "host:1", "cpu", hashes)
+    entry = describe(fused, model="gtf", tone="full")
     assert entry["infrared"] == str(Path("ir/a.png").absolute())
     assert (entry["visible"], entry["output"]) == ("/data/vi/a.png", "a.png")
     assert [entry[f"{name}_sha256"] for name in hashes] == ["1", "2", "3"]
     assert (entry["width"], entry["height"], entry["seconds"]) == (64, 48, 0.25)
     assert (entry["worker"], entry["model"], entry["error"]) == ("host:1", "gtf", None)
-    failed = describe(Answer(FailedPair(JOB, "why")), FuserSettings())
+    failed = describe(FailedPair(JOB, "why"), model="gtf", tone="full")
     assert failed.keys() == entry.keys() == unknown(JOB).keys()
     assert (failed["output_sha256"], failed["error"]) == (None, "why")
 

@@ -1,4 +1,4 @@
-"""The manifest beside the fused images: a line of JSON for each pair."""
+"""The manifest beside the fused pictures of a folder: a line of JSON for each pair."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import piafusion
-from piafusion.batch import FailedPair, PairJob
-from piafusion.distributed.answers import Answer, FuserSettings
+from piafusion.batch import FailedPair, FusedPair, PairJob
 from piafusion.files import parse_json, reading
 from piafusion.imaging.places import store, where
 
@@ -49,35 +48,24 @@ def read_manifest(path: Path) -> list[Entry]:
         return [parse_json(line, {"output": str, "output_sha256": (str, None)}) for line in lines]
 
 
-def describe(answer: Answer, settings: FuserSettings) -> Entry:
+def describe(result: FusedPair | FailedPair, *, model: str, tone: str) -> Entry:
     """Return the entry of a pair.
 
-    The sources stand in it as paths from the root or URLs, the output as the name beside the
-    manifest, and None for what there is not.
+    Sources are named by their path from the root or their URL, the output by its file name
+    beside the manifest. A value that does not exist is None.
     """
-    result, hashes = answer.result, answer.sha256 or {}
     entry = unknown(result.job)
-    entry.update(
-        infrared_sha256=hashes.get("infrared"),
-        visible_sha256=hashes.get("visible"),
-        worker=answer.worker or None,
-        model=settings.method or settings.model,
-        tone=settings.tone,
-        piafusion=piafusion.__version__,
-    )
+    entry.update({f"{name}_sha256": value for name, value in result.sha256.items()})
+    entry.update(worker=result.worker or None, model=model, tone=tone)
+    entry["piafusion"] = piafusion.__version__
     if isinstance(result, FailedPair):
         return {**entry, "error": result.error}
-    return {
-        **entry,
-        "output_sha256": hashes.get("output"),
-        "width": result.width,
-        "height": result.height,
-        "seconds": round(result.seconds, 4),
-    }
+    seconds = round(result.seconds, 4)
+    return {**entry, "width": result.width, "height": result.height, "seconds": seconds}
 
 
 def unknown(job: PairJob) -> Entry:
-    """Return the entry of a pair whose output was there, and no manifest that tells of it."""
+    """Return the entry of a pair whose output exists, but which no manifest tells about."""
     entry: Entry = dict.fromkeys(_FIELDS)
     files = {"infrared": where(job.infrared), "visible": where(job.visible)}
     return {**entry, **files, "output": job.output.name}
@@ -87,8 +75,8 @@ def write_manifest(path: Path, before: Iterable[Entry], now: Iterable[Entry]) ->
     """Write a manifest, whole or not at all, sorted by output.
 
     Args:
-        path: Where to.
-        before: Entries of earlier runs: they stay if this run has none for the same output.
+        path: The file to write.
+        before: Entries of earlier runs; one stays if this run has none for the same output.
         now: Entries of this run.
 
     Raises:

@@ -1,6 +1,6 @@
 """Fuse many pairs with the local batch and on Ray, and kill a worker in the middle.
 
-    python benchmarks/distributed.py [DATA] [--pairs N] [--size WxH] [--workers N] [--model NAME]
+    python benchmarks/cluster.py [DATA] [--pairs N] [--size WxH] [--workers N] [--model NAME]
 
 Without DATA, a folder with `ir` and `vi`, the pairs are synthetic streets; with it, they are
 resized and turned copies of what lies there. Every run is the command `piafusion fuse` in a
@@ -28,14 +28,14 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from piafusion.distributed.manifest import NAME, read_manifest
 from piafusion.imaging.io import read_image, write_image
 from piafusion.imaging.pairs import list_pairs
 from piafusion.imaging.places import sha256
+from piafusion.manifest import NAME, read_manifest
 from piafusion.scenes.synthetic import labelled_scene
 from piafusion.weights import DEFAULT_MODEL
 
-WORKER = "MapWorker"  # part of the title that Ray gives to its worker processes
+WORKER = "_fuse_there"  # part of the title that Ray gives to its worker processes
 
 
 def main() -> None:

@@ -3,13 +3,16 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 
-.PHONY: demo test cluster check docs lint types format fuzz pins wheel clean
+.PHONY: demo test cluster check docs lint types format fuzz bench-check pins wheel clean
 
 demo: $(VENV)/core ## Fuse the shipped scenes and say where to look
 	$(BIN)/piafusion demo --output demo --overwrite
 
 test: $(VENV)/dev ## Unit, property and command-line tests, a process of one thread for each core
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses logical --dist loadfile
+
+bench-check: $(VENV)/dev ## Run every benchmark once on tiny inputs; takes minutes
+	$(BIN)/python -m benchmarks.check
 
 FUZZ ?= 5000
 fuzz: $(VENV)/dev ## Damaged inputs through every reader, some minutes; FUZZ=100000 for a night

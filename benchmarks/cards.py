@@ -1,13 +1,15 @@
 """Write the facts of the model cards in docs/cards from the manifest of the shipped weights.
 
-    python benchmarks/cards.py
+    python benchmarks/cards.py [--check]
 
 Everything above the line `BY_HAND` is written anew; what stands below it (intended use, known
-failures) is kept.
+failures) is kept. `--check` writes nothing, and fails if a card is not as the manifest says.
 """
 
 from __future__ import annotations
 
+import argparse
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +20,21 @@ BY_HAND = "<!-- Below: by hand. Above: python benchmarks/cards.py -->"
 
 
 def main() -> None:
-    """Write all cards."""
+    """Write all cards, or check them."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--check", action="store_true")
+    options = parser.parse_args()
     CARDS.mkdir(exist_ok=True)
     for name, record in load_manifest().items():
         path = CARDS / f"{name}.md"
         written = path.read_text(encoding="utf-8") if path.exists() else BY_HAND + "\n"
         by_hand = written[written.index(BY_HAND) :]
-        path.write_text(f"{facts(record)}\n{by_hand}", encoding="utf-8")
+        card = f"{facts(record)}\n{by_hand}"
+        if not options.check:
+            path.write_text(card, encoding="utf-8")
+        elif card != written or "## Known failures" not in by_hand:
+            raise SystemExit(f"{path}: is not as the manifest says; run python benchmarks/cards.py")
+    print("all cards are as the manifest says")
 
 
 def facts(record: WeightsRecord) -> str:
@@ -77,7 +87,7 @@ def _scores(scores: dict[str, Any]) -> list[str]:
     note = f"Measured by `{scores['command']}`"
     if "interval95" in first:
         note += "; in brackets the 95 % interval of the mean, by bootstrap over the pairs"
-    return [*lines, "", f"{note}."]
+    return [*lines, "", *textwrap.wrap(f"{note}.", 100)]
 
 
 def _cell(column: str, values: dict[str, Any]) -> str:

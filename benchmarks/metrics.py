@@ -1,6 +1,6 @@
 """Time the metrics in one thread, beside a plain NumPy and SciPy version of the same formulas.
 
-    python benchmarks/metrics.py DATA [--rounds 15] [--plain-rounds 1]
+    python -m benchmarks.metrics DATA [--rounds 15] [--plain-rounds 1]
 
 The first pair of DATA (`ir` and `vi`) is scored with its pixelwise maximum. Milliseconds of wall
 clock, least and median; "processor" is the least processor time, which a busy machine disturbs
@@ -18,13 +18,13 @@ from statistics import median
 
 import cv2
 import numpy as np
-from plain_metrics import METRICS
 
 from piafusion.imaging.arrays import to_unit
 from piafusion.imaging.colour import luminance
 from piafusion.imaging.io import read_pair
 from piafusion.lab.data.folders import dataset_pairs
 from piafusion.metrics import SPECS, evaluate
+from tests.reference.plain_metrics import METRICS
 
 PAPER = ("MI", "SD", "VIF", "Qabf")
 SETS: dict[str, tuple[str, ...]] = {

@@ -13,7 +13,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from benchmarks.plain_metrics import METRICS
 from piafusion.errors import (
     ImageError,
     PiafusionError,
@@ -22,6 +21,7 @@ from piafusion.errors import (
     UsageError,
 )
 from piafusion.metrics import CONVENTIONS, SPECS, MetricSpec, evaluate
+from tests.reference.plain_metrics import METRICS
 from tests.tolerances import FLOAT32_SUMS
 
 ALL = tuple(SPECS)

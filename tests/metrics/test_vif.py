@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from benchmarks.plain_metrics import METRICS
 from piafusion.errors import ImageError
 from piafusion.metrics import evaluate
 from piafusion.metrics.vif import MINIMUM_SIZE
+from tests.reference.plain_metrics import METRICS
 
 F64 = NDArray[np.float64]
 seeds = st.integers(0, 2**32 - 1)

@@ -88,8 +88,13 @@ def test_a_folder_with_train_and_test_gives_both(scenes: Path, materials: Materi
         find_materials({"tno": scenes / "none"})
 
 
-def test_published_pictures_belong_to_tno(scenes: Path) -> None:
-    assert find_materials({"tno": scenes / "test"}).published is None
+def test_published_pictures_belong_to_tno(scenes: Path, tmp_path: Path) -> None:
+    for kind in ("ir", "vi"):
+        (tmp_path / kind).symlink_to(scenes / "test" / kind)
+    assert find_materials({"tno": tmp_path}).published is None
+    (tmp_path / "published").mkdir()
+    assert find_materials({"tno": tmp_path}).published == tmp_path / "published"
+    assert find_materials({"roadscene": tmp_path}).published is None
 
 
 def test_every_step_leaves_numbers_and_claims(output: Path) -> None:

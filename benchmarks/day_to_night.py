@@ -19,8 +19,8 @@ import numpy as np
 
 from piafusion import Illumination
 from piafusion.imaging.arrays import Image
+from piafusion.imaging.contact_sheet import contact_sheet
 from piafusion.imaging.io import write_image
-from piafusion.imaging.sheet import contact_sheet
 from piafusion.scenes.synthetic import labelled_scene
 
 

@@ -17,8 +17,8 @@ from pathlib import Path
 import numpy as np
 
 from piafusion.imaging.arrays import Image
+from piafusion.imaging.contact_sheet import contact_sheet
 from piafusion.imaging.io import write_image
-from piafusion.imaging.sheet import contact_sheet
 from piafusion.lab.data.dark_channel import enhance
 from piafusion.scenes.synthetic import CLASSES, labelled_scene
 

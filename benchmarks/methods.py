@@ -15,8 +15,8 @@ import numpy as np
 
 from piafusion import Fuser
 from piafusion.imaging.arrays import Image
+from piafusion.imaging.contact_sheet import contact_sheet
 from piafusion.imaging.io import read_pair, write_image
-from piafusion.imaging.sheet import contact_sheet
 from piafusion.lab.data.folders import dataset_pairs
 from piafusion.methods import list_methods
 from piafusion.scenes.synthetic import demo_scenes_root

@@ -22,8 +22,8 @@ import numpy as np
 from piafusion import Fuser
 from piafusion.imaging.arrays import Image, to_unit
 from piafusion.imaging.colour import luminance
+from piafusion.imaging.contact_sheet import contact_sheet
 from piafusion.imaging.io import read_pair, write_image
-from piafusion.imaging.sheet import contact_sheet
 from piafusion.lab.data.folders import dataset_name, dataset_pairs, is_day
 from piafusion.lab.evaluation.bootstrap import mean_interval
 from piafusion.lab.evaluation.methods import BASELINES

@@ -29,8 +29,8 @@ import onnxruntime
 from piafusion import Fuser
 from piafusion.engines.onnx import session_options
 from piafusion.imaging.arrays import as_infrared, as_visible, to_unit
+from piafusion.imaging.buffers import Buffers
 from piafusion.imaging.colour import join_luminance, split_luminance
-from piafusion.imaging.scratch import Scratch
 from piafusion.lab.evaluation.timing import processor_name
 from piafusion.lab.evaluation.worker import scene
 from piafusion.weights import DEFAULT_MODEL, read_weights
@@ -91,16 +91,16 @@ def main() -> None:
 def _steps(fuser: Fuser, width: int, height: int, frames: int) -> dict[str, float]:
     """Return the median seconds of each step of `Fuser.__call__` and of the whole."""
     infrared, visible = scene(width, height)
-    scratch = Scratch()
-    heat = scratch("heat", infrared.shape, np.float32)
-    channels, y = split_luminance(visible, scratch)
+    buffers = Buffers()
+    heat = buffers("heat", infrared.shape, np.float32)
+    channels, y = split_luminance(visible, buffers)
     fused_y = fuser.engine.fuse(to_unit(infrared, out=heat)[None, None], y[None, None])[0, 0]
     steps: dict[str, Callable[[], object]] = {
         "1 checks": lambda: (as_infrared(infrared), as_visible(visible)),
         "2 infrared to [0, 1]": lambda: to_unit(infrared, out=heat),
-        "3 luminance": lambda: split_luminance(visible, scratch),
+        "3 luminance": lambda: split_luminance(visible, buffers),
         "4 network": lambda: fuser.engine.fuse(heat[None, None], y[None, None]),
-        "5 join": lambda: join_luminance(channels, y, fused_y, scratch),
+        "5 join": lambda: join_luminance(channels, y, fused_y, buffers),
         "all, arrays to array": lambda: fuser(infrared, visible),
     }
     times: dict[str, list[float]] = {name: [] for name in steps}

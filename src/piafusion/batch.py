@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from piafusion.errors import PiafusionError
 from piafusion.imaging.io import read_pair
 from piafusion.imaging.places import fetch, is_url, sha256, store
-from piafusion.imaging.tiff import wants_windows
+from piafusion.imaging.tiff_directory import wants_windows
 from piafusion.run.pool import map_in_order
 from piafusion.run.processes import KillableProcesses, decoding_seconds
 from piafusion.run.progress import Progress, silent

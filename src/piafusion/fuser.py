@@ -1,10 +1,19 @@
-"""The spine: an infrared and a visible image in, one fused image out."""
+"""The spine: an infrared and a visible image in, one fused image out.
+
+1. Read the pair and check types, values and sizes: `read_input`, or `read_pair` for files.
+2. Map the infrared picture to [0, 1]: the tone.
+3. Split the visible picture into luminance and chroma.
+4. Warp the infrared picture onto the visible one: the alignment, if there is one.
+5. Fuse infrared and luminance: the engine, which runs a network or a comparison method.
+6. Join the fused luminance with the chroma.
+
+Large pictures take steps 3 to 6 tile by tile.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,23 +23,23 @@ from numpy.typing import NDArray
 from piafusion.engines import Engine, create_engine
 from piafusion.imaging.align import Alignment, read_alignment
 from piafusion.imaging.arrays import as_visible, check_minimum, check_same_size, to_unit
+from piafusion.imaging.buffers import BufferPool, Buffers
 from piafusion.imaging.colour import join_luminance, luminance, split_luminance
 from piafusion.imaging.curve import ToneRange
 from piafusion.imaging.inputs import (
     ColorOrder,
     Picture,
-    as_given,
     check_color_order,
     in_order,
-    like_given,
+    like_input,
+    read_input,
 )
 from piafusion.imaging.io import read_image, read_infrared, read_pair, write_image
-from piafusion.imaging.scratch import Scratch, ScratchPool
 from piafusion.imaging.tiling import (
     Floats,
-    Sink,
-    Source,
     Tile,
+    WindowReader,
+    WindowWriter,
     check_side,
     gather_share,
     plan_tiles,
@@ -47,7 +56,7 @@ MIN_SIDE = 8  # pixels; the networks look at least that far
 
 @dataclass(frozen=True)
 class Fused:
-    """What became of a pair.
+    """A fused pair.
 
     Attributes:
         image: The fused picture, with the shape and dtype of the visible one; a masked array
@@ -90,13 +99,13 @@ class Fuser:
                 or "openvino" (needs the `openvino` extra).
             engine: "onnx" (ONNX Runtime, or OpenVINO on that device) or "torch" (needs the
                 `train` extra).
-            threads: Of the processor; one for each usable core by default. Give 1 where
+            threads: Threads of the processor; one for each usable core by default. Give 1 where
                 several processes or threads fuse at the same time, one for each core.
             tone: How raw infrared values become [0, 1]: "full" (by the dtype), "percentile",
                 "span:LOW,HIGH", "plateau" or "clahe" (see `piafusion.imaging.tone`), or an object
                 of that module; `SmoothedTone` for the frames of a video.
-            alignment: What brings the infrared picture onto the visible one, or its file; the
-                two may then have different sizes.
+            alignment: The transform of the infrared picture onto the visible one, or its file;
+                the two may then have different sizes.
             tile: Largest side, in pixels, of the tiles that a picture is fused in; the result is
                 the same for every side. By default large pictures are fused in tiles, those
                 of more than 4 megapixels always.
@@ -130,14 +139,14 @@ class Fuser:
             alignment = read_alignment(alignment)
         self.alignment = alignment
         self.tile = check_side(tile, self.engine.reach, self.model)
-        self._scratch = ScratchPool()
+        self._buffers = BufferPool()
 
     def adjusted(
         self, tone: str | AnyTone | None = None, alignment: Alignment | None = None
     ) -> Fuser:
         """Return a fuser with the same engine, another tone and another alignment.
 
-        Costs nothing: for callers whose pairs come from different cameras.
+        It costs nothing. Use it where pairs come from different cameras.
 
         Args:
             tone: As for the constructor; this fuser's by default.
@@ -184,40 +193,41 @@ class Fuser:
 
     def fuse(self, infrared: Picture, visible: Picture) -> Fused:
         """Fuse one pair and tell what was done; arguments and errors are those of a call."""
-        ir = as_given(infrared, "infrared", partial(read_infrared, check=self.tone.check))
-        vi = as_given(visible, "visible", partial(read_image, check=as_visible), self.color_order)
-        heat, scene = self.tone.check(ir.filled("infrared")), as_visible(vi.filled("visible"))
+        ir = read_input(infrared, "infrared", read_infrared, self.tone.check)
+        vi = read_input(visible, "visible", read_image, as_visible, self.color_order)
         if self.alignment is None:
-            check_same_size(heat, scene)
-        check_minimum(scene, MIN_SIDE)
-        fused = self._fuse_checked(heat, scene)
-        return replace(fused, image=like_given(fused.image, vi, self.color_order))
+            check_same_size(ir.image, vi.image)
+        check_minimum(vi.image, MIN_SIDE)
+        fused = self._fuse_checked(ir.image, vi.image)
+        return replace(fused, image=like_input(fused.image, vi, self.color_order))
 
     def _fuse_checked(self, ir: Image, vi: Image) -> Fused:
         """Fuse two pictures whose types, values and sizes were checked."""
         tiles = self.plan(*vi.shape[:2])
         if len(tiles) > 1:
             return Fused(*self._fuse_large(ir, vi, tiles))
-        with self._scratch.lend() as scratch:
-            heat, tone = self.tone(ir, scratch("heat", ir.shape, np.float32))  # 2. to [0, 1]
-            fused = self._fuse(heat, vi, scratch, self.alignment)
+        with self._buffers.lend() as buffers:
+            thermal, tone = self.tone(ir, buffers("thermal", ir.shape, np.float32))  # step 2
+            fused = self._fuse(thermal, vi, buffers, self.alignment)
         return Fused(fused.astype(vi.dtype, copy=False), tone)
 
     def _fuse(
         self,
-        heat: Floats,
+        thermal: Floats,
         vi: Image,
-        scratch: Scratch,
+        buffers: Buffers,
         alignment: Alignment | None,
         share: Floats | None = None,
     ) -> Image:
-        channels, y = split_luminance(vi, scratch)  # 3. the visible's luminance, in [0, 1]
-        heat = alignment.warp_onto(heat, y) if alignment else heat  # 4. onto the visible's grid
-        fused_y = self.engine.fuse(heat[None, None], y[None, None], share)[0, 0]  # 5. the network
-        return join_luminance(channels, y, fused_y, scratch)  # 6. join it with the chroma
+        """Take steps 3 to 6; `share` is the gate's, measured over the whole of a larger picture."""
+        channels, y = split_luminance(vi, buffers)
+        if alignment:
+            thermal = alignment.warp_onto(thermal, y)
+        fused_y = self.engine.fuse(thermal[None, None], y[None, None], share)[0, 0]
+        return join_luminance(channels, y, fused_y, buffers)
 
     def _fuse_large(self, ir: Image, vi: Image, tiles: Sequence[Tile]) -> tuple[Image, ToneRange]:
-        """Fuse in tiles; what needs the whole picture, a measured tone, a map, comes before."""
+        """Fuse in tiles, after the steps that need the whole picture: a measured tone, a warp."""
         if isinstance(self.tone, Full):  # tile by tile, without a copy of the whole in floats
             tone = self.tone.range_of(ir.dtype)
         else:
@@ -235,34 +245,34 @@ class Fuser:
 
     def fuse_tiles(
         self,
-        ir: Source,
-        vi: Source,
-        fused: Sink,
+        ir: WindowReader,
+        vi: WindowReader,
+        fused: WindowWriter,
         tiles: Sequence[Tile],
         progress: Progress = silent,
     ) -> None:
         """Fuse a pair tile by tile, with the result that it has as a whole.
 
         Args:
-            ir: The infrared picture, H x W, uint8, uint16 or float in [0, 1].
-            vi: The visible picture, H x W or H x W x 3.
-            fused: Takes the parts of the result, with the shape and dtype of `vi`'s.
+            ir: Infrared picture, H x W; uint8, uint16 or float in [0, 1].
+            vi: Visible picture, H x W or H x W x 3.
+            fused: Receives the parts of the result; it has the shape and dtype of `vi`.
             tiles: The plan for H x W.
             progress: Is told how many tiles are done.
         """
 
         def difference(tile: Tile) -> Floats:
-            heat, y = to_unit(ir[tile.crop]), luminance(to_unit(vi[tile.crop]))
-            return self.engine.encode(heat[None, None], y[None, None])
+            thermal, y = to_unit(ir[tile.crop]), luminance(to_unit(vi[tile.crop]))
+            return self.engine.encode(thermal[None, None], y[None, None])
 
         share = None
         if len(tiles) > 1:
             share = gather_share(counted(tiles, "measuring", progress), difference)
         for tile in counted(tiles, "fusing", progress):
-            with self._scratch.lend() as scratch:
+            with self._buffers.lend() as buffers:
                 crop = ir[tile.crop]
-                heat = to_unit(crop, out=scratch("heat", crop.shape, np.float32))
-                part = self._fuse(heat, vi[tile.crop], scratch, None, share)
+                thermal = to_unit(crop, out=buffers("thermal", crop.shape, np.float32))
+                part = self._fuse(thermal, vi[tile.crop], buffers, None, share)
             fused[tile.area] = part[tile.pixels]
 
     def fuse_files(
@@ -282,7 +292,7 @@ class Fuser:
             visible: PNG, TIFF, JPEG, BMP or WebP of 8 or 16 bits, or float TIFF, grey or colour.
             output: File to write; its suffix decides the format.
             overwrite: Replace an existing file.
-            read: `read_pair`, or what calls it elsewhere.
+            read: `read_pair`, or a function that calls it in another process.
 
         Raises:
             ImageError: If a file or the pair cannot be used; the message names the file.
@@ -292,7 +302,7 @@ class Fuser:
         ir, vi = read(infrared, visible, self.tone.check, same_size=self.alignment is None)
         check_minimum(vi, MIN_SIDE, name=str(visible))
         fused = self._fuse_checked(ir, vi)
-        del ir, vi  # of large pictures, before the encoder needs room
+        del ir, vi  # large pictures make room for the encoder
         write_image(output, fused.image, overwrite=overwrite)
         return replace(fused, image=in_order(fused.image, self.color_order))
 
@@ -327,7 +337,7 @@ class Fuser:
             UsageError: If the output exists.
             OutputError: If the result cannot be written.
         """
-        from piafusion.imaging.raster import open_rasters
+        from piafusion.imaging.geotiff import open_rasters
 
         infrared, visible, output = Path(infrared), Path(visible), Path(output)
         with open_rasters(infrared, visible, output, overwrite=overwrite) as (ir, vi, fused):

@@ -25,8 +25,8 @@ def demo(
 ) -> None:
     """Fuse two road scenes that come with piafusion, one by day and one by night."""
     from piafusion.fuser import Fuser
+    from piafusion.imaging.contact_sheet import contact_sheet
     from piafusion.imaging.io import read_image, write_image
-    from piafusion.imaging.sheet import contact_sheet
     from piafusion.lab.data.folders import dataset_pairs
     from piafusion.scenes.synthetic import demo_scenes_root
 

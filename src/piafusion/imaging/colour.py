@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from piafusion.imaging.arrays import Image, full_scale, to_unit
-from piafusion.imaging.scratch import Scratch
+from piafusion.imaging.buffers import Buffers
 
 FloatImage = NDArray[np.floating[Any]]
 
@@ -64,12 +64,12 @@ def replace_luminance(image: FloatImage, old: FloatImage, new: FloatImage) -> Fl
     return new if image.ndim == 2 else np.asarray(image + change[..., None])
 
 
-def split_luminance(image: Image, scratch: Scratch) -> tuple[list[Image], NDArray[np.float32]]:
+def split_luminance(image: Image, buffers: Buffers) -> tuple[list[Image], NDArray[np.float32]]:
     """Split a picture into its channels and its luminance.
 
     Args:
         image: H x W or H x W x 3 RGB; uint8, uint16 or float in [0, 1].
-        scratch: Where the results may lie.
+        buffers: Where the results may lie.
 
     Returns:
         The channels, H x W each, of the same dtype (floats as float32), and the luminance,
@@ -78,10 +78,10 @@ def split_luminance(image: Image, scratch: Scratch) -> tuple[list[Image], NDArra
     if image.dtype.kind == "f":
         image = to_unit(image)
     size = image.shape[:2]
-    y = scratch("y", size, np.float32)
+    y = buffers("y", size, np.float32)
     if image.ndim == 2:
         return [image], to_unit(image, out=y)
-    channels = list(scratch("channels", (3, *size), image.dtype))
+    channels = list(buffers("channels", (3, *size), image.dtype))
     cv2.split(image, channels)
     red, green, blue = channels
     scale = 1 / full_scale(image.dtype)
@@ -92,7 +92,7 @@ def split_luminance(image: Image, scratch: Scratch) -> tuple[list[Image], NDArra
         return channels, np.multiply(y, scale, out=y, dtype=np.float32)
     # As `luminance` has it: red plus weighted differences, which are 0 in a grey picture.
     np.multiply(red, scale, out=y, dtype=np.float32)
-    change = scratch("change", size, np.float32)
+    change = buffers("change", size, np.float32)
     for channel, weight in zip((green, blue), LUMA_WEIGHTS[1:], strict=True):
         cv2.addWeighted(channel, 1, red, -1, 0, dst=change, dtype=cv2.CV_32F)
         cv2.scaleAdd(change, weight * scale, y, dst=y)
@@ -103,7 +103,7 @@ def join_luminance(
     channels: list[Image],
     old: NDArray[np.float32],
     new: NDArray[np.float32],
-    scratch: Scratch,
+    buffers: Buffers,
 ) -> Image:
     """Give the channels of a picture a new luminance, keeping its chroma.
 
@@ -111,22 +111,22 @@ def join_luminance(
         channels: One or three, as `split_luminance` returns them.
         old: Their luminance, H x W in [0, 1].
         new: The luminance to give them, H x W in [0, 1].
-        scratch: For what lies between; the result is fresh.
+        buffers: For what lies between; the result is fresh.
 
     Returns:
         H x W or H x W x 3 of the channels' dtype, clipped to its range. The change is rounded
         to whole levels once and is the same for all channels: grey stays grey.
     """
     size, dtype = old.shape, channels[0].dtype
-    changed = list(scratch("changed", (len(channels), *size), dtype))
+    changed = list(buffers("changed", (len(channels), *size), dtype))
     if dtype.kind == "f":
-        change = cv2.subtract(new, old, dst=scratch("change", size, dtype))
+        change = cv2.subtract(new, old, dst=buffers("change", size, dtype))
         for channel, result in zip(channels, changed, strict=True):
             np.clip(cv2.add(channel, change, dst=result), 0, 1, out=result)
     else:
         # Unsigned levels saturate at both ends, so one of the two is 0 at each pixel.
         full, depth = full_scale(dtype), cv2.CV_8U if dtype == np.uint8 else cv2.CV_16U
-        more, less = scratch("more", size, dtype), scratch("less", size, dtype)
+        more, less = buffers("more", size, dtype), buffers("less", size, dtype)
         cv2.addWeighted(new, full, old, -full, 0, dst=more, dtype=depth)
         cv2.addWeighted(old, full, new, -full, 0, dst=less, dtype=depth)
         for channel, result in zip(channels, changed, strict=True):

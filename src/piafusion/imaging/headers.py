@@ -15,7 +15,16 @@ from dataclasses import dataclass
 
 from piafusion.errors import ImageError, UsageError
 from piafusion.imaging.jpeg import FIRST_BYTES, read_jpeg
-from piafusion.imaging.tiff import find_picture, is_tiff
+from piafusion.imaging.tiff_directory import (
+    BITS,
+    HEIGHT,
+    SAMPLES,
+    TILE_HEIGHT,
+    TILE_WIDTH,
+    WIDTH,
+    find_picture,
+    is_tiff,
+)
 
 MAX_MEGAPIXELS = 200.0
 """Of the largest picture that is decoded as a whole, unless `LIMIT_VARIABLE` says another."""
@@ -209,16 +218,17 @@ def _bmp(data: bytes) -> Header:
 def _tiff(data: bytes) -> Header:
     """Return the larger of the picture and of its tiles."""
     tags = find_picture(data)
-    width, height = tags.number(256), tags.number(257)
-    samples = tags.number(277, 1)
+    width, height = tags.number(WIDTH), tags.number(HEIGHT)
+    samples = tags.number(SAMPLES, 1)
     if not 0 < samples <= _MOST_CHANNELS:
         raise ImageError(
             f"expected a TIFF file of one to four channels, found {samples}; extract those that "
             "are wanted, for example with gdal_translate"
         )
-    bits = max(tags.numbers(258, most=samples)) if 258 in tags else 1
+    bits = max(tags.numbers(BITS, most=samples)) if BITS in tags else 1
     if min(width, height) > 0:
-        width, height = max(width, tags.number(322, 1)), max(height, tags.number(323, 1))
+        width = max(width, tags.number(TILE_WIDTH, 1))
+        height = max(height, tags.number(TILE_HEIGHT, 1))
     return Header("tiff", width, height, samples, bits, len(data))
 
 

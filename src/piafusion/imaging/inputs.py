@@ -18,36 +18,29 @@ Picture: TypeAlias = Any
 """A NumPy array H x W or H x W x 3, masked or not; a PIL picture; a torch CPU tensor H x W or
 C x H x W; or the path of a file."""
 
+Check: TypeAlias = Callable[[Image], Image]
+"""Returns a picture if it can be used, or raises an error."""
+
 ColorOrder = Literal["rgb", "bgr"]
 
 _PIL_AS_ARRAY = ("L", "RGB", "RGBA", "I", "I;16", "I;16L", "I;16B", "F")
 
 
 @dataclass(frozen=True)
-class Given:
-    """A picture as an array.
+class InputPicture:
+    """A checked picture as an array.
 
     Attributes:
-        image: H x W or H x W x C, RGB where it has colours, in native byte order.
+        image: H x W or H x W x 3 RGB in native byte order; masked pixels are filled.
+        shape: The shape that the array came with.
         masked: H x W; True where a masked array has no value. None for other pictures.
         dtype: The dtype that the array came with, byte order and all; None for other pictures.
     """
 
     image: Image
+    shape: tuple[int, ...]
     masked: NDArray[np.bool_] | None = None
     dtype: np.dtype[Any] | None = None
-
-    def filled(self, name: str) -> Image:
-        """Return the image; a masked pixel has the value of the nearest one that has a value.
-
-        Raises:
-            ImageError: If all pixels are masked; the message calls the picture `name`.
-        """
-        if self.masked is None or not self.masked.any():
-            return self.image
-        if self.masked.all():
-            raise ImageError(f"{name}: expected values, found a picture masked as a whole")
-        return fill(self.image, self.masked)
 
 
 def check_color_order(order: str) -> None:
@@ -56,25 +49,29 @@ def check_color_order(order: str) -> None:
         raise UsageError(f"expected a color_order of rgb or bgr, found {order!r}")
 
 
-def as_given(
+def read_input(
     picture: Picture,
     name: str,
-    read: Callable[[Path | str], Image],
+    read: Callable[[Path | str, Check], Image],
+    check: Check,
     color_order: ColorOrder = "rgb",
-) -> Given:
-    """Return any picture that `Fuser` takes as an array.
+) -> InputPicture:
+    """Return any picture that `Fuser` takes as a checked array.
 
     Args:
         picture: As `Picture` says.
-        name: What errors call it.
-        read: Reads a file.
+        name: The name that errors call it.
+        read: Reads and checks a file.
+        check: Checks an array. A masked pixel first gets the value of the nearest other one.
         color_order: Channel order of arrays and tensors; files and PIL pictures know their own.
 
     Raises:
-        ImageError: If it is None, of another type or on another device.
+        ImageError: If it is None, of another type, on another device, masked as a whole, or
+            refused by `check`.
     """
     if isinstance(picture, (str, Path)):
-        return Given(read(picture))
+        image = read(picture, check)
+        return InputPicture(image, image.shape)
     if picture is None:
         raise ImageError(
             f"{name}: expected a picture, found None; OpenCV's imread returns None for a file "
@@ -82,7 +79,8 @@ def as_given(
         )
     kind = type(picture).__module__.partition(".")[0]
     if kind == "PIL":
-        return Given(_from_pil(picture))
+        image = _from_pil(picture)
+        return InputPicture(check(image), image.shape)
     if kind == "torch":
         image = _from_torch(picture, name)
     elif isinstance(picture, np.ndarray):
@@ -97,7 +95,13 @@ def as_given(
         mask: NDArray[np.bool_] = np.asarray(np.ma.getmaskarray(image))
         masked = np.logical_or.reduce(mask, axis=2) if mask.ndim == 3 else mask
         image = image.data
-    return Given(in_order(native(image), color_order), masked, dtype)
+    image = in_order(native(image), color_order)
+    shape = image.shape
+    if masked is not None and masked.any():
+        if masked.all():
+            raise ImageError(f"{name}: expected values, found a picture masked as a whole")
+        image = fill(image, masked)
+    return InputPicture(check(image), shape, masked, dtype)
 
 
 def in_order(image: Image, color_order: ColorOrder) -> Image:
@@ -107,9 +111,9 @@ def in_order(image: Image, color_order: ColorOrder) -> Image:
     return np.ascontiguousarray(image[..., ::-1])
 
 
-def like_given(fused: Image, given: Given, color_order: ColorOrder) -> Image:
+def like_input(fused: Image, given: InputPicture, color_order: ColorOrder) -> Image:
     """Give a fused RGB image the shape, channel order, byte order and mask of the visible one."""
-    image = in_order(fused.reshape(given.image.shape), color_order)
+    image = in_order(fused.reshape(given.shape), color_order)
     if given.dtype is not None:
         image = image.astype(given.dtype, copy=False)
     if given.masked is None:

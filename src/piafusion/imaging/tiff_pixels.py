@@ -17,14 +17,22 @@ import numpy as np
 from piafusion.errors import ImageError
 from piafusion.imaging.arrays import Image
 from piafusion.imaging.jpeg import read_jpeg
-from piafusion.imaging.tiff import Tags, find_picture
+from piafusion.imaging.tiff_directory import (
+    BITS,
+    HEIGHT,
+    SAMPLES,
+    TILE_HEIGHT,
+    TILE_WIDTH,
+    WIDTH,
+    Tags,
+    find_picture,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-_WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC = 256, 257, 258, 259, 262
-_BIT_ORDER, _STRIP_PLACES, _TURN, _SAMPLES, _STRIP_ROWS, _STRIP_SIZES = 266, 273, 274, 277, 278, 279
-_PLANES, _PREDICTOR, _COLOURS, _TILE_WIDTH, _TILE_HEIGHT = 284, 317, 320, 322, 323
+_COMPRESSION, _PHOTOMETRIC, _BIT_ORDER, _STRIP_PLACES, _TURN = 259, 262, 266, 273, 274
+_STRIP_ROWS, _STRIP_SIZES, _PLANES, _PREDICTOR, _COLOURS = 278, 279, 284, 317, 320
 _TILE_PLACES, _TILE_SIZES, _EXTRA, _KIND, _JPEG_TABLES, _DEPTH = 324, 325, 338, 339, 347, 32997
 
 _NONE, _LZW, _JPEG, _PACKBITS, _ZSTD = 1, 5, 7, 32773, 50000
@@ -100,21 +108,21 @@ def decode_tiff(data: bytes) -> Image:
 
 
 def _read_layout(tags: Tags, data: bytes) -> _Layout:
-    samples = tags.number(_SAMPLES, 1)
-    height, width = tags.number(_HEIGHT), tags.number(_WIDTH)
+    samples = tags.number(SAMPLES, 1)
+    height, width = tags.number(HEIGHT), tags.number(WIDTH)
     if not (1 <= samples <= 4 and height and width) or tags.number(_DEPTH, 1) != 1:
         raise _unread(f"{width}x{height} pixels of {samples} channels")
     bits, kinds = (
-        set(tags.numbers(tag, most=samples)) if tag in tags else {1} for tag in (_BITS, _KIND)
+        set(tags.numbers(tag, most=samples)) if tag in tags else {1} for tag in (BITS, _KIND)
     )
     compression, photometric = tags.number(_COMPRESSION, _NONE), tags.number(_PHOTOMETRIC)
     bit, kind = max(bits), _KINDS.get(max(kinds), "complex")
     _check_depth(len(bits) + len(kinds), bit, kind, samples, compression)
     _check_colour(photometric, samples, bit, kind, compression)
     separate = tags.number(_PLANES, 1) == 2
-    tiled = _TILE_WIDTH in tags
+    tiled = TILE_WIDTH in tags
     if tiled:
-        rows, columns = tags.number(_TILE_HEIGHT), tags.number(_TILE_WIDTH)
+        rows, columns = tags.number(TILE_HEIGHT), tags.number(TILE_WIDTH)
         if rows % 16 or columns % 16 or not rows * columns:
             raise _unread(f"tiles of {columns}x{rows} pixels")
     else:

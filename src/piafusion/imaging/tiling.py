@@ -29,13 +29,13 @@ _SIDE_UNIT = 256  # a tile that the library chooses is made of whole blocks of a
 _BYTES_PER_VALUE = 20  # of the widest layer: about five such layers are in use at a time
 
 
-class Source(Protocol):
+class WindowReader(Protocol):
     """What tiles are read from: an array, or a file that reads windows."""
 
     def __getitem__(self, window: Window, /) -> NDArray[Any]: ...
 
 
-class Sink(Protocol):
+class WindowWriter(Protocol):
     """What tiles are written to: an array, or a file that writes windows."""
 
     def __setitem__(self, window: Window, pixels: NDArray[Any], /) -> None: ...

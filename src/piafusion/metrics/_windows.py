@@ -1,4 +1,4 @@
-"""Local means, variances and covariances in Gaussian windows."""
+"""Local means, variances and covariances in Gaussian windows, computed strip by strip."""
 
 from __future__ import annotations
 
@@ -9,8 +9,6 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from piafusion.metrics._strips import strips
-
 F64 = NDArray[np.float64]
 
 FLAT = 1e-10
@@ -20,6 +18,9 @@ ROUNDING = 1e-8
 """Variance that rounding can give to a flat window; one pixel off by a level has 1e-6 or more."""
 
 
+_STRIP_ROWS = 96  # even, so that every second row is the same in a strip as in the picture
+
+
 class Moments(NamedTuple):
     """Moments of infrared, visible and fused picture at each place where the window fits."""
 
@@ -27,6 +28,32 @@ class Moments(NamedTuple):
     variances: list[F64]
     covariances: list[F64]
     """Of infrared with fused, and of visible with fused."""
+
+
+def strips(
+    planes: Sequence[NDArray[Any]], window: int, margin: int = 0
+) -> Iterator[list[NDArray[Any]]]:
+    """Cut pictures of one size into horizontal strips, whose intermediate results fit the cache.
+
+    Neighbouring strips overlap by ``window - 1`` rows, so that each window that lies wholly inside
+    the pictures lies wholly inside exactly one strip.
+
+    Args:
+        planes: ``H x W`` pictures of one size; H and `margin` together at least `window`.
+        window: Height of the window.
+        margin: Black pixels to add on all four sides first.
+
+    Yields:
+        The same strip of each picture, as views, or as copies where there is a margin.
+    """
+    height = planes[0].shape[0]
+    for top in range(-margin, height + margin - window + 1, _STRIP_ROWS):
+        bottom = min(top + _STRIP_ROWS + window - 1, height + margin)
+        cut = [plane[max(top, 0) : max(bottom, 0)] for plane in planes]
+        if margin:
+            beyond = (max(-top, 0), max(bottom - height, 0))
+            cut = [np.pad(plane, (beyond, (margin, margin))) for plane in cut]
+        yield cut
 
 
 def gaussian(side: int, sigma: float) -> F64:

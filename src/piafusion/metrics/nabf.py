@@ -8,7 +8,7 @@ import numpy as np
 from piafusion.metrics._edges import Edges, orientation, ratio, sobel, strength
 from piafusion.metrics._inputs import Greys, Single
 from piafusion.metrics._spec import ALL, Arithmetic, MetricSpec
-from piafusion.metrics._strips import strips
+from piafusion.metrics._windows import strips
 
 # Sigmoids of strength (g) and orientation (a); limits of the weights.
 _GAMMA_G, _KAPPA_G, _SIGMA_G = 0.9999, 19.0, 0.5

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from piafusion.metrics._edges import Edges, orientation, ratio, sobel, strength
 from piafusion.metrics._inputs import Double, Greys, Single
 from piafusion.metrics._spec import ALL, Arithmetic, MetricSpec
-from piafusion.metrics._strips import strips
+from piafusion.metrics._windows import strips
 
 # The sigmoids' constants, in the paper's names: strength (g) and orientation (a).
 _GAMMA_G, _KAPPA_G, _SIGMA_G = 0.9994, -15.0, 0.5

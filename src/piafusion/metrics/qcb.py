@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from piafusion.metrics._contrast_sensitivity import filter_by_sensitivity, stretched
 from piafusion.metrics._inputs import Greys, Single
-from piafusion.metrics._sensitivity import filter_by_sensitivity, stretched
 from piafusion.metrics._spec import ALL, Arithmetic, MetricSpec
 
 _F0, _F1, _A = 15.3870, 1.3456, 0.7622  # sensitivity: difference of two Gaussians

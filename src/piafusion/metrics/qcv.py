@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from piafusion.metrics._contrast_sensitivity import filter_by_sensitivity, stretched
 from piafusion.metrics._inputs import Greys, Single
-from piafusion.metrics._sensitivity import filter_by_sensitivity, stretched
 from piafusion.metrics._spec import ALL, Arithmetic, MetricSpec
 
 _REGION = 16  # pixels along the side of a region

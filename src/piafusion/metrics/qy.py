@@ -8,8 +8,7 @@ from numpy.typing import NDArray
 from piafusion.metrics._inputs import Greys
 from piafusion.metrics._similarity import blend, similarity
 from piafusion.metrics._spec import ALL, Arithmetic, MetricSpec
-from piafusion.metrics._strips import strips
-from piafusion.metrics._windows import ROUNDING, Moments, gaussian, moments, smooth
+from piafusion.metrics._windows import ROUNDING, Moments, gaussian, moments, smooth, strips
 
 _TAPS = gaussian(7, 1.5)
 _AGREE = 0.75  # sources that are more similar than this are redundant

@@ -8,7 +8,7 @@ import numpy as np
 
 from piafusion.metrics._inputs import Greys
 from piafusion.metrics._spec import FUSED, Arithmetic, MetricSpec
-from piafusion.metrics._strips import strips
+from piafusion.metrics._windows import strips
 
 
 def standard_deviation(greys: Greys) -> float:

@@ -9,8 +9,7 @@ import numpy as np
 
 from piafusion.metrics._inputs import Double, Grey, Greys
 from piafusion.metrics._spec import ALL, Arithmetic, MetricSpec
-from piafusion.metrics._strips import strips
-from piafusion.metrics._windows import FLAT, Moments, gaussian, moments, smooth
+from piafusion.metrics._windows import FLAT, Moments, gaussian, moments, smooth, strips
 
 WINDOWS = (17, 9, 5, 3)
 """Side of the Gaussian window at each scale, finest first; its sigma is a fifth of the side."""

@@ -126,9 +126,9 @@ def _described(split: Split) -> dict[str, Any]:
 
 def _write_sheet(sheet: Path, splits: Sequence[Split], *, overwrite: bool) -> None:
     """Draw some readable pairs of all splits, evenly spread."""
+    from piafusion.imaging.contact_sheet import contact_sheet
     from piafusion.imaging.io import read_image, write_image
     from piafusion.imaging.pairs import images_by_stem
-    from piafusion.imaging.sheet import contact_sheet
 
     readable = [(split, stem) for split in splits for stem in split.means]
     step = max(1, len(readable) // _ON_SHEET)

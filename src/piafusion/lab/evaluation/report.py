@@ -9,8 +9,8 @@ from pathlib import Path
 
 import piafusion
 from piafusion.files import write_bytes
+from piafusion.imaging.contact_sheet import contact_sheet
 from piafusion.imaging.io import write_image
-from piafusion.imaging.sheet import contact_sheet
 from piafusion.lab.evaluation.figures import Style, cumulative_curves, styles
 from piafusion.lab.evaluation.page import details, html_table, legend, page, score_table, sheet
 from piafusion.lab.evaluation.results import DataResult

@@ -13,8 +13,8 @@ import numpy as np
 import piafusion
 from piafusion.errors import UsageError
 from piafusion.files import write_bytes
+from piafusion.imaging.contact_sheet import contact_sheet
 from piafusion.imaging.io import read_image, write_image
-from piafusion.imaging.sheet import contact_sheet
 from piafusion.lab.data.folders import claim_folder, dataset_name
 from piafusion.lab.evaluation.sets import Problem
 from piafusion.lab.segmentation.cells import PREDICTED, Cells, Progress

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from piafusion.imaging.arrays import Image, from_unit, to_unit
 from piafusion.imaging.colour import luminance, replace_luminance
-from piafusion.imaging.sheet import contact_sheet
+from piafusion.imaging.contact_sheet import contact_sheet
 from piafusion.lab.models import IlluminationNet, MixingFusionSizes, build
 from piafusion.lab.training.augment import (
     FURTHEST,

@@ -14,7 +14,7 @@ from piafusion.files import replacement
 from piafusion.imaging.arrays import Image, as_infrared, as_visible, check_same_size
 from piafusion.imaging.headers import check_size
 from piafusion.imaging.io import check_output
-from piafusion.imaging.tiff import check_pages
+from piafusion.imaging.tiff_directory import check_pages
 from piafusion.imaging.tiling import Window
 
 with needing("geo", "georeferenced TIFF files", ", or write a PNG, which has no georeference"):

@@ -1,6 +1,6 @@
 import numpy as np
 
-from piafusion.imaging.sheet import contact_sheet
+from piafusion.imaging.contact_sheet import contact_sheet
 from tests.conftest import scene
 
 

@@ -1,22 +1,22 @@
 import numpy as np
 
-from piafusion.imaging.scratch import Scratch, ScratchPool
+from piafusion.imaging.buffers import BufferPool, Buffers
 
 
 def test_an_array_is_kept_until_its_shape_or_dtype_changes() -> None:
-    scratch = Scratch()
-    first = scratch("y", (4, 5), np.float32)
+    buffers = Buffers()
+    first = buffers("y", (4, 5), np.float32)
     assert first.shape == (4, 5)
-    assert scratch("y", (4, 5), np.float32) is first
-    assert scratch("change", (4, 5), np.float32) is not first
+    assert buffers("y", (4, 5), np.float32) is first
+    assert buffers("change", (4, 5), np.float32) is not first
     for shape, dtype in (((5, 4), np.float32), ((5, 4), np.uint8)):
-        other = scratch("y", shape, dtype)
+        other = buffers("y", shape, dtype)
         assert other is not first
         assert (other.shape, other.dtype) == (shape, dtype)
 
 
-def test_callers_at_the_same_time_get_scratches_of_their_own() -> None:
-    pool = ScratchPool()
+def test_callers_at_the_same_time_get_bufferses_of_their_own() -> None:
+    pool = BufferPool()
     with pool.lend() as first, pool.lend() as second:
         assert first is not second
     with pool.lend() as again:

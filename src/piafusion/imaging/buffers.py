@@ -1,7 +1,7 @@
 """Arrays that are used again for the next picture.
 
-Memory that is asked for anew for each picture is given back after each, and the system then
-clears its pages once more: at 640x480 that costs more than all the arithmetic around the network.
+New memory for each picture is slow: the system clears its pages each time. At 640x480 that costs
+more than all the arithmetic around the network.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 
-class Scratch:
+class Buffers:
     """Arrays by name, for one picture at a time.
 
-    >>> scratch = Scratch()
-    >>> scratch("y", (480, 640), np.float32) is scratch("y", (480, 640), np.float32)
+    >>> buffers = Buffers()
+    >>> buffers("y", (480, 640), np.float32) is buffers("y", (480, 640), np.float32)
     True
     """
 
@@ -34,20 +34,20 @@ class Scratch:
         return array
 
 
-class ScratchPool:
-    """Lends each caller a scratch of its own; keeps as many as were in use at the same time."""
+class BufferPool:
+    """Lends each caller buffers of its own; keeps as many as were in use at the same time."""
 
     def __init__(self) -> None:
-        self._free: deque[Scratch] = deque()
+        self._free: deque[Buffers] = deque()
 
     @contextmanager
-    def lend(self) -> Iterator[Scratch]:
-        """Lend a scratch for one picture; what lies in it must not be used afterwards."""
+    def lend(self) -> Iterator[Buffers]:
+        """Lend buffers for one picture; their content must not be used afterwards."""
         try:
-            scratch = self._free.pop()
+            buffers = self._free.pop()
         except IndexError:
-            scratch = Scratch()
+            buffers = Buffers()
         try:
-            yield scratch
+            yield buffers
         finally:
-            self._free.append(scratch)
+            self._free.append(buffers)

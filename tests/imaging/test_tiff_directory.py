@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from piafusion.errors import ImageError
-from piafusion.imaging.tiff import check_pages, find_picture, is_tiff, wants_windows
+from piafusion.imaging.tiff_directory import check_pages, find_picture, is_tiff, wants_windows
 from tests.imaging.tiff_files import chain, tiff
 
 

@@ -1,4 +1,4 @@
-"""What a TIFF file says of itself before its pixels are read."""
+"""The directories of a TIFF file: its tags, read strictly before any pixel is decoded."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from piafusion.errors import ImageError
 
 TIFF_SUFFIXES = frozenset({".tif", ".tiff"})
 
-_SUBFILE_TYPE, _WIDTH, _HEIGHT = 254, 256, 257
+WIDTH, HEIGHT, BITS, SAMPLES, TILE_WIDTH, TILE_HEIGHT = 256, 257, 258, 277, 322, 323
+_SUBFILE_TYPE = 254
 # Pixel scale, tie points, transformation and keys of GeoTIFF; no-data value; RPC coefficients.
 _GEOREFERENCE = {33550, 33922, 34264, 34735, 42113, 50844}
 _REDUCED_OR_MASK = 0b101  # bits of the subfile type: an overview of another page, or its mask
@@ -111,7 +112,7 @@ def wants_windows(visible: Path, output: Path) -> bool:
             tags = _first(_reader(file.seek, file.read))[0]
             if any(tag in tags for tag in _GEOREFERENCE):
                 return True
-            large = tags.number(_WIDTH) * tags.number(_HEIGHT) >= _LARGE_PIXELS
+            large = tags.number(WIDTH) * tags.number(HEIGHT) >= _LARGE_PIXELS
     except (OSError, ImageError):
         return False
     return large and find_spec("rasterio") is not None

@@ -24,7 +24,7 @@ from piafusion.run.progress import Progress, silent
 if TYPE_CHECKING:
     from piafusion.fuser import Fuser
     from piafusion.imaging.arrays import Image
-    from piafusion.imaging.curve import ToneRange
+    from piafusion.imaging.tone_curve import InfraredRange
 
 _STORAGE = 25.0  # seconds more than decoding may take, for a slow disk or network
 _AHEAD = 8  # pairs that are fused for each worker beyond the one whose result is awaited
@@ -59,7 +59,7 @@ class FusedPair:
     width: int
     height: int
     seconds: float
-    tone: ToneRange | None
+    tone: InfraredRange | None
     worker: str
     device: str
     sha256: Mapping[str, str]

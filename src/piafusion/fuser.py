@@ -25,7 +25,6 @@ from piafusion.imaging.align import Alignment, read_alignment
 from piafusion.imaging.arrays import as_visible, check_minimum, check_same_size, to_unit
 from piafusion.imaging.buffers import BufferPool, Buffers
 from piafusion.imaging.colour import join_luminance, luminance, split_luminance
-from piafusion.imaging.curve import ToneRange
 from piafusion.imaging.inputs import (
     ColorOrder,
     Picture,
@@ -45,6 +44,7 @@ from piafusion.imaging.tiling import (
     plan_tiles,
 )
 from piafusion.imaging.tone import AnyTone, Full, as_tone
+from piafusion.imaging.tone_curve import InfraredRange
 from piafusion.methods import create_method
 from piafusion.run.progress import Progress, counted, silent
 from piafusion.weights import DEFAULT_MODEL
@@ -65,7 +65,7 @@ class Fused:
     """
 
     image: Image
-    tone: ToneRange
+    tone: InfraredRange
 
 
 class Fuser:
@@ -226,7 +226,9 @@ class Fuser:
         fused_y = self.engine.fuse(thermal[None, None], y[None, None], share)[0, 0]
         return join_luminance(channels, y, fused_y, buffers)
 
-    def _fuse_large(self, ir: Image, vi: Image, tiles: Sequence[Tile]) -> tuple[Image, ToneRange]:
+    def _fuse_large(
+        self, ir: Image, vi: Image, tiles: Sequence[Tile]
+    ) -> tuple[Image, InfraredRange]:
         """Fuse in tiles, after the steps that need the whole picture: a measured tone, a warp."""
         if isinstance(self.tone, Full):  # tile by tile, without a copy of the whole in floats
             tone = self.tone.range_of(ir.dtype)

@@ -7,7 +7,6 @@ from hypothesis import strategies as st
 
 from piafusion import Fuser
 from piafusion.errors import ImageError, UsageError
-from piafusion.imaging.curve import ToneRange
 from piafusion.imaging.tone import (
     Clahe,
     Full,
@@ -18,6 +17,7 @@ from piafusion.imaging.tone import (
     as_tone,
     parse_tone,
 )
+from piafusion.imaging.tone_curve import InfraredRange
 from tests.conftest import scene
 
 MEASURED = [Percentile(), Percentile(0, 100), Plateau(), Clahe()]
@@ -68,7 +68,7 @@ def test_texts_that_name_none(spec: str) -> None:
 def test_full_is_the_range_of_the_dtype() -> None:
     heat, found = Full()(np.array([[0, 257, 65535]], np.uint16))
     np.testing.assert_allclose(heat, [[0, 1 / 255, 1]], rtol=1e-6)
-    assert found == ToneRange(0, 65535)
+    assert found == InfraredRange(0, 65535)
 
 
 def test_sixteen_bits_fuse_as_eight() -> None:
@@ -185,7 +185,7 @@ def test_a_shutter_moves_nothing_and_a_new_scene_starts_anew() -> None:
     tone = SmoothedTone("percentile:0,100", half_life=10)
     scenes = [np.array([[0, 100]]), np.array([[50, 50]]), np.array([[0, 100]])]
     assert [tone(frame)[1].high for frame in scenes] == [100, 100, 100]
-    assert tone(np.array([[900, 1000]]))[1] == ToneRange(900, 1000)
+    assert tone(np.array([[900, 1000]]))[1] == InfraredRange(900, 1000)
 
 
 def test_smoothed_plateaus_mix_their_levels() -> None:

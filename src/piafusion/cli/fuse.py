@@ -32,7 +32,7 @@ from piafusion.weights import DEFAULT_MODEL
 
 if TYPE_CHECKING:
     from piafusion.batch import FailedPair, FusedPair, PairJob
-    from piafusion.imaging.curve import ToneRange
+    from piafusion.imaging.tone_curve import InfraredRange
 
 ENGINES = ("local", "ray")
 
@@ -303,7 +303,7 @@ def _summary(done: int, pairs: int, failed: int, skipped: int, seconds: float) -
     return line + (f" ({', '.join(notes)})" if notes else "")
 
 
-def _tone_line(tone: str, ranges: list[ToneRange]) -> str:
+def _tone_line(tone: str, ranges: list[InfraredRange]) -> str:
     """Say which infrared values became black and white; over many pairs, from where to where."""
     ends = []
     for values in ([found.low for found in ranges], [found.high for found in ranges]):

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from piafusion.errors import ImageError, UsageError
 from piafusion.imaging.arrays import Image, native
-from piafusion.imaging.curve import fill
+from piafusion.imaging.tone_curve import fill
 
 Picture: TypeAlias = Any
 """A NumPy array H x W or H x W x 3, masked or not; a PIL picture; a torch CPU tensor H x W or

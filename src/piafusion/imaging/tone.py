@@ -16,10 +16,10 @@ import numpy as np
 
 from piafusion.errors import ImageError, UsageError
 from piafusion.imaging.arrays import Image, as_raw_infrared, full_scale, to_uint8, to_unit
-from piafusion.imaging.curve import (
+from piafusion.imaging.tone_curve import (
+    InfraredRange,
     Levels,
     ToneCurve,
-    ToneRange,
     fill_dead,
     percentiles,
     sample,
@@ -35,7 +35,7 @@ class Tone(ABC):
 
     >>> heat, found = Percentile(0, 100)(np.array([[-20.0, 30.0], [np.nan, 80.0]]))
     >>> heat.tolist(), found
-    ([[0.0, 0.5], [0.0, 1.0]], ToneRange(low=-20.0, high=80.0, filled=1))
+    ([[0.0, 0.5], [0.0, 1.0]], InfraredRange(low=-20.0, high=80.0, filled=1))
     """
 
     def check(self, infrared: Image) -> Image:
@@ -52,7 +52,7 @@ class Tone(ABC):
             raise ImageError("expected infrared values, found only NaN or infinite ones")
         return image
 
-    def __call__(self, infrared: Image, out: Levels | None = None) -> tuple[Levels, ToneRange]:
+    def __call__(self, infrared: Image, out: Levels | None = None) -> tuple[Levels, InfraredRange]:
         """Return float32 [0, 1], H x W, and the range that was chosen.
 
         Args:
@@ -67,10 +67,10 @@ class Tone(ABC):
 
     def render(
         self, infrared: Image, curve: ToneCurve, out: Levels | None = None
-    ) -> tuple[Levels, ToneRange]:
+    ) -> tuple[Levels, InfraredRange]:
         """Apply a curve; arguments and results are those of a call."""
         frame, filled = fill_dead(infrared)
-        return curve(frame, out), ToneRange(curve.low, curve.high, filled)
+        return curve(frame, out), InfraredRange(curve.low, curve.high, filled)
 
 
 @dataclass(frozen=True)
@@ -101,13 +101,13 @@ class Full(Tone):
         """Return the line over the dtype's range."""
         return ToneCurve(0.0, float(full_scale(infrared.dtype)))
 
-    def range_of(self, dtype: np.dtype[Any]) -> ToneRange:
+    def range_of(self, dtype: np.dtype[Any]) -> InfraredRange:
         """Return the range of a dtype."""
-        return ToneRange(0.0, float(full_scale(dtype)))
+        return InfraredRange(0.0, float(full_scale(dtype)))
 
     def render(
         self, infrared: Image, curve: ToneCurve, out: Levels | None = None
-    ) -> tuple[Levels, ToneRange]:
+    ) -> tuple[Levels, InfraredRange]:
         """Scale by the dtype's range."""
         return to_unit(infrared, out), self.range_of(infrared.dtype)
 
@@ -218,7 +218,7 @@ class Clahe(Tone):
 
     def render(
         self, infrared: Image, curve: ToneCurve, out: Levels | None = None
-    ) -> tuple[Levels, ToneRange]:
+    ) -> tuple[Levels, InfraredRange]:
         """Apply the line, then equalise each tile."""
         heat, found = super().render(infrared, curve, out)
         levels = cv2.createCLAHE(self.clip, (8, 8)).apply(to_uint8(heat))
@@ -258,7 +258,7 @@ class SmoothedTone:
     def __str__(self) -> str:
         return str(self.tone)
 
-    def __call__(self, infrared: Image, out: Levels | None = None) -> tuple[Levels, ToneRange]:
+    def __call__(self, infrared: Image, out: Levels | None = None) -> tuple[Levels, InfraredRange]:
         """Return the next frame as float32 [0, 1], and the range; arguments as for a tone."""
         self._curve = self._follow(self.tone.measure(infrared))
         return self.tone.render(infrared, self._curve, out)

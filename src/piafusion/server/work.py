@@ -18,10 +18,10 @@ from piafusion.illumination import Illumination, Light
 from piafusion.imaging.align import Alignment, estimate_alignment
 from piafusion.imaging.arrays import check_minimum, check_same_size, to_uint8, to_unit
 from piafusion.imaging.colour import luminance
-from piafusion.imaging.curve import ToneRange
 from piafusion.imaging.io import encode_image
 from piafusion.imaging.tiling import Floats
 from piafusion.imaging.tone import AnyTone
+from piafusion.imaging.tone_curve import InfraredRange
 from piafusion.metrics import evaluate
 from piafusion.server.decoding import Decoders
 from piafusion.server.problems import Problem
@@ -74,7 +74,7 @@ class Answer:
     content: memoryview
     width: int
     height: int
-    tone: ToneRange
+    tone: InfraredRange
     light: Light | None
     alignment: Alignment | None
     metrics: dict[str, float]
@@ -190,7 +190,7 @@ class Workshop:
         return Answer(content, width, height, tone, None, fuser.alignment, {}, clock.seconds)
 
 
-def _seen(ir: Image, vi: Image, fuser: Fuser) -> tuple[Floats, ToneRange]:
+def _seen(ir: Image, vi: Image, fuser: Fuser) -> tuple[Floats, InfraredRange]:
     """Return the infrared picture as the network sees it, float32 in [0, 1], and its range."""
     heat, tone = fuser.tone(ir)
     if fuser.alignment:

@@ -18,13 +18,13 @@ _SAMPLE = 76_800
 
 
 @dataclass(frozen=True)
-class ToneRange:
-    """What was done to an infrared picture.
+class InfraredRange:
+    """The range of an infrared picture that became [0, 1].
 
     Attributes:
-        low: The raw value, counts or degrees as the file holds them, that became 0.
-        high: The one that became 1.
-        filled: Pixels that were NaN or infinite and were filled from their neighbours.
+        low: The raw value that became 0, in counts or degrees as the file holds them.
+        high: The raw value that became 1.
+        filled: How many pixels were NaN or infinite and got their neighbours' values.
     """
 
     low: float

@@ -17,7 +17,9 @@ class CoreShare(NamedTuple):
     threads: int
 
 
-def share_cores(workers: int | None = None, *, most: int, device: str = "auto") -> CoreShare:
+def share_cores(
+    workers: int | None = None, *, most: int | None = None, device: str = "auto"
+) -> CoreShare:
     """Share the usable cores between workers that fuse pairs at the same time.
 
     One network with all cores fuses one pair soonest. Several workers fuse more pairs a second if
@@ -26,11 +28,12 @@ def share_cores(workers: int | None = None, *, most: int, device: str = "auto") 
 
     Args:
         workers: So many are asked for; one for each core by default.
-        most: Not more, for example the number of pairs.
+        most: Not more than so many, for example the number of pairs; any by default.
         device: Where the network runs.
     """
     cores = usable_cores()
-    workers = max(1, min(workers or cores, most))
+    workers = workers or cores
+    workers = max(1, workers if most is None else min(workers, most))
     return CoreShare(workers, cores if device == "openvino" else max(1, cores // workers))
 
 

@@ -5,15 +5,15 @@ import pytest
 
 pytest.importorskip("fastapi")
 
-from piafusion.server.settings import Settings
+from piafusion.server.settings import ServerSettings
 
 
 @pytest.fixture
-def served(monkeypatch: pytest.MonkeyPatch) -> list[Settings]:
+def served(monkeypatch: pytest.MonkeyPatch) -> list[ServerSettings]:
     """The settings that a server would have run with."""
-    found: list[Settings] = []
+    found: list[ServerSettings] = []
 
-    def run(settings: Settings, bound) -> bool:
+    def run(settings: ServerSettings, bound) -> bool:
         bound.close()
         found.append(settings)
         return False
@@ -23,20 +23,20 @@ def served(monkeypatch: pytest.MonkeyPatch) -> list[Settings]:
     return found
 
 
-def test_this_machine_alone_by_default(piafusion, served: list[Settings]) -> None:
+def test_this_machine_alone_by_default(piafusion, served: list[ServerSettings]) -> None:
     done = piafusion("serve", "--port", 0)
     assert (done.code, done.err) == (0, "")
-    assert served[0] == Settings(hosts=("localhost", "127.0.0.1", "[::1]", "::1"))
+    assert served[0] == ServerSettings(hosts=("localhost", "127.0.0.1", "[::1]", "::1"))
 
 
-def test_options(piafusion, served: list[Settings], tmp_path: Path, monkeypatch) -> None:
+def test_options(piafusion, served: list[ServerSettings], tmp_path: Path, monkeypatch) -> None:
     token = tmp_path / "token"
     token.write_text("sesame\n")
     options = ["--workers=3", "--queue=2", "--max-megabytes=5", "--cors=https://a.example"]
     options += ["--allow-host=Fusion.example", f"--token-file={token}", "--model=paper"]
     assert piafusion("serve", "--port=0", *options).code == 0
     settings = served[0]
-    assert (settings.token, settings.model, settings.threads) == ("sesame", "paper", 3)
+    assert (settings.token, settings.model, settings.share.workers) == ("sesame", "paper", 3)
     assert settings.origins == ("https://a.example",)
     assert "fusion.example" in settings.hosts
     monkeypatch.setenv("PIAFUSION_TOKEN", "other")
@@ -44,7 +44,9 @@ def test_options(piafusion, served: list[Settings], tmp_path: Path, monkeypatch)
     assert served[1].token == "other"  # noqa: S105
 
 
-def test_other_machines_without_a_token_are_remarked(piafusion, served: list[Settings]) -> None:
+def test_other_machines_without_a_token_are_remarked(
+    piafusion, served: list[ServerSettings]
+) -> None:
     done = piafusion("serve", "--host=0.0.0.0", "--port=0")
     assert "0.0.0.0 is reached by other machines, and no token" in done.err
     assert served[0].hosts == ()

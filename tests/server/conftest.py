@@ -16,14 +16,14 @@ pytest.importorskip("httpx2")
 from starlette.testclient import TestClient
 
 from piafusion.server.app import create_app
-from piafusion.server.settings import Settings
+from piafusion.server.settings import ServerSettings
 
-SMALL = Settings(
+SMALL = ServerSettings(
     model="piafusion-fast", workers=2, max_megabytes=1, max_megapixels=0.5, max_pairs=8, timeout=20
 )
 
 
-def client_of(settings: Settings) -> TestClient:
+def client_of(settings: ServerSettings) -> TestClient:
     return TestClient(
         create_app(settings), base_url="http://127.0.0.1", raise_server_exceptions=True
     )

@@ -94,7 +94,7 @@ def test_an_estimated_alignment(
         assert (infrared.dtype, visible.shape) == (np.float32, (96, 128, 3))
         return shifted
 
-    monkeypatch.setattr("piafusion.server.work.estimate_alignment", estimate)
+    monkeypatch.setattr("piafusion.server.service.estimate_alignment", estimate)
     response = client.post("/v1/fuse", files=pair, data={"alignment": "auto"})
     assert json.loads(response.headers["piafusion-alignment"])["matrix"][0][2] == 4
     expected = FUSER.adjusted(alignment=shifted)(*scene(96, 128))

@@ -10,7 +10,7 @@ from starlette.testclient import TestClient
 from piafusion.errors import UsageError
 from piafusion.server import guard
 from piafusion.server.app import create_app
-from piafusion.server.settings import Settings
+from piafusion.server.settings import ServerSettings
 from tests.server.conftest import SMALL, client_of
 
 
@@ -174,4 +174,4 @@ def test_a_silent_client_is_given_up() -> None:
 )
 def test_settings_that_let_nothing_pass(wrong: dict[str, Any]) -> None:
     with pytest.raises(UsageError, match="expected"):
-        Settings(**wrong)
+        ServerSettings(**wrong)

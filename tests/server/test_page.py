@@ -150,3 +150,19 @@ def test_with_keys_alone_and_what_goes_wrong(browser: Any, live: Live, tmp_path:
     page.wait("document.getElementById('image-left').naturalWidth === 128")
     page.run("document.querySelector('input[name=right][value=visible]').click()")
     page.wait("document.getElementById('image-right').naturalWidth === 128")
+
+
+def test_next_steps_name_controls_of_the_page(client) -> None:
+    """The page names its own controls where messages for programs name options."""
+    page, script = client.get("/").text, client.get("/page/script.js").text
+    steps = script.partition("const NEXT_STEPS")[2].partition("};")[0]
+    named = re.findall("“(.*?)”", steps) + re.findall(r"under ([A-Z][a-z ]+)", steps)
+    assert len(named) >= 6
+    for control in named:
+        assert control in page, control
+    aligned = {"infrared": encode_image(scene(64, 64)[0], ".png"),
+               "visible": encode_image(scene(64, 80)[1], ".png")}  # fmt: skip
+    files = {name: bytes(data) for name, data in aligned.items()}
+    refused = client.post("/v1/fuse", files=files).json()
+    assert refused["type"].split(":")[-1] in steps
+    assert refused["detail"].count("; ") == 1  # the page replaces what follows

@@ -395,9 +395,9 @@ def _client() -> Any:
     from starlette.testclient import TestClient
 
     from piafusion.server.app import create_app
-    from piafusion.server.settings import Settings
+    from piafusion.server.settings import ServerSettings
 
-    limits = Settings(
+    limits = ServerSettings(
         model="piafusion-fast",
         workers=1,
         max_megabytes=1,

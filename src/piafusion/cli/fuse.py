@@ -40,11 +40,9 @@ ENGINES = ("local", "ray")
 def fuse(
     infrared: Annotated[
         str,
-        typer.Argument(metavar="IR", help="Infrared image or folder.", rich_help_panel=INPUT),
+        typer.Argument(metavar="IR", help="Infrared image or folder."),
     ],
-    visible: Annotated[
-        str, typer.Argument(metavar="VI", help="Visible image or folder.", rich_help_panel=INPUT)
-    ],
+    visible: Annotated[str, typer.Argument(metavar="VI", help="Visible image or folder.")],
     output: Annotated[
         str,
         typer.Option(

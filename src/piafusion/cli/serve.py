@@ -8,58 +8,104 @@ from typing import Annotated
 
 import typer
 
-from piafusion.cli.options import INTERRUPTED, DeviceOption, ModelOption
+from piafusion.cli.options import INTERRUPTED, PERFORMANCE, DeviceOption, ModelOption
 from piafusion.cli.printing import warn
 from piafusion.errors import UsageError, needing
 from piafusion.weights import DEFAULT_MODEL
 
+NETWORK, LIMITS = "Network", "Limits"
 TOKEN_VARIABLE = "PIAFUSION_TOKEN"  # noqa: S105 - its name, not its value
 
 
 def serve(
     host: Annotated[
-        str, typer.Option(help="Address to listen on; by default this machine alone reaches it.")
+        str,
+        typer.Option(
+            help="Address to listen on; the default is reached by this machine only.",
+            rich_help_panel=NETWORK,
+        ),
     ] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 8000,
-    model: ModelOption = DEFAULT_MODEL,
-    device: DeviceOption = "auto",
-    workers: Annotated[
-        int | None, typer.Option(min=1, help="Pairs at a time; one for each core by default.")
-    ] = None,
-    queue: Annotated[
-        int, typer.Option(min=0, help="Requests that may wait; more are told to come back.")
-    ] = 16,
-    max_megabytes: Annotated[float, typer.Option(help="Largest request, MiB.")] = 64,
-    max_megapixels: Annotated[float, typer.Option(help="Largest picture.")] = 32,
-    max_pairs: Annotated[int, typer.Option(min=1, help="Most pairs of a zip.")] = 1000,
-    timeout: Annotated[
-        float, typer.Option(help="Seconds for a request to arrive, and again to be answered.")
-    ] = 60,
-    stall: Annotated[float, typer.Option(help="Seconds to wait for a client's next byte.")] = 10,
-    cors: Annotated[
-        list[str] | None, typer.Option(metavar="ORIGIN", help="Site whose pages may ask; repeat.")
-    ] = None,
+    port: Annotated[
+        int,
+        typer.Option(min=0, max=65535, help="Port; 0 chooses a free one.", rich_help_panel=NETWORK),
+    ] = 8000,
     allow_host: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME", help="Name that the server is called by, too; repeat."),
+        typer.Option(
+            metavar="NAME",
+            help="Another host name that requests may use; repeat it for several.",
+            rich_help_panel=NETWORK,
+        ),
+    ] = None,
+    cors: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="ORIGIN",
+            help="Another site whose pages may send requests; repeat it for several.",
+            rich_help_panel=NETWORK,
+        ),
     ] = None,
     token_file: Annotated[
         Path | None,
-        typer.Option(help=f"File with the token that requests carry; or set {TOKEN_VARIABLE}."),
+        typer.Option(
+            help=f"File with the token that requests must carry; or set {TOKEN_VARIABLE}.",
+            rich_help_panel=NETWORK,
+        ),
     ] = None,
+    max_megabytes: Annotated[
+        float, typer.Option(help="Largest request in MiB.", rich_help_panel=LIMITS)
+    ] = 64,
+    max_megapixels: Annotated[
+        float, typer.Option(help="Largest picture in megapixels.", rich_help_panel=LIMITS)
+    ] = 32,
+    max_pairs: Annotated[
+        int, typer.Option(min=1, help="Most pairs in a zip.", rich_help_panel=LIMITS)
+    ] = 1000,
+    timeout: Annotated[
+        float,
+        typer.Option(
+            help="Seconds for a request to arrive, and again for its answer.",
+            rich_help_panel=LIMITS,
+        ),
+    ] = 60,
+    stall: Annotated[
+        float,
+        typer.Option(
+            help="Seconds without a byte after which a connection is closed.",
+            rich_help_panel=LIMITS,
+        ),
+    ] = 10,
+    model: ModelOption = DEFAULT_MODEL,
+    device: DeviceOption = "auto",
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Pairs that are fused at the same time; default: one for each core.",
+            rich_help_panel=PERFORMANCE,
+        ),
+    ] = None,
+    queue: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            help="Requests that may wait; further ones are told to come again later.",
+            rich_help_panel=PERFORMANCE,
+        ),
+    ] = 16,
 ) -> None:
     """Serve fusing over HTTP, with a web page at /."""
-    # The decoders' own limit, behind that of the headers; OpenCV reads it when it is loaded.
+    # The limit of the decoders themselves, after that of the headers; OpenCV reads it at import.
     os.environ.setdefault("PIAFUSION_MAX_MEGAPIXELS", str(max_megapixels))
     os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(int(max(1, max_megapixels * 1e6))))
     with needing("serve", "piafusion serve"):
         from piafusion.server.run import LOOPBACK, is_loopback, listen, run
-    from piafusion.server.settings import Settings
+    from piafusion.server.settings import ServerSettings
 
     names = tuple(name.lower() for name in allow_host or ())
     if is_loopback(host):
         names = (*LOOPBACK, *names)
-    settings = Settings(
+    settings = ServerSettings(
         model=model,
         device=device,
         workers=workers,

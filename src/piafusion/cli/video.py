@@ -16,6 +16,9 @@ import typer
 
 from piafusion.cli.align import AlignmentOption
 from piafusion.cli.options import (
+    ALIGNMENT,
+    INPUT,
+    OUTPUT,
     DeviceOption,
     JsonOption,
     ModelOption,
@@ -46,49 +49,90 @@ _HALVES = {"side-by-side": ("left", "right"), "top-bottom": ("top", "bottom")}
 
 def video(
     infrared: Annotated[
-        str, typer.Argument(metavar="IR", help="Infrared file, URL or device; or one with both.")
+        str,
+        typer.Argument(
+            metavar="IR", help="Infrared file, URL or device; or one video that shows both cameras."
+        ),
     ],
     visible: Annotated[
-        str | None, typer.Argument(metavar="[VI]", help="Visible file, URL or device.")
+        str | None,
+        typer.Argument(metavar="[VI]", help="Visible file, URL or device."),
     ] = None,
     *,
     output: Annotated[
         Path,
         typer.Option(
-            "--output", "-o", help="An .mp4, .mov or .mkv file, a folder of PNG, or - for raw."
+            "--output",
+            "-o",
+            help="An .mp4, .mov or .mkv file, a folder for PNG files, or - for raw frames.",
+            rich_help_panel=OUTPUT,
         ),
     ],
+    crf: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            max=51,
+            help="Quality of H.264: 0 is lossless, higher values make smaller files.",
+            rich_help_panel=OUTPUT,
+        ),
+    ] = 18,
+    duration: Annotated[
+        float | None,
+        typer.Option(min=0, help="Stop after so many seconds of video.", rich_help_panel=OUTPUT),
+    ] = None,
+    overwrite: OverwriteOption = False,
+    as_json: JsonOption = False,
     layout: Annotated[
-        str | None, typer.Option(help="Of one video with both: side-by-side or top-bottom.")
+        str | None,
+        typer.Option(
+            help="How one video shows both cameras: side-by-side or top-bottom.",
+            rich_help_panel=INPUT,
+        ),
     ] = None,
     half: Annotated[
         str | None,
-        typer.Option("--infrared", help="Its infrared half: left (default), right, top, bottom."),
+        typer.Option(
+            "--infrared",
+            help="The infrared half of that video: left (default), right, top or bottom.",
+            rich_help_panel=INPUT,
+        ),
     ] = None,
     offset: Annotated[
-        float, typer.Option(help="Seconds that the infrared started later; may be negative.")
+        float,
+        typer.Option(
+            help="Seconds by which the infrared started later; negative if it started earlier.",
+            rich_help_panel=INPUT,
+        ),
     ] = 0.0,
     max_gap: Annotated[
-        float, typer.Option(min=0, help="Seconds that two frames of a pair may lie apart.")
+        float,
+        typer.Option(
+            min=0,
+            help="Largest difference in seconds between the two frames of a pair.",
+            rich_help_panel=INPUT,
+        ),
     ] = 0.5,
-    resize: Annotated[
-        bool, typer.Option("--resize", help="Scale the infrared to the visible; one view only.")
-    ] = False,
-    duration: Annotated[
-        float | None, typer.Option(min=0, help="Seconds of video after which to stop.")
-    ] = None,
     reconnect: Annotated[
-        float, typer.Option(min=0, help="Seconds for a stream that drops to come back.")
+        float,
+        typer.Option(
+            min=0,
+            help="Seconds to wait for a stream that breaks off to come back.",
+            rich_help_panel=INPUT,
+        ),
     ] = 30.0,
-    crf: Annotated[
-        int, typer.Option(min=0, max=51, help="Of H.264: 0 is lossless, more is smaller.")
-    ] = 18,
     model: ModelOption = VIDEO_MODEL,
-    device: DeviceOption = "auto",
     tone: ToneOption = "full",
     alignment: AlignmentOption = None,
-    overwrite: OverwriteOption = False,
-    as_json: JsonOption = False,
+    resize: Annotated[
+        bool,
+        typer.Option(
+            "--resize",
+            help="Scale the infrared to the size of the visible; both must show the same view.",
+            rich_help_panel=ALIGNMENT,
+        ),
+    ] = False,
+    device: DeviceOption = "auto",
 ) -> None:
     """Fuse a video: two files, streams or devices, or one file that shows both cameras."""
     first = _infrared_first(visible, layout, half)

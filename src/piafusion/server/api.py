@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator
-from contextlib import AsyncExitStack
+from concurrent.futures import Future
+from contextlib import AsyncExitStack, closing
 from dataclasses import dataclass
 from functools import partial
 from typing import IO, Any
@@ -15,21 +16,22 @@ from pydantic import BaseModel
 from starlette.types import Receive, Scope, Send
 
 from piafusion.metrics import SPECS
+from piafusion.run.pool import futures_in_order
 from piafusion.server.archive import PairArchive, ZippedPair, ZipStream
+from piafusion.server.counters import Counters
 from piafusion.server.forms import (
     BatchForm,
     PairForm,
-    as_order,
+    fusion_request,
     header_json,
     read_form,
     request_body,
 )
-from piafusion.server.meters import Meters
-from piafusion.server.pool import Pool
-from piafusion.server.problems import Problem, as_problem, refusals
-from piafusion.server.settings import Settings
-from piafusion.server.shelf import Shelf
-from piafusion.server.work import Answer, Order, Workshop
+from piafusion.server.fusers import FuserCache
+from piafusion.server.problems import HttpProblem, as_problem, refusals
+from piafusion.server.service import FusionRequest, FusionResult, FusionService
+from piafusion.server.settings import ServerSettings
+from piafusion.server.work_queue import WorkQueue
 
 MEDIA_TYPES = {
     "png": "image/png",
@@ -47,7 +49,7 @@ EXPOSED = (
     "Piafusion-Metrics",
     "Retry-After",
 )
-"""Headers that pages of other sites may read, where these may ask at all."""
+"""Headers that pages of other sites may read, if these sites are allowed at all."""
 
 _TEXT = {"schema": {"type": "string"}}
 _FUSED_HEADERS = {
@@ -69,7 +71,7 @@ class Offered(BaseModel):
 
 
 class Limits(BaseModel):
-    """How much a request may hold."""
+    """Limits of a request."""
 
     megabytes: float
     megapixels: float
@@ -77,7 +79,7 @@ class Limits(BaseModel):
 
 
 class Catalogue(BaseModel):
-    """What requests may name."""
+    """The names that requests may use."""
 
     default: str
     models: list[Offered]
@@ -87,28 +89,28 @@ class Catalogue(BaseModel):
 
 
 @dataclass(frozen=True)
-class Parts:
-    """What the routes share."""
+class ServerState:
+    """The parts of a server that its routes share."""
 
-    settings: Settings
-    shelf: Shelf
-    workshop: Workshop
-    pool: Pool
-    meters: Meters
+    settings: ServerSettings
+    fusers: FuserCache
+    service: FusionService
+    queue: WorkQueue
+    counters: Counters
 
 
-def make_router(parts: Parts) -> APIRouter:
+def make_router(state: ServerState) -> APIRouter:
     """Return the routes under /v1."""
     router = APIRouter(prefix="/v1", responses=refusals())
 
     @router.get("/models", summary="Models, methods, metrics and limits")
     async def models() -> Catalogue:
-        """List what requests may name."""
-        shelf, settings = parts.shelf, parts.settings
+        """List the names that requests may use."""
+        fusers, settings = state.fusers, state.settings
         return Catalogue(
-            default=shelf.default,
-            models=[Offered(name=c.name, summary=c.summary) for c in shelf.models.values()],
-            methods=[Offered(name=c.name, summary=c.summary) for c in shelf.methods.values()],
+            default=fusers.default,
+            models=[Offered(name=c.name, summary=c.summary) for c in fusers.models.values()],
+            methods=[Offered(name=c.name, summary=c.summary) for c in fusers.methods.values()],
             metrics=list(SPECS),
             limits=Limits(
                 megabytes=settings.max_megabytes,
@@ -131,24 +133,24 @@ def make_router(parts: Parts) -> APIRouter:
                 },
             }
         },
-        openapi_extra={"requestBody": request_body(PairForm, parts.shelf)},
+        openapi_extra={"requestBody": request_body(PairForm, state.fusers)},
     )
     async def fuse(request: Request) -> Response:
         """Fuse an infrared and a visible picture."""
         async with read_form(request, PairForm) as form:
-            order = as_order(form, parts.shelf)
+            wanted = fusion_request(form, state.fusers)
             names = ("infrared", "visible")
             work = partial(
-                _fuse_files, parts.workshop, form.infrared.file, form.visible.file, order, names
+                _fuse_files, state.service, form.infrared.file, form.visible.file, wanted, names
             )
             try:
-                answer, waited = await parts.pool.run(partial(_hung_up, request), work)
+                result, waited = await state.queue.run(partial(_hung_up, request), work)
             except Exception:
-                parts.meters.pairs.labels("failed").inc()
+                state.counters.pairs.labels("failed").inc()
                 raise
-        _note(parts.meters, answer)
-        headers = {**_describe(answer, order.name, waited), "Content-Disposition": "inline"}
-        return Response(bytes(answer.content), 200, headers, MEDIA_TYPES[order.format])
+        _count(state.counters, result)
+        headers = {**_describe(result, wanted.name, waited), "Content-Disposition": "inline"}
+        return Response(bytes(result.content), 200, headers, MEDIA_TYPES[wanted.format])
 
     @router.post(
         "/fuse/batch",
@@ -160,41 +162,41 @@ def make_router(parts: Parts) -> APIRouter:
                 "content": {"application/zip": {"schema": {"type": "string", "format": "binary"}}},
             }
         },
-        openapi_extra={"requestBody": request_body(BatchForm, parts.shelf)},
+        openapi_extra={"requestBody": request_body(BatchForm, state.fusers)},
     )
     async def batch(request: Request) -> Response:
         """Fuse the pairs of a zip; those that fail stop no others."""
         async with AsyncExitStack() as stack:
             form = await stack.enter_async_context(read_form(request, BatchForm))
-            order = as_order(form, parts.shelf)
-            stack.enter_context(parts.pool.place())
+            wanted = fusion_request(form, state.fusers)
+            stack.enter_context(state.queue.place())
             loop = asyncio.get_running_loop()
-            archive = await loop.run_in_executor(None, PairArchive, form.pairs.file, parts.settings)
+            archive = await loop.run_in_executor(None, PairArchive, form.pairs.file, state.settings)
             held = stack.pop_all()
-        stream = _fuse_archive(archive, order, parts)
+        stream = _fuse_archive(archive, wanted, state)
         return _ZipResponse(stream, held)
 
     return router
 
 
 def _fuse_files(
-    workshop: Workshop,
+    service: FusionService,
     infrared: IO[bytes],
     visible: IO[bytes],
-    order: Order,
+    wanted: FusionRequest,
     names: tuple[str, str],
-) -> Answer:
-    return workshop.fuse(infrared.read(), visible.read(), order, names)
+) -> FusionResult:
+    return service.fuse(infrared.read(), visible.read(), wanted, names)
 
 
 async def _hung_up(request: Request) -> None:
-    """Return when the client has gone."""
+    """Return when the client has closed the connection."""
     while (await request.receive())["type"] != "http.disconnect":
         pass
 
 
 class _ZipResponse(StreamingResponse):
-    """A zip that is made while it is sent; what it needs is given back however sending ends."""
+    """A zip that is made while it is sent; its files and its place are released at any end."""
 
     def __init__(self, stream: AsyncGenerator[bytes, None], held: AsyncExitStack) -> None:
         headers = {"Content-Disposition": 'attachment; filename="fused.zip"'}
@@ -208,68 +210,58 @@ class _ZipResponse(StreamingResponse):
 
 
 async def _fuse_archive(
-    archive: PairArchive, order: Order, parts: Parts
+    archive: PairArchive, wanted: FusionRequest, state: ServerState
 ) -> AsyncGenerator[bytes, None]:
-    """Yield the zip of fused pictures; as many pairs as there are workers are at work ahead."""
+    """Yield the zip of fused pictures; the workers fuse the next pairs while one is sent."""
     failed: list[dict[str, str]] = []
     stream = ZipStream()
-    ahead: list[tuple[ZippedPair, asyncio.Future[Answer]]] = []
 
-    def fuse(pair: ZippedPair) -> Answer:
+    def fuse(pair: ZippedPair) -> FusionResult:
         if pair.infrared is None or pair.visible is None:
-            raise Problem(422, "no-pair", pair.problem or "expected a pair, found none")
+            raise HttpProblem(422, "no-pair", pair.problem or "expected a pair, found none")
         names = pair.infrared.filename, pair.visible.filename
-        return parts.workshop.fuse(
-            archive.read(pair.infrared), archive.read(pair.visible), order, names
+        return state.service.fuse(
+            archive.read(pair.infrared), archive.read(pair.visible), wanted, names
         )
 
-    async def finish() -> bytes:
-        pair, future = ahead.pop(0)
-        try:
-            answer = await future
-        except Exception as error:  # whatever befalls one pair, the others go on
-            failed.append({"name": pair.stem, "error": as_problem(error).detail})
-        else:
-            _note(parts.meters, answer)
-            return stream.add(f"{pair.stem}.{order.format}", answer.content)
-        parts.meters.pairs.labels("failed").inc()
-        return b""
+    def submit(pair: ZippedPair) -> Future[FusionResult]:
+        return state.queue.submit(partial(fuse, pair))
 
-    try:
-        for pair in archive.pairs:
-            ahead.append((pair, asyncio.wrap_future(parts.pool.submit(partial(fuse, pair)))))
-            if len(ahead) > parts.pool.workers:
-                yield await finish()
-        while ahead:
-            yield await finish()
+    with closing(futures_in_order(submit, archive.pairs, ahead=state.queue.workers)) as futures:
+        for pair, future in zip(archive.pairs, futures, strict=True):
+            try:
+                result = await asyncio.wrap_future(future)
+            except Exception as error:  # an error of one pair stops no others
+                failed.append({"name": pair.stem, "error": as_problem(error).detail})
+                state.counters.pairs.labels("failed").inc()
+            else:
+                _count(state.counters, result)
+                yield stream.add(f"{pair.stem}.{wanted.format}", result.content)
         yield stream.add("failed.json", (header_json(failed) + "\n").encode())
         yield stream.close()
-    finally:
-        for _, future in ahead:
-            future.cancel()
 
 
-def _note(meters: Meters, answer: Answer) -> None:
-    meters.pairs.labels("fused").inc()
-    for step, seconds in answer.seconds.items():
-        meters.steps.labels(step).observe(seconds)
+def _count(counters: Counters, result: FusionResult) -> None:
+    counters.pairs.labels("fused").inc()
+    for step, seconds in result.seconds.items():
+        counters.steps.labels(step).observe(seconds)
 
 
-def _describe(answer: Answer, name: str, waited: float) -> dict[str, Any]:
-    """Return the headers that tell what was done."""
-    steps = {"queue": waited, **answer.seconds}
-    tone = answer.tone
+def _describe(result: FusionResult, name: str, waited: float) -> dict[str, Any]:
+    """Return the headers that describe the result."""
+    steps = {"queue": waited, **result.seconds}
+    tone = result.tone
     headers = {
         "Server-Timing": ", ".join(f"{step};dur={1e3 * s:.1f}" for step, s in steps.items()),
         "Piafusion-Model": name,
-        "Piafusion-Size": f"{answer.width}x{answer.height}",
+        "Piafusion-Size": f"{result.width}x{result.height}",
         "Piafusion-Tone": f"low={tone.low:g}, high={tone.high:g}, filled={tone.filled}",
     }
-    if answer.light:
-        headers["Piafusion-Day-Probability"] = f"{answer.light.day:.4f}"
-    if answer.alignment:
-        headers["Piafusion-Alignment"] = header_json(answer.alignment.to_json())
-    if answer.metrics:
-        scores = answer.metrics.items()
+    if result.light:
+        headers["Piafusion-Day-Probability"] = f"{result.light.day:.4f}"
+    if result.alignment:
+        headers["Piafusion-Alignment"] = header_json(result.alignment.to_json())
+    if result.metrics:
+        scores = result.metrics.items()
         headers["Piafusion-Metrics"] = ", ".join(f"{key}={value:.5g}" for key, value in scores)
     return headers

@@ -1,4 +1,4 @@
-"""The application: routes, probes, page and gate put together."""
+"""The application: routes, health checks, page and guard together."""
 
 from __future__ import annotations
 
@@ -17,42 +17,42 @@ from starlette.requests import ClientDisconnect
 import piafusion
 from piafusion.errors import PiafusionError
 from piafusion.server import page
-from piafusion.server.api import EXPOSED, Parts, make_router
+from piafusion.server.api import EXPOSED, ServerState, make_router
+from piafusion.server.counters import MEDIA_TYPE, Counters
+from piafusion.server.fusers import FuserCache
 from piafusion.server.guard import Guard
-from piafusion.server.meters import MEDIA_TYPE, Meters
-from piafusion.server.pool import HungUpError, Pool
-from piafusion.server.problems import Problem, ProblemDetails, answer, refusals
-from piafusion.server.settings import Settings
-from piafusion.server.shelf import Shelf
-from piafusion.server.work import Workshop
+from piafusion.server.problems import HttpProblem, ProblemDetails, answer, refusals
+from piafusion.server.service import FusionService
+from piafusion.server.settings import ServerSettings
+from piafusion.server.work_queue import ClientGoneError, WorkQueue
 
 
 class Health(BaseModel):
-    """That a server lives."""
+    """The answer of a health check."""
 
     status: str
     version: str
 
 
-def create_app(settings: Settings | None = None) -> FastAPI:
-    """Return the application, with the model that is asked for most already loaded.
+def create_app(settings: ServerSettings | None = None) -> FastAPI:
+    """Return the application, with the default model already loaded.
 
     Raises:
         PiafusionError: If the settings name a model that is unknown or cannot be loaded.
     """
-    settings = settings or Settings()
-    shelf = Shelf(settings.model, settings.device)
-    workshop = Workshop(settings, shelf)
-    pool = Pool(settings.threads, settings.queue, settings.timeout)
-    meters = Meters()
-    meters.places.set_function(lambda: pool.taken)
+    settings = settings or ServerSettings()
+    fusers = FuserCache(settings.model, settings.device, settings.share.threads)
+    service = FusionService(settings, fusers)
+    queue = WorkQueue(settings.share.workers, settings.queue, settings.timeout)
+    counters = Counters()
+    counters.places.set_function(lambda: queue.taken)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        workshop.start()
+        service.start()
         yield
-        await asyncio.get_running_loop().run_in_executor(None, pool.close)
-        workshop.close()
+        await asyncio.get_running_loop().run_in_executor(None, queue.close)
+        service.close()
 
     app = FastAPI(
         title="piafusion",
@@ -62,15 +62,15 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         docs_url=None,  # its page would load scripts from elsewhere
         redoc_url=None,
         exception_handlers={
-            Problem: answer,
+            HttpProblem: answer,
             PiafusionError: answer,
             HTTPException: answer,
             MemoryError: answer,
-            HungUpError: _nobody,
+            ClientGoneError: _nobody,
             ClientDisconnect: _nobody,
         },
     )
-    app.include_router(make_router(Parts(settings, shelf, workshop, pool, meters)))
+    app.include_router(make_router(ServerState(settings, fusers, service, queue, counters)))
     app.include_router(page.make_router())
 
     @app.get("/healthz", summary="Is the process alive?")
@@ -80,17 +80,17 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
     @app.get("/readyz", summary="Is there a free place?", responses=refusals(503))
     async def ready() -> Health:
-        """Answer 503 while the queue is full or all workers are stuck, so that others are asked."""
-        if pool.is_full:
-            raise pool.busy()
+        """Answer 503 while the queue is full or all workers are stuck."""
+        if queue.is_full:
+            raise queue.busy()
         return Health(status="ready", version=piafusion.__version__)
 
     @app.get("/metrics", summary="Counters for Prometheus", response_class=Response)
     async def metrics() -> Response:
-        """Tell requests, seconds by step, pairs, the queue and the memory."""
-        return Response(meters.text(), media_type=MEDIA_TYPE)
+        """Return the counters: requests, seconds of each step, pairs, the queue, the memory."""
+        return Response(counters.text(), media_type=MEDIA_TYPE)
 
-    app.add_middleware(Guard, settings=settings, pool=pool, meters=meters)
+    app.add_middleware(Guard, settings=settings, queue=queue, counters=counters)
     if settings.origins:
         app.add_middleware(
             CORSMiddleware,
@@ -111,5 +111,5 @@ def _schema(app: FastAPI) -> dict[str, Any]:
 
 
 async def _nobody(request: Request, error: Exception) -> Response:
-    """Answer a client that has gone."""
+    """Answer a client that has closed the connection."""
     return Response(status_code=499)

@@ -13,8 +13,8 @@ from typing import IO, Any
 
 from piafusion.errors import ImageError
 from piafusion.imaging.formats import IMAGE_SUFFIXES
-from piafusion.server.problems import Problem
-from piafusion.server.settings import Settings
+from piafusion.server.problems import HttpProblem
+from piafusion.server.settings import ServerSettings
 
 _SIGNATURE = b"PK\x01\x02"  # of an entry of the directory
 _ENTRY = 46  # its bytes, without the name
@@ -35,16 +35,16 @@ class ZippedPair:
 
 
 class PairArchive:
-    """The pairs of a zip, told by its directory."""
+    """The pairs of a zip, as its directory lists them."""
 
-    def __init__(self, file: IO[bytes], settings: Settings) -> None:
+    def __init__(self, file: IO[bytes], settings: ServerSettings) -> None:
         """Read the directory.
 
         Raises:
-            Problem: If it is no zip, has too many entries, or names that are no `ir/NAME`.
+            HttpProblem: If it is no zip, has too many entries, or names other than `ir/NAME`.
         """
         self._settings = settings
-        most = 4 * settings.max_pairs + 16  # folders and hidden files are let pass
+        most = 4 * settings.max_pairs + 16  # room for folders and hidden files
         limited = _Limited(file, most)
         try:
             self._zip = zipfile.ZipFile(limited)
@@ -62,7 +62,7 @@ class PairArchive:
                 sides[place[0]].setdefault(place[1], []).append(entry)
         self.pairs = list(_matched(sides["ir"], sides["vi"]))
         if not any(pair.problem is None for pair in self.pairs):
-            raise Problem(
+            raise HttpProblem(
                 422,
                 "no-pairs",
                 "expected a zip with ir/NAME and vi/NAME of at least one pair, found none",
@@ -71,10 +71,10 @@ class PairArchive:
             raise _too_many(settings.max_pairs)
 
     def _check_sizes(self, entries: list[zipfile.ZipInfo]) -> None:
-        """Refuse what becomes too large when it is unpacked; no more than said is ever read."""
+        """Refuse a zip that becomes too large unpacked; no more than the stated sizes is read."""
         most, sizes = self._settings.max_bytes, [entry.file_size for entry in entries]
         if max(sizes, default=0) > most or sum(sizes) > _MOST_UNPACKED * most:
-            raise Problem(
+            raise HttpProblem(
                 413,
                 "too-large",
                 f"expected pictures of at most {self._settings.max_megabytes:g} MiB and "
@@ -101,7 +101,7 @@ class PairArchive:
 
 
 class ZipStream:
-    """Writes a zip and hands out its bytes as they come; pictures are stored as they are."""
+    """Writes a zip and returns its bytes piece by piece; pictures are stored uncompressed."""
 
     def __init__(self) -> None:
         """Start with nothing."""
@@ -109,18 +109,18 @@ class ZipStream:
         self._zip = zipfile.ZipFile(self._sink, "w", zipfile.ZIP_STORED)
 
     def add(self, name: str, content: bytes | memoryview) -> bytes:
-        """Add a file and return what came out."""
+        """Add a file and return the new bytes of the zip."""
         self._zip.writestr(name, bytes(content))
         return self._sink.take()
 
     def close(self) -> bytes:
-        """End the zip and return what came out."""
+        """End the zip and return its last bytes."""
         self._zip.close()
         return self._sink.take()
 
 
 class _Sink(io.RawIOBase):
-    """A file that cannot seek; what was written is taken out of it."""
+    """A file that cannot seek; `take` returns what was written."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -139,10 +139,10 @@ class _Sink(io.RawIOBase):
 
 
 class _Limited:
-    """A zip file whose directory may have so many entries.
+    """A zip file whose directory may have at most so many entries.
 
-    The records at a zip's end can say one thing and another, so the directory is judged where
-    `zipfile` reads it, in one piece, whatever has told it how long that is.
+    The records at the end of a zip can contradict each other. So the directory is checked where
+    `zipfile` reads it, in one piece, whichever record gave its length.
     """
 
     def __init__(self, file: IO[bytes], most: int) -> None:
@@ -164,16 +164,16 @@ class _Limited:
 
 
 def _place(entry: zipfile.ZipInfo) -> tuple[str, str] | None:
-    """Return the folder and stem of a picture; None for what is passed over.
+    """Return the folder and stem of a picture; None for an entry to ignore.
 
     Raises:
-        Problem: If a name is none that a zip of pairs may have.
+        HttpProblem: If a zip of pairs may not have such a name.
     """
     name = entry.filename
     parts = name.split("/")
     odd = not name or name.startswith("/") or ".." in parts or "\\" in name or ":" in name
     if odd or len(name) > _LONGEST_NAME or not name.isprintable():
-        raise Problem(
+        raise HttpProblem(
             422,
             "bad-name",
             f"expected names such as ir/0001.png, found {name[:80]!r}; make the zip anew",
@@ -204,13 +204,15 @@ def _matched(
         )
 
 
-def _no_zip(reason: str) -> Problem:
-    return Problem(
+def _no_zip(reason: str) -> HttpProblem:
+    return HttpProblem(
         422,
         "no-zip",
         f"expected a zip file, found one that cannot be read ({reason}); send it again",
     )
 
 
-def _too_many(most: int) -> Problem:
-    return Problem(413, "too-many-entries", f"expected a zip of at most {most} entries, found more")
+def _too_many(most: int) -> HttpProblem:
+    return HttpProblem(
+        413, "too-many-entries", f"expected a zip of at most {most} entries, found more"
+    )

@@ -1,4 +1,4 @@
-"""Connections that do not wait for ever: neither for a request's head nor for a slow reader."""
+"""Connections with time limits: for the head of a request, and for a client that reads slowly."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import Any
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 
-def patient(seconds: float) -> type[asyncio.Protocol]:
-    """Return the protocol of connections that are cut after so many seconds of waiting.
+def limited_connection(seconds: float) -> type[asyncio.Protocol]:
+    """Return a protocol that closes a connection after so many seconds of waiting.
 
-    uvicorn limits the time between requests; this adds the time for the head of the first one, and
-    the time for which a client may leave an answer unread. The body's time is the gate's affair.
+    uvicorn limits the time between requests. This class also limits the time for the head of a
+    request, and the time for which a client may leave an answer unread. `Guard` limits the body.
     """
 
-    class Patient(H11Protocol):
+    class LimitedConnection(H11Protocol):
         def __init__(self, *arguments: Any, **options: Any) -> None:  # noqa: ANN401 - asyncio's
             super().__init__(*arguments, **options)
             self._timers: dict[str, asyncio.TimerHandle] = {}
@@ -27,7 +27,7 @@ def patient(seconds: float) -> type[asyncio.Protocol]:
         def data_received(self, data: bytes) -> None:
             super().data_received(data)
             if self.cycle is None or self.cycle.response_complete:
-                self._wait("head")  # a part of the next one
+                self._wait("head")  # a part of the next request
 
         def handle_events(self) -> None:
             before = self.cycle
@@ -56,4 +56,4 @@ def patient(seconds: float) -> type[asyncio.Protocol]:
             if what in self._timers:
                 self._timers.pop(what).cancel()
 
-    return Patient
+    return LimitedConnection

@@ -1,4 +1,4 @@
-"""Decoding in processes that can be ended, one for each thread that fuses."""
+"""Decoding in processes that can be killed, one for each thread that fuses."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from piafusion.imaging.arrays import Image, as_visible
 from piafusion.imaging.headers import read_header
 from piafusion.imaging.io import decode_image, decode_infrared
 from piafusion.run.processes import KillableProcesses, decoding_seconds, limit_memory
-from piafusion.server.problems import Problem
-from piafusion.server.settings import MEGAPIXEL, Settings
+from piafusion.server.problems import HttpProblem
+from piafusion.server.settings import MEGAPIXEL, ServerSettings
 
-_BASE = 2**30  # bytes of address space that a process takes without any picture
+_BASE = 2**30  # bytes of address space of a process without any picture
 _PER_PIXEL = 64  # bytes; three arrays of 16 bits and three channels, twice over
 
 
 class Decoders:
     """Processes that decode, used again for each picture; safe for threads."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: ServerSettings) -> None:
         """Start nothing yet."""
         self._settings = settings
         memory = _BASE + _PER_PIXEL * settings.max_pixels + 4 * settings.max_bytes
         ready = partial(_prepare, memory, settings.max_pixels)
-        self._processes = KillableProcesses(settings.threads, ready)
+        self._processes = KillableProcesses(settings.share.workers, ready)
 
     def start(self) -> None:
         """Start all processes, so that no request waits for them."""
@@ -35,9 +35,9 @@ class Decoders:
         """Return the infrared picture of a file; `check` is that of a tone.
 
         Raises:
-            ImageError: If it cannot be used, or its decoder had to be ended.
+            ImageError: If it cannot be used, or its decoder was killed.
             MissingExtraError: If it needs the `thermal` extra.
-            Problem: If it is too large or of another type.
+            HttpProblem: If it is too large or of another type.
         """
         return self._decode(decode_infrared, data, name, check)
 
@@ -54,17 +54,17 @@ class Decoders:
     ) -> Image:
         seconds = min(decoding_seconds(len(data)), self._settings.timeout)
         return self._processes.call(
-            _work, decode, data, name, check, self._settings.max_megapixels,
+            _decode_checked, decode, data, name, check, self._settings.max_megapixels,
             name=name, seconds=seconds,
         )  # fmt: skip
 
     def close(self) -> None:
-        """End all processes; to be called when no thread decodes any more."""
+        """Kill all processes; to be called when no thread decodes any more."""
         self._processes.close()
 
 
 def _prepare(memory: int, pixels: int) -> None:
-    """Get a process ready."""
+    """Prepare a process."""
     limit_memory(memory)  # this module is imported, and the decoders with it
     try:
         from PIL import Image as Pillow
@@ -74,20 +74,20 @@ def _prepare(memory: int, pixels: int) -> None:
     Pillow.MAX_IMAGE_PIXELS = pixels // 2  # it warns from here on, and refuses twice as many
 
 
-def _work(
+def _decode_checked(
     decode: Callable[..., Image],
     data: bytes,
     name: str,
     check: Callable[[Image], Image],
     megapixels: float,
 ) -> Image:
-    """Decode a file, in the process for it, unless its header tells that it is too large."""
+    """Decode a file, in another process, unless its header says that it is too large."""
     _check_header(data, name, megapixels)
     return decode(data, name, check)
 
 
 def _check_header(data: bytes, name: str, megapixels: float) -> None:
-    """Refuse a picture by its header, before it takes any memory."""
+    """Refuse a picture that is too large by its header, before it takes any memory."""
     if not data:
         raise ImageError(f"{name}: expected an image file, found an empty one; send it again")
     try:
@@ -95,14 +95,14 @@ def _check_header(data: bytes, name: str, megapixels: float) -> None:
     except ImageError as error:
         raise ImageError(f"{name}: {error}") from error
     if header is None:
-        raise Problem(
+        raise HttpProblem(
             415,
             "unknown-type",
             f"{name}: expected PNG, JPEG, TIFF, BMP or WebP, found another kind of data; "
             "convert the picture",
         )
     if header.pixels > int(megapixels * MEGAPIXEL):
-        raise Problem(
+        raise HttpProblem(
             413,
             "too-many-pixels",
             f"{name}: expected at most {megapixels:g} megapixels, found "

@@ -17,18 +17,18 @@ from piafusion.errors import AlignmentError, PiafusionError, UsageError
 from piafusion.imaging.align import Alignment, parse_alignment
 from piafusion.imaging.tone import as_tone
 from piafusion.metrics import check_names
-from piafusion.server.problems import Problem
-from piafusion.server.shelf import Shelf
-from piafusion.server.work import Format, Order, Shown
+from piafusion.server.fusers import FuserCache
+from piafusion.server.problems import HttpProblem
+from piafusion.server.service import Format, FusionRequest, ShownPicture
 
 File = Annotated[InstanceOf[UploadFile], WithJsonSchema({"type": "string", "format": "binary"})]
 
 _MOST_FILES, _MOST_FIELDS, _LONGEST_FIELD = 2, 16, 2**16
-Form = TypeVar("Form", bound="Choices")
+Form = TypeVar("Form", bound="PairOptions")
 
 
-class Choices(BaseModel):
-    """What may be said of a pair, or of all pairs of a batch."""
+class PairOptions(BaseModel):
+    """Options for a pair, or for all pairs of a batch."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -36,14 +36,14 @@ class Choices(BaseModel):
     method: str = Field("", description="A comparison method of `/v1/models`, in place of a model.")
     tone: str = Field(
         "full",
-        description="Infrared values to grey: full, percentile:LOW,HIGH, span:LOW,HIGH, "
+        description="How infrared values become grey: full, percentile:LOW,HIGH, span:LOW,HIGH, "
         "plateau:LIMIT or clahe:CLIP.",
     )
-    alignment: str = Field("", description="JSON that `piafusion align` has written, or auto.")
-    format: Format = Field("png", description="Of the fused pictures.")
+    alignment: str = Field("", description="JSON of `piafusion align`, or auto.")
+    format: Format = Field("png", description="Format of the fused pictures.")
 
 
-class PairForm(Choices):
+class PairForm(PairOptions):
     """Two pictures of one scene."""
 
     infrared: File = Field(description="PNG, TIFF, JPEG, BMP or WebP, grey.")
@@ -51,12 +51,12 @@ class PairForm(Choices):
     metrics: str = Field(
         "", description="Names of metrics, such as MI,SD,VIF,Qabf, for `Piafusion-Metrics`."
     )
-    show: Shown = Field(
+    show: ShownPicture = Field(
         "fused", description="The fused picture, or one of the two as it is fused, in 8 bits."
     )
 
 
-class BatchForm(Choices):
+class BatchForm(PairOptions):
     """Many pairs."""
 
     pairs: File = Field(description="A zip of ir/NAME and vi/NAME, matched without the suffix.")
@@ -80,10 +80,10 @@ async def read_form(request: Request, kind: type[Form]) -> AsyncIterator[Form]:
     """Read and check the form of a request; its files are gone after the block.
 
     Raises:
-        Problem: If it is no form of that kind.
+        HttpProblem: If it is no form of that kind.
     """
     if not request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
-        raise Problem(
+        raise HttpProblem(
             415,
             "no-multipart",
             "expected multipart/form-data, found another content type; send the files as a form",
@@ -102,7 +102,7 @@ async def read_form(request: Request, kind: type[Form]) -> AsyncIterator[Form]:
             raise MultiPartException("it breaks off")
     except (MultiPartException, FormParserError, UnicodeError) as error:
         reason = getattr(error, "message", None) or str(error)
-        raise Problem(
+        raise HttpProblem(
             400,
             "bad-form",
             f"expected a valid multipart form, found one that is not ({reason}); check how it "
@@ -139,12 +139,12 @@ def _check_form(items: list[tuple[str, Any]], kind: type[Form]) -> Form:
         raise _field_problem(f"{name}: expected {wanted}, found {found}") from error
 
 
-def _field_problem(detail: str) -> Problem:
-    return Problem(422, "bad-field", detail)
+def _field_problem(detail: str) -> HttpProblem:
+    return HttpProblem(422, "bad-field", detail)
 
 
-def as_order(form: PairForm | BatchForm, shelf: Shelf) -> Order:
-    """Return what a form asks for.
+def fusion_request(form: PairForm | BatchForm, fusers: FuserCache) -> FusionRequest:
+    """Return the request of a form.
 
     Raises:
         UsageError: If a name is not on offer.
@@ -153,35 +153,37 @@ def as_order(form: PairForm | BatchForm, shelf: Shelf) -> Order:
     alignment: Alignment | Literal["auto"] | None = None
     if form.alignment:
         alignment = "auto" if form.alignment == "auto" else _parse(form.alignment)
-    order = Order(shelf.check(form.model, form.method), as_tone(form.tone), alignment, form.format)
+    wanted = FusionRequest(
+        fusers.check(form.model, form.method), as_tone(form.tone), alignment, form.format
+    )
     if isinstance(form, BatchForm):
-        return order
+        return wanted
     names = tuple(name.strip() for name in form.metrics.split(",") if name.strip())
     check_names(names, "float")
     if len(set(names)) < len(names):
         raise UsageError("metrics: expected each name once, found one several times")
-    return Order(
-        order.name, order.tone, order.alignment, order.format, shown=form.show, metrics=names
+    return FusionRequest(
+        wanted.name, wanted.tone, wanted.alignment, wanted.format, shown=form.show, metrics=names
     )
 
 
 def _parse(alignment: str) -> Alignment:
-    """Return the alignment of a field; whatever is wrong with it is the sender's affair."""
+    """Return the alignment of a field; anything wrong with it is an error of the sender."""
     try:
         return parse_alignment(alignment)
     except PiafusionError:
         raise
     except Exception as error:
         raise AlignmentError(
-            f"alignment: expected what piafusion align has written, found a {type(error).__name__}"
+            f"alignment: expected JSON of piafusion align, found a {type(error).__name__}"
             " in it; estimate it anew"
         ) from error
 
 
-def request_body(kind: type[Choices], shelf: Shelf) -> dict[str, Any]:
-    """Return what the schema says of a route that reads such a form."""
+def request_body(kind: type[PairOptions], fusers: FuserCache) -> dict[str, Any]:
+    """Return the schema of the body for a route that reads such a form."""
     schema = kind.model_json_schema()
-    for name, known in (("model", shelf.models), ("method", shelf.methods)):
+    for name, known in (("model", fusers.models), ("method", fusers.methods)):
         schema["properties"][name] |= {"enum": ["", *known]}
     return {"required": True, "content": {"multipart/form-data": {"schema": schema}}}
 

@@ -1,4 +1,4 @@
-"""The gate before every route: who may ask, how much may arrive, and in how much time."""
+"""Checks before every route: who may send a request, how large it is, how long it takes."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from urllib.parse import urlsplit
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from piafusion.server.meters import Meters
-from piafusion.server.pool import Pool
-from piafusion.server.problems import Problem
-from piafusion.server.settings import MOST_OF_ONE, MOST_UPLOADS, Settings
+from piafusion.server.counters import Counters
+from piafusion.server.problems import HttpProblem
+from piafusion.server.settings import MOST_OF_ONE, MOST_UPLOADS, ServerSettings
+from piafusion.server.work_queue import WorkQueue
 
 _OPEN_PATHS = frozenset({"/", "/healthz", "/readyz"})
 _OPEN_FOLDER = "/page/"
@@ -36,15 +36,17 @@ _LONGEST_HEAD = 2**15  # bytes of all headers and the path
 
 
 class Guard:
-    """ASGI middleware that refuses before a route is asked."""
+    """ASGI middleware that refuses requests before a route sees them."""
 
-    def __init__(self, app: ASGIApp, settings: Settings, pool: Pool, meters: Meters) -> None:
-        """Stand before an app."""
-        self._app, self._settings, self._pool, self._meters = app, settings, pool, meters
+    def __init__(
+        self, app: ASGIApp, settings: ServerSettings, queue: WorkQueue, counters: Counters
+    ) -> None:
+        """Protect an application."""
+        self._app, self._settings, self._queue, self._counters = app, settings, queue, counters
         self._uploads: Counter[str] = Counter()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request on, or answer it with a problem."""
+        """Pass a request on, or answer it with an error."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -64,13 +66,13 @@ class Guard:
             await self._admit(scope, receive, noted)
         finally:
             route = getattr(scope.get("route"), "path", "other")
-            self._meters.requests.labels(route, str(status)).inc()
-            self._meters.seconds.labels(route).observe(time.perf_counter() - start)
+            self._counters.requests.labels(route, str(status)).inc()
+            self._counters.seconds.labels(route).observe(time.perf_counter() - start)
 
     async def _admit(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
             self._check(scope)
-        except Problem as problem:
+        except HttpProblem as problem:
             await _drain(scope, receive)
             await problem.response()(scope, receive, send)
             return
@@ -93,7 +95,7 @@ class Guard:
             *(part for h in headers.raw for part in h),
         ]
         if sum(map(len, head)) > _LONGEST_HEAD:
-            raise Problem(
+            raise HttpProblem(
                 431,
                 "long-head",
                 f"expected at most {_LONGEST_HEAD} bytes of headers, found more; send less of them",
@@ -101,7 +103,7 @@ class Guard:
             )
         host = headers.get("host", "")
         if settings.hosts and _name(host) not in settings.hosts:
-            raise Problem(
+            raise HttpProblem(
                 421,
                 "unknown-host",
                 f"expected a host out of {', '.join(settings.hosts)}, found {_name(host)!r}; "
@@ -109,7 +111,7 @@ class Guard:
             )
         origin = headers.get("origin")
         if origin is not None and _is_foreign(origin, host) and origin not in settings.origins:
-            raise Problem(
+            raise HttpProblem(
                 403,
                 "foreign-origin",
                 f"expected a page of this server, found one of {origin[:100]!r}; start the "
@@ -128,7 +130,7 @@ class Guard:
         scheme, _, credentials = given.partition(" ")
         same = hmac.compare_digest(credentials.strip().encode(), token.encode())
         if scheme.lower() != "bearer" or not same:
-            raise Problem(
+            raise HttpProblem(
                 401,
                 "no-token",
                 "expected the server's token in `Authorization: Bearer`, found "
@@ -139,7 +141,9 @@ class Guard:
     def _check_body(self, headers: Headers) -> None:
         length = headers.get("content-length")
         if length is None and "transfer-encoding" not in headers:
-            raise Problem(411, "no-length", "expected a body, found none; send a multipart form")
+            raise HttpProblem(
+                411, "no-length", "expected a body, found none; send a multipart form"
+            )
         if length is not None and (
             not length.isdecimal() or int(length) > self._settings.max_bytes
         ):
@@ -147,7 +151,7 @@ class Guard:
 
     def _check_uploads(self, sender: str) -> None:
         if self._uploads[sender] >= MOST_OF_ONE:
-            raise Problem(
+            raise HttpProblem(
                 429,
                 "too-many",
                 f"expected at most {MOST_OF_ONE} requests of one client at a time, found more; try "
@@ -155,13 +159,13 @@ class Guard:
                 {"Retry-After": "1"},
             )
         if self._uploads.total() >= MOST_UPLOADS:
-            raise self._pool.busy()
+            raise self._queue.busy()
 
 
 class _Body:
     """Receives the body of a request, within its limits."""
 
-    def __init__(self, receive: Receive, settings: Settings) -> None:
+    def __init__(self, receive: Receive, settings: ServerSettings) -> None:
         self._receive, self._settings = receive, settings
         self._until = time.monotonic() + settings.timeout
         self._size, self._more = 0, True
@@ -173,7 +177,7 @@ class _Body:
         try:
             message = await asyncio.wait_for(self._receive(), max(left, 0))
         except (TimeoutError, asyncio.TimeoutError) as error:
-            raise Problem(
+            raise HttpProblem(
                 408,
                 "too-slow",
                 f"expected the request within {self._settings.timeout:g} seconds and never "
@@ -190,10 +194,10 @@ class _Body:
 
 
 async def _drain(scope: Scope, receive: Receive) -> None:
-    """Read some of a body that is refused, so that its sender gets to reading the answer."""
+    """Read a part of a refused body, so that its sender goes on to read the answer."""
     headers = Headers(scope=scope)
     if scope["method"] != "POST" or "expect" in headers:
-        return  # who expects to be told to go on has sent nothing yet
+        return  # a client that waits for "100 Continue" has sent nothing yet
 
     async def discard() -> None:
         size, more = 0, True
@@ -208,8 +212,8 @@ async def _drain(scope: Scope, receive: Receive) -> None:
         return
 
 
-def _too_large(settings: Settings, found: str) -> Problem:
-    return Problem(
+def _too_large(settings: ServerSettings, found: str) -> HttpProblem:
+    return HttpProblem(
         413,
         "too-large",
         f"expected a request of at most {settings.max_megabytes:g} MiB, found {found}; send less "
@@ -219,9 +223,9 @@ def _too_large(settings: Settings, found: str) -> Problem:
 
 
 def _sender(scope: Scope) -> str:
-    """Return the address that a request comes from; of IPv6 the network, which is one client's.
+    """Return the address of the client; for IPv6 its network, which belongs to one client.
 
-    Headers that tell of another are not believed: anybody can write them.
+    Headers such as X-Forwarded-For are not used: anybody can write them.
     """
     host = scope["client"][0] if scope.get("client") else ""
     try:

@@ -1,4 +1,4 @@
-"""Errors as problem details (RFC 9457): one line says what was expected and what was found."""
+"""Errors as problem details (RFC 9457): one line with expected, found and the next step."""
 
 from __future__ import annotations
 
@@ -29,31 +29,31 @@ class ProblemDetails(BaseModel):
     detail: str
 
 
-class Problem(Exception):  # noqa: N818 - as RFC 9457 calls it
+class HttpProblem(Exception):  # noqa: N818 - as RFC 9457 calls it
     """A request that is answered with problem details.
 
     Attributes:
         status: Of the response.
         kind: Short name, the last part of the problem's type.
         detail: One line: expected, found, next step.
-        headers: That the response gets besides.
+        headers: Additional headers of the response.
     """
 
     def __init__(
         self, status: int, kind: str, detail: str, headers: Mapping[str, str] | None = None
     ) -> None:
-        """Keep what the response will say."""
+        """Keep the content of the response."""
         super().__init__(detail)
         self.status, self.kind, self.detail = status, kind, detail
         self.headers = dict(headers or {})
 
-    def __reduce__(self) -> tuple[type[Problem], tuple[Any, ...]]:
-        """Travel between processes whole."""
-        return Problem, (self.status, self.kind, self.detail, self.headers)
+    def __reduce__(self) -> tuple[type[HttpProblem], tuple[Any, ...]]:
+        """Let pickle pass all attributes to another process."""
+        return HttpProblem, (self.status, self.kind, self.detail, self.headers)
 
     @property
     def body(self) -> bytes:
-        """The response's content."""
+        """Content of the response."""
         details = ProblemDetails(
             type=f"urn:piafusion:problem:{self.kind}",
             title=HTTPStatus(self.status).phrase,
@@ -67,17 +67,17 @@ class Problem(Exception):  # noqa: N818 - as RFC 9457 calls it
         return Response(self.body, self.status, self.headers, MEDIA_TYPE)
 
 
-def as_problem(error: Exception) -> Problem:
-    """Return what a client is told of an error; of an unexpected one no more than that it was."""
-    if isinstance(error, Problem):
+def as_problem(error: Exception) -> HttpProblem:
+    """Return the problem for an error; an unexpected one shows the client no details."""
+    if isinstance(error, HttpProblem):
         return error
     if isinstance(error, PiafusionError):
-        return Problem(422, _kind(error), " ".join(str(error).split()))
+        return HttpProblem(422, _kind(error), " ".join(str(error).split()))
     if isinstance(error, HTTPException):
         kind = HTTPStatus(error.status_code).phrase.lower().replace(" ", "-")
-        return Problem(error.status_code, kind, str(error.detail), error.headers)
+        return HttpProblem(error.status_code, kind, str(error.detail), error.headers)
     if isinstance(error, MemoryError):
-        return Problem(
+        return HttpProblem(
             503,
             "out-of-memory",
             "expected enough memory for this picture, found too little; try again later or with "
@@ -85,7 +85,7 @@ def as_problem(error: Exception) -> Problem:
             {"Retry-After": "10"},
         )
     _log.error("unexpected error", exc_info=error)
-    return Problem(
+    return HttpProblem(
         500, "internal", f"expected no {type(error).__name__}, found one; the server's log has more"
     )
 
@@ -111,7 +111,7 @@ _REASONS = {
 
 
 def refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """Return what the schema says of refusals with these statuses; of all, if none is given."""
+    """Return the schema of errors with these statuses; of all, if none is given."""
     return {
         status: {
             "description": _REASONS[status],

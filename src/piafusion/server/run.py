@@ -1,4 +1,4 @@
-"""Running the application: uvicorn, started from here, and stopped in good order."""
+"""Starts the application in uvicorn, and stops it after the running requests."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ import uvicorn
 
 from piafusion.errors import UsageError
 from piafusion.server.app import create_app
-from piafusion.server.connection import patient
-from piafusion.server.settings import Settings
+from piafusion.server.connection import limited_connection
+from piafusion.server.settings import ServerSettings
 
 LOOPBACK = ("localhost", "127.0.0.1", "[::1]", "::1")
-"""What a server that listens on this machine alone is called by."""
+"""Names of a server that only this machine reaches."""
 
 _BACKLOG = 128
 _HEAD = 2**15  # bytes that the head of a request may have
-_LAST = 0.8  # seconds to end in good order after the last request
+_LAST = 0.8  # seconds to end after the last request
 
 
 class Listener(uvicorn.Server):
-    """A server that says where it listens, once it does, and ends when it is told to.
+    """A server that prints its address, and ends for certain after a signal.
 
-    What is being fused may go on for as long as a request may take. Python would wait for threads
-    that are at work even then, for ever if need be; faulthandler's clock does not.
+    Running requests get the time that a request may take. After that Python would still wait for
+    busy threads, for ever if need be; the timer of faulthandler does not.
     """
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
@@ -50,7 +50,7 @@ class Listener(uvicorn.Server):
 
 
 def is_loopback(host: str) -> bool:
-    """Tell whether only this machine reaches an address."""
+    """Return whether only this machine reaches an address."""
     try:
         return ipaddress.ip_address(host.strip("[]")).is_loopback
     except ValueError:
@@ -78,11 +78,11 @@ def listen(host: str, port: int) -> socket.socket:
     return bound
 
 
-def run(settings: Settings, bound: socket.socket) -> bool:
-    """Serve until a signal comes; what is being fused then is still answered.
+def run(settings: ServerSettings, bound: socket.socket) -> bool:
+    """Serve until a signal comes; running requests are still answered.
 
     Returns:
-        Whether it has stopped because of Ctrl-C.
+        Whether Ctrl-C has stopped it.
 
     Raises:
         PiafusionError: If a model cannot be loaded.
@@ -94,7 +94,7 @@ def run(settings: Settings, bound: socket.socket) -> bool:
         logging.getLogger("python_multipart").setLevel(logging.ERROR)  # the client is told
         config = uvicorn.Config(
             create_app(settings),
-            http=patient(settings.stall),
+            http=limited_connection(settings.stall),
             ws="none",
             loop="asyncio",
             lifespan="on",

@@ -1,4 +1,4 @@
-"""What a server offers, and the limits that keep it alive."""
+"""Settings of a server: what it offers, and the limits that protect it."""
 
 from __future__ import annotations
 
@@ -6,31 +6,31 @@ import math
 from dataclasses import dataclass
 
 from piafusion.errors import UsageError
-from piafusion.machine import usable_cores
+from piafusion.machine import CoreShare, share_cores
 from piafusion.weights import DEFAULT_MODEL
 
 MEBIBYTE, MEGAPIXEL = 2**20, 10**6
 MOST_UPLOADS = 64  # requests with a body at the same time
-MOST_OF_ONE = 32  # that come from one address
+MOST_OF_ONE = 32  # of them from one address
 
 
 @dataclass(frozen=True)
-class Settings:
-    """What a server offers, and its limits.
+class ServerSettings:
+    """Settings of a server.
 
     Attributes:
-        model: What fuses if a request names nothing: a shipped model or an exported file.
+        model: The default model: a name, or the path of an exported file.
         device: Where networks run.
         workers: Pairs that are fused at the same time; one for each usable core by default.
         queue: Requests that may wait for a worker; more are answered with 503.
         max_megabytes: Largest body of a request, in MiB.
-        max_megapixels: Largest picture, in millions of pixels, told by its header.
+        max_megapixels: Largest picture by its header, in millions of pixels.
         max_pairs: Most pairs in the zip of a batch.
         timeout: Seconds that a request may take to arrive, and again until it is answered.
         stall: Seconds without a byte after which a client is given up.
-        origins: Of other sites whose pages may call this server (CORS).
+        origins: Origins of other sites whose pages may call this server (CORS).
         hosts: Names that the server is called by; any name if empty.
-        token: What `Authorization: Bearer` must carry; nothing is asked for if None.
+        token: The token in `Authorization: Bearer`; None if requests need no token.
     """
 
     model: str = DEFAULT_MODEL
@@ -75,9 +75,9 @@ class Settings:
                 )
 
     @property
-    def threads(self) -> int:
-        """Workers, with the default filled in."""
-        return self.workers or usable_cores()
+    def share(self) -> CoreShare:
+        """How the workers, with the default filled in, share the cores."""
+        return share_cores(self.workers, device=self.device)
 
     @property
     def max_bytes(self) -> int:

@@ -7,6 +7,13 @@ const MEANINGS = {
   MI: "mutual information, bit", SD: "contrast: standard deviation", SF: "spatial frequency",
   VIF: "visual information fidelity", Qabf: "edges of both that are kept",
 };
+const NEXT_STEPS = { // by the last part of a problem's type
+  "size-mismatch": "choose “Estimate it from this pair” under Alignment",
+  "alignment": "choose “The two are aligned” or another file under Alignment",
+  "no-token": "enter it under “Token of this server”",
+  "tone": "choose “Percentiles 1 to 99” under Infrared range",
+  "too-slow": "choose a faster one under Model or method, or a smaller picture",
+};
 const MOST_SCORED = 2e6; // pixels
 const TRIES = 4;
 const NARROW = matchMedia("(max-width: 60rem)");
@@ -43,7 +50,15 @@ async function ask(path, options = {}, tries = TRIES) {
     return ask(path, options, tries - 1);
   }
   const problem = await response.json().catch(() => ({}));
-  throw new Error(problem.detail ?? `The server answered ${response.status}.`);
+  throw new Error(withControl(problem) ?? `The server answered ${response.status}.`);
+}
+
+// The server's messages are "expected, found; next step" for programs: the next step becomes a
+// control of this page where it has one.
+function withControl({ type = "", detail }) {
+  const kind = detail?.includes("--tone") ? "tone" : type.split(":").pop();
+  const end = detail?.lastIndexOf("; ");
+  return end > 0 && NEXT_STEPS[kind] ? `${detail.slice(0, end)}; ${NEXT_STEPS[kind]}` : detail;
 }
 
 function formOf(extra) {

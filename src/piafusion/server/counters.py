@@ -1,4 +1,4 @@
-"""What a server counts, for Prometheus."""
+"""Counters of a server, for Prometheus."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ MEDIA_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 _SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 
 
-class Meters:
+class Counters:
     """Counters of one server."""
 
     def __init__(self) -> None:
-        """Start at zero, in a registry of their own."""
+        """Start at zero, in a new registry."""
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
         PlatformCollector(registry=self.registry)
@@ -58,5 +58,5 @@ class Meters:
         )
 
     def text(self) -> bytes:
-        """Return all of them as Prometheus reads them."""
+        """Return all counters in the text format of Prometheus."""
         return generate_latest(self.registry)

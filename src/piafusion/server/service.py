@@ -1,4 +1,4 @@
-"""What is done for one pair, in a worker's thread: decode, align, fuse, score, encode."""
+"""One pair from files to file, in a worker's thread: decode, align, fuse, score, encode."""
 
 from __future__ import annotations
 
@@ -24,51 +24,51 @@ from piafusion.imaging.tone import AnyTone
 from piafusion.imaging.tone_curve import InfraredRange
 from piafusion.metrics import evaluate
 from piafusion.server.decoding import Decoders
-from piafusion.server.problems import Problem
-from piafusion.server.settings import MEGAPIXEL, Settings
-from piafusion.server.shelf import Shelf
+from piafusion.server.fusers import FuserCache
+from piafusion.server.problems import HttpProblem
+from piafusion.server.settings import MEGAPIXEL, ServerSettings
 
 Format = Literal["png", "jpeg", "tiff", "webp"]
-Shown = Literal["fused", "infrared", "visible"]
+ShownPicture = Literal["fused", "infrared", "visible"]
 
-_LIGHT_PIXELS = 320 * 240  # day or night shows in a reduced picture too, in a fifth of the time
+_LIGHT_PIXELS = 320 * 240  # a reduced picture also shows day or night, in a fifth of the time
 _MOST_SCORED = 8  # megapixels; the metrics need several times the memory of fusing
 
 
 @dataclass(frozen=True)
-class Order:
-    """What a request asks for, checked.
+class FusionRequest:
+    """A request for a fused picture, checked.
 
     Attributes:
-        name: Of the model or method.
+        name: Name of the model or method.
         tone: How raw infrared values become grey.
-        alignment: Of the rig; "auto" estimates it from the pair itself.
-        format: Of the answer.
+        alignment: Alignment of the two cameras; "auto" estimates it from the pair itself.
+        format: Format of the picture that is sent back.
         shown: The fused picture, or one of the two as it was fused.
-        metrics: Names of what the fused picture is scored by.
+        metrics: Metrics to score the fused picture with.
     """
 
     name: str
     tone: AnyTone
     alignment: Alignment | Literal["auto"] | None = None
     format: Format = "png"
-    shown: Shown = "fused"
+    shown: ShownPicture = "fused"
     metrics: tuple[str, ...] = ()
 
 
 @dataclass
-class Answer:
-    """What became of a pair.
+class FusionResult:
+    """The result for a pair.
 
     Attributes:
-        content: The picture's file.
-        width: In pixels.
-        height: In pixels.
+        content: The file of the picture.
+        width: Width in pixels.
+        height: Height in pixels.
         tone: The range of infrared values that was used.
         light: Day or night; None for pictures below 16 x 16 pixels.
-        alignment: What was applied.
+        alignment: The alignment that was applied.
         metrics: Scores by name.
-        seconds: For each step.
+        seconds: Time of each step.
     """
 
     content: memoryview
@@ -82,7 +82,7 @@ class Answer:
 
 
 @dataclass
-class _Clock:
+class _Stopwatch:
     seconds: dict[str, float] = field(default_factory=dict)
 
     @contextmanager
@@ -92,81 +92,83 @@ class _Clock:
         self.seconds[step] = time.perf_counter() - start
 
 
-class Workshop:
-    """Does orders; safe for threads."""
+class FusionService:
+    """Fuses the pairs of requests; safe for threads."""
 
-    def __init__(self, settings: Settings, shelf: Shelf) -> None:
-        """Load what judges the light, and the fuser that is asked for most."""
+    def __init__(self, settings: ServerSettings, fusers: FuserCache) -> None:
+        """Load the day or night network, and the fuser of the default model."""
         self._settings = settings
-        self._shelf = shelf
+        self._shelf = fusers
         self._decoders = Decoders(settings)
         self._light = Illumination(device=settings.device, threads=1)
-        shelf.get(shelf.default)
+        fusers.get(fusers.default)
 
     def start(self) -> None:
         """Start the processes that decode."""
         self._decoders.start()
 
     def close(self) -> None:
-        """End them; to be called when nothing is fused any more."""
+        """End these processes; to be called when nothing is fused any more."""
         self._decoders.close()
 
-    def fuse(self, infrared: bytes, visible: bytes, order: Order, names: tuple[str, str]) -> Answer:
-        """Do one order.
+    def fuse(
+        self, infrared: bytes, visible: bytes, wanted: FusionRequest, names: tuple[str, str]
+    ) -> FusionResult:
+        """Fuse one pair as a request wants it.
 
         Args:
-            infrared: The file's bytes.
-            visible: Likewise.
-            order: What to do.
-            names: What errors call the two.
+            infrared: Content of the infrared file.
+            visible: Content of the visible file.
+            wanted: The request.
+            names: Names of the two in errors.
 
         Raises:
             PiafusionError: If a picture cannot be used.
-            Problem: If one is too large or of another type.
+            HttpProblem: If one is too large or of another type.
         """
-        clock = _Clock()
+        clock = _Stopwatch()
         with clock("decode"):
-            ir, vi = self._decode(infrared, visible, order, names)
-        fuser, pace = self._shelf.get(order.name)
+            ir, vi = self._decode(infrared, visible, wanted, names)
+        fuser, speed = self._shelf.get(wanted.name)
         pixels = vi.shape[0] * vi.shape[1]
-        self._shelf.check_time(order.name, pixels, self._settings.timeout)
-        rig = order.alignment
+        self._shelf.check_time(wanted.name, pixels, self._settings.timeout)
+        rig = wanted.alignment
         if rig == "auto":
             with clock("align"):
-                rig = estimate_alignment([(order.tone(ir)[0], vi)])
-        fuser = fuser.adjusted(order.tone, rig)
-        if order.shown != "fused":
-            return self._show(ir, vi, fuser, order, clock)
+                rig = estimate_alignment([(wanted.tone(ir)[0], vi)])
+        fuser = fuser.adjusted(wanted.tone, rig)
+        if wanted.shown != "fused":
+            return self._show(ir, vi, fuser, wanted, clock)
         with clock("light"):
             light = self._judge(vi)
         with clock("fuse"):
             fused = fuser.fuse(ir, vi)
-        pace.learn(pixels, clock.seconds["fuse"])
+        speed.learn(pixels, clock.seconds["fuse"])
         scores = {}
-        if order.metrics:
+        if wanted.metrics:
             with clock("score"):
-                scores = _score(_seen(ir, vi, fuser)[0], vi, fused.image, order.metrics)
+                scores = _score(_seen(ir, vi, fuser)[0], vi, fused.image, wanted.metrics)
         with clock("encode"):
-            content = encode_image(fused.image, f".{order.format}", name="fused")
+            content = encode_image(fused.image, f".{wanted.format}", name="fused")
         height, width = vi.shape[:2]
-        return Answer(content, width, height, fused.tone, light, rig, scores, clock.seconds)
+        return FusionResult(content, width, height, fused.tone, light, rig, scores, clock.seconds)
 
     def _decode(
-        self, infrared: bytes, visible: bytes, order: Order, names: tuple[str, str]
+        self, infrared: bytes, visible: bytes, wanted: FusionRequest, names: tuple[str, str]
     ) -> tuple[Image, Image]:
         try:
-            ir = self._decoders.infrared(infrared, names[0], order.tone.check)
+            ir = self._decoders.infrared(infrared, names[0], wanted.tone.check)
         except MissingExtraError as error:
-            raise Problem(415, "missing-extra", str(error)) from error
+            raise HttpProblem(415, "missing-extra", str(error)) from error
         vi = self._decoders.visible(visible, names[1])
-        if order.alignment is None:
+        if wanted.alignment is None:
             check_same_size(ir, vi, names)
         check_minimum(ir, MIN_SIDE, names[0])
         check_minimum(vi, MIN_SIDE, names[1])
         return ir, vi
 
     def _judge(self, vi: Image) -> Light | None:
-        """Tell day from night; a large picture is reduced first."""
+        """Return the day or night probability; a large picture is reduced first."""
         height, width = vi.shape[:2]
         if min(height, width) < LIGHT_SIDE:
             return None
@@ -177,17 +179,19 @@ class Workshop:
             vi = np.clip(vi, 0, 1) if vi.dtype.kind == "f" else vi
         return self._light(vi)
 
-    def _show(self, ir: Image, vi: Image, fuser: Fuser, order: Order, clock: _Clock) -> Answer:
+    def _show(
+        self, ir: Image, vi: Image, fuser: Fuser, wanted: FusionRequest, clock: _Stopwatch
+    ) -> FusionResult:
         """Return one of the two pictures as it is fused, in 8 bits."""
         with clock("decode"):
-            if order.shown == "infrared":
+            if wanted.shown == "infrared":
                 unit, tone = _seen(ir, vi, fuser)
             else:
                 unit, tone = to_unit(vi), fuser.tone(ir)[1]
         with clock("encode"):
-            content = encode_image(to_uint8(unit), f".{order.format}")
+            content = encode_image(to_uint8(unit), f".{wanted.format}")
         height, width = unit.shape[:2]
-        return Answer(content, width, height, tone, None, fuser.alignment, {}, clock.seconds)
+        return FusionResult(content, width, height, tone, None, fuser.alignment, {}, clock.seconds)
 
 
 def _seen(ir: Image, vi: Image, fuser: Fuser) -> tuple[Floats, InfraredRange]:
@@ -203,7 +207,7 @@ def _score(
 ) -> dict[str, float]:
     """Score a picture; metrics for which it is too small are left out."""
     if fused.shape[0] * fused.shape[1] > _MOST_SCORED * MEGAPIXEL:
-        raise Problem(
+        raise HttpProblem(
             413,
             "too-many-pixels",
             f"expected at most {_MOST_SCORED} megapixels to score, found "

@@ -1,4 +1,4 @@
-"""One fuser for each model and method, loaded when it is first asked for and then kept."""
+"""One fuser for each model and method, loaded at the first request and then kept."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ import numpy as np
 from piafusion.errors import MissingExtraError, UsageError
 from piafusion.fuser import Fuser
 from piafusion.methods import check_needs, find_method, list_methods
-from piafusion.server.problems import Problem
+from piafusion.server.problems import HttpProblem
 from piafusion.weights import load_manifest
 
-_TRIAL = (120, 160)  # of the pair that tells how fast a fuser is
-_TELLING = 50_000  # pixels from which on the time of a pair tells something
-_SLOWEST = 4.0  # times the trial's seconds that later pairs can make of it
+_TRIAL = (120, 160)  # height and width of the pair that measures how fast a fuser is
+_TELLING = 50_000  # pixels; the time of a smaller pair says nothing about larger ones
+_SLOWEST = 4.0  # so many times slower than the trial can the measured speed become
 
 
 @dataclass
-class Pace:
-    """How many seconds a pixel takes: of a trial, then of what was fused since."""
+class FusingSpeed:
+    """Seconds that a pixel takes: measured by a trial, then by the pairs that were fused."""
 
     trial: float
     seconds: float = field(init=False)
@@ -37,38 +37,41 @@ class Pace:
             self.seconds = min(latest, _SLOWEST * self.trial)
 
     def restart(self, trial: float) -> None:
-        """Begin anew from another trial."""
+        """Start again from another trial."""
         self.trial, self.seconds = min(self.trial, trial), trial
 
 
 @dataclass(frozen=True)
-class Choice:
-    """What a request may ask for.
+class Offer:
+    """A model or method that requests may name.
 
     Attributes:
-        name: It is chosen by.
-        kind: "model" or "method".
+        name: Its name.
         summary: One line for a list.
     """
 
     name: str
-    kind: str
     summary: str
 
 
-class Shelf:
-    """Fusers by name, one thread each, shared by all requests; safe for threads."""
+class FuserCache:
+    """Fusers by name, shared by all requests; safe for threads."""
 
-    def __init__(self, model: str, device: str = "auto") -> None:
-        """List what there is; `model` may be the path of an exported file.
+    def __init__(self, model: str, device: str = "auto", threads: int = 1) -> None:
+        """List the models and methods.
+
+        Args:
+            model: The default model: a name, or the path of an exported file.
+            device: Where networks run.
+            threads: Threads of each network; `piafusion.machine.share_cores` tells how many.
 
         Raises:
             UsageError: If the model is unknown.
         """
-        self._device = device
+        self._device, self._threads = device, threads
         self._files: dict[str, str] = {}
         models = {
-            name: Choice(name, "model", record.summary)
+            name: Offer(name, record.summary)
             for name, record in load_manifest().items()
             if record.kind == "fusion"
         }
@@ -83,14 +86,14 @@ class Shelf:
             if self.default in list_methods():
                 raise UsageError(f"{path}: is called like a comparison method; rename it")
             self._files[self.default] = model
-            models[self.default] = Choice(self.default, "model", "a model of this server")
+            models[self.default] = Offer(self.default, "a model of this server")
         self.models = models
         self.methods = {
-            name: Choice(name, "method", spec.title)
+            name: Offer(name, spec.title)
             for name, spec in list_methods().items()
             if _is_there(name)
         }
-        self._loaded: dict[str, tuple[Fuser, Pace]] = {}
+        self._loaded: dict[str, tuple[Fuser, FusingSpeed]] = {}
         self._locks = {name: threading.Lock() for name in (*self.models, *self.methods)}
 
     def check(self, model: str, method: str) -> str:
@@ -110,8 +113,8 @@ class Shelf:
             raise UsageError(f"expected a {what} of {', '.join(known)}, found {name!r}")
         return name
 
-    def get(self, name: str) -> tuple[Fuser, Pace]:
-        """Return a fuser and its pace; the first call loads and tries it."""
+    def get(self, name: str) -> tuple[Fuser, FusingSpeed]:
+        """Return a fuser and its speed; the first call loads and tries it."""
         if name in self._loaded:
             return self._loaded[name]
         with self._locks[name]:
@@ -119,33 +122,32 @@ class Shelf:
                 self._loaded[name] = self._load(name)
         return self._loaded[name]
 
-    def _load(self, name: str) -> tuple[Fuser, Pace]:
+    def _load(self, name: str) -> tuple[Fuser, FusingSpeed]:
         if name in self.methods:
-            fuser = Fuser(method=name, threads=1)
+            fuser = Fuser(method=name, threads=self._threads)
         else:
-            threads = None if self._device == "openvino" else 1  # which runs one pair at a time
             model = self._files.get(name, name)
-            fuser = Fuser(model=model, device=self._device, threads=threads)
-        return fuser, Pace(_try(fuser))
+            fuser = Fuser(model=model, device=self._device, threads=self._threads)
+        return fuser, FusingSpeed(_try(fuser))
 
     def check_time(self, name: str, pixels: int, limit: float) -> None:
-        """Raise `Problem` if a pair of that many pixels cannot be fused in `limit` seconds."""
-        fuser, pace = self.get(name)
-        if pace.seconds * pixels <= limit:
+        """Raise `HttpProblem` if a pair of that many pixels cannot be fused in `limit` seconds."""
+        fuser, speed = self.get(name)
+        if speed.seconds * pixels <= limit:
             return
-        pace.restart(_try(fuser))  # the machine may have been busy with something else
-        if pace.seconds * pixels > limit:
-            raise Problem(
+        speed.restart(_try(fuser))  # the machine may have been busy with something else
+        if speed.seconds * pixels > limit:
+            raise HttpProblem(
                 413,
                 "too-slow",
                 f"expected pictures that {name} fuses within {limit:g} seconds, at most "
-                f"{limit / pace.seconds / 1e6:.2g} megapixels, found {pixels / 1e6:.2g}; send "
+                f"{limit / speed.seconds / 1e6:.2g} megapixels, found {pixels / 1e6:.2g}; send "
                 "smaller ones or choose a faster model",
             )
 
 
 def _try(fuser: Fuser) -> float:
-    """Return the seconds that a pixel takes now."""
+    """Measure the seconds that a pixel takes now."""
     pair = np.random.default_rng(0).integers(0, 255, (2, *_TRIAL), np.uint8)
     seconds = []
     for _ in range(2):

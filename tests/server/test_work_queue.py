@@ -15,10 +15,10 @@ import pytest
 from piafusion.errors import UsageError
 from piafusion.run import processes
 from piafusion.server import decoding
-from piafusion.server.pool import HungUpError, Pool
-from piafusion.server.problems import Problem
-from piafusion.server.shelf import Pace, Shelf
-from piafusion.server.work import Workshop
+from piafusion.server.fusers import FuserCache, FusingSpeed
+from piafusion.server.problems import HttpProblem
+from piafusion.server.service import FusionService
+from piafusion.server.work_queue import ClientGoneError, WorkQueue
 from piafusion.weights import SHIPPED
 from tests.hanging import DIES, HANGS, decode_or_hang, take_memory
 from tests.server.conftest import SMALL, client_of
@@ -34,26 +34,26 @@ async def at_once() -> None:
 
 def test_a_full_queue_says_when_to_come_back() -> None:
     async def run() -> None:
-        pool, release = Pool(workers=1, queue=1, timeout=10), threading.Event()
-        two = [asyncio.ensure_future(pool.run(never, release.wait)) for _ in range(2)]
+        queue, release = WorkQueue(workers=1, queue=1, timeout=10), threading.Event()
+        two = [asyncio.ensure_future(queue.run(never, release.wait)) for _ in range(2)]
         await asyncio.sleep(0)
-        assert (pool.taken, pool.waiting) == (2, 1)
-        with pytest.raises(Problem) as refused:
-            await pool.run(never, release.wait)
+        assert (queue.taken, queue.waiting) == (2, 1)
+        with pytest.raises(HttpProblem) as refused:
+            await queue.run(never, release.wait)
         assert refused.value.status == 503
         assert int(refused.value.headers["Retry-After"]) >= 1
         release.set()
         assert [result for result, _ in await asyncio.gather(*two)] == [True, True]
         await asyncio.sleep(0.01)
-        assert pool.taken == 0
-        pool.close()
+        assert queue.taken == 0
+        queue.close()
 
     asyncio.run(run())
 
 
 def test_work_keeps_its_place_until_it_is_through() -> None:
     async def run() -> None:
-        pool, begun, release = Pool(workers=1, queue=1, timeout=10), asyncio.Event(), Event()
+        queue, begun, release = WorkQueue(workers=1, queue=1, timeout=10), asyncio.Event(), Event()
         loop = asyncio.get_running_loop()
 
         def work() -> None:
@@ -64,42 +64,42 @@ def test_work_keeps_its_place_until_it_is_through() -> None:
             await begun.wait()
 
         for _ in range(2):  # the second one has not begun when it hangs up
-            with pytest.raises(HungUpError):
-                await pool.run(hang_up, work)
+            with pytest.raises(ClientGoneError):
+                await queue.run(hang_up, work)
             await asyncio.sleep(0.01)
-            assert pool.taken == 1  # nothing can stop a thread
+            assert queue.taken == 1  # nothing can stop a thread
         release.set()
-        pool.close()
+        queue.close()
         await asyncio.sleep(0.01)
-        assert pool.taken == 0
+        assert queue.taken == 0
 
     asyncio.run(run())
 
 
 def test_a_pool_whose_workers_are_stuck_takes_nothing() -> None:
     async def run() -> None:
-        pool, release = Pool(workers=1, queue=5, timeout=0.05), Event()
-        assert not pool.is_full
-        with pytest.raises(Problem, match=r"within 0\.05 seconds"):
-            await pool.run(never, release.wait)
+        queue, release = WorkQueue(workers=1, queue=5, timeout=0.05), Event()
+        assert not queue.is_full
+        with pytest.raises(HttpProblem, match=r"within 0\.05 seconds"):
+            await queue.run(never, release.wait)
         await asyncio.sleep(0.05)
-        assert (pool.taken, pool.stuck, pool.is_full) == (1, 1, True)
-        with pytest.raises(Problem, match="free place") as refused:
-            await pool.run(never, release.wait)
+        assert (queue.taken, queue.stuck, queue.is_full) == (1, 1, True)
+        with pytest.raises(HttpProblem, match="free place") as refused:
+            await queue.run(never, release.wait)
         assert refused.value.status == 503
         release.set()
-        pool.close()
-        assert (pool.stuck, pool.is_full) == (0, False)
+        queue.close()
+        assert (queue.stuck, queue.is_full) == (0, False)
 
     asyncio.run(run())
 
 
 def test_errors_come_through() -> None:
     async def run() -> None:
-        pool = Pool(workers=1, queue=0, timeout=10)
+        queue = WorkQueue(workers=1, queue=0, timeout=10)
         with pytest.raises(ZeroDivisionError):
-            await pool.run(never, lambda: 1 // 0)
-        pool.close()
+            await queue.run(never, lambda: 1 // 0)
+        queue.close()
 
     asyncio.run(run())
 
@@ -107,13 +107,13 @@ def test_errors_come_through() -> None:
 @pytest.fixture
 def held(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
     """Fusing waits for this."""
-    release, fuse = threading.Event(), Workshop.fuse
+    release, fuse = threading.Event(), FusionService.fuse
 
     def wait(*arguments: Any) -> Any:
         release.wait(10)
         return fuse(*arguments)
 
-    monkeypatch.setattr(Workshop, "fuse", wait)
+    monkeypatch.setattr(FusionService, "fuse", wait)
     yield release
     release.set()
 
@@ -172,42 +172,42 @@ def test_a_decoder_without_memory(pair: dict[str, bytes], monkeypatch: pytest.Mo
 
 
 def test_what_would_take_too_long_is_refused_before() -> None:
-    shelf = Shelf("piafusion-fast")
-    _, pace = shelf.get("piafusion-fast")
-    pace.seconds = 1  # measured while the machine was busy
-    shelf.check_time("piafusion-fast", 10**4, 60)
-    assert pace.seconds < 1e-3
-    with pytest.raises(Problem, match="found 1; send smaller ones") as refused:
-        shelf.check_time("piafusion-fast", 10**6, 1e-6)
+    fusers = FuserCache("piafusion-fast")
+    _, speed = fusers.get("piafusion-fast")
+    speed.seconds = 1  # measured while the machine was busy
+    fusers.check_time("piafusion-fast", 10**4, 60)
+    assert speed.seconds < 1e-3
+    with pytest.raises(HttpProblem, match="found 1; send smaller ones") as refused:
+        fusers.check_time("piafusion-fast", 10**6, 1e-6)
     assert refused.value.status == 413
 
 
 def test_pace() -> None:
-    pace = Pace(1e-6)
+    speed = FusingSpeed(1e-6)
     for _ in range(500):
-        pace.learn(10**6, 100)  # a machine that is busy
-    assert pace.seconds == pytest.approx(4e-6)
-    pace.learn(64, 100)  # tells nothing
-    assert pace.seconds == pytest.approx(4e-6)
+        speed.learn(10**6, 100)  # a machine that is busy
+    assert speed.seconds == pytest.approx(4e-6)
+    speed.learn(64, 100)  # tells nothing
+    assert speed.seconds == pytest.approx(4e-6)
 
 
 def test_a_model_of_ones_own(tmp_path: Path) -> None:
     own = tmp_path / "rig.onnx"
     own.write_bytes((SHIPPED / "piafusion-fast.onnx").read_bytes())
-    shelf = Shelf(str(own))
-    assert shelf.check("", "") == shelf.default == "rig"
-    assert shelf.get("rig")[0].model == str(own)
+    fusers = FuserCache(str(own))
+    assert fusers.check("", "") == fusers.default == "rig"
+    assert fusers.get("rig")[0].model == str(own)
     with pytest.raises(UsageError, match="expected a model of"):
-        shelf.check(str(own), "")  # requests name no paths
+        fusers.check(str(own), "")  # requests name no paths
     with pytest.raises(UsageError, match="rename it"):
-        Shelf(str(own.rename(tmp_path / "average.onnx")))
+        FuserCache(str(own.rename(tmp_path / "average.onnx")))
 
 
 def test_one_fuser_for_each_name() -> None:
-    shelf = Shelf("piafusion-fast")
+    fusers = FuserCache("piafusion-fast")
     found: list[Any] = []
     threads = [
-        threading.Thread(target=lambda: found.append(shelf.get("average"))) for _ in range(4)
+        threading.Thread(target=lambda: found.append(fusers.get("average"))) for _ in range(4)
     ]
     for thread in threads:
         thread.start()

@@ -1,4 +1,4 @@
-"""A few workers and a short queue before them; who finds it full is told when to come back."""
+"""A few workers and a short queue before them; a full queue says when to come again."""
 
 from __future__ import annotations
 
@@ -10,53 +10,53 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
-from piafusion.server.problems import Problem
+from piafusion.server.problems import HttpProblem
 
 Result = TypeVar("Result")
 
 
-class HungUpError(Exception):
-    """The client has hung up; nobody waits for an answer."""
+class ClientGoneError(Exception):
+    """The client has closed the connection; nobody waits for the result."""
 
 
-class Pool:
-    """Runs work in threads, so that the event loop stays free; used from the loop alone."""
+class WorkQueue:
+    """Calls functions in threads, so that the event loop stays free; used by the loop alone."""
 
     def __init__(self, workers: int, queue: int, timeout: float) -> None:
-        """Start with nothing to do.
+        """Start the threads.
 
         Args:
             workers: Threads.
             queue: Requests that may wait for one.
-            timeout: Seconds from asking to the result.
+            timeout: Seconds from the request to the result.
         """
         self.workers = workers
         self.executor = ThreadPoolExecutor(workers, thread_name_prefix="fuse")
         self.taken = 0
         self._places = workers + queue
         self._timeout = timeout
-        self._mean = 0.1  # seconds of a request, lately
-        self._begun: dict[object, float] = {}  # when each worker began what it is at
+        self._mean = 0.1  # seconds of a request, on average over the last ones
+        self._begun: dict[object, float] = {}  # when each running call began
 
     @property
     def is_full(self) -> bool:
-        """Whether the next request would be refused: no place, or no worker that comes to it."""
+        """Whether the next request would be refused: no free place, or every worker is stuck."""
         return self.taken >= self._places or self.stuck >= self.workers
 
     @property
     def stuck(self) -> int:
-        """Workers that are at one pair for longer than a request may take."""
+        """How many workers take longer for one pair than a request may take."""
         limit = time.monotonic() - self._timeout
         return sum(begun < limit for begun in list(self._begun.values()))
 
     @property
     def waiting(self) -> int:
-        """Requests that no worker has begun yet."""
+        """How many requests wait for a worker."""
         return max(0, self.taken - self.workers)
 
-    def busy(self) -> Problem:
-        """Return what is said to a request that finds the queue full."""
-        return Problem(
+    def busy(self) -> HttpProblem:
+        """Return the refusal for a request that finds the queue full."""
+        return HttpProblem(
             503,
             "busy",
             "expected a free place in the queue, found none; try again after the seconds of "
@@ -65,10 +65,10 @@ class Pool:
         )
 
     def take(self) -> Callable[[], None]:
-        """Take a place and return what gives it back, once.
+        """Take a place and return a function that gives it back.
 
         Raises:
-            Problem: If all are taken.
+            HttpProblem: If all are taken.
         """
         if self.is_full:
             raise self.busy()
@@ -93,7 +93,7 @@ class Pool:
             give()
 
     def submit(self, work: Callable[[], Result]) -> Future[Result]:
-        """Have a worker do something, after what was asked for before."""
+        """Call a function in a worker, after those that were submitted before."""
 
         def noted() -> Result:
             piece = object()
@@ -108,15 +108,15 @@ class Pool:
     async def run(
         self, gone: Callable[[], Coroutine[Any, Any, None]], work: Callable[[], Result]
     ) -> tuple[Result, float]:
-        """Do one piece of work and return its result and the seconds it has waited.
+        """Call a function in a worker; return its result and the seconds that it waited.
 
         Args:
-            gone: Returns when the client hangs up.
-            work: What to do; it keeps its place until it is through, whoever waits for it.
+            gone: Returns when the client closes the connection.
+            work: The function; it keeps its place until it ends, even if nobody waits for it.
 
         Raises:
-            Problem: If the queue is full, or the result is not there in time.
-            HungUpError: If the client has hung up.
+            HttpProblem: If the queue is full, or the result is not there in time.
+            ClientGoneError: If the client has closed the connection.
         """
         give, loop = self.take(), asyncio.get_running_loop()
         asked = time.perf_counter()
@@ -144,8 +144,8 @@ class Pool:
             if not wrapped.done():
                 wrapped.cancel()  # takes it out of the queue, unless it has begun
         if left.done() and not left.cancelled():
-            raise HungUpError
-        raise Problem(
+            raise ClientGoneError
+        raise HttpProblem(
             503,
             "timeout",
             f"expected a result within {self._timeout:g} seconds, found none; try again later "
@@ -154,5 +154,5 @@ class Pool:
         )
 
     def close(self) -> None:
-        """Let what has begun finish and drop the rest."""
+        """Let the running calls finish and drop the rest."""
         self.executor.shutdown(wait=True, cancel_futures=True)

@@ -16,8 +16,7 @@ from collections import Counter
 from pathlib import Path
 
 from piafusion.cli.progress import track
-from piafusion.lab.evaluation.scoring import score_all
-from piafusion.lab.evaluation.triples import Triple
+from piafusion.lab.evaluation.scoring import Triple, score_all
 from piafusion.metrics import SPECS
 
 PAGE = Path(__file__).parents[1] / "docs" / "metrics.md"

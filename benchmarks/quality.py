@@ -25,8 +25,8 @@ from piafusion.imaging.colour import luminance
 from piafusion.imaging.contact_sheet import contact_sheet
 from piafusion.imaging.io import read_pair, write_image
 from piafusion.lab.data.folders import dataset_name, dataset_pairs, is_day
-from piafusion.lab.evaluation.bootstrap import mean_interval
 from piafusion.lab.evaluation.methods import BASELINES
+from piafusion.lab.evaluation.statistics import mean_interval
 from piafusion.metrics import evaluate
 from piafusion.weights import add_scores, load_manifest
 

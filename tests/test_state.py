@@ -23,7 +23,7 @@ from piafusion.lab.data.msrs import Settings, build_msrs
 from piafusion.lab.data.sources import Source
 from piafusion.lab.evaluation.methods import Method
 from piafusion.lab.evaluation.predict import fused_files, predict, runtime
-from piafusion.lab.evaluation.score import Scoring
+from piafusion.lab.evaluation.scoring import Scoring
 from piafusion.lab.evaluation.sets import read_sets
 from piafusion.manifest import read_manifest, write_manifest
 from piafusion.weights import load_manifest, read_weights
@@ -211,7 +211,7 @@ def test_the_journals_of_an_evaluation(tmp_path, pairs, which):
         fused_files(method, sets[0], output)
         runtime(method, sets[0], output)
         scoring = plan()
-        scoring.rows()
+        scoring.scores()
         list(scoring.run(1))
 
     survives(path, use, seed=which)

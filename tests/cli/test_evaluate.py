@@ -157,7 +157,7 @@ def run_without(packages: list[str], *arguments: object) -> subprocess.Completed
     return subprocess.run(run, capture_output=True, text=True, check=False)
 
 
-@pytest.mark.parametrize("package", ["pandas", "matplotlib", "scipy.stats"])
+@pytest.mark.parametrize("package", ["matplotlib", "scipy.stats"])
 def test_without_the_extra_the_message_names_it_before_any_work(
     root: Path, tmp_path: Path, package: str
 ) -> None:
@@ -168,6 +168,6 @@ def test_without_the_extra_the_message_names_it_before_any_work(
 
 
 def test_predicting_needs_no_extra(root: Path, tmp_path: Path) -> None:
-    packages = ["pandas", "matplotlib", "scipy"]
+    packages = ["matplotlib", "scipy"]
     done = run_without(packages, f"road={root}", "-o", tmp_path / "out", "--only", "predict")
     assert done.returncode == 0, done.stderr

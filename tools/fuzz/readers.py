@@ -374,7 +374,7 @@ def journal(given: Input) -> Result:
     from piafusion.lab.evaluation.methods import read_methods
     from piafusion.lab.evaluation.predict import runtime
     from piafusion.lab.evaluation.run import fuse_sets
-    from piafusion.lab.evaluation.score import Scoring
+    from piafusion.lab.evaluation.scoring import Scoring
     from piafusion.lab.evaluation.sets import read_sets
     from tools.fuzz.states import METRICS
 
@@ -387,7 +387,7 @@ def journal(given: Input) -> Result:
     scoring = Scoring.plan(methods, sets, output, METRICS, "float")
     for method in methods:
         runtime(method, sets[0], output)  # type: ignore[arg-type]
-    return [(row.method, row.stem, sorted(row.values.items())) for row in scoring.rows()]
+    return [(row.method, row.stem, sorted(row.values.items())) for row in scoring.scores()]
 
 
 @cache

@@ -21,7 +21,7 @@ from piafusion.lab.data.msrs import build_msrs
 from piafusion.lab.data.sources import Source
 from piafusion.lab.evaluation.methods import read_methods
 from piafusion.lab.evaluation.run import fuse_sets
-from piafusion.lab.evaluation.score import Scoring
+from piafusion.lab.evaluation.scoring import Scoring
 from piafusion.lab.evaluation.sets import read_sets
 from piafusion.manifest import write_manifest
 from piafusion.weights import SHIPPED, load_manifest

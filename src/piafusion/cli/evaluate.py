@@ -1,4 +1,4 @@
-"""`piafusion evaluate`: methods compared on data sets."""
+"""`piafusion evaluate`: compare methods on data sets."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from piafusion.cli.options import (
     metric_names,
 )
 from piafusion.cli.printing import say, say_json, warn
-from piafusion.cli.progress import track
+from piafusion.cli.progress import ProgressDisplay
 from piafusion.cli.table import print_table
 from piafusion.errors import UsageError
 from piafusion.weights import DEFAULT_MODEL
 
 if TYPE_CHECKING:
-    from piafusion.lab.evaluation.methods import Method, Pictures
-    from piafusion.lab.evaluation.results import DataResult
-    from piafusion.lab.evaluation.sets import DataSet, Problem
+    from piafusion.lab.evaluation.methods import GivenPictures, Method
+    from piafusion.lab.evaluation.results import DataSetResult
+    from piafusion.lab.evaluation.sets import DataSet, Failure
 
 SETTINGS = "evaluation.json"
 STEPS = ("predict", "score")
@@ -47,7 +47,7 @@ def evaluate(
             "-m",
             help="A model, a comparison method, an exported file, NAME=FOLDER or "
             f"NAME@DATASET=FOLDER of fused images; repeatable, {DEFAULT_MODEL} by default. "
-            "average and maximum are always in.",
+            "average and maximum are always included.",
         ),
     ] = None,
     comparison: Annotated[
@@ -63,20 +63,25 @@ def evaluate(
     convention: ConventionOption = "float",
     against: Annotated[
         str | None,
-        typer.Option(help="Method that the others are tested against; the first --method."),
+        typer.Option(
+            help="Method that the others are tested against; the first --method by default."
+        ),
     ] = None,
     only: Annotated[
-        str | None, typer.Option(metavar="STEP", help="One step alone: predict or score.")
+        str | None, typer.Option(metavar="STEP", help="Do one step only: predict or score.")
     ] = None,
     limit: Annotated[
-        int | None, typer.Option(min=1, help="So many pairs of each data set, evenly spread.")
+        int | None,
+        typer.Option(min=1, help="Largest number of pairs of each data set, evenly spread."),
     ] = None,
     jobs: Annotated[
         int | None,
-        typer.Option(min=1, max=4096, help="Processes that score; one per core by default."),
+        typer.Option(
+            min=1, max=4096, help="Number of processes that score; one per usable core by default."
+        ),
     ] = None,
     scenes: Annotated[
-        int, typer.Option(min=0, max=1000, help="How many scenes of a data set to show.")
+        int, typer.Option(min=0, max=1000, help="Number of scenes of each data set in the report.")
     ] = 4,
     device: DeviceOption = "cpu",
     as_json: JsonOption = False,
@@ -92,7 +97,7 @@ def evaluate(
     metrics = metric_names(names)
     check_names(metrics, convention)
     if only != "predict":
-        from piafusion.lab.evaluation import report as _  # noqa: F401 - missing extras before any work
+        from piafusion.lab.evaluation import report as _  # noqa: F401 - fails early without the extra
     sets = read_sets(data, limit)
     chosen = method or [DEFAULT_MODEL]
     more = method_names(comparison) if comparison is not None else []
@@ -104,40 +109,35 @@ def evaluate(
 
     from piafusion.lab.evaluation.run import fuse_sets, score_sets
 
-    problems = [problem for each in sets for problem in each.problems]
+    failures = [failure for each in sets for failure in each.failures]
     if only != "score":
-        problems += fuse_sets(sets, methods, output, track)
+        with ProgressDisplay() as display:
+            failures += fuse_sets(sets, methods, output, display)
     if only == "predict":
-        _tell(problems, None, [], f"fused images: {output / 'fused'}", as_json=as_json)
+        _print(failures, None, [], f"fused images: {output / 'fused'}", as_json=as_json)
         return
 
-    from piafusion.lab.evaluation.report import Report
+    from piafusion.lab.evaluation.report import write_report
 
-    done = score_sets(
-        sets,
-        methods,
-        output,
-        metrics=metrics,
-        convention=convention,
-        against=rival,
-        jobs=jobs,
-        known=problems,
-        track=track,
-    )
+    with ProgressDisplay() as display:
+        done = score_sets(
+            sets,
+            methods,
+            output,
+            metrics=metrics,
+            convention=convention,
+            against=rival,
+            jobs=jobs,
+            known=failures,
+            progress=display,
+        )
     if done.results:
-        Report(
-            done.results,
-            done.rows,
-            done.problems,
-            convention,
-            metrics,
-            rival,
-            done.files,
-            scenes,
-        ).write(output)
+        write_report(
+            done, output, metrics=metrics, convention=convention, against=rival, scenes=scenes
+        )
     report = output / "report.html" if done.results else None
     last = f"report: {report}" if done.results else "nothing could be scored"
-    _tell(done.problems, report, done.results, last, as_json=as_json)
+    _print(done.failures, report, done.results, last, as_json=as_json)
 
 
 def _rival(against: str | None, methods: Sequence[str]) -> str:
@@ -154,7 +154,7 @@ def _rival(against: str | None, methods: Sequence[str]) -> str:
 def _save_settings(
     output: Path,
     sets: Sequence[DataSet],
-    methods: Sequence[Method | Pictures],
+    methods: Sequence[Method | GivenPictures],
     metrics: Sequence[str],
     convention: str,
 ) -> None:
@@ -176,45 +176,30 @@ def _save_settings(
     write_bytes(output / SETTINGS, (json.dumps(settings, indent=2) + "\n").encode())
 
 
-def _tell(
-    problems: Sequence[Problem],
+def _print(
+    failures: Sequence[Failure],
     report: Path | None,
-    results: Sequence[DataResult],
+    results: Sequence[DataSetResult],
     last: str,
     *,
     as_json: bool,
 ) -> None:
-    """Say what came out, list what is missing, and exit with 1 if anything is."""
-    from piafusion.lab.evaluation.sets import told
-
-    for problem in problems:
-        warn(f"piafusion: {told(problem)}")
+    """Print the results, list the failures, and exit with 1 if there are any."""
+    for failure in failures:
+        warn(f"piafusion: {failure}")
     if as_json:
         summary: dict[str, Any] = {
             "report": str(report) if report else None,
             "data": [result.as_json() for result in results],
-            "problems": [vars(problem) for problem in problems],
+            "problems": [vars(failure) for failure in failures],
         }
         say_json(summary, allow_nan=False)
     else:
         for result in results:
-            _print(result)
+            table = result.scores.table(only_means=True)
+            say(f"{result.scores.title}: means of {result.scores.size}")
+            print_table(table.header, table.rows)
+            say()
         say(last)
-    if problems:
+    if failures:
         raise typer.Exit(1)
-
-
-def _print(result: DataResult) -> None:
-    from piafusion.lab.evaluation.tables import heading, label, number
-
-    table = result.table
-    say(f"{table.title}: means of {table.size}")
-    rows = [
-        [
-            label(table, method),
-            *(number(cell.mean, table.decimals(i)) for i, cell in enumerate(row)),
-        ]
-        for method, row in table.cells.items()
-    ]
-    print_table(["method", *map(heading, table.metrics)], rows)
-    say()

@@ -18,11 +18,12 @@ from piafusion.cli.options import (
 )
 from piafusion.cli.printing import say, say_json, warn
 from piafusion.cli.progress import track
+from piafusion.cli.table import print_table
 from piafusion.errors import UsageError
+from piafusion.report.values import for_json, number
 
 if TYPE_CHECKING:
-    from piafusion.lab.evaluation.scoring import Score
-    from piafusion.lab.evaluation.triples import Triple
+    from piafusion.lab.evaluation.scoring import Triple, TripleScores
 
 _ARROWS = {"higher": "↑", "lower": "↓"}
 
@@ -54,9 +55,9 @@ def metrics(
     for failure in failed:
         warn(f"piafusion: {failure['error']}")
     if as_json:
-        say_json(_report(wanted, convention, good, failed), allow_nan=False)
+        say_json(for_json(_report(wanted, convention, good, failed)), allow_nan=False)
     elif good:
-        say(*_table(wanted, good))
+        _print(wanted, good)
         if len(triples) > 1:
             say(f"scored {len(good)} of {len(triples)} triples, convention {convention}")
     if failed:
@@ -64,8 +65,8 @@ def metrics(
 
 
 def _plan(infrared: Path, visible: Path, fused: Path) -> tuple[list[Triple], list[dict[str, str]]]:
-    """Return what to score, and the files of folders that have no counterparts."""
-    from piafusion.lab.evaluation.triples import Triple, list_triples
+    """Return the triples to score, and the files of folders that have no counterparts."""
+    from piafusion.lab.evaluation.scoring import Triple, list_triples
 
     paths = (infrared, visible, fused)
     for path in paths:
@@ -80,38 +81,30 @@ def _plan(infrared: Path, visible: Path, fused: Path) -> tuple[list[Triple], lis
             f"expected three files or three folders, found the folder {folders[0]} "
             f"and the file {file}"
         )
-    found = list_triples(*paths)
-    failed = [
-        {"file": str(path), "error": f"{path}: {why}"} for path, why in found.problems.items()
-    ]
-    return found.triples, failed
+    found, problems = list_triples(*paths)
+    failed = [{"file": str(path), "error": f"{path}: {why}"} for path, why in problems.items()]
+    return found, failed
 
 
-def _table(names: Sequence[str], scores: Sequence[Score]) -> list[str]:
-    """A row per triple, and below several rows their mean and standard deviation."""
+def _print(names: Sequence[str], scores: Sequence[TripleScores]) -> None:
+    """Print a row for each triple, and below several rows their mean and standard deviation."""
     from piafusion.metrics import SPECS
 
-    rows = [("", [f"{name} {_ARROWS[SPECS[name].direction]}" for name in names])]
-    rows += [(s.triple.stem, [_cell(s.values.get(name)) for name in names]) for s in scores]
+    rows = [[s.triple.stem, *(number(s.values.get(name), 4) for name in names)] for s in scores]
     if len(scores) > 1:
-        statistics = [_mean_and_deviation(scores, name) for name in names]
-        rows.append(("mean", [_cell(mean) for mean, _ in statistics]))
-        rows.append(("std", [_cell(deviation) for _, deviation in statistics]))
-    width = max(len(label) for label, _ in rows)
-    columns = [max(len(cells[i]) for _, cells in rows) for i in range(len(names))]
-    return [
-        f"{label:<{width}}  " + "  ".join(f"{c:>{w}}" for c, w in zip(cells, columns, strict=True))
-        for label, cells in rows
-    ]
+        means, deviations = zip(*(_mean_and_deviation(scores, n) for n in names), strict=True)
+        rows.append(["mean", *(number(mean, 4) for mean in means)])
+        rows.append(["std", *(number(deviation, 4) for deviation in deviations)])
+    print_table(["", *(f"{name} {_ARROWS[SPECS[name].direction]}" for name in names)], rows)
 
 
 def _report(
     names: Sequence[str],
     convention: str,
-    scores: Sequence[Score],
+    scores: Sequence[TripleScores],
     failed: Sequence[dict[str, str]],
 ) -> dict[str, Any]:
-    """What --json prints; an infinite value is the string "inf", an undefined one is null."""
+    """Return the results for --json; an undefined value is null."""
     from piafusion.metrics import SPECS
 
     statistics = {name: _mean_and_deviation(scores, name) for name in names}
@@ -121,8 +114,8 @@ def _report(
             name: {
                 "direction": SPECS[name].direction,
                 "unit": SPECS[name].arithmetic(convention).unit,
-                "mean": _number(statistics[name][0]),
-                "std": _number(statistics[name][1]),
+                "mean": statistics[name][0],
+                "std": statistics[name][1],
             }
             for name in (names if scores else ())
         },
@@ -131,7 +124,7 @@ def _report(
                 "infrared": str(score.triple.infrared),
                 "visible": str(score.triple.visible),
                 "fused": str(score.triple.fused),
-                "values": {name: _number(score.values.get(name)) for name in names},
+                "values": {name: score.values.get(name) for name in names},
             }
             for score in scores
         ],
@@ -139,7 +132,9 @@ def _report(
     }
 
 
-def _mean_and_deviation(scores: Sequence[Score], name: str) -> tuple[float | None, float | None]:
+def _mean_and_deviation(
+    scores: Sequence[TripleScores], name: str
+) -> tuple[float | None, float | None]:
     """Mean and population standard deviation; infinite values make both infinite, none None."""
     values = [score.values[name] for score in scores if name in score.values]
     if not values:
@@ -148,11 +143,3 @@ def _mean_and_deviation(scores: Sequence[Score], name: str) -> tuple[float | Non
         return math.inf, math.inf
     mean = math.fsum(values) / len(values)
     return mean, math.sqrt(math.fsum((value - mean) ** 2 for value in values) / len(values))
-
-
-def _cell(value: float | None) -> str:
-    return "-" if value is None else f"{value:.4f}"
-
-
-def _number(value: float | None) -> float | str | None:
-    return value if value is None or math.isfinite(value) else "inf"

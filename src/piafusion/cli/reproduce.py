@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from piafusion.cli.options import JsonOption, method_names
 from piafusion.cli.printing import say
-from piafusion.cli.progress import ProgressDisplay, track
+from piafusion.cli.progress import ProgressDisplay
 from piafusion.cli.table import print_table
 from piafusion.errors import UsageError
 
-if TYPE_CHECKING:
-    from piafusion.lab.paper.section import Claim
-
 _QUICK = (
     "A quick run on synthetic scenes of 320x240 with hardly any training: it shows that everything "
-    "works, and is no evidence about the paper."
+    "works, and proves nothing about the paper."
 )
 _TRAINED_BRIEFLY = {"steps": "60", "batch": "2", "crop": "32"}
 
@@ -34,31 +30,34 @@ def reproduce(
     ] = None,
     roadscene: Annotated[Path | None, typer.Option(help="RoadScene, likewise.")] = None,
     tno: Annotated[
-        Path | None, typer.Option(help="TNO; published/METHOD in it holds pictures of others.")
+        Path | None,
+        typer.Option(help="TNO; published/METHOD in it holds fused pictures of others."),
     ] = None,
     quick: Annotated[
         bool,
         typer.Option("--quick", help="On small synthetic scenes, with hardly any training."),
     ] = False,
     step: Annotated[
-        list[str] | None, typer.Option(help="Do this step, repeatable; all by default.")
+        list[str] | None, typer.Option(help="An experiment to do, repeatable; all by default.")
     ] = None,
     methods: Annotated[
         str, typer.Option(metavar="NAMES", help="Comparison methods, or all that are installed.")
     ] = "all",
     limit: Annotated[
-        int | None, typer.Option(min=1, help="So many pairs of each data set, evenly spread.")
+        int | None,
+        typer.Option(min=1, help="Largest number of pairs of each data set, evenly spread."),
     ] = None,
-    seeds: Annotated[int, typer.Option(min=1, max=1000, help="Trainings of each network.")] = 3,
+    seeds: Annotated[
+        int, typer.Option(min=1, max=1000, help="Number of trainings of each network.")
+    ] = 3,
     as_json: JsonOption = False,
 ) -> None:
-    """Do the paper's experiments again and tell which of its claims hold."""
+    """Do the paper's experiments again and report which of its claims hold."""
     from piafusion.files import write_bytes
     from piafusion.lab.data.folders import claim_folder
-    from piafusion.lab.paper.document import tally
-    from piafusion.lab.paper.materials import find_materials, paint_materials
-    from piafusion.lab.paper.plan import MARK, STEPS, Plan, Schedule
-    from piafusion.lab.paper.run import NUMBERS, PAGE
+    from piafusion.lab.paper.datasets import find_data, paint_data
+    from piafusion.lab.paper.report import NUMBERS, PAGE, tally
+    from piafusion.lab.paper.run import MARK, STEPS, Plan
     from piafusion.lab.paper.run import reproduce as run
 
     roots = {"msrs": msrs, "roadscene": roadscene, "tno": tno}
@@ -73,32 +72,28 @@ def reproduce(
     claim_folder(output, MARK, "reproduction")
     write_bytes(output / MARK, b"")
     if quick:
-        materials = paint_materials(output / "scenes")
+        data_sets = paint_data(output / "scenes")
         plan = Plan(
             steps,
             chosen,
             scenes=2,
             sizes=((160, 120), (240, 180), (320, 240)),
             budget=1.0,
-            inside=2,
-            schedule=Schedule(1, _TRAINED_BRIEFLY),
+            feature_pairs=2,
+            ablation=_TRAINED_BRIEFLY,
             segmentation={"steps": "40"},
             remarks=(_QUICK,),
         )
     else:
-        materials = find_materials(given, limit)
-        plan = Plan(steps, chosen, schedule=Schedule(seeds, {}))
+        data_sets = find_data(given, limit)
+        plan = Plan(steps, chosen, seeds=seeds)
     with ProgressDisplay() as display:
-        sections = run(materials, output, plan, track, display)
-    claims = [claim for section in sections for claim in section.claims]
+        experiments = run(data_sets, output, plan, display)
+    claims = [claim for each in experiments for claim in each.claims]
     if as_json:
         say(*(output / NUMBERS).read_text(encoding="utf-8").splitlines())
         return
-    print_table(*_short(claims))
+    rows = [[claim.section, claim.text, claim.verdict] for claim in claims]
+    print_table(["section", "the paper says", "here"], rows)
     say(tally(claims))
     say(f"report: {output / PAGE}")
-
-
-def _short(claims: Sequence[Claim]) -> tuple[list[str], list[list[str]]]:
-    rows = [[claim.section, claim.text, claim.verdict] for claim in claims]
-    return ["section", "the paper says", "here"], rows

@@ -1,4 +1,4 @@
-"""`piafusion segment`: what fusion does for segmentation (section 4.8 of the paper)."""
+"""`piafusion segment`: how fusion helps segmentation (section 4.8 of the paper)."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ def segment(
         str,
         typer.Option(
             metavar="NAMES",
-            help="Of infrared, visible, `piafusion models`, `piafusion methods`, exported files, "
-            "NAME=FOLDER.",
+            help="infrared, visible, names of `piafusion models` and `piafusion methods`, exported "
+            "files, NAME=FOLDER.",
         ),
     ] = f"infrared,visible,{DEFAULT_MODEL}",
     seeds: Annotated[
-        int, typer.Option(min=1, max=1000, help="How many trainings of each source.")
+        int, typer.Option(min=1, max=1000, help="Number of trainings on each source.")
     ] = 3,
     preset: Annotated[
         str, typer.Option(help="short, full, segformer-short or segformer-full.")
@@ -43,7 +43,7 @@ def segment(
         ),
     ] = None,
     scenes: Annotated[
-        int, typer.Option(min=1, max=1000, help="How many scenes the sheet shows.")
+        int, typer.Option(min=1, max=1000, help="Number of scenes on the sheet.")
     ] = 4,
     device: DeviceOption = "cpu",
     as_json: JsonOption = False,
@@ -51,7 +51,6 @@ def segment(
     """Train a segmentation network on each source with each seed, and compare the sources."""
     with needing("segmentation", "segmentation"):
         from piafusion.lab import segmentation
-        from piafusion.lab.segmentation.result import heading
 
     with ProgressDisplay() as display:
         result = segmentation.segment(
@@ -68,9 +67,8 @@ def segment(
     if as_json:
         say_json(result.as_json(), allow_nan=False)
         return
-    for part in result.parts:
-        rows = result.part(part)
-        say(f"{heading(rows)}, IoU in per cent")
-        print_table(["source", *rows[0].scores], result.cells(part))
+    for table in result.tables():
+        say(f"{table.title}, IoU in per cent")
+        print_table(table.header, table.rows)
         say()
     say(f"tables: {output / 'tables.md'}", f"sheet: {result.sheet}")

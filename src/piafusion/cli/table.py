@@ -1,4 +1,4 @@
-"""Tables: drawn on a terminal, plain columns in a file or pipe."""
+"""Print tables: drawn on a terminal, plain columns in a file or pipe."""
 
 from __future__ import annotations
 
@@ -6,23 +6,27 @@ import sys
 from collections.abc import Sequence
 
 from piafusion.cli.printing import say, visible
+from piafusion.report.document import Cell, Table
+from piafusion.report.plain import plain
 
 
-def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+def print_table(header: Sequence[str], rows: Sequence[Sequence[str | Cell]]) -> None:
     """Print rows of one width under a header; the last column may be long."""
-    rows = [[visible(cell) for cell in row] for row in rows]
-    if sys.stdout.isatty():
-        from rich.console import Console
-        from rich.table import Table
-        from rich.text import Text  # a name may look like markup
-
-        table = Table(*header, box=None)
-        for row in rows:
-            table.add_row(*(Text(cell) for cell in row))
-        Console().print(table)
+    texts = [[visible(_text(cell)) for cell in row] for row in rows]
+    if not sys.stdout.isatty():
+        say(*plain(Table(header, texts)))
         return
-    lines = [header, *rows]
-    widths = [max(len(line[column]) for line in lines) for column in range(len(header))]
-    for line in lines:
-        cells = (text.ljust(width) for text, width in zip(line, widths, strict=True))
-        say("  ".join(cells).rstrip())
+    from rich.console import Console
+    from rich.table import Table as RichTable
+    from rich.text import Text  # a name may look like markup
+
+    table = RichTable(*header, box=None)
+    for row in texts:
+        table.add_row(*map(Text, row))
+    Console().print(table)
+
+
+def _text(cell: str | Cell) -> str:
+    if isinstance(cell, str):
+        return cell
+    return f"{cell.text} ± {cell.spread}" if cell.spread else cell.text

@@ -26,6 +26,8 @@ from piafusion.methods.learned import LEARNED
 from piafusion.plugins import load_plugins
 
 __all__ = [
+    "BUILT_IN",
+    "PLUGINS",
     "WEIGHTS",
     "MethodSpec",
     "check_needs",
@@ -51,6 +53,9 @@ _METHODS: dict[str, MethodSpec] = {
         *LEARNED,
     )
 }
+
+BUILT_IN = frozenset(_METHODS)
+"""Names of the methods of this package; plug-ins and registered methods come later."""
 
 
 def list_methods() -> dict[str, MethodSpec]:

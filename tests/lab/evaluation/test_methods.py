@@ -1,11 +1,15 @@
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from piafusion import methods
 from piafusion.errors import UsageError
 from piafusion.imaging.io import write_image
-from piafusion.lab.evaluation.methods import Method, Pictures, read_methods
+from piafusion.lab.evaluation.methods import GivenPictures, Method, read_methods
 from piafusion.lab.evaluation.sets import DataSet, read_sets
+from piafusion.methods import find_method
 from piafusion.weights import SHIPPED, load_manifest
 from tests.conftest import scene
 
@@ -22,10 +26,10 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_baselines_are_always_in(sets: list[DataSet]) -> None:
-    methods = read_methods(["piafusion-fast", "average"], sets)
-    assert [method.name for method in methods] == ["average", "maximum", "piafusion-fast"]
+    found = read_methods(["piafusion-fast", "average"], sets)
+    assert [method.name for method in found] == ["average", "maximum", "piafusion-fast"]
     infrared, visible = scene()
-    for method in methods:
+    for method in found:
         assert isinstance(method, Method)
         assert method.load()(infrared, visible).shape == visible.shape
 
@@ -49,24 +53,39 @@ def test_a_comparison_method_is_known_by_what_it_has_learned(sets: list[DataSet]
     wavelet, mdlatlrr = read_methods(["wavelet", "mdlatlrr"], sets, device="cuda")[2:]
     assert isinstance(wavelet, Method)
     assert isinstance(mdlatlrr, Method)
-    assert set(wavelet.settings["packages"]) == {"numpy", "cv2", "pywt"}
-    assert "weights" not in wavelet.settings
+    assert set(wavelet.settings) == {"method", "piafusion", "results", "numpy", "cv2", "pywt"}
     assert len(mdlatlrr.settings["weights"]) == 64
     infrared, visible = scene()
     assert wavelet.load()(infrared, visible).shape == visible.shape
 
 
+def test_a_plug_in_is_known_by_its_distribution(
+    sets: list[DataSet], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec = replace(find_method("maximum"), name="theirs")
+    monkeypatch.setitem(methods._METHODS, "theirs", spec)
+    (registered,) = read_methods(["theirs"], sets)[2:]
+    assert isinstance(registered, Method)
+    assert registered.settings["plug-in"].startswith("process ")  # never known to another process
+    distribution = SimpleNamespace(name="their-package", version="1.2")
+    entry = SimpleNamespace(name="theirs", dist=distribution)
+    monkeypatch.setattr("piafusion.lab.evaluation.methods.entry_points", lambda group: [entry])
+    (installed,) = read_methods(["theirs"], sets)[2:]
+    assert isinstance(installed, Method)
+    assert installed.settings["plug-in"] == "their-package 1.2"
+
+
 def test_folders_of_fused_images(sets: list[DataSet], folder: Path) -> None:
     flat = read_methods([f"theirs={folder}"], sets[:1])[2]
-    assert flat == Pictures("theirs", {"one": folder})
+    assert flat == GivenPictures("theirs", {"one": folder})
     named = read_methods([f"theirs@two={folder}", f"theirs@one={folder}"], sets)[2]
-    assert named == Pictures("theirs", {"two": folder, "one": folder})
+    assert named == GivenPictures("theirs", {"two": folder, "one": folder})
     write_image(folder / "one" / "1D.png", scene()[1])
     partly = read_methods([f"theirs={folder}"], sets)[2]
-    assert isinstance(partly, Pictures)
+    assert isinstance(partly, GivenPictures)
     assert partly.folders == {"one": folder / "one"}
-    assert [problem.data for problem in partly.problems] == ["two"]
-    assert "expected a sub-folder two, found none" in partly.problems[0].message
+    assert [failure.data for failure in partly.failures] == ["two"]
+    assert "expected a sub-folder two, found none" in partly.failures[0].message
 
 
 @pytest.mark.parametrize(

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from piafusion.imaging.io import read_image, write_image
-from piafusion.lab.evaluation.methods import Pictures
+from piafusion.lab.evaluation.methods import GivenPictures
 from piafusion.lab.evaluation.predict import fused_files, predict, runtime
-from piafusion.lab.evaluation.sets import DataSet, Problem, read_sets
+from piafusion.lab.evaluation.sets import DataSet, Failure, read_sets
 from tests.conftest import scene
 from tests.lab.evaluation.conftest import STEMS, Counting
 
@@ -30,7 +30,7 @@ list(predict([method], read_sets([f"tiny={sys.argv[1]}"]), Path(sys.argv[2])))
 """
 
 
-def run(counting: Counting, data: DataSet, output: Path, settings: str = "a") -> list[Problem]:
+def run(counting: Counting, data: DataSet, output: Path, settings: str = "a") -> list[Failure]:
     done = list(predict([counting.method(settings)], [data], output))
     assert len(done) == len(data.pairs)
     return [problem for problem in done if problem]
@@ -55,7 +55,7 @@ def test_other_weights_never_use_the_old_pictures(
     files, problems = fused_files(counting.method("b"), data, tmp_path)
     assert files == {}
     assert "not predicted under these settings: 1D, 2D, 3N, 4N" in problems[0].message
-    first_alone = DataSet(data.name, data.pairs[:1], data.digests, data.known, [])
+    first_alone = DataSet(data.name, data.pairs[:1], data.hashes, data.known, [])
     run(counting, first_alone, tmp_path, "b")
     assert counting.calls == 5
     assert [path.name for path in (tmp_path / "fused/mine/tiny").glob("*.png")] == ["1D.png"]
@@ -132,7 +132,7 @@ def test_given_pictures(data: DataSet, tmp_path: Path) -> None:
     (folder / "notes.txt").write_text("no picture")
     (folder / ".hidden.png").write_text("no picture")
     (folder / "sub").mkdir()
-    files, problems = fused_files(Pictures("theirs", {"tiny": folder}), data, tmp_path)
+    files, problems = fused_files(GivenPictures("theirs", {"tiny": folder}), data, tmp_path)
     assert files == {"2D": folder / "2D.jpg"}
     assert [problem.stems for problem in problems] == [("1D",), ("3N", "4N"), ("9",)]
     twice, missing, stray = (problem.message for problem in problems)

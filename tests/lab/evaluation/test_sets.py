@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from piafusion.errors import UsageError
-from piafusion.lab.evaluation.sets import Problem, read_sets, spread, told
+from piafusion.lab.evaluation.sets import Failure, read_sets, spread
 from tests.lab.evaluation.conftest import STEMS
 
 
@@ -25,8 +25,8 @@ def test_a_limit_spreads_and_what_has_no_counterpart_is_told(root: Path) -> None
     (data,) = read_sets([f"tiny={root}"], limit=2)
     assert [pair.stem for pair in data.pairs] == ["1D", "4N"]
     assert data.known == {"1D", "3N", "4N"}
-    assert [(each.data, each.method) for each in data.problems] == [("tiny", "")]
-    assert "2D.png: no counterpart" in told(data.problems[0])
+    assert [(each.data, each.method) for each in data.failures] == [("tiny", "")]
+    assert "2D.png: no counterpart" in str(data.failures[0])
 
 
 def test_spread() -> None:
@@ -46,6 +46,6 @@ def test_two_sets_of_one_name(root: Path) -> None:
         read_sets([f"tiny={root}", f"tiny={root}"])
 
 
-def test_problems_name_set_and_method() -> None:
-    assert told(Problem("tno", "GTF", "lost")) == "GTF on tno: lost"
-    assert told(Problem("tno", "", "lost")) == "tno: lost"
+def test_failures_name_set_and_method() -> None:
+    assert str(Failure("tno", "GTF", "lost")) == "GTF on tno: lost"
+    assert str(Failure("tno", "", "lost")) == "tno: lost"

@@ -3,7 +3,13 @@ from pathlib import Path
 import numpy as np
 
 from piafusion.lab.evaluation.sets import DataSet
-from piafusion.lab.evaluation.sheets import Box, cell, choose_boxes, choose_stems, draw_scenes
+from piafusion.lab.evaluation.sheets import (
+    Box,
+    choose_boxes,
+    choose_stems,
+    draw_scenes,
+    with_enlarged_boxes,
+)
 
 
 def inside(box: Box, y: int, x: int) -> bool:
@@ -45,7 +51,7 @@ def test_scenes_by_day_and_by_night() -> None:
 def test_cells_have_one_size_and_show_what_is_in_the_box() -> None:
     picture = np.zeros((60, 90), np.uint8)
     picture[10:20, 30:45] = 200
-    drawn = cell(picture, (Box(30, 10, 15, 10), Box(0, 40, 15, 10)), 180)
+    drawn = with_enlarged_boxes(picture, (Box(30, 10, 15, 10), Box(0, 40, 15, 10)), 180)
     assert drawn.shape[1:] == (180, 3)
     height = 120 + 4 + round(88 * 10 / 15)
     assert drawn.shape[0] == height

@@ -1,6 +1,13 @@
+import numpy as np
 import pytest
 
-from piafusion.lab.evaluation.statistics import holm, paired_tests, rank_biserial, signed_rank
+from piafusion.lab.evaluation.statistics import (
+    holm,
+    mean_interval,
+    paired_tests,
+    rank_biserial,
+    signed_rank,
+)
 
 
 def test_holm_by_hand() -> None:
@@ -55,3 +62,24 @@ def test_infinite_values_are_equal_to_each_other() -> None:
     values = {name: {"a": {"PSNR": float("inf")}} for name in ("mine", "theirs")}
     (test,) = paired_tests(values, "mine", {"PSNR": "higher"})
     assert (test.difference, test.p) == (0, 1.0)
+
+
+def test_equal_scores_leave_no_doubt() -> None:
+    low, high = mean_interval([[2.0, 5.0]] * 4)
+    np.testing.assert_allclose([low, high], [[2, 5], [2, 5]])
+
+
+def test_the_interval_of_a_large_normal_sample_is_the_textbook_one() -> None:
+    sample = np.random.default_rng(1).normal(10, 3, 400)
+    low, high = mean_interval(sample)
+    half = 1.96 * sample.std() / np.sqrt(400)
+    np.testing.assert_allclose([low, high], [sample.mean() - half, sample.mean() + half], atol=0.03)
+    inner = mean_interval(sample, level=0.5)
+    assert low < inner[0] < sample.mean() < inner[1] < high
+
+
+def test_it_is_repeatable_and_needs_a_pair() -> None:
+    scores = np.arange(12.0).reshape(6, 2)
+    np.testing.assert_array_equal(mean_interval(scores), mean_interval(scores))
+    with pytest.raises(ValueError, match="at least one pair"):
+        mean_interval([])

@@ -4,13 +4,12 @@ import pytest
 
 from piafusion.errors import TrainingError
 from piafusion.imaging.pairs import Pair
-from piafusion.lab.evaluation.run import untracked
 from piafusion.lab.evaluation.sets import DataSet
 from piafusion.lab.evaluation.statistics import PairedTest
 from piafusion.lab.paper.ablation import CMDAF, FULL, LIGHT, Tests, Values, ablate, judge
-from piafusion.lab.paper.plan import Schedule
-from piafusion.lab.paper.section import Verdict
+from piafusion.lab.paper.experiment import Verdict
 from piafusion.lab.training.config import FusionSettings
+from piafusion.run.progress import silent
 
 STEMS = ("1D", "2D", "3N", "4N")
 MEASURES = ("targets", "visible edges")
@@ -72,13 +71,13 @@ def test_a_seed_that_cannot_be_trained_is_left_out(
         raise TrainingError("step 29: expected a gradient, found none; look at the batch")
 
     monkeypatch.setattr("piafusion.lab.training.run.start", fail)
-    section = ablate(data_set(), tmp_path, tmp_path, Schedule(2), 1, untracked)
+    experiment = ablate(data_set(), tmp_path, tmp_path, 2, {}, 1, silent)
     assert tried == ["ablation-0", "ablation-1"]
-    assert section.deviations == [
+    assert experiment.deviations == [
         f"Seed {seed} is left out: full: step 29: expected a gradient, found none"
         for seed in (0, 1)
     ]
-    assert {claim.verdict for claim in section.claims} == {"cannot be tested here"}
+    assert {claim.verdict for claim in experiment.claims} == {"cannot be tested here"}
 
 
 def test_without_lights_nothing_is_judged() -> None:

@@ -13,10 +13,10 @@ from piafusion.errors import UsageError
 from piafusion.files import write_bytes
 from piafusion.lab.data.writing import Recipe, write_scenes
 from piafusion.lab.evaluation.sets import read_sets
-from piafusion.lab.paper.materials import Materials, find_materials
-from piafusion.lab.paper.plan import STEPS, Plan, Schedule
+from piafusion.lab.paper.datasets import PaperData, find_data
 from piafusion.lab.paper.published import OURS, TABLE_2
-from piafusion.lab.paper.run import NUMBERS, PAGE, TEXT, reproduce
+from piafusion.lab.paper.report import NUMBERS, PAGE, TEXT
+from piafusion.lab.paper.run import STEPS, Plan, reproduce
 from piafusion.weights import load_manifest, read_weights, save_record
 
 TINY = Plan(
@@ -25,8 +25,8 @@ TINY = Plan(
     scenes=1,
     sizes=((32, 24),),
     budget=0.05,
-    inside=1,
-    schedule=Schedule(1, {"steps": "2", "batch": "1", "crop": "16"}),
+    feature_pairs=1,
+    ablation={"steps": "2", "batch": "1", "crop": "16"},
     segmentation={"steps": "2", "batch": "2", "widths": "4,8", "decoder": "4", "crop": "32,32"},
     remarks=("A remark.",),
 )
@@ -43,16 +43,16 @@ def scenes(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def materials(scenes: Path) -> Materials:
-    return find_materials({"msrs": scenes})
+def materials(scenes: Path) -> PaperData:
+    return find_data({"msrs": scenes})
 
 
 @pytest.fixture(scope="module")
-def output(materials: Materials, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def output(materials: PaperData, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("reproduction")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("piafusion.lab.training.export.export_run", take_shipped)
-        patch.setattr("piafusion.lab.paper.downstream.SOURCES", SOURCES)
+        patch.setattr("piafusion.lab.paper.segmentation.SOURCES", SOURCES)
         reproduce(materials, folder, TINY)
     return folder
 
@@ -76,25 +76,25 @@ class Loads(HTMLParser):
         self.found += [place for place in places if not place.startswith(("data:", "#"))]
 
 
-def test_a_folder_with_train_and_test_gives_both(scenes: Path, materials: Materials) -> None:
+def test_a_folder_with_train_and_test_gives_both(scenes: Path, materials: PaperData) -> None:
     assert materials.training == scenes / "train"
     assert materials.labelled == scenes
     assert [pair.stem for pair in materials.tests["msrs"].pairs] == sorted(
         path.stem for path in (scenes / "test" / "ir").iterdir()
     )
-    alone = find_materials({"msrs": scenes / "test"})
+    alone = find_data({"msrs": scenes / "test"})
     assert (alone.training, alone.labelled) == (None, None)
     with pytest.raises(UsageError, match="--tno: expected a folder"):
-        find_materials({"tno": scenes / "none"})
+        find_data({"tno": scenes / "none"})
 
 
 def test_published_pictures_belong_to_tno(scenes: Path, tmp_path: Path) -> None:
     for kind in ("ir", "vi"):
         (tmp_path / kind).symlink_to(scenes / "test" / kind)
-    assert find_materials({"tno": tmp_path}).published is None
+    assert find_data({"tno": tmp_path}).published is None
     (tmp_path / "published").mkdir()
-    assert find_materials({"tno": tmp_path}).published == tmp_path / "published"
-    assert find_materials({"roadscene": tmp_path}).published is None
+    assert find_data({"tno": tmp_path}).published == tmp_path / "published"
+    assert find_data({"roadscene": tmp_path}).published is None
 
 
 def test_every_step_leaves_numbers_and_claims(output: Path) -> None:
@@ -137,7 +137,7 @@ def test_the_page_holds_everything_and_loads_nothing(output: Path) -> None:
 
 
 def test_what_is_done_is_not_done_again(
-    output: Path, materials: Materials, monkeypatch: pytest.MonkeyPatch
+    output: Path, materials: PaperData, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from piafusion.lab.evaluation import workers
     from piafusion.lab.training import run
@@ -146,11 +146,11 @@ def test_what_is_done_is_not_done_again(
         raise AssertionError("done again")
 
     before = json.loads((output / NUMBERS).read_text())
-    monkeypatch.setattr("piafusion.lab.paper.downstream.SOURCES", SOURCES)
+    monkeypatch.setattr("piafusion.lab.paper.segmentation.SOURCES", SOURCES)
     monkeypatch.setattr(run, "start", never)
     monkeypatch.setattr(workers.subprocess, "Popen", never)
     monkeypatch.setattr("piafusion.Fuser.__call__", never)
-    monkeypatch.setattr("piafusion.lab.segmentation.cells.train", never)
+    monkeypatch.setattr("piafusion.lab.segmentation.trainings.train", never)
     monkeypatch.setattr("piafusion.lab.paper.features.shares_of", never)
     reproduce(materials, output, TINY)
     assert json.loads((output / NUMBERS).read_text()) == before
@@ -159,8 +159,8 @@ def test_what_is_done_is_not_done_again(
 def test_without_pairs_to_train_on_the_ablation_says_so(scenes: Path, tmp_path: Path) -> None:
     (data,) = read_sets([f"tno={scenes / 'test'}"])
     plan = Plan(["features", "ablation"], [])
-    sections = reproduce(Materials({"tno": data}), tmp_path, plan)
-    assert [section.name for section in sections] == ["features", "ablation"]
-    verdicts = {claim.verdict for section in sections for claim in section.claims}
+    experiments = reproduce(PaperData({"tno": data}), tmp_path, plan)
+    assert [each.name for each in experiments] == ["features", "ablation"]
+    verdicts = {claim.verdict for each in experiments for claim in each.claims}
     assert verdicts == {"cannot be tested here"}
     assert "give --msrs a folder with train and test" in (tmp_path / PAGE).read_text()

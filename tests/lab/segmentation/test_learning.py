@@ -3,7 +3,6 @@ import pytest
 import torch
 
 from piafusion.errors import TrainingError
-from piafusion.lab.segmentation.confusion import IGNORED
 from piafusion.lab.segmentation.learning import (
     class_weights,
     predict,
@@ -12,6 +11,7 @@ from piafusion.lab.segmentation.learning import (
 )
 from piafusion.lab.segmentation.networks import build
 from piafusion.lab.segmentation.pictures import LabelledSampler, read_labelled, read_splits
+from piafusion.lab.segmentation.scores import IGNORED
 from piafusion.lab.segmentation.settings import resolve
 from piafusion.lab.training.loop import FAILED_BATCH
 from tests.lab.segmentation.conftest import TINY

@@ -6,7 +6,6 @@ import torch
 
 from piafusion.errors import ImageError, TrainingError, UsageError
 from piafusion.imaging.io import read_image, write_image
-from piafusion.lab.segmentation.confusion import IGNORED
 from piafusion.lab.segmentation.pictures import (
     LabelledSampler,
     read_label,
@@ -14,6 +13,7 @@ from piafusion.lab.segmentation.pictures import (
     read_picture,
     read_splits,
 )
+from piafusion.lab.segmentation.scores import IGNORED
 from tests.lab.segmentation.conftest import HEIGHT, WIDTH
 
 

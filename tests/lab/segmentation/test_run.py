@@ -9,11 +9,15 @@ import pytest
 
 from piafusion.errors import ImageError, UsageError
 from piafusion.imaging.io import read_image, write_image
-from piafusion.lab.segmentation import cells, learning, resolve, segment
-from piafusion.lab.segmentation.confusion import confusion, intersection_over_union
+from piafusion.lab.segmentation import learning, resolve, segment, trainings
+from piafusion.lab.segmentation.scores import confusion, intersection_over_union
 from tests.lab.segmentation.conftest import TINY
 
 SETTINGS = resolve("short", TINY)
+
+
+def part(result, name):
+    return [row for row in result.rows if row.part == name]
 
 
 @pytest.fixture(scope="session")
@@ -33,8 +37,8 @@ def finished(root, tmp_path_factory):
 
 def test_rows_are_what_the_predicted_labels_score(root, finished):
     output, result, _ = finished
-    assert result.parts == ["all", "day", "night"]
-    assert [row.source for row in result.part("night")] == list(result.sources)
+    assert list(dict.fromkeys(row.part for row in result.rows)) == ["all", "day", "night"]
+    assert [row.source for row in part(result, "night")] == list(result.sources)
     for row in result.rows:
         stems = {"all": "1D 2D 3N 4N", "day": "1D 2D", "night": "3N 4N"}[row.part].split()
         assert row.scenes == len(stems)
@@ -60,10 +64,10 @@ def test_what_is_written(finished):
     table = list(csv.DictReader((output / "table.csv").read_text().splitlines()))
     assert len(table) == 5 * (len(result.rows) + len(result.differences))
     shown = [row for row in table if (row["part"], row["score"]) == ("day", "mIoU")]
-    assert float(shown[0]["mean"]) == pytest.approx(result.part("day")[0].scores["mIoU"].mean)
+    assert float(shown[0]["mean"]) == pytest.approx(part(result, "day")[0].scores["mIoU"].mean)
     text = (output / "tables.md").read_text()
     assert "| source | background | vehicle | person | bicycle | mIoU |" in text
-    assert "## By night: 2 scenes" in text
+    assert "### By night: 2 scenes" in text
     assert "| maximum - infrared | night |" in text
     assert read_image(output / "sheet.png").shape == (32 + 4 * 72, 7 * 88 + 8, 3)
     assert told[-1][1:] == (24, 24)
@@ -73,13 +77,13 @@ def test_what_is_written(finished):
 def test_an_interrupted_comparison_goes_on(root, finished, tmp_path, monkeypatch):
     copy = tmp_path / "copy"
     shutil.copytree(finished[0], copy)
-    journal = copy / "cells.jsonl"
+    journal = copy / "trainings.jsonl"
     lines = journal.read_text().splitlines(keepends=True)
     assert len(lines) == 1 + 8
     journal.write_text("".join(lines[:-1]))
     trained = []
     monkeypatch.setattr(
-        cells, "train", lambda *given: trained.append(given[2]) or learning.train(*given)
+        trainings, "train", lambda *given: trained.append(given[2]) or learning.train(*given)
     )
     result = segment(root, finished[1].sources, (0, 1), output=copy, settings=SETTINGS)
     assert trained == [1]
@@ -104,7 +108,7 @@ def test_pictures_fused_elsewhere_are_segmented(root, tmp_path):
     result = segment(
         root, given, (5,), output=tmp_path / "out", settings=SETTINGS, against=["copy"], scenes=1
     )
-    visible, copy = result.part("all")
+    visible, copy = part(result, "all")
     assert (visible.source, copy.source) == ("visible", "copy")
     assert visible.scores["mIoU"].mean == copy.scores["mIoU"].mean  # the same pixels, seed, steps
     (tmp_path / "theirs" / "test" / "3N.png").unlink()

@@ -1,6 +1,6 @@
 import numpy as np
 
-from piafusion.lab.segmentation.sheet import COLOURS, choose, coloured, laid_over
+from piafusion.lab.segmentation.sheet import COLOURS, coloured, laid_over
 
 
 def test_labels_become_colours():
@@ -15,12 +15,3 @@ def test_background_stays_and_classes_lie_over_the_picture():
     drawn = laid_over(picture, np.array([[0, 2]], np.uint8))
     assert (drawn[0, 0] == 100).all()
     assert drawn[0, 1].tolist() == [201, 87, 74]  # 35 % of 100 and 65 % of (255, 80, 60)
-
-
-def test_scenes_of_both_lights_are_shown():
-    stems = [f"{index:02}{'D' if index < 9 else 'N'}" for index in range(12)]
-    lights = {stem: "day" if stem.endswith("D") else "night" for stem in stems}
-    chosen = choose(stems, lights, 4)
-    assert [stem[-1] for stem in chosen] == ["D", "D", "N", "N"]
-    assert len(choose(stems, {}, 5)) == 5
-    assert choose(stems, lights, 1)[0].endswith("D")

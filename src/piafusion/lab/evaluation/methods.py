@@ -1,40 +1,51 @@
-"""The methods of an evaluation: what fuses here, and pictures that were fused elsewhere."""
+"""The methods of an evaluation: methods that run here, and pictures that were fused elsewhere."""
 
 from __future__ import annotations
 
 import hashlib
 import re
+import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from importlib import import_module
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
 from piafusion.errors import UsageError
 from piafusion.imaging.arrays import Image
 from piafusion.imaging.pairs import list_images
-from piafusion.lab.evaluation.journal import code_digest
-from piafusion.lab.evaluation.sets import NAME, DataSet, Problem
+from piafusion.lab.evaluation.sets import NAME, DataSet, Failure
+from piafusion.lab.evaluation.versions import versions
 from piafusion.machine import usable_cores
-from piafusion.methods import WEIGHTS, MethodSpec, check_needs, find_method, list_methods
+from piafusion.methods import (
+    BUILT_IN,
+    PLUGINS,
+    WEIGHTS,
+    MethodSpec,
+    check_needs,
+    find_method,
+    list_methods,
+)
 from piafusion.weights import load_manifest, read_weights
 
 Fuse = Callable[[Image, Image], Image]
 
 BASELINES = ("average", "maximum")
-_WEIGHTS = (".onnx", ".safetensors")
+_MODEL_FILES = (".onnx", ".safetensors")
+_THIS_PROCESS = secrets.token_hex(8)
 
 
 @dataclass(frozen=True)
 class Method:
-    """What fuses pairs here.
+    """A method that fuses pairs here.
 
     Attributes:
-        name: As tables show it.
-        settings: Everything that decides its pixels, as JSON knows it. Pictures made under other
+        name: The name in tables.
+        settings: Everything that decides its pixels, as JSON values. Pictures made under other
             settings are never used.
-        load: Gets it ready; what it returns takes infrared and visible and gives the fused picture.
-        threads: Of the processor that it uses.
+        load: Loads the method and returns a function from infrared and visible to the fused
+            picture.
+        threads: Number of processor threads that it uses.
     """
 
     name: str
@@ -44,18 +55,18 @@ class Method:
 
 
 @dataclass(frozen=True)
-class Pictures:
+class GivenPictures:
     """Fused pictures of a method that ran elsewhere.
 
     Attributes:
-        name: As tables show it.
-        folders: Where its pictures are, by the name of the data set.
-        problems: Data sets that it has nothing for.
+        name: The name in tables.
+        folders: Folders of its pictures, by the name of the data set.
+        failures: Data sets that it has no pictures for.
     """
 
     name: str
     folders: Mapping[str, Path]
-    problems: list[Problem] = field(default_factory=list)
+    failures: list[Failure] = field(default_factory=list)
 
 
 def baselines() -> list[Method]:
@@ -65,7 +76,7 @@ def baselines() -> list[Method]:
 
 def read_methods(
     texts: Sequence[str], sets: Sequence[DataSet], device: str = "cpu"
-) -> list[Method | Pictures]:
+) -> list[Method | GivenPictures]:
     """Return the baselines and the methods asked for, in this order.
 
     Args:
@@ -81,7 +92,7 @@ def read_methods(
         WeightsError: If weights are missing or damaged.
         MissingExtraError: If a method needs a package that is not installed.
     """
-    methods: dict[str, Method | Pictures] = {method.name: method for method in baselines()}
+    methods: dict[str, Method | GivenPictures] = {method.name: method for method in baselines()}
     for text in texts:
         if text in BASELINES:
             continue
@@ -94,12 +105,12 @@ def read_methods(
         other = methods.get(method.name)
         methods[method.name] = _join(other, method, text) if other else method
     for method in methods.values():
-        for folder in method.folders.values() if isinstance(method, Pictures) else ():
+        for folder in method.folders.values() if isinstance(method, GivenPictures) else ():
             list_images(folder)
     return list(methods.values())
 
 
-def _read(text: str, sets: Sequence[DataSet], device: str) -> Method | Pictures:
+def _read(text: str, sets: Sequence[DataSet], device: str) -> Method | GivenPictures:
     models = [name for name, record in load_manifest().items() if record.kind == "fusion"]
     if text in models:
         return _model(text, text, device)
@@ -109,7 +120,7 @@ def _read(text: str, sets: Sequence[DataSet], device: str) -> Method | Pictures:
     if not equals or Path(text).exists():
         name, place = Path(text).stem, text
     path = Path(place)
-    if path.suffix in _WEIGHTS:
+    if path.suffix in _MODEL_FILES:
         return _model(name, place, device)
     if equals and path.is_dir():
         name, at, data = name.partition("@")
@@ -123,13 +134,10 @@ def _read(text: str, sets: Sequence[DataSet], device: str) -> Method | Pictures:
 
 
 def _model(name: str, model: str, device: str) -> Method:
-    import onnxruntime
-
     settings = {
         "weights": hashlib.sha256(read_weights(model, "onnx", "fusion")).hexdigest(),
         "device": device,
-        "code": code_digest("fuser.py", "imaging", "engines"),
-        "onnxruntime": onnxruntime.__version__,
+        **versions("numpy", "cv2", "onnxruntime", *(["openvino"] if device == "openvino" else [])),
     }
 
     def load() -> Fuse:
@@ -142,15 +150,10 @@ def _model(name: str, model: str, device: str) -> Method:
 
 def _method(spec: MethodSpec) -> Method:
     check_needs(spec)
-    is_network = spec.weights == "onnx"
-    packages = ("numpy", "cv2", *(("onnxruntime",) if is_network else ()), *spec.packages)
-    settings: dict[str, Any] = {
-        "method": spec.name,
-        "code": code_digest(
-            "fuser.py", "imaging", "methods", *(("engines",) if is_network else ())
-        ),
-        "packages": {package: import_module(package).__version__ for package in packages},
-    }
+    packages = ("numpy", "cv2", *(("onnxruntime",) if spec.weights == "onnx" else ()))
+    settings: dict[str, Any] = {"method": spec.name, **versions(*packages, *spec.packages)}
+    if spec.name not in BUILT_IN:
+        settings["plug-in"] = _plugin_version(spec.name)
     if spec.weights:
         settings["weights"] = load_manifest(WEIGHTS)[spec.name].sha256[spec.weights]
 
@@ -162,20 +165,31 @@ def _method(spec: MethodSpec) -> Method:
     return Method(spec.name, settings, load, threads=usable_cores())
 
 
-def _only(name: str, data: str, folder: Path, sets: Sequence[DataSet]) -> Pictures:
+def _plugin_version(name: str) -> str:
+    """Return the distribution of a plug-in and its version.
+
+    A method that was registered by a call has no version: its pictures count in this process only.
+    """
+    for entry in entry_points(group=PLUGINS):
+        if entry.name == name and entry.dist is not None:
+            return f"{entry.dist.name} {entry.dist.version}"
+    return f"process {_THIS_PROCESS}"
+
+
+def _only(name: str, data: str, folder: Path, sets: Sequence[DataSet]) -> GivenPictures:
     known = [each.name for each in sets]
     if data not in known:
         raise UsageError(
             f"{name}@{data}: expected a data set of {', '.join(known)}, found {data!r}; "
             "check the spelling"
         )
-    return Pictures(name, {data: folder})
+    return GivenPictures(name, {data: folder})
 
 
-def _everywhere(name: str, folder: Path, sets: Sequence[DataSet]) -> Pictures:
+def _everywhere(name: str, folder: Path, sets: Sequence[DataSet]) -> GivenPictures:
     folders = {data.name: folder / data.name for data in sets if (folder / data.name).is_dir()}
     if not folders and len(sets) == 1:
-        return Pictures(name, {sets[0].name: folder})
+        return GivenPictures(name, {sets[0].name: folder})
     missing = [data.name for data in sets if data.name not in folders]
     if not folders:
         raise UsageError(
@@ -183,24 +197,24 @@ def _everywhere(name: str, folder: Path, sets: Sequence[DataSet]) -> Pictures:
             f"none; if its pictures belong to {missing[0]}, write {name}@{missing[0]}={folder}"
         )
     advice = f"make it, or write {name}@DATASET=FOLDER for those that there are"
-    problems = [
-        Problem(data, name, f"{folder}: expected a sub-folder {data}, found none; {advice}")
+    failures = [
+        Failure(data, name, f"{folder}: expected a sub-folder {data}, found none; {advice}")
         for data in missing
     ]
-    return Pictures(name, folders, problems)
+    return GivenPictures(name, folders, failures)
 
 
-def _join(one: Method | Pictures, other: Method | Pictures, text: str) -> Pictures:
+def _join(one: Method | GivenPictures, other: Method | GivenPictures, text: str) -> GivenPictures:
     """Put folders of one method for several data sets together."""
     if (
         isinstance(one, Method)
         or isinstance(other, Method)
         or one.folders.keys() & other.folders.keys()
-        or one.problems
-        or other.problems
+        or one.failures
+        or other.failures
     ):
         raise UsageError(
             f"{text}: expected methods of different names, found {one.name!r} twice; "
             "name one of them anew: NEW_NAME=..."
         )
-    return Pictures(one.name, {**one.folders, **other.folders})
+    return GivenPictures(one.name, {**one.folders, **other.folders})

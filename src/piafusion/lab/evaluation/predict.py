@@ -1,4 +1,4 @@
-"""The first step of an evaluation: fused pictures, each made once."""
+"""The first step of an evaluation: fuse every pair once."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from statistics import median
 from piafusion.errors import PiafusionError
 from piafusion.imaging.io import read_pair, write_image
 from piafusion.imaging.pairs import Pair, list_images
-from piafusion.lab.evaluation.journal import Entry, Journal, digest
-from piafusion.lab.evaluation.methods import Fuse, Method, Pictures
-from piafusion.lab.evaluation.sets import DataSet, Problem
+from piafusion.lab.evaluation.methods import Fuse, GivenPictures, Method
+from piafusion.lab.evaluation.sets import DataSet, Failure
 from piafusion.lab.evaluation.timing import processor_name
+from piafusion.run.journal import Entry, Journal, content_hash
 
 JOURNAL = "predicted.jsonl"
 _ENTRY = {
@@ -29,8 +29,8 @@ _ENTRY = {
 
 
 def predict(
-    methods: Sequence[Method | Pictures], sets: Sequence[DataSet], output: Path
-) -> Iterator[Problem | None]:
+    methods: Sequence[Method | GivenPictures], sets: Sequence[DataSet], output: Path
+) -> Iterator[Failure | None]:
     """Fuse what was not fused yet under the same settings, from the same source files.
 
     Args:
@@ -46,28 +46,28 @@ def predict(
     """
     processor = processor_name()
     for method in methods:
-        if isinstance(method, Pictures):
+        if isinstance(method, GivenPictures):
             continue
         fuse: Fuse | None = None
         first = True  # the first call of a process takes longer and is told apart
         for data in sets:
-            folder, journal = _cache(method, data, output)
+            folder, journal = _journal(method, data, output)
             for old in journal.outdated.values():
                 (folder / Path(old["file"]).name).unlink(missing_ok=True)
             for pair in data.pairs:
-                if _is_current(folder, journal.entries.get(pair.stem), data.digests[pair.stem]):
+                if _is_current(folder, journal.entries.get(pair.stem), data.hashes[pair.stem]):
                     yield None
                     continue
                 fuse = fuse or method.load()
                 try:
                     path, seconds = _fuse_one(fuse, pair, folder)
                 except PiafusionError as error:
-                    yield Problem(data.name, method.name, str(error), (pair.stem,))
+                    yield Failure(data.name, method.name, str(error), (pair.stem,))
                     continue
                 entry = {
                     "file": path.name,
-                    "sources": data.digests[pair.stem],
-                    "fused": digest(path),
+                    "sources": data.hashes[pair.stem],
+                    "fused": content_hash(path),
                     "seconds": round(seconds, 6),
                     "first": first,
                     "threads": method.threads,
@@ -79,21 +79,21 @@ def predict(
 
 
 def fused_files(
-    method: Method | Pictures, data: DataSet, output: Path
-) -> tuple[dict[str, Path], list[Problem]]:
+    method: Method | GivenPictures, data: DataSet, output: Path
+) -> tuple[dict[str, Path], list[Failure]]:
     """Return the fused pictures of a method by stem, and what is missing or does not belong."""
-    if isinstance(method, Pictures):
-        return _given(method, data)
-    folder, journal = _cache(method, data, output)
+    if isinstance(method, GivenPictures):
+        return _given_files(method, data)
+    folder, journal = _journal(method, data, output)
     files = {
         pair.stem: folder / Path(journal.entries[pair.stem]["file"]).name
         for pair in data.pairs
-        if _is_current(folder, journal.entries.get(pair.stem), data.digests[pair.stem])
+        if _is_current(folder, journal.entries.get(pair.stem), data.hashes[pair.stem])
     }
     missing = [pair.stem for pair in data.pairs if pair.stem not in files]
     message = f"not predicted under these settings: {', '.join(missing)}; run the step predict"
-    problem = Problem(data.name, method.name, message, tuple(missing))
-    return files, [problem] if missing else []
+    failure = Failure(data.name, method.name, message, tuple(missing))
+    return files, [failure] if missing else []
 
 
 @dataclass(frozen=True)
@@ -102,10 +102,10 @@ class Runtime:
 
     Attributes:
         first: The first call after loading; None if it was made for another data set.
-        median: Of all other calls; None if there was none.
-        calls: How many these were.
-        threads: Of the processor.
-        processors: What they are called.
+        median: Median of all other calls; None if there was none.
+        calls: Number of these calls.
+        threads: Number of processor threads.
+        processors: Names of the processors.
     """
 
     first: float | None
@@ -116,8 +116,8 @@ class Runtime:
 
 
 def runtime(method: Method, data: DataSet, output: Path) -> Runtime | None:
-    """Return how long a method took for the pairs of a data set, or None if it did not run."""
-    entries = _cache(method, data, output)[1].entries
+    """Return the time that a method took for the pairs of a data set; None if it did not run."""
+    entries = _journal(method, data, output)[1].entries
     taken = [entries[pair.stem] for pair in data.pairs if pair.stem in entries]
     if not taken:
         return None
@@ -131,7 +131,7 @@ def runtime(method: Method, data: DataSet, output: Path) -> Runtime | None:
     )
 
 
-def _cache(method: Method, data: DataSet, output: Path) -> tuple[Path, Journal]:
+def _journal(method: Method, data: DataSet, output: Path) -> tuple[Path, Journal]:
     folder = output / "fused" / method.name / data.name
     return folder, Journal(folder / JOURNAL, method.settings, _ENTRY)
 
@@ -140,7 +140,7 @@ def _is_current(folder: Path, entry: Entry | None, sources: str) -> bool:
     return (
         entry is not None
         and entry["sources"] == sources
-        and entry["fused"] == digest(folder / Path(entry["file"]).name)
+        and entry["fused"] == content_hash(folder / Path(entry["file"]).name)
     )
 
 
@@ -157,15 +157,15 @@ def _fuse_one(fuse: Fuse, pair: Pair, folder: Path) -> tuple[Path, float]:
     return path, seconds
 
 
-def _given(method: Pictures, data: DataSet) -> tuple[dict[str, Path], list[Problem]]:
+def _given_files(method: GivenPictures, data: DataSet) -> tuple[dict[str, Path], list[Failure]]:
     if data.name not in method.folders:
-        return {}, [problem for problem in method.problems if problem.data == data.name]
+        return {}, [failure for failure in method.failures if failure.data == data.name]
     folder = method.folders[data.name]
     by_stem: dict[str, list[Path]] = {}
     for path in list_images(folder):
         by_stem.setdefault(path.stem, []).append(path)
-    problems = [
-        Problem(
+    failures = [
+        Failure(
             data.name,
             method.name,
             f"{folder}: expected one file per stem, found {', '.join(p.name for p in paths)}; "
@@ -184,8 +184,8 @@ def _given(method: Pictures, data: DataSet) -> tuple[dict[str, Path], list[Probl
     for stems, found, advice in what:
         if stems:
             message = f"{folder}: {found}: {', '.join(stems)}; {advice}"
-            problems.append(Problem(data.name, method.name, message, tuple(stems)))
-    return _single(by_stem, data), problems
+            failures.append(Failure(data.name, method.name, message, tuple(stems)))
+    return _single(by_stem, data), failures
 
 
 def _single(by_stem: Mapping[str, list[Path]], data: DataSet) -> dict[str, Path]:

@@ -1,77 +1,76 @@
-"""An evaluation from end to end: predict, score, sum up."""
+"""A whole evaluation: fuse, score, sum up."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from piafusion.lab.evaluation.methods import Method, Pictures
+from piafusion.lab.evaluation.methods import GivenPictures, Method
 from piafusion.lab.evaluation.predict import predict
-from piafusion.lab.evaluation.score import Row, Scoring
-from piafusion.lab.evaluation.sets import DataSet, Problem
+from piafusion.lab.evaluation.scoring import PictureScores, Scoring
+from piafusion.lab.evaluation.sets import DataSet, Failure
+from piafusion.run.progress import Progress, counted, silent
 
 if TYPE_CHECKING:
-    from piafusion.lab.evaluation.results import DataResult
-
-Track = Callable[..., Iterator[Any]]
-"""Passes items on and shows how far it is: takes them, a label, and their number as `total`."""
-
-
-def untracked(items: Iterable[Any], label: str, *, total: int | None = None) -> Iterator[Any]:
-    """Pass the items on and show nothing."""
-    del label, total
-    return iter(items)
+    from piafusion.lab.evaluation.results import DataSetResult
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What came of it.
+    """A finished evaluation.
 
     Attributes:
-        results: By data set; one that nothing could be scored of is left out.
-        rows: All scored pictures.
-        problems: What is missing.
+        results: Results by data set; a data set without any score is left out.
+        scores: The scores of all pictures.
+        failures: Everything that is missing.
         files: Fused pictures by method, data set and stem.
     """
 
-    results: list[DataResult]
-    rows: list[Row]
-    problems: list[Problem]
+    results: list[DataSetResult]
+    scores: list[PictureScores]
+    failures: list[Failure]
     files: Mapping[tuple[str, str, str], Path]
+
+    def scored_files(self, result: DataSetResult) -> dict[str, dict[str, Path]]:
+        """Return the fused pictures of a data set that have scores, by method and stem."""
+        return {
+            method: {stem: self.files[method, result.data.name, stem] for stem in by_stem}
+            for method, by_stem in result.values.items()
+        }
 
 
 def fuse_sets(
     sets: Sequence[DataSet],
-    methods: Sequence[Method | Pictures],
+    methods: Sequence[Method | GivenPictures],
     output: Path,
-    track: Track = untracked,
-) -> list[Problem]:
-    """Fuse what was not fused yet; return what could not be.
+    progress: Progress = silent,
+) -> list[Failure]:
+    """Fuse the pairs that were not fused yet, and return what failed.
 
     Raises:
         PiafusionError: If a method cannot be loaded or a result cannot be written.
     """
     running = sum(isinstance(each, Method) for each in methods)
     total = sum(len(each.pairs) for each in sets) * running
-    done = track(predict(methods, sets, output), "fusing", total=total)
-    return [problem for problem in done if problem]
+    done = counted(predict(methods, sets, output), "fusing", progress, total)
+    return [failure for failure in done if failure]
 
 
 def score_sets(
     sets: Sequence[DataSet],
-    methods: Sequence[Method | Pictures],
+    methods: Sequence[Method | GivenPictures],
     output: Path,
     *,
     metrics: Sequence[str],
     convention: str,
     against: str,
     jobs: int | None = None,
-    known: Sequence[Problem] = (),
-    track: Track = untracked,
+    known: Sequence[Failure] = (),
+    progress: Progress = silent,
 ) -> Evaluation:
-    """Score what was fused, and sum it up.
+    """Score the fused pictures and sum the scores up.
 
     Args:
         sets: The data sets.
@@ -80,9 +79,9 @@ def score_sets(
         metrics: Names out of `piafusion.metrics.SPECS`.
         convention: ``"float"`` or ``"uint8"``.
         against: The method that the others are tested against.
-        jobs: Processes that score; by default one for each core.
-        known: Problems of the step before; they are not told twice.
-        track: Shows how far it is.
+        jobs: Number of processes; by default one for each usable core.
+        known: Failures of the step before; they are not reported twice.
+        progress: Shows the progress.
 
     Raises:
         MissingExtraError: If the packages of the extra `eval` are not installed.
@@ -90,17 +89,18 @@ def score_sets(
     from piafusion.lab.evaluation.results import sum_up  # fusing alone needs nothing of the extra
 
     scoring = Scoring.plan(methods, sets, output, metrics, convention)
-    told = {(each.data, each.method, stem) for each in known for stem in each.stems}
-    problems = [
+    reported = {(each.data, each.method, stem) for each in known for stem in each.stems}
+    failures = [
         each
-        for each in scoring.problems
-        if not each.stems or {(each.data, each.method, stem) for stem in each.stems} - told
+        for each in scoring.failures
+        if not each.stems or {(each.data, each.method, stem) for stem in each.stems} - reported
     ]
-    problems += [each for each in track(scoring.run(jobs), "scoring", total=len(scoring)) if each]
-    rows = scoring.rows()
+    done = counted(scoring.run(jobs), "scoring", progress, len(scoring))
+    failures += [failure for failure in done if failure]
+    scores = scoring.scores()
     results = []
     for each in sets:
-        own = [row for row in rows if row.data == each.name]
+        own = [score for score in scores if score.data == each.name]
         if own:
             results.append(sum_up(each, own, methods, metrics, against, output))
-    return Evaluation(results, rows, [*known, *problems], scoring.files)
+    return Evaluation(results, scores, [*known, *failures], scoring.files)

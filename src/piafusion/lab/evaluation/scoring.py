@@ -1,34 +1,51 @@
-"""Scoring fused files, many of them at a time."""
+"""The second step of an evaluation: compute every score once. Also scores files by themselves."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from multiprocessing import get_context
+from pathlib import Path
 
 import cv2
 
-from piafusion.errors import ImageError, PiafusionError, TooSmallError
+from piafusion.errors import ImageError, PiafusionError, TooSmallError, UsageError
 from piafusion.imaging.arrays import as_visible
 from piafusion.imaging.io import read_image
-from piafusion.lab.evaluation.triples import Triple
+from piafusion.imaging.pairs import match
+from piafusion.lab.evaluation.methods import GivenPictures, Method
+from piafusion.lab.evaluation.predict import fused_files
+from piafusion.lab.evaluation.sets import DataSet, Failure
+from piafusion.lab.evaluation.versions import versions
+from piafusion.machine import usable_cores
 from piafusion.metrics import evaluate
+from piafusion.run.journal import Journal, content_hash
 
-_POOL_PAYS = 8  # fewer triples are scored before a second process has started
+_FEWEST_FOR_POOL = 8  # fewer pictures are scored before a second process has started
+_ENTRY = {"files": str, "values": {str: (float, None)}, "undefined": str}
 
 
 @dataclass(frozen=True)
-class Score:
-    """What came of one triple.
+class Triple:
+    """The files of one scene: the two source pictures and the picture fused from them."""
+
+    stem: str
+    infrared: Path
+    visible: Path
+    fused: Path
+
+
+@dataclass(frozen=True)
+class TripleScores:
+    """The scores of one triple.
 
     Attributes:
         triple: The files.
-        values: By metric.
-        error: Why there are no values.
-        undefined: Why some metrics have none: the pictures are too small for them.
+        values: Score by metric.
+        error: The reason why there are no scores.
+        undefined: The reason why some metrics have none: the pictures are too small for them.
     """
 
     triple: Triple
@@ -37,18 +54,50 @@ class Score:
     undefined: str = ""
 
 
+@dataclass(frozen=True)
+class PictureScores:
+    """The scores of a fused picture by metric, without those undefined for its size."""
+
+    data: str
+    stem: str
+    light: str
+    method: str
+    values: dict[str, float]
+
+
+def list_triples(
+    infrared: Path, visible: Path, fused: Path
+) -> tuple[list[Triple], dict[Path, str]]:
+    """Match the pictures of three folders by stem.
+
+    Other files, hidden files and subfolders are skipped.
+
+    Returns:
+        The triples, sorted by stem, and for each file without counterparts or with several a
+        message.
+
+    Raises:
+        UsageError: If a folder is missing or empty, if a folder of sources is also the folder of
+            fused pictures, or if no stem occurs in all three.
+    """
+    if fused.resolve() in (infrared.resolve(), visible.resolve()):
+        raise UsageError(f"{fused}: is a folder of sources; give the folder of fused pictures")
+    matches, problems = match(infrared, visible, fused)
+    return [Triple(stem, *paths) for stem, paths in matches.items()], problems
+
+
 def score_files(
     triple: Triple, *, metrics: Sequence[str], convention: str = "float"
 ) -> dict[str, float]:
-    """Read three files and score the fused one.
+    """Read three files and score the fused picture.
 
     Args:
-        triple: The files; grey or colour, of 8 or 16 bits.
+        triple: Grey or colour pictures of 8 or 16 bits.
         metrics: Names out of `piafusion.metrics.SPECS`.
         convention: ``"float"`` or ``"uint8"``.
 
     Returns:
-        A value for each name.
+        A score for each name.
 
     Raises:
         TooSmallError: The pictures are too small for some of the metrics.
@@ -71,41 +120,169 @@ def score_all(
     metrics: Sequence[str],
     convention: str = "float",
     processes: int | None = None,
-) -> Iterator[Score]:
-    """Score triples of files, on all processor cores if there are enough of them.
+) -> Iterator[TripleScores]:
+    """Score triples of files, in several processes if there are enough of them.
 
     Args:
         triples: The files of each scene.
         metrics: Names out of `piafusion.metrics.SPECS`.
         convention: ``"float"`` or ``"uint8"``.
-        processes: How many work at a time; by default as many as there are cores.
+        processes: Number of processes; by default one for each usable core.
 
     Yields:
-        A score per triple, in their order. One that fails carries its message and stops none; one
-        whose pictures are too small for some of the metrics has values of the others.
+        The scores of each triple, in order. A triple that fails carries its message and does not
+        stop the others; if its pictures are too small for some metrics, it has the others.
     """
-    work = partial(_score, metrics=tuple(metrics), convention=convention)
-    processes = processes or os.cpu_count() or 1
-    if processes == 1 or len(triples) < _POOL_PAYS:
-        yield from map(work, triples)
+    score = partial(_score, metrics=tuple(metrics), convention=convention)
+    processes = processes or usable_cores()
+    if processes == 1 or len(triples) < _FEWEST_FOR_POOL:
+        yield from map(score, triples)
         return
     # Started afresh: a forked process would inherit OpenCV's threads in an unknown state.
     context = get_context("spawn")
     with ProcessPoolExecutor(
         processes, mp_context=context, initializer=cv2.setNumThreads, initargs=(1,)
     ) as pool:
-        yield from pool.map(work, triples)
+        yield from pool.map(score, triples)
 
 
-def _score(triple: Triple, *, metrics: Sequence[str], convention: str) -> Score:
+def _score(triple: Triple, *, metrics: Sequence[str], convention: str) -> TripleScores:
     try:
         try:
-            return Score(triple, score_files(triple, metrics=metrics, convention=convention))
+            values = score_files(triple, metrics=metrics, convention=convention)
+            return TripleScores(triple, values)
         except TooSmallError as error:
             others = [name for name in metrics if name not in error.metrics]
             if not others:
                 raise
             values = score_files(triple, metrics=others, convention=convention)
-            return Score(triple, values, undefined=str(error))
+            return TripleScores(triple, values, undefined=str(error))
     except PiafusionError as error:
-        return Score(triple, {}, str(error))
+        return TripleScores(triple, {}, str(error))
+
+
+@dataclass(frozen=True)
+class _Task:
+    """A fused picture, the hash of its three files, and the metrics that it lacks."""
+
+    method: str
+    data: DataSet
+    triple: Triple
+    files_hash: str
+    missing: tuple[str, ...]
+    journal: Journal
+
+
+@dataclass(frozen=True)
+class Scoring:
+    """The scoring step: plan it, run it, then read the scores.
+
+    Attributes:
+        metrics: Names out of `piafusion.metrics.SPECS`.
+        convention: ``"float"`` or ``"uint8"``.
+        files: The fused pictures, by method, data set and stem.
+        failures: Pictures that are missing, and files that do not belong.
+    """
+
+    metrics: tuple[str, ...]
+    convention: str
+    files: dict[tuple[str, str, str], Path] = field(default_factory=dict)
+    failures: list[Failure] = field(default_factory=list)
+    _tasks: list[_Task] = field(default_factory=list)
+
+    @classmethod
+    def plan(
+        cls,
+        methods: Sequence[Method | GivenPictures],
+        sets: Sequence[DataSet],
+        output: Path,
+        metrics: Sequence[str],
+        convention: str,
+    ) -> Scoring:
+        """Find the fused pictures and the scores that are known.
+
+        A score is used again if the three files, the convention, and the versions of this
+        package, NumPy and OpenCV are the same as when it was computed.
+        """
+        settings = {"convention": convention, **versions("numpy", "cv2")}
+        scoring = cls(tuple(metrics), convention)
+        for data in sets:
+            for method in methods:
+                files, failures = fused_files(method, data, output)
+                scoring.failures.extend(failures)
+                name = f"{data.name}.{convention}.jsonl"
+                journal = Journal(output / "scores" / method.name / name, settings, _ENTRY)
+                for pair in data.pairs:
+                    if pair.stem not in files:
+                        continue
+                    path = files[pair.stem]
+                    scoring.files[method.name, data.name, pair.stem] = path
+                    content = f"{data.hashes[pair.stem]} {content_hash(path)}"
+                    entry = journal.entries.get(pair.stem, {})
+                    if entry.get("files") != content:
+                        entry = {"values": {}}
+                        journal.entries.pop(pair.stem, None)
+                    missing = tuple(name for name in metrics if name not in entry["values"])
+                    triple = Triple(pair.stem, pair.infrared, pair.visible, path)
+                    task = _Task(method.name, data, triple, content, missing, journal)
+                    scoring._tasks.append(task)
+        return scoring
+
+    def __len__(self) -> int:
+        return len(self._tasks)
+
+    def run(self, processes: int | None = None) -> Iterator[Failure | None]:
+        """Compute the missing scores.
+
+        Args:
+            processes: Number of processes; by default one for each usable core.
+
+        Yields:
+            For each picture None, or why it could not be scored or lacks some scores.
+        """
+        by_missing: dict[tuple[str, ...], list[_Task]] = {}
+        for task in self._tasks:
+            by_missing.setdefault(task.missing, []).append(task)
+        for metrics, tasks in by_missing.items():
+            if not metrics:
+                yield from map(self._undefined, tasks)
+                continue
+            triples = [task.triple for task in tasks]
+            scores = score_all(
+                triples, metrics=metrics, convention=self.convention, processes=processes
+            )
+            for task, scored in zip(tasks, scores, strict=True):
+                stem = task.triple.stem
+                if scored.error:
+                    yield Failure(task.data.name, task.method, scored.error, (stem,))
+                    continue
+                known = task.journal.entries.get(stem, {"values": {}})
+                task.journal.add(
+                    stem,
+                    {
+                        "files": task.files_hash,
+                        "values": {**known["values"], **dict.fromkeys(metrics), **scored.values},
+                        "undefined": scored.undefined or known.get("undefined", ""),
+                    },
+                )
+                yield self._undefined(task)
+
+    def _undefined(self, task: _Task) -> Failure | None:
+        """Return for which metrics the pictures are too small."""
+        stem = task.triple.stem
+        entry = task.journal.entries[stem]
+        if None not in (entry["values"][name] for name in self.metrics):
+            return None
+        return Failure(task.data.name, task.method, entry["undefined"], (stem,))
+
+    def scores(self) -> list[PictureScores]:
+        """Return all scores, by data set, method and stem in the given order."""
+        scores = []
+        for task in self._tasks:
+            stem, data = task.triple.stem, task.data
+            known = task.journal.entries.get(stem, {"values": {}})["values"]
+            if all(name in known for name in self.metrics):
+                values = {name: known[name] for name in self.metrics if known[name] is not None}
+                light = data.lights.get(stem, "")
+                scores.append(PictureScores(data.name, stem, light, task.method, values))
+        return scores

@@ -12,23 +12,23 @@ from typing import TypeVar
 from piafusion.errors import UsageError
 from piafusion.imaging.pairs import Pair
 from piafusion.lab.data.folders import dataset_name, dataset_pairs, is_day
-from piafusion.lab.evaluation.journal import digest
+from piafusion.run.journal import content_hash
 
 Item = TypeVar("Item")
 
 NAME = r"\w[\w.+-]*"
-"""What data sets and methods may be called: their names become folders."""
+"""Names that data sets and methods may have: they become names of folders."""
 
 
 @dataclass(frozen=True)
-class Problem:
-    """Something that could not be predicted or scored; all else was.
+class Failure:
+    """Something that could not be fused or scored; everything else was.
 
     Attributes:
         data: Name of the data set.
         method: Name of the method, or an empty text.
         message: One line: expected, found, next step.
-        stems: The pairs that it is about.
+        stems: The pairs that are concerned.
     """
 
     data: str
@@ -36,11 +36,10 @@ class Problem:
     message: str
     stems: tuple[str, ...] = ()
 
-
-def told(problem: Problem) -> str:
-    """Return a problem as one line that names the data set and the method."""
-    where = f"{problem.method} on {problem.data}" if problem.method else problem.data
-    return f"{where}: {problem.message}"
+    def __str__(self) -> str:
+        """Return one line that names the data set and the method."""
+        where = f"{self.method} on {self.data}" if self.method else self.data
+        return f"{where}: {self.message}"
 
 
 @dataclass(frozen=True)
@@ -48,22 +47,22 @@ class DataSet:
     """Pairs under one name.
 
     Attributes:
-        name: As tables show it; `msrs/test` for two folders.
-        pairs: What is evaluated, sorted by stem.
-        digests: For each stem, what its two source files hold.
+        name: The name in tables; `msrs/test` for two folders.
+        pairs: The pairs to evaluate, sorted by stem.
+        hashes: Hash of the content of both source files, by stem.
         known: Stems of all pairs in the folder; more than `pairs` if their number was limited.
-        problems: Files without counterparts.
+        failures: Files without counterparts.
     """
 
     name: str
     pairs: list[Pair]
-    digests: dict[str, str]
+    hashes: dict[str, str]
     known: frozenset[str]
-    problems: list[Problem]
+    failures: list[Failure]
 
     @cached_property
     def lights(self) -> dict[str, str]:
-        """For each stem "day" or "night", if every stem says so by its last letter; else empty."""
+        """By stem "day" or "night", if the last letter of every stem says so; else empty."""
         lights = {pair.stem: is_day(pair.stem) for pair in self.pairs}
         if None in lights.values():
             return {}
@@ -74,8 +73,8 @@ def read_sets(texts: Sequence[str], limit: int | None = None) -> list[DataSet]:
     """Find the pairs of data sets.
 
     Args:
-        texts: For each data set ``NAME=ROOT`` or ``ROOT``, which is named after its folder.
-        limit: Take so many pairs of each, evenly spread.
+        texts: ``NAME=ROOT`` for each data set, or ``ROOT``, which is named after its folder.
+        limit: Largest number of pairs of each data set; they are spread evenly.
 
     Raises:
         UsageError: If a folder or its pairs are not there, or a name is bad or used twice.
@@ -95,9 +94,9 @@ def read_sets(texts: Sequence[str], limit: int | None = None) -> list[DataSet]:
         sets[name] = DataSet(
             name,
             pairs,
-            {pair.stem: digest(pair.infrared, pair.visible) for pair in pairs},
+            {pair.stem: content_hash(pair.infrared, pair.visible) for pair in pairs},
             frozenset(pair.stem for pair in found.pairs),
-            [Problem(name, "", f"{path}: {why}") for path, why in found.problems.items()],
+            [Failure(name, "", f"{path}: {why}") for path, why in found.problems.items()],
         )
     return list(sets.values())
 

@@ -15,14 +15,14 @@ from piafusion.imaging.colour import luminance
 from piafusion.imaging.io import read_image, read_pair
 from piafusion.lab.evaluation.sets import DataSet, spread
 
-Cells = dict[str, NDArray[np.uint8]]
-"""Pictures of one scene with their zoomed boxes, by title; all of one size."""
+Scene = dict[str, NDArray[np.uint8]]
+"""Pictures of one scene, each above its enlarged boxes, by title; all of one size."""
 
 _COLOURS = ((255, 64, 64), (64, 220, 64))  # RGB of the first and the second box
 _SHARE = 6  # a box has this part of the picture's sides
 _GAP = 4  # pixels around the zoomed boxes
 _BACKGROUND = 24
-_WIDTH = 400  # of a cell, in pixels
+_WIDTH = 400  # of a picture, in pixels
 
 
 class Box(NamedTuple):
@@ -39,37 +39,38 @@ def draw_scenes(
     files: Mapping[str, Mapping[str, Path]],
     count: int,
     first: Sequence[str] = (),
-) -> dict[str, Cells]:
-    """Draw some scenes of a data set: sources, then each method.
+) -> dict[str, Scene]:
+    """Draw some scenes of a data set: the source pictures, then each method.
 
     Args:
         data: The data set.
         files: Scored fused pictures by method and stem.
-        count: How many scenes.
-        first: Stems that are taken before others where the data set has them.
+        count: Number of scenes.
+        first: Stems that are preferred to others if the data set has them.
 
     Returns:
-        The cells by stem. Scenes that all methods have come first; where there is none, a method
-        that lacks a scene gets an empty cell.
+        The scenes by stem. Only scenes that all methods have are drawn; if there are none, a
+        method that lacks a scene gets an empty picture.
     """
     pairs = {pair.stem: pair for pair in data.pairs}
     shared = [stem for stem in pairs if all(stem in own for own in files.values())]
-    scenes: dict[str, Cells] = {}
+    scenes: dict[str, Scene] = {}
     wanted = [stem for stem in first if stem in (shared or pairs)][:count]
     others = [stem for stem in shared or pairs if stem not in wanted]
     for stem in [*wanted, *choose_stems(others, data.lights, count - len(wanted))]:
         infrared, visible = read_pair(pairs[stem].infrared, pairs[stem].visible)
         boxes = choose_boxes(infrared, visible)
-        cells = {
-            "infrared": cell(infrared, boxes, _WIDTH),
-            "visible": cell(visible, boxes, _WIDTH),
+        scene = {
+            "infrared": with_enlarged_boxes(infrared, boxes, _WIDTH),
+            "visible": with_enlarged_boxes(visible, boxes, _WIDTH),
         }
-        empty = np.full_like(cells["visible"], _BACKGROUND)
+        empty = np.full_like(scene["visible"], _BACKGROUND)
         for method, own in files.items():
-            cells[method] = empty
+            scene[method] = empty
             if stem in own:
-                cells[method] = cell(read_image(own[stem], check=as_visible), boxes, _WIDTH)
-        scenes[stem] = cells
+                fused = read_image(own[stem], check=as_visible)
+                scene[method] = with_enlarged_boxes(fused, boxes, _WIDTH)
+        scenes[stem] = scene
     return scenes
 
 
@@ -82,37 +83,38 @@ def choose_stems(stems: Sequence[str], lights: Mapping[str, str], count: int) ->
 
 
 def choose_boxes(infrared: Image, visible: Image) -> tuple[Box, Box]:
-    """Return two parts to look at, the same for the same sources.
+    """Return two boxes worth looking at; the same sources give the same boxes.
 
     Args:
         infrared: H x W.
         visible: H x W or H x W x 3 RGB.
 
     Returns:
-        Where infrared is most brighter than both its surroundings and the visible picture, and,
-        beside it, where the visible picture has most texture that infrared has not.
+        The box in which the infrared is brightest against both its surroundings and the visible
+        picture, and a box beside it in which the visible picture has most texture that the
+        infrared lacks.
     """
-    heat = to_unit(infrared)
+    thermal = to_unit(infrared)
     y = np.asarray(luminance(to_unit(visible)), dtype=np.float32)
     height, width = y.shape
     size = (max(1, width // _SHARE), max(1, height // _SHARE))
-    surroundings = cv2.blur(heat, (max(1, width // 3), max(1, height // 3)))
-    target = np.maximum(heat - surroundings, 0) * np.maximum(heat - y, 0)
+    surroundings = cv2.blur(thermal, (max(1, width // 3), max(1, height // 3)))
+    target = np.maximum(thermal - surroundings, 0) * np.maximum(thermal - y, 0)
     first = _at_highest(_sums(target, size), size)
-    texture = _strength(y) - _strength(heat)
+    texture = _strength(y) - _strength(thermal)
     left, top = first.left - size[0], first.top - size[1]
     texture_sums = _sums(texture, size)
     texture_sums[max(0, top) : top + 2 * size[1], max(0, left) : left + 2 * size[0]] = -np.inf
     return first, _at_highest(texture_sums, size)
 
 
-def cell(picture: Image, boxes: Sequence[Box], width: int) -> NDArray[np.uint8]:
-    """Return a picture with its boxes drawn, and below it what is in them, larger.
+def with_enlarged_boxes(picture: Image, boxes: Sequence[Box], width: int) -> NDArray[np.uint8]:
+    """Return a picture with its boxes drawn, and the content of the boxes enlarged below it.
 
     Args:
         picture: H x W or H x W x 3 RGB; uint8, uint16 or float in [0, 1].
-        boxes: Of one size.
-        width: Of the result, in pixels; the picture is scaled to it.
+        boxes: Boxes of one size.
+        width: Width of the result, in pixels; the picture is scaled to it.
 
     Returns:
         H x `width` x 3 RGB.

@@ -1,4 +1,4 @@
-"""Whether a difference between two methods is more than chance."""
+"""Confidence intervals of means, and tests of the difference between two methods."""
 
 from __future__ import annotations
 
@@ -7,27 +7,73 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from piafusion.errors import needing
 
 with needing("eval", "the tests of an evaluation"):
     from scipy.stats import rankdata, wilcoxon
 
+RESAMPLES = 10_000
+SIGNIFICANT = 0.05
+"""A difference is taken for real if its p value is smaller."""
+
+
+def mean_interval(
+    scores: ArrayLike, *, level: float = 0.95, seed: int = 0
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the ends of the percentile bootstrap interval of the means.
+
+    Pairs are drawn with replacement, whole rows at a time, so that all columns see the same
+    draws. Neighbouring pairs of a recording resemble each other; the interval treats them as
+    independent and is then somewhat too narrow.
+
+    Args:
+        scores: N x M, a row per pair and a column per metric, or N values of one metric.
+        level: Share of the bootstrap means inside, in (0, 1).
+        seed: Seed of the draws; the same seed gives the same interval.
+
+    Returns:
+        Lower and upper ends, M each, or scalars for one metric.
+
+    Raises:
+        ValueError: If there is no pair.
+
+    Reference:
+        B. Efron, R. J. Tibshirani, An Introduction to the Bootstrap, 1993, chapter 13.
+    """
+    table = np.asarray(scores, dtype=np.float64)
+    if len(table) == 0:
+        raise ValueError("expected the scores of at least one pair, found none")
+    means = resamples(len(table), seed) @ table / len(table)
+    low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2], axis=0)
+    return low, high
+
+
+def resamples(count: int, seed: int = 0) -> NDArray[np.int64]:
+    """Return how often each of `count` pairs is drawn, `RESAMPLES` x `count`.
+
+    Args:
+        count: How many pairs there are; as many are drawn with replacement.
+        seed: The same one gives the same draws, so that differences between methods are paired.
+    """
+    generator = np.random.default_rng(seed)
+    return generator.multinomial(count, np.full(count, 1 / count), RESAMPLES)
+
 
 @dataclass(frozen=True)
 class PairedTest:
-    """A method and the one it is compared with, on the pairs that both have.
+    """A method compared with another one on the pairs that both have.
 
     Attributes:
         method: Name of the method.
         metric: Name of the metric.
-        pairs: How many there are.
-        better: On how many the method is the better of the two.
-        worse: On how many it is the worse.
+        pairs: Number of pairs.
+        better: Number of pairs on which the method is better than the other.
+        worse: Number of pairs on which it is worse.
         difference: Median of its value minus that of the other.
         effect: Rank-biserial correlation, from 1 (better on all) to -1 (worse on all).
-        p: Of the two-sided Wilcoxon signed-rank test.
+        p: The p value of the two-sided Wilcoxon signed-rank test.
         adjusted: `p` after Holm's correction for all tests of the family.
     """
 
@@ -47,7 +93,7 @@ def paired_tests(
     against: str,
     directions: Mapping[str, Literal["higher", "lower"]],
 ) -> list[PairedTest]:
-    """Compare each method with one of them, in each metric; all tests are one family.
+    """Compare each method with one of them in each metric; all tests form one family.
 
     Args:
         values: By method, stem and metric; what is undefined is missing.

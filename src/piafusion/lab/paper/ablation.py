@@ -10,97 +10,106 @@ import numpy as np
 from piafusion.errors import TrainingError, needing
 from piafusion.imaging.arrays import as_infrared, as_visible
 from piafusion.imaging.io import read_image
-from piafusion.lab.evaluation.bootstrap import mean_interval
 from piafusion.lab.evaluation.methods import read_methods
-from piafusion.lab.evaluation.run import Evaluation, Track, fuse_sets, score_sets
+from piafusion.lab.evaluation.results import sign
+from piafusion.lab.evaluation.run import Evaluation, fuse_sets, score_sets
 from piafusion.lab.evaluation.sets import DataSet
 from piafusion.lab.evaluation.sheets import draw_scenes
-from piafusion.lab.evaluation.statistics import PairedTest, paired_tests
-from piafusion.lab.evaluation.texts import SIGNIFICANT
-from piafusion.lab.paper.judge import told, verdict_of
-from piafusion.lab.paper.plan import Schedule
+from piafusion.lab.evaluation.statistics import PairedTest, mean_interval, paired_tests
+from piafusion.lab.paper.experiment import UNTESTED, Claim, Experiment, in_words, lead_verdict
+from piafusion.lab.paper.preservation import MEASURES, preservation
 from piafusion.lab.paper.published import METRICS, WITHOUT
-from piafusion.lab.paper.section import Block, Claim, Grid, Section, Sheet, Text, untested
-from piafusion.lab.paper.traces import NAMES, traces
+from piafusion.report.document import Cell, Pictures, Table, Text
+from piafusion.run.progress import Progress, counted
 
 NAME = "ablation"
 FULL, LIGHT, CMDAF = "full", "without illumination loss", "without CMDAF"
 PRESETS = {FULL: "ablation", LIGHT: "ablation-illumination", CMDAF: "ablation-cmdaf"}
 
-_LOOKED_AT = (*METRICS, *NAMES)
+_COLUMNS = (*METRICS, *MEASURES)
 Values = dict[str, dict[str, dict[str, float]]]
-"""By variant, stem and measure."""
+"""Metrics and measures by variant, stem and name."""
 Tests = dict[tuple[str, str], PairedTest]
-"""By variant and measure, against the full network."""
+"""Tests against the full network by variant and name."""
+
+_NOTE = (
+    "Means over the pairs and seeds. Below, for each variant, the mean difference to the full "
+    "network with its 95 % interval by bootstrap over the pairs, and ▲ or ▼ where a two-sided "
+    "Wilcoxon test is significant at 5 % after Holm's correction for the table. Targets: contrast "
+    "of thermal targets as a share of their contrast in the infrared picture. Edges: Qabf against "
+    "one source alone."
+)
 
 
 def ablate(
-    data: DataSet, training: Path, output: Path, schedule: Schedule, scenes: int, track: Track
-) -> Section:
-    """Train the full network and both ablations on one schedule, and compare them by light.
+    data: DataSet,
+    training: Path,
+    output: Path,
+    seeds: int,
+    changes: Mapping[str, str],
+    scenes: int,
+    progress: Progress,
+) -> Experiment:
+    """Train the full network and both ablations alike, and compare them by day and by night.
 
     Args:
         data: Pairs by day and by night to compare on.
         training: Folder with pairs to train on.
-        output: Folder of the reproduction; trainings that are there are used, or gone on with.
-        schedule: How to train.
-        scenes: How many scenes to show.
-        track: Shows how far it is.
+        output: Folder of the reproduction; finished trainings are used again, others continued.
+        seeds: Number of trainings of each variant.
+        changes: Settings that differ from the presets.
+        scenes: Number of scenes to show.
+        progress: Shows the progress.
 
     Raises:
-        MissingExtraError: If torch and what belongs to it are not installed.
+        MissingExtraError: If torch or a package that it needs is not installed.
     """
-    section = Section(NAME)
+    experiment = Experiment(NAME)
     folder = output / NAME
-    networks, left_out = _train(training, folder, schedule)
-    section.deviations.extend(f"Seed {seed} is left out: {why}" for seed, why in left_out.items())
-    seeds = [seed for seed in range(schedule.seeds) if seed not in left_out]
-    if not seeds:
+    networks, left_out = _train(training, folder, seeds, changes)
+    experiment.deviations.extend(
+        f"Seed {seed} is left out: {why}" for seed, why in left_out.items()
+    )
+    trained = [seed for seed in range(seeds) if seed not in left_out]
+    if not trained:
         why = "no seed trains all variants"
-        section.claims.extend(untested(number, text, why) for number, *_, text in WITHOUT)
-        return section
+        experiment.claims.extend(Claim(each[0], each[-1], UNTESTED, why) for each in WITHOUT)
+        return experiment
     methods = read_methods([f"{name}={path}" for name, path in networks.items()], [data])
-    problems = fuse_sets([data], methods, folder, track)
+    failures = fuse_sets([data], methods, folder, progress)
     done = score_sets(
         [data],
         methods,
         folder,
         metrics=METRICS,
         convention="float",
-        against=_name(FULL, seeds[0]),
-        known=problems,
-        track=track,
+        against=_name(FULL, trained[0]),
+        known=failures,
+        progress=progress,
     )
-    trainings = _values(data, done, seeds, track)
+    trainings = _values(data, done, trained, progress)
     values = _means(trainings)
     tests: dict[str, Tests] = {}
     for light in sorted(set(data.lights.values())):
         stems = _stems(data, light)
         tests[light] = _tests(values, stems)
-        section.blocks.append(Grid(_table(values, stems, tests[light]), f"{data.name} by {light}"))
-        section.values[light] = {
-            variant: {name: _mean(rows, stems, name) for name in _LOOKED_AT}
+        title = f"{data.name} by {light}"
+        experiment.blocks.append(_table(values, stems, tests[light], title))
+        experiment.values[light] = {
+            variant: {name: _mean(rows, stems, name) for name in _COLUMNS}
             for variant, rows in values.items()
         }
-    section.blocks.append(Text(_NOTE, soft=True))
-    section.blocks.extend(_scenes(data, done, seeds[0], scenes))
-    section.claims.extend(judge(data, trainings, tests))
-    section.deviations.append(_how(schedule, len(seeds)))
-    return section
+    experiment.blocks.append(Text(_NOTE, note=True))
+    experiment.blocks.extend(_scenes(data, done, trained[0], scenes))
+    experiment.claims.extend(judge(data, trainings, tests))
+    experiment.deviations.append(_procedure(changes, len(trained)))
+    return experiment
 
 
-_NOTE = (
-    "Means over the pairs and seeds; below, of a variant, the mean difference to the full network "
-    "with its 95 % interval by bootstrap over the pairs, and ▲ or ▼ where a two-sided Wilcoxon "
-    "test shows it at 5 % after Holm's correction for the table. Targets: contrast of thermal "
-    "targets as a share of that in the infrared picture. Edges: Qabf against one source alone."
-)
-
-
-def _how(schedule: Schedule, seeds: int) -> str:
+def _procedure(changes: Mapping[str, str], seeds: int) -> str:
     from piafusion.lab.training.config import resolve
 
-    settings = resolve(PRESETS[FULL], Path(), dict(schedule.changes))
+    settings = resolve(PRESETS[FULL], Path(), dict(changes))
     count = "1 seed" if seeds == 1 else f"{seeds} seeds"
     return (
         f"Ablations: {settings.steps:,} steps of {settings.batch} crops of "
@@ -109,19 +118,21 @@ def _how(schedule: Schedule, seeds: int) -> str:
     )
 
 
-def _train(data: Path, output: Path, schedule: Schedule) -> tuple[dict[str, Path], dict[int, str]]:
-    """Train what is not there.
+def _train(
+    data: Path, output: Path, seeds: int, changes: Mapping[str, str]
+) -> tuple[dict[str, Path], dict[int, str]]:
+    """Train the variants that are not trained yet.
 
     Returns:
-        The exported network of each training by its name, and for each seed with which not all
-        variants could be trained, why not.
+        The exported network of each training by its name, and the reason for each seed with
+        which not all variants could be trained.
     """
     networks: dict[str, Path] = {}
     left_out = {}
-    for seed in range(schedule.seeds):
+    for seed in range(seeds):
         try:
             networks |= {
-                _name(variant, seed): _network(variant, seed, data, output, schedule.changes)
+                _name(variant, seed): _network(variant, seed, data, output, changes)
                 for variant in PRESETS
             }
         except TrainingError as error:
@@ -130,7 +141,7 @@ def _train(data: Path, output: Path, schedule: Schedule) -> tuple[dict[str, Path
 
 
 def _network(variant: str, seed: int, data: Path, output: Path, changes: Mapping[str, str]) -> Path:
-    """Return the exported network of a training, which is done or gone on with if need be."""
+    """Return the exported network of a training; train it or continue the training if necessary."""
     with needing("train", "training"):
         from piafusion.lab.training import run
         from piafusion.lab.training.config import resolve
@@ -151,15 +162,17 @@ def _network(variant: str, seed: int, data: Path, output: Path, changes: Mapping
 
 
 def _name(variant: str, seed: int) -> str:
-    """Return what the training of a variant is called: its run, its weights and its method."""
+    """Return the name of a training, which is the name of its run, weights and method too."""
     return f"{PRESETS[variant]}-{seed}"
 
 
-def _values(data: DataSet, done: Evaluation, seeds: Sequence[int], track: Track) -> list[Values]:
-    """Return the metrics and what is seen of each source, for each seed."""
-    scored = {(row.method, row.stem): row.values for row in done.rows}
+def _values(
+    data: DataSet, done: Evaluation, seeds: Sequence[int], progress: Progress
+) -> list[Values]:
+    """Return the metrics and measures of the trainings with each seed."""
+    scored = {(each.method, each.stem): each.values for each in done.scores}
     values: list[Values] = [{variant: {} for variant in PRESETS} for _ in seeds]
-    for pair in track(data.pairs, "measuring"):
+    for pair in counted(data.pairs, "measuring", progress):
         infrared = read_image(pair.infrared, check=as_infrared)
         visible = read_image(pair.visible, check=as_visible)
         for seed, variants in zip(seeds, values, strict=True):
@@ -168,18 +181,18 @@ def _values(data: DataSet, done: Evaluation, seeds: Sequence[int], track: Track)
                 if (method, data.name, pair.stem) in done.files:
                     fused = read_image(done.files[method, data.name, pair.stem], check=as_visible)
                     metrics = scored.get((method, pair.stem), {})
-                    rows[pair.stem] = {**metrics, **traces(infrared, visible, fused)}
+                    rows[pair.stem] = {**metrics, **preservation(infrared, visible, fused)}
     return values
 
 
 def _means(seeds: Sequence[Values]) -> Values:
-    """Return the means over the seeds, of what all of them have."""
+    """Return the means over the seeds of all values that every seed has."""
     values: Values = {variant: {} for variant in PRESETS}
     for variant, means in values.items():
         for stem in seeds[0][variant]:
             if all(stem in each[variant] for each in seeds):
                 rows = [each[variant][stem] for each in seeds]
-                names = [name for name in _LOOKED_AT if all(name in row for row in rows)]
+                names = [name for name in _COLUMNS if all(name in row for row in rows)]
                 means[stem] = {name: float(np.mean([row[name] for row in rows])) for name in names}
     return values
 
@@ -197,71 +210,67 @@ def _tests(values: Values, stems: Sequence[str]) -> Tests:
         variant: {stem: rows[stem] for stem in stems if stem in rows}
         for variant, rows in values.items()
     }
-    tests = paired_tests(chosen, FULL, dict.fromkeys(_LOOKED_AT, "higher"))
+    tests = paired_tests(chosen, FULL, dict.fromkeys(_COLUMNS, "higher"))
     return {(test.method, test.metric): test for test in tests}
 
 
-def _table(values: Values, stems: Sequence[str], tests: Tests) -> list[list[str]]:
-    rows = [["variant", *_LOOKED_AT]]
-    for variant, of in values.items():
-        line = [variant]
-        for name in _LOOKED_AT:
-            text = f"{_mean(of, stems, name):.3f}"
+def _table(values: Values, stems: Sequence[str], tests: Tests, title: str) -> Table:
+    rows = []
+    for variant, by_stem in values.items():
+        row = [Cell(variant)]
+        for name in _COLUMNS:
+            text, detail = f"{_mean(by_stem, stems, name):.3f}", ""
             if variant != FULL:
-                test = tests[variant, name]
-                sign = "" if test.adjusted >= SIGNIFICANT else " ▲" if test.effect > 0 else " ▼"
-                text += f"{sign}\n{_difference(values, variant, stems, name)}"
-            line.append(text)
-        rows.append(line)
-    return rows
+                text = f"{text} {sign(tests[variant, name])}".rstrip()
+                detail = _difference(values, variant, stems, name)
+            row.append(Cell(text, detail=detail))
+        rows.append(row)
+    return Table(["variant", *_COLUMNS], rows, title)
 
 
 def _difference(values: Values, variant: str, stems: Sequence[str], name: str) -> str:
     full, other = values[FULL], values[variant]
-    there = [stem for stem in stems if name in full.get(stem, {}) and name in other.get(stem, {})]
-    differences = [other[stem][name] - full[stem][name] for stem in there]
+    stems = [stem for stem in stems if name in full.get(stem, {}) and name in other.get(stem, {})]
+    differences = [other[stem][name] - full[stem][name] for stem in stems]
     low, high = mean_interval(differences)
     return f"{np.mean(differences):+.3f} ({low:+.3f} to {high:+.3f})"
 
 
-def _scenes(data: DataSet, done: Evaluation, seed: int, count: int) -> list[Block]:
-    files = {
-        variant: {
-            stem: path
-            for (method, _, stem), path in done.files.items()
-            if method == _name(variant, seed)
-        }
-        for variant in PRESETS
-    }
+def _scenes(data: DataSet, done: Evaluation, seed: int, count: int) -> list[Pictures]:
+    names = {_name(variant, seed): variant for variant in PRESETS}
+    files: dict[str, dict[str, Path]] = {variant: {} for variant in PRESETS}
+    for (method, _, stem), path in done.files.items():
+        if method in names:
+            files[names[method]][stem] = path
     drawn = draw_scenes(data, files, count)
-    return [Sheet(f"Fig. 21, {stem}", cells) for stem, cells in drawn.items()]
+    return [Pictures(scene, f"Fig. 21, {stem}") for stem, scene in drawn.items()]
 
 
 def judge(data: DataSet, seeds: Sequence[Values], tests: Mapping[str, Tests]) -> list[Claim]:
-    """Judge what the paper says of its parts: each has to help, and with every training.
+    """Judge the paper's claims about its parts: each part has to help in every training.
 
     Args:
         data: The pairs.
-        seeds: What each training gave.
-        tests: By light, of the means over the trainings.
+        seeds: The values of each training.
+        tests: Tests of the means over the trainings, by light.
     """
     claims = []
     for section, part, light, name, text in WITHOUT:
         variant = {"light": LIGHT, "cmdaf": CMDAF}[part]
         if light not in tests:
-            why = f"{data.name} says of no pair that it is {light}"
-            claims.append(untested(section, text, why))
+            why = f"{data.name} has no pair that is marked as {light}"
+            claims.append(Claim(section, text, UNTESTED, why))
             continue
         stems, test = _stems(data, light), tests[light][variant, name]
         means = np.array([[_mean(each[v], stems, name) for v in (FULL, variant)] for each in seeds])
         leads = means[:, 0] - means[:, 1]
         full, without = means.mean(axis=0)
-        evidence = f"{full:.3f} with it, {without:.3f} without; {told(test)}"
+        evidence = f"{full:.3f} with it, {without:.3f} without; {in_words(test)}"
         if len(seeds) > 1:
             evidence += f"; lead by training {', '.join(f'{lead:+.3f}' for lead in leads)}"
-        verdict = verdict_of(full - without, test.p)
+        verdict = lead_verdict(full - without, test.p)
         if verdict == "holds" and leads.min() <= 0:
-            verdict = "cannot be tested here"
+            verdict = UNTESTED
         where = f"{data.name} by {light}"
         claims.append(Claim(section, f"{text} ({name})", verdict, evidence, where))
     return claims

@@ -7,35 +7,25 @@ from pathlib import Path
 
 from piafusion.errors import MissingExtraError
 from piafusion.files import write_bytes
-from piafusion.lab.evaluation.figures import cumulative_curves, styles
-from piafusion.lab.evaluation.methods import Method, Pictures, read_methods
-from piafusion.lab.evaluation.page import legend
-from piafusion.lab.evaluation.results import DataResult
-from piafusion.lab.evaluation.run import Evaluation, Track, fuse_sets, score_sets
-from piafusion.lab.evaluation.sets import DataSet, told
+from piafusion.lab.evaluation.methods import GivenPictures, Method, read_methods
+from piafusion.lab.evaluation.report import curves
+from piafusion.lab.evaluation.results import DataSetResult, MethodScores, per_image_csv
+from piafusion.lab.evaluation.run import Evaluation, fuse_sets, score_sets
+from piafusion.lab.evaluation.sets import DataSet
 from piafusion.lab.evaluation.sheets import draw_scenes
-from piafusion.lab.evaluation.tables import Table, heading, per_image
-from piafusion.lab.paper.judge import ranks_first
-from piafusion.lab.paper.materials import Materials
+from piafusion.lab.paper.datasets import PaperData
+from piafusion.lab.paper.experiment import UNTESTED, Claim, Experiment, ranks_first
 from piafusion.lab.paper.published import METRICS, OURS, PAIRS, RIVALS, SCENES, TABLE_2
-from piafusion.lab.paper.section import (
-    Block,
-    Claim,
-    Drawing,
-    Grid,
-    Scores,
-    Section,
-    Sheet,
-    Text,
-    untested,
-)
 from piafusion.methods import check_needs, find_method, list_methods
+from piafusion.report.curves import line_styles
+from piafusion.report.document import Block, Pictures, Table, Text
+from piafusion.run.progress import Progress
 
 NAME = "comparison"
 AUTHORS = "authors-"
-"""Before the names of published pictures."""
+"""Prefix of the names of published pictures."""
 
-_BEYOND = ("piafusion", "piafusion-fast")
+_OUR_OTHERS = ("piafusion", "piafusion-fast")
 _FIGURES = {
     "msrs": "Figs. 5 to 9",
     "roadscene": "Figs. 10 to 12",
@@ -46,25 +36,25 @@ _TITLES = {"msrs": "MSRS", "roadscene": "RoadScene", "tno": "TNO", "synthetic": 
 
 
 def compare(
-    materials: Materials, output: Path, methods: Sequence[str], scenes: int, track: Track
-) -> Section:
-    """Fuse and score all test sets with the paper's model, its rivals, and what it left out.
+    data_sets: PaperData, output: Path, methods: Sequence[str], scenes: int, progress: Progress
+) -> Experiment:
+    """Fuse and score all test sets with the paper's model, its rivals and our other models.
 
     Args:
-        materials: What to fuse.
-        output: Folder of the step; what is in it already is used again.
+        data_sets: The data sets to fuse.
+        output: Folder of the reproduction; existing results are used again.
         methods: Comparison methods beside the baselines.
-        scenes: How many scenes of a data set to show.
-        track: Shows how far it is.
+        scenes: Number of scenes of each data set to show.
+        progress: Shows the progress.
     """
-    section = Section(NAME)
+    experiment = Experiment(NAME)
     usable, missing = _usable(methods)
-    section.deviations.extend(missing)
-    results: dict[str, DataResult] = {}
-    for name, data in materials.tests.items():
-        chosen = _methods(data, usable, materials.published if name == "tno" else None)
-        folder = output / NAME
-        problems = fuse_sets([data], chosen, folder, track)
+    experiment.deviations.extend(missing)
+    results: dict[str, DataSetResult] = {}
+    folder = output / NAME
+    for name, data in data_sets.tests.items():
+        chosen = _methods(data, usable, data_sets.published if name == "tno" else None)
+        failures = fuse_sets([data], chosen, folder, progress)
         done = {
             convention: score_sets(
                 [data],
@@ -73,20 +63,20 @@ def compare(
                 metrics=METRICS,
                 convention=convention,
                 against=OURS,
-                known=problems,
-                track=track,
+                known=failures,
+                progress=progress,
             )
             for convention in ("uint8", "float")
         }
-        for convention, scores in done.items():
-            table = per_image(scores.rows, METRICS).to_csv(index=False)
-            write_bytes(folder / f"{name}.{convention}.csv", table.encode())
-        section.deviations.extend(told(problem) for problem in done["float"].problems)
+        for convention, evaluation in done.items():
+            csv = per_image_csv(evaluation.scores, METRICS)
+            write_bytes(folder / f"{name}.{convention}.csv", csv)
+        experiment.deviations.extend(map(str, done["float"].failures))
         if done["float"].results and done["uint8"].results:
-            _add_set(section, name, data, done, scenes)
+            _add_set(experiment, name, data, done, scenes)
             results[name] = done["uint8"].results[0]
-    section.claims.extend(_claims(results))
-    return section
+    experiment.claims.extend(_claims(results))
+    return experiment
 
 
 def _usable(names: Sequence[str]) -> tuple[list[str], list[str]]:
@@ -106,8 +96,8 @@ def _usable(names: Sequence[str]) -> tuple[list[str], list[str]]:
 
 def _methods(
     data: DataSet, names: Sequence[str], published: Path | None
-) -> list[Method | Pictures]:
-    texts = [OURS, *_BEYOND, *names]
+) -> list[Method | GivenPictures]:
+    texts = [OURS, *_OUR_OTHERS, *names]
     if published:
         for folder in sorted(path for path in published.iterdir() if path.is_dir()):
             texts.append(f"{AUTHORS}{folder.name}@{data.name}={folder}")
@@ -115,71 +105,53 @@ def _methods(
 
 
 def _add_set(
-    section: Section, name: str, data: DataSet, done: dict[str, Evaluation], scenes: int
+    experiment: Experiment, name: str, data: DataSet, done: dict[str, Evaluation], scenes: int
 ) -> None:
-    (whole,), (saturated,) = done["float"].results, done["uint8"].results
+    (as_float,), (as_uint8,) = done["float"].results, done["uint8"].results
     title = _TITLES[name]
-    blocks: list[Block] = []
     if name == "msrs":
-        blocks.append(Grid(_beside(saturated.table), "Table 2, the paper's means and ours"))
-    blocks.append(Scores(saturated.table, f"{title}, {whole.table.size}, convention uint8"))
-    blocks.append(Scores(whole.table, f"{title}, {whole.table.size}, convention float"))
-    for part in whole.parts:
-        blocks.append(Scores(part, f"{part.title}, {part.size}, convention float"))
-    blocks += [_curves(name, whole), *_scenes(name, data, whole, done["float"], scenes)]
-    section.blocks.extend(blocks)
-    section.values[name] = {
+        experiment.blocks.append(_table_2(as_uint8.scores))
+    size = as_float.scores.size
+    experiment.blocks.extend(
+        [
+            as_uint8.scores.table(f"{title}, {size}, convention uint8"),
+            as_float.scores.table(f"{title}, {size}, convention float"),
+        ]
+    )
+    for part in as_float.parts:
+        experiment.blocks.append(part.table(f"{part.title}, {part.size}, convention float"))
+    heading = f"{_CURVES.get(name, 'Cumulative curves')}, {name}"
+    experiment.blocks.append(curves(as_float, line_styles(list(as_float.values)), heading))
+    experiment.blocks.extend(_scenes(name, as_float, done["float"], scenes))
+    experiment.values[name] = {
         convention: evaluation.results[0].as_json() for convention, evaluation in done.items()
     }
     if name in PAIRS and len(data.pairs) != PAIRS[name]:
-        section.deviations.append(f"{title}: {len(data.pairs)} pairs; the paper has {PAIRS[name]}.")
+        count = f"{title}: {len(data.pairs)} pairs; the paper has {PAIRS[name]}."
+        experiment.deviations.append(count)
 
 
-def _beside(table: Table) -> list[list[str]]:
-    """Return the means of Table 2 beside those of a table."""
+def _table_2(scores: MethodScores) -> Table:
+    """Return the means of Table 2 beside the means measured here."""
     header = ["method"]
-    for metric in table.metrics:
+    for metric in scores.metrics:
         header += [f"{metric}, paper", f"{metric}, here"]
-    rows = [header]
+    rows = []
     for method, printed in TABLE_2.items():
-        line = [method]
+        row, found = [method], scores.means.get(method)
         for column, value in enumerate(printed):
-            found = table.cells.get(method)
-            line += [f"{value:.4f}", f"{found[column].mean:.4f}" if found else "-"]
-        rows.append(line)
-    return rows
+            row += [f"{value:.4f}", f"{found[column].mean:.4f}" if found else "-"]
+        rows.append(row)
+    return Table(header, rows, "Table 2, the paper's means and ours")
 
 
-def _curves(name: str, result: DataResult) -> Drawing:
-    looks = styles(list(result.values))
-    svgs = [
-        cumulative_curves(
-            result.data.name,
-            heading(metric),
-            {
-                method: [row[metric] for row in rows.values() if metric in row]
-                for method, rows in result.values.items()
-            },
-            looks,
-        )
-        for metric in result.table.metrics
-    ]
-    return Drawing(f"{_CURVES.get(name, 'Cumulative curves')}, {name}", svgs, legend(looks))
-
-
-def _scenes(
-    name: str, data: DataSet, result: DataResult, done: Evaluation, count: int
-) -> list[Block]:
-    files = {
-        method: {stem: done.files[method, data.name, stem] for stem in rows}
-        for method, rows in result.values.items()
-    }
+def _scenes(name: str, result: DataSetResult, done: Evaluation, count: int) -> list[Block]:
     wanted = SCENES.get(name, ())
-    drawn = draw_scenes(data, files, count, first=wanted)
-    blocks: list[Block] = [Sheet(f"{name}: {stem}", cells) for stem, cells in drawn.items()]
+    drawn = draw_scenes(result.data, done.scored_files(result), count, first=wanted)
+    blocks: list[Block] = [Pictures(scene, f"{name}: {stem}") for stem, scene in drawn.items()]
     if name in _FIGURES and not set(wanted) & set(drawn):
         why = f"{_FIGURES[name]}: the paper's scenes are not among the pairs; others are shown."
-        blocks.insert(0, Text(why, soft=True))
+        blocks.insert(0, Text(why, note=True, about_pictures=True))
     return blocks
 
 
@@ -194,8 +166,8 @@ _FIRST = {
 }
 
 
-def _claims(results: dict[str, DataResult]) -> list[Claim]:
-    """Judge who is first, as the paper counts: in its convention, among its methods."""
+def _claims(results: dict[str, DataSetResult]) -> list[Claim]:
+    """Judge which method is first, as in the paper: in its convention, among its methods."""
     claims = []
     for name, (number, text, metrics) in _FIRST.items():
         for metric in metrics:
@@ -203,7 +175,8 @@ def _claims(results: dict[str, DataResult]) -> list[Claim]:
             if name in results:
                 claims.append(ranks_first(results[name], metric, OURS, RIVALS, number, said))
             else:
-                claims.append(untested(number, said, f"no pairs were given: --{name}"))
+                why = f"no pairs were given: --{name}"
+                claims.append(Claim(number, said, UNTESTED, why))
     if "synthetic" in results:
         said = "the method has the highest {metric} of all"
         for metric in METRICS:

@@ -7,21 +7,22 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from piafusion.errors import MeasurementError
-from piafusion.lab.evaluation.journal import Journal, code_digest
-from piafusion.lab.evaluation.run import Track
 from piafusion.lab.evaluation.timing import measure, processor_name
+from piafusion.lab.evaluation.versions import versions
 from piafusion.lab.evaluation.workers import Setup
-from piafusion.lab.paper.operations import multiply_adds
+from piafusion.lab.paper.experiment import UNTESTED, Claim, Experiment, holds_if
+from piafusion.lab.paper.multiply_adds import multiply_adds
 from piafusion.lab.paper.published import OURS, RIVALS, TABLE_3
-from piafusion.lab.paper.section import Claim, Grid, Section, Text, untested
 from piafusion.machine import usable_cores
 from piafusion.methods import WEIGHTS
+from piafusion.report.document import Table, Text
+from piafusion.run.journal import Journal
+from piafusion.run.progress import Progress, counted
 from piafusion.weights import DEFAULT_MODEL, SHIPPED, load_manifest, read_weights
 
 NAME = "efficiency"
 
-_LEAST = 9  # calls of a network that `measure` makes of a slow setup, and some
-
+_CALLS = 9  # somewhat more calls of a network than `measure` makes for a slow one
 
 _ENTRY = {
     "parameters": (int, None),
@@ -36,16 +37,16 @@ _ENTRY = {
 
 @dataclass(frozen=True)
 class Cost:
-    """What a method costs for one pair of a size.
+    """The cost of a method for one pair of some size.
 
     Attributes:
-        parameters: Learned numbers, or None.
-        multiply_adds: Of its network, or None.
-        first_ms: The first call.
-        median_ms: Of the others, arrays to array.
-        frames: How many these were.
-        peak_mib: Most memory of the process.
-        skipped: Why it was not timed; else empty.
+        parameters: Number of learned parameters, or None.
+        multiply_adds: Number of multiply-adds of its network, or None.
+        first_ms: Time of the first call.
+        median_ms: Median time of the other calls, arrays to array.
+        frames: Number of these calls.
+        peak_mib: Largest memory of the process.
+        skipped: The reason why it was not timed, or an empty text.
     """
 
     parameters: int | None
@@ -62,17 +63,17 @@ def measure_efficiency(
     methods: Sequence[str],
     sizes: Sequence[tuple[int, int]],
     budget: float,
-    track: Track,
-) -> Section:
+    progress: Progress,
+) -> Experiment:
     """Time all models and methods, one process for each and size.
 
     Args:
-        output: Folder of the reproduction; what was timed on this machine is kept there.
+        output: Folder of the reproduction; times measured on this machine are used again.
         methods: Comparison methods.
         sizes: Width and height, the smallest first.
-        budget: Seconds for each; what takes longer is timed with three pictures, and left out
-            where these would take more than ten times as long.
-        track: Shows how far it is.
+        budget: Seconds for each. A slower method is timed with three pictures, and left out if
+            these would take more than ten times as long.
+        progress: Shows the progress.
     """
     models = [name for name, record in load_manifest().items() if record.kind == "fusion"]
     names = [*models, *methods]
@@ -80,22 +81,22 @@ def measure_efficiency(
         "processor": processor_name(),
         "threads": usable_cores(),
         "budget": budget,
-        "code": code_digest("fuser.py", "imaging", "engines", "methods", "weights/__init__.py"),
+        **versions("numpy", "cv2", "onnxruntime"),
         "weights": [load_manifest(folder)[name].sha256 for folder, name in _learned(names)],
     }
     journal = Journal(output / NAME / "costs.jsonl", settings, _ENTRY)
     steps = [(name, size) for size in sizes for name in names]
     costs: dict[tuple[str, tuple[int, int]], Cost] = {}
     pace: dict[str, float] = {}
-    for name, size in track(steps, "timing", total=len(steps)):
+    for name, size in counted(steps, "timing", progress):
         key = f"{name} {size[0]}x{size[1]}"
         if key not in journal.entries:
-            expected = _LEAST * pace.get(name, 0.0) * size[0] * size[1]
+            expected = _CALLS * pace.get(name, 0.0) * size[0] * size[1]
             journal.add(key, asdict(_cost(name, name in models, size, budget, expected)))
         costs[name, size] = cost = Cost(**{each: journal.entries[key][each] for each in _ENTRY})
         if cost.median_ms:
             pace[name] = cost.median_ms / 1000 / (size[0] * size[1])
-    return _section(names, sizes, costs)
+    return _experiment(names, sizes, costs)
 
 
 def _learned(names: Sequence[str]) -> list[tuple[Path, str]]:
@@ -137,14 +138,15 @@ def _cost(name: str, is_model: bool, size: tuple[int, int], budget: float, expec
     )
 
 
-def _section(
+def _experiment(
     names: Sequence[str],
     sizes: Sequence[tuple[int, int]],
     costs: dict[tuple[str, tuple[int, int]], Cost],
-) -> Section:
-    section = Section(NAME)
+) -> Experiment:
+    experiment = Experiment(NAME)
     for size in sizes:
-        rows = [["method", "parameters", "10⁹ multiply-adds", "first call", "median", "MiB"]]
+        header = ["method", "parameters", "10⁹ multiply-adds", "first call", "median", "MiB"]
+        rows = []
         for name in names:
             cost = costs[name, size]
             rows.append(
@@ -156,72 +158,62 @@ def _section(
                     "-" if cost.peak_mib is None else f"{cost.peak_mib:.0f}",
                 ]
             )
-        section.blocks.append(Grid(rows, f"{size[0]}x{size[1]}, times in ms"))
-        section.values[f"{size[0]}x{size[1]}"] = {name: asdict(costs[name, size]) for name in names}
-    printed = [["method", "MSRS", "RoadScene", "TNO"]]
-    printed += [[name, *(f"{value:.2f}" for value in row)] for name, row in TABLE_3.items()]
-    section.blocks.append(Grid(printed, "Table 3 of the paper, seconds"))
-    section.blocks.append(
+        experiment.blocks.append(Table(header, rows, f"{size[0]}x{size[1]}, times in ms"))
+        experiment.values[f"{size[0]}x{size[1]}"] = {
+            name: asdict(costs[name, size]) for name in names
+        }
+    header = ["method", "MSRS", "RoadScene", "TNO"]
+    printed = [[name, *(f"{value:.2f}" for value in row)] for name, row in TABLE_3.items()]
+    experiment.blocks.append(Table(header, printed, "Table 3 of the paper, seconds"))
+    experiment.blocks.append(
         Text(
             f"Arrays to array, one process for each, {usable_cores()} threads, "
             f"{processor_name()}; the first call apart; memory of the whole process.",
-            soft=True,
+            note=True,
         )
     )
-    section.deviations.append(
+    experiment.deviations.append(
         "All methods run on the processor here; the paper times networks on a GPU."
     )
-    section.deviations.extend(
+    experiment.deviations.extend(
         f"{name} at {size[0]}x{size[1]}: not timed, {cost.skipped}"
         for (name, size), cost in costs.items()
         if cost.skipped
     )
     times = {name: costs[name, size].median_ms for size in sizes[:2] for name in names}
-    section.claims.extend(_claims({k: v for k, v in times.items() if v}, sizes[:2][-1]))
-    return section
+    experiment.claims.extend(_claims({k: v for k, v in times.items() if v}, sizes[:2][-1]))
+    return experiment
 
 
 def _claims(times: dict[str, float], size: tuple[int, int]) -> list[Claim]:
     data = f"{size[0]}x{size[1]}, processor"
-    there = {name: times[name] for name in (*RIVALS, OURS) if name in times}
+    found = {name: times[name] for name in (*RIVALS, OURS) if name in times}
     slow = "the methods without networks take longer than those with, MDLatLRR longest"
     fast = "IFCNN is the fastest"
     ours = "the method's time is comparable to that of the others"
-    if set(there) != {*RIVALS, OURS}:
-        missing = ", ".join(name for name in (*RIVALS, OURS) if name not in there)
-        return [untested("4.6", said, f"not timed: {missing}") for said in (slow, fast, ours)]
-    classic = {name: there.pop(name) for name in ("gtf", "mdlatlrr")}
-    order = sorted(there, key=lambda name: there[name])
-    slowest = order[-1]
-    holds = classic["mdlatlrr"] > classic["gtf"] > there[slowest]
-    middle = there[order[len(order) // 2]]
-    first = order[0]
-    return [
-        Claim(
-            "4.6",
+    if set(found) != {*RIVALS, OURS}:
+        missing = ", ".join(name for name in (*RIVALS, OURS) if name not in found)
+        return [
+            Claim("4.6", said, UNTESTED, f"not timed: {missing}") for said in (slow, fast, ours)
+        ]
+    classic = {name: found.pop(name) for name in ("gtf", "mdlatlrr")}
+    order = sorted(found, key=lambda name: found[name])
+    first, middle, slowest = order[0], found[order[len(order) // 2]], order[-1]
+    ms = {name: f"{_milliseconds(time)} ms" for name, time in (found | classic).items()}
+    judged = (
+        (
             slow,
-            "holds" if holds else "does not hold",
-            f"MDLatLRR {_milliseconds(classic['mdlatlrr'])} ms, GTF "
-            f"{_milliseconds(classic['gtf'])} ms, slowest network {slowest} "
-            f"{_milliseconds(there[slowest])} ms",
-            data,
+            classic["mdlatlrr"] > classic["gtf"] > found[slowest],
+            f"MDLatLRR {ms['mdlatlrr']}, GTF {ms['gtf']}, slowest network {slowest} {ms[slowest]}",
         ),
-        Claim(
-            "4.6",
-            fast,
-            "holds" if first == "ifcnn" else "does not hold",
-            f"ifcnn {_milliseconds(there['ifcnn'])} ms, fastest network {first} "
-            f"{_milliseconds(there[first])} ms",
-            data,
-        ),
-        Claim(
-            "4.6",
+        (fast, first == "ifcnn", f"ifcnn {ms['ifcnn']}, fastest network {first} {ms[first]}"),
+        (
             f"{ours} (within ten times their median)",
-            "holds" if there[OURS] <= 10 * middle else "does not hold",
-            f"{_milliseconds(there[OURS])} ms, median of the networks {_milliseconds(middle)} ms",
-            data,
+            found[OURS] <= 10 * middle,
+            f"{ms[OURS]}, median of the networks {_milliseconds(middle)} ms",
         ),
-    ]
+    )
+    return [Claim("4.6", text, holds_if(holds), why, data) for text, holds, why in judged]
 
 
 def _milliseconds(value: float | None) -> str:

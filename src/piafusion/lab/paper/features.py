@@ -1,4 +1,4 @@
-"""Section 4.7: what the fused features take from each modality, by day and by night."""
+"""Section 4.7: the share of each modality in the fused features, by day and by night."""
 
 from __future__ import annotations
 
@@ -14,16 +14,18 @@ from piafusion.imaging.arrays import to_unit
 from piafusion.imaging.colour import luminance
 from piafusion.imaging.io import read_pair
 from piafusion.imaging.pairs import Pair
-from piafusion.lab.evaluation.bootstrap import mean_interval
-from piafusion.lab.evaluation.journal import Journal, code_digest
-from piafusion.lab.evaluation.run import Track
 from piafusion.lab.evaluation.sets import DataSet, spread
 from piafusion.lab.evaluation.sheets import choose_stems
+from piafusion.lab.evaluation.statistics import mean_interval
+from piafusion.lab.evaluation.versions import versions
+from piafusion.lab.paper.experiment import UNTESTED, Claim, Experiment, holds_if
 from piafusion.lab.paper.published import FEATURES_BY_LIGHT, OURS
-from piafusion.lab.paper.section import Block, Claim, Grid, Section, Sheet, Text, untested
+from piafusion.report.document import Block, Cell, Pictures, Table, Text
+from piafusion.run.journal import Journal
+from piafusion.run.progress import Progress, counted
 from piafusion.weights import load_manifest, read_weights
 
-with needing("train", "looking into a network"):
+with needing("train", "measuring features"):
     import torch
     from torch import Tensor
 
@@ -34,25 +36,23 @@ with needing("train", "looking into a network"):
 
 NAME = "features"
 _MODELS = (OURS, "piafusion")
-_CROP = (240, 320)  # of the middle of a picture, in pixels
-_CHANNELS = 3  # shown
-
-
+_CROP = (240, 320)  # pixels in the middle of a picture
+_CHANNELS = 3  # channels shown
 _SHARES = {"features": float, "gate": float, "picture": float}
 _ENTRY = {"sources": str, "shares": _SHARES}
 
 
 @dataclass(frozen=True)
 class Shares:
-    """Of the infrared, in [0, 1]; the visible has the rest.
+    """Shares of the infrared, in [0, 1]; the visible has the rest.
 
     Attributes:
-        features: Share in the squared correlations of the fused feature maps with those of both
-            modalities, mean over the channels.
-        gate: Weight that Eq. 5 gives to the infrared, mean over the channels, each counted by how
-            much the modalities differ in it.
-        picture: Share in how the fused picture changes with its sources: squared derivatives, by
-            random signs over the fused pixels.
+        features: Share in the squared correlations of the fused feature maps with the maps of
+            both modalities, mean over the channels.
+        gate: Weight that Eq. 5 gives to the infrared, mean over the channels, each weighted by
+            the difference of the modalities in it.
+        picture: Share in the squared derivatives of the fused picture by its sources, estimated
+            with random signs over the fused pixels.
     """
 
     features: float
@@ -60,51 +60,44 @@ class Shares:
     picture: float
 
 
-def look_inside(data: DataSet, output: Path, pairs: int, track: Track) -> Section:
+def measure_features(data: DataSet, output: Path, pairs: int, progress: Progress) -> Experiment:
     """Measure the shares of both modalities and draw feature maps of a scene of each light.
 
     Args:
         data: Pairs by day and by night.
-        output: Folder of the reproduction; what was measured is kept there.
-        pairs: How many of each light to measure, evenly spread.
-        track: Shows how far it is.
+        output: Folder of the reproduction; measured shares are used again.
+        pairs: Number of pairs of each light to measure, evenly spread.
+        progress: Shows the progress.
     """
-    section = Section(NAME)
+    experiment = Experiment(NAME)
     lights = {
         light: spread([pair for pair in data.pairs if data.lights.get(pair.stem) == light], pairs)
         for light in ("day", "night")
     }
     if not all(lights.values()):
-        why = f"{data.name} does not say which pairs are by day and which by night"
-        section.claims.extend(untested("4.7", text, why) for _, text, _ in FEATURES_BY_LIGHT)
-        return section
-    rows = [
-        [
-            "model",
-            *(
-                f"{kind}, by {light}"
-                for kind in ("features", "gate", "picture")
-                for light in lights
-            ),
-        ]
-    ]
+        why = f"the names in {data.name} do not mark the pairs by day and by night"
+        experiment.claims.extend(
+            Claim("4.7", text, UNTESTED, why) for _, text, _ in FEATURES_BY_LIGHT
+        )
+        return experiment
+    rows = []
     for model in _MODELS:
-        shares = _measure(model, data, lights, output, track)
-        rows.append([model, *_cells(shares, lights)])
-        section.values[model] = {
+        shares = _measure(model, data, lights, output, progress)
+        rows.append([Cell(model), *_cells(shares, lights)])
+        experiment.values[model] = {
             light: [asdict(shares[pair.stem]) for pair in chosen]
             for light, chosen in lights.items()
         }
         if model == OURS:
-            section.claims.extend(_judge(data, shares, lights))
-    section.blocks.append(Grid(rows, f"Share of the infrared, {pairs} pairs of each light"))
-    section.blocks.append(Text(_NOTE, soft=True))
-    section.blocks.extend(_maps(data))
-    section.deviations.append(
-        "Feature maps are taken where Eq. 5 first exchanges them: as printed it gives both streams "
-        "the same features, so behind it there are none of a single modality."
+            experiment.claims.extend(_judge(data, shares, lights))
+    header = ["model", *(f"{share}, by {light}" for share in _SHARES for light in lights)]
+    title = f"Share of the infrared, {pairs} pairs of each light"
+    experiment.blocks.extend([Table(header, rows, title), Text(_NOTE, note=True), *_maps(data)])
+    experiment.deviations.append(
+        "Feature maps are taken where Eq. 5 first exchanges them. As printed, it gives both "
+        "streams the same features, so that later layers have no features of a single modality."
     )
-    return section
+    return experiment
 
 
 _NOTE = (
@@ -121,8 +114,8 @@ def shares_of(network: GatedFusionNet, infrared: Tensor, y: Tensor, seed: int = 
     Args:
         network: In evaluation mode.
         infrared: 1 x 1 x H x W in [0, 1].
-        y: Luminance of the visible picture, alike.
-        seed: Of the random signs.
+        y: Luminance of the visible picture, of the same shape.
+        seed: Seed of the random signs.
     """
     sources = [image.clone().requires_grad_() for image in (infrared, y)]
     ir, vi = network.encode(*sources)
@@ -175,34 +168,33 @@ def _tensors(pair: Pair) -> tuple[Tensor, Tensor]:
 
 
 def _measure(
-    model: str, data: DataSet, lights: dict[str, list[Pair]], output: Path, track: Track
+    model: str, data: DataSet, lights: dict[str, list[Pair]], output: Path, progress: Progress
 ) -> dict[str, Shares]:
     settings = {
         "weights": load_manifest()[model].sha256["safetensors"],
-        "code": code_digest("lab/models", "imaging", "lab/paper/features.py"),
-        "torch": torch.__version__,
+        **versions("numpy", "torch"),
     }
     path = output / NAME / f"{data.name.replace('/', '-')}.{model}.jsonl"
     journal = Journal(path, settings, _ENTRY)
     network = _network(model)
     pairs = [pair for chosen in lights.values() for pair in chosen]
-    for pair in track(pairs, f"looking into {model}", total=len(pairs)):
-        if journal.entries.get(pair.stem, {}).get("sources") != data.digests[pair.stem]:
+    for pair in counted(pairs, f"features of {model}", progress):
+        if journal.entries.get(pair.stem, {}).get("sources") != data.hashes[pair.stem]:
             shares = asdict(shares_of(network, *_tensors(pair)))
-            journal.add(pair.stem, {"sources": data.digests[pair.stem], "shares": shares})
+            journal.add(pair.stem, {"sources": data.hashes[pair.stem], "shares": shares})
     found = {pair.stem: journal.entries[pair.stem]["shares"] for pair in pairs}
     return {
         stem: Shares(**{each: shares[each] for each in _SHARES}) for stem, shares in found.items()
     }
 
 
-def _cells(shares: dict[str, Shares], lights: dict[str, list[Pair]]) -> list[str]:
+def _cells(shares: dict[str, Shares], lights: dict[str, list[Pair]]) -> list[Cell]:
     cells = []
-    for kind in ("features", "gate", "picture"):
+    for kind in _SHARES:
         for chosen in lights.values():
             values = [getattr(shares[pair.stem], kind) for pair in chosen]
             low, high = mean_interval(values)
-            cells.append(f"{np.mean(values):.3f}\n{low:.3f} to {high:.3f}")
+            cells.append(Cell(f"{np.mean(values):.3f}", detail=f"{low:.3f} to {high:.3f}"))
     return cells
 
 
@@ -212,29 +204,22 @@ def _judge(data: DataSet, shares: dict[str, Shares], lights: dict[str, list[Pair
         values = [shares[pair.stem].features for pair in lights[light]]
         pictures = [shares[pair.stem].picture for pair in lights[light]]
         low, high = mean_interval(values)
-        holds = low > 0.5 if leads else high < 0.5
+        holds = bool(low > 0.5 if leads else high < 0.5)
         evidence = (
             f"share of the infrared in the fused features {np.mean(values):.3f} "
             f"({low:.3f} to {high:.3f}), in the fused picture {np.mean(pictures):.3f}"
         )
-        claims.append(
-            Claim(
-                "4.7",
-                text,
-                "holds" if holds else "does not hold",
-                evidence,
-                f"{data.name} by {light}",
-            )
-        )
+        where = f"{data.name} by {light}"
+        claims.append(Claim("4.7", text, holds_if(holds), evidence, where))
     return claims
 
 
 def _maps(data: DataSet) -> list[Block]:
-    """Draw the maps with the largest differences, of a scene of each light."""
+    """Draw the feature maps with the largest differences for a scene of each light."""
     network = _network(OURS)
     stems = choose_stems([pair.stem for pair in data.pairs], data.lights, 2)
     pairs = {pair.stem: pair for pair in data.pairs}
-    sheets: list[Block] = []
+    figures: list[Block] = []
     for stem in stems:
         with torch.no_grad():
             sources = _tensors(pairs[stem])
@@ -256,8 +241,8 @@ def _maps(data: DataSet) -> list[Block]:
                 cells[f"{name}, channel {channel}"] = _grey(features, float(low), float(high))
         light = data.lights[stem]
         figure = {"day": "Fig. 18", "night": "Fig. 19"}[light]
-        sheets.append(Sheet(f"{figure}, {stem} by {light}", cells))
-    return sheets
+        figures.append(Pictures(cells, f"{figure}, {stem} by {light}"))
+    return figures
 
 
 def _grey(plane: NDArray[np.float32], low: float, high: float) -> NDArray[np.uint8]:

@@ -1,4 +1,4 @@
-"""What the paper says in numbers.
+"""The numbers and claims of the paper.
 
 Tang, Yuan, Zhang, Jiang, Ma: "PIAFusion: A progressive infrared and visible image fusion network
 based on illumination aware", Information Fusion 83-84 (2022) 79-92.
@@ -57,7 +57,7 @@ SCENES = {
 }
 """The scenes of Figs. 5 to 15."""
 
-SECTIONS = {
+EXPERIMENTS = {
     "comparison": (
         "Comparison and generalisation (4.4, 4.5)",
         "On MSRS the paper's method has the highest MI, SD, VIF and Qabf of ten methods (Table 2); "
@@ -86,16 +86,16 @@ SECTIONS = {
         "and loses details of the visible picture by night (Fig. 21).",
     ),
 }
-"""By step, in the order of the paper: title, and what the paper says in short."""
+"""By step, in the order of the paper: the title and a summary of the paper's result."""
 
 PAIRS = {"msrs": 150, "roadscene": 25, "tno": 25}
-"""How many pairs the paper scores."""
+"""Number of pairs that the paper scores."""
 
 FEATURES_BY_LIGHT = (
     ("day", "by day the fused features keep to the visible ones", False),
     ("night", "by night the fused features mainly follow the infrared ones", True),
 )
-"""Section 4.7: the light, what is said of it, and whether the infrared is said to lead."""
+"""Section 4.7: the light, the claim, and whether it says that the infrared leads."""
 
 WITHOUT = (
     ("4.9.1", "light", "day", "visible edges", "equal weights in Eq. 8 lose texture by day"),
@@ -112,7 +112,7 @@ WITHOUT = (
         "without CMDAF details of the visible picture are lost by night",
     ),
 )
-"""Section 4.9: what is taken away, the light, the trace that falls, and what is said of it."""
+"""Section 4.9: the section, the part left out, the light, the measure that falls, the claim."""
 
 SEGMENTED = (
     (OURS, ("infrared", "visible"), "mIoU", "fused pictures have the highest mean IoU"),
@@ -122,4 +122,4 @@ SEGMENTED = (
     ("visible", ("infrared",), "vehicle", "vehicles are found better on visible pictures"),
     ("visible", ("infrared",), "bicycle", "bicycles are found better on visible pictures"),
 )
-"""Section 4.8: what is ahead, of what, in which IoU, and what is said of it."""
+"""Section 4.8: the source that leads, the others, the IoU, and the claim."""

@@ -1,124 +1,128 @@
-"""All steps of a reproduction, one after another, and what they leave."""
+"""A whole reproduction: all experiments, one after another, and their report."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-import piafusion
 from piafusion.errors import MissingExtraError, needing
-from piafusion.files import write_bytes
-from piafusion.lab.evaluation.run import Track, untracked
-from piafusion.lab.paper import comparison, document, efficiency
-from piafusion.lab.paper.materials import Materials, paint_labelled
-from piafusion.lab.paper.plan import STEPS, Plan
-from piafusion.lab.paper.published import FEATURES_BY_LIGHT, SEGMENTED, WITHOUT
-from piafusion.lab.paper.section import Section, untested
+from piafusion.lab.paper import comparison, efficiency
+from piafusion.lab.paper.datasets import PaperData, paint_labelled
+from piafusion.lab.paper.experiment import UNTESTED, Claim, Experiment
+from piafusion.lab.paper.published import EXPERIMENTS, FEATURES_BY_LIGHT, SEGMENTED, WITHOUT
+from piafusion.lab.paper.report import write_report
+from piafusion.run.progress import Progress, silent
 
-if TYPE_CHECKING:
-    from piafusion.lab.segmentation.cells import Progress
+STEPS = tuple(EXPERIMENTS)
+"""In the order of the paper."""
 
-PAGE, TEXT, NUMBERS = "reproduction.html", "reproduction.md", "reproduction.json"
+MARK = ".piafusion-reproduction"
+"""A file that marks a folder of a reproduction, finished or not."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The extent of a reproduction.
+
+    Attributes:
+        steps: Experiments out of `STEPS`.
+        methods: Comparison methods beside the baselines.
+        scenes: Number of scenes shown of each data set.
+        sizes: Picture sizes to time, the smallest first.
+        budget: Seconds for each timing.
+        feature_pairs: Number of pairs of each light to measure features on.
+        seeds: Number of trainings of each network, for ablation and segmentation.
+        ablation: Settings of the ablations that differ from their presets.
+        segmentation: Settings of the segmentation that differ from its preset.
+        remarks: Remarks for the top of the page.
+    """
+
+    steps: Sequence[str]
+    methods: Sequence[str]
+    scenes: int = 5
+    sizes: Sequence[tuple[int, int]] = ((320, 256), (640, 480), (1280, 720))
+    budget: float = 10.0
+    feature_pairs: int = 8
+    seeds: int = 1
+    ablation: Mapping[str, str] = field(default_factory=dict)
+    segmentation: Mapping[str, str] = field(default_factory=dict)
+    remarks: Sequence[str] = ()
 
 
 def reproduce(
-    materials: Materials,
+    data: PaperData,
     output: Path,
     plan: Plan,
-    track: Track = untracked,
-    progress: Progress = lambda what, done, total: None,
-) -> list[Section]:
-    """Do the steps, and write page, text and numbers; what is done already is used again.
+    progress: Progress = silent,
+) -> list[Experiment]:
+    """Do the experiments and write the report; finished work is used again.
 
     Args:
-        materials: The pictures.
-        output: Folder for all that is made.
-        plan: What to do.
-        track: Shows how far a step is.
-        progress: Told what the segmentation is doing, how much is done and how much there is.
+        data: The data sets.
+        output: Folder for all files.
+        plan: The extent.
+        progress: Shows the progress.
 
     Raises:
-        PiafusionError: If a step cannot be done for another reason than a missing extra.
+        PiafusionError: If a step fails for another reason than a missing extra.
     """
-    doers: dict[str, Callable[[], Section]] = {
-        "comparison": lambda: comparison.compare(
-            materials, output, plan.methods, plan.scenes, track
-        ),
+    runners: dict[str, Callable[[], Experiment]] = {
+        "comparison": lambda: comparison.compare(data, output, plan.methods, plan.scenes, progress),
         "efficiency": lambda: efficiency.measure_efficiency(
-            output, plan.methods, plan.sizes, plan.budget, track
+            output, plan.methods, plan.sizes, plan.budget, progress
         ),
-        "features": lambda: _features(materials, output, plan, track),
-        "segmentation": lambda: _segmentation(materials, output, plan, progress),
-        "ablation": lambda: _ablation(materials, output, plan, track),
+        "features": lambda: _features(data, output, plan, progress),
+        "segmentation": lambda: _segmentation(data, output, plan, progress),
+        "ablation": lambda: _ablation(data, output, plan, progress),
     }
-    sections = [doers[name]() for name in STEPS if name in plan.steps]
-    write(sections, output, plan.remarks)
-    return sections
+    experiments = [runners[name]() for name in STEPS if name in plan.steps]
+    write_report(experiments, output, plan.remarks)
+    return experiments
 
 
-def write(sections: Sequence[Section], output: Path, remarks: Sequence[str]) -> None:
-    """Write `reproduction.html`, `reproduction.md` and `reproduction.json`."""
-    write_bytes(output / PAGE, document.web_page(sections, remarks).encode())
-    write_bytes(output / TEXT, document.markdown_text(sections, remarks).encode())
-    numbers = {
-        "piafusion": piafusion.__version__,
-        "claims": [asdict(claim) for section in sections for claim in section.claims],
-        "steps": {
-            section.name: {"values": section.values, "deviations": section.deviations}
-            for section in sections
-        },
-    }
-    write_bytes(output / NUMBERS, (json.dumps(numbers, indent=2) + "\n").encode())
-
-
-def _features(materials: Materials, output: Path, plan: Plan, track: Track) -> Section:
-    texts = [("4.7", text) for _, text, _ in FEATURES_BY_LIGHT]
-    data = materials.lit
-    if data is None:
-        return _left_out("features", texts, "needs pairs by day and by night: --msrs")
+def _features(data: PaperData, output: Path, plan: Plan, progress: Progress) -> Experiment:
+    claims = [("4.7", text) for _, text, _ in FEATURES_BY_LIGHT]
+    if data.day_and_night is None:
+        return _left_out("features", claims, "needs pairs by day and by night: --msrs")
     try:
-        from piafusion.lab.paper.features import look_inside
+        from piafusion.lab.paper.features import measure_features
     except MissingExtraError as error:
-        return _left_out("features", texts, str(error))
-    return look_inside(data, output, plan.inside, track)
+        return _left_out("features", claims, str(error))
+    return measure_features(data.day_and_night, output, plan.feature_pairs, progress)
 
 
-def _ablation(materials: Materials, output: Path, plan: Plan, track: Track) -> Section:
-    texts = [(number, text) for number, *_, text in WITHOUT]
-    data, training = materials.lit, materials.training
-    if data is None or training is None:
+def _ablation(data: PaperData, output: Path, plan: Plan, progress: Progress) -> Experiment:
+    claims = [(section, text) for section, *_, text in WITHOUT]
+    test, training = data.day_and_night, data.training
+    if test is None or training is None:
         why = "needs pairs to train on: give --msrs a folder with train and test"
-        return _left_out("ablation", texts, why)
+        return _left_out("ablation", claims, why)
     try:
         from piafusion.lab.paper.ablation import ablate
 
-        return ablate(data, training, output, plan.schedule, plan.scenes, track)
+        return ablate(test, training, output, plan.seeds, plan.ablation, plan.scenes, progress)
     except MissingExtraError as error:
-        return _left_out("ablation", texts, str(error))
+        return _left_out("ablation", claims, str(error))
 
 
-def _segmentation(materials: Materials, output: Path, plan: Plan, progress: Progress) -> Section:
-    texts = [("4.8", text) for *_, text in SEGMENTED]
+def _segmentation(data: PaperData, output: Path, plan: Plan, progress: Progress) -> Experiment:
+    claims = [("4.8", text) for *_, text in SEGMENTED]
     try:
         with needing("segmentation", "segmentation"):
-            from piafusion.lab.paper.downstream import segment_sources
+            from piafusion.lab.paper.segmentation import segment_sources
     except MissingExtraError as error:
-        return _left_out("segmentation", texts, str(error))
-    is_painted = materials.labelled is None or "synthetic" in materials.tests
-    root = materials.labelled or paint_labelled(output / "labelled")
+        return _left_out("segmentation", claims, str(error))
     return segment_sources(
-        root,
+        data.labelled or paint_labelled(output / "labelled"),
         output,
-        plan.schedule.seeds,
-        dict(plan.segmentation),
-        synthetic=is_painted,
+        plan.seeds,
+        plan.segmentation,
+        synthetic=data.labelled is None or "synthetic" in data.tests,
         progress=progress,
     )
 
 
-def _left_out(name: str, claims: Sequence[tuple[str, str]], why: str) -> Section:
-    judged = [untested(number, text, why) for number, text in claims]
-    return Section(name, claims=judged, deviations=[f"left out: {why}"])
+def _left_out(name: str, claims: Sequence[tuple[str, str]], why: str) -> Experiment:
+    judged = [Claim(section, text, UNTESTED, why) for section, text in claims]
+    return Experiment(name, claims=judged, deviations=[f"left out: {why}"])

@@ -2,10 +2,10 @@
 
 The paper segments with the decoder of C. Peng, T. Tian, C. Chen, X. Guo, J. Ma, *Bilateral
 attention decoder: A lightweight decoder for real-time semantic segmentation*, Neural Networks 137
-(2021). Its abstract tells: features of two levels are joined in two steps. First they are refined,
-the high level by attention to channels, the low level by attention to places; then a pooling
-fusing block fuses both. The rest is ours: the backbone, which starts untrained, all widths, how
-the attentions are computed, and what is pooled.
+(2021). Its abstract says that features of two levels are joined in two steps. First they are
+refined, the high level by attention to channels, the low level by attention to places; then a
+pooling fusing block fuses both. The rest is our own design: the backbone, which starts untrained,
+all widths, the computation of the attentions, and the pooling.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class ResidualBlock(nn.Module):
 
 
 class ChannelAttention(nn.Module):
-    """Weighs each channel by what the channels are in the mean over the picture."""
+    """Weights each channel by the mean of the channels over the picture."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -56,7 +56,7 @@ class ChannelAttention(nn.Module):
 
 
 class SpatialAttention(nn.Module):
-    """Weighs each place by the mean and the largest of its channels around it."""
+    """Weights each place by the mean and the maximum of the channels around it."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -69,7 +69,7 @@ class SpatialAttention(nn.Module):
 
 
 class PoolingFusingBlock(nn.Module):
-    """Joins two levels at the size of the lower one, and adds what surrounds each place."""
+    """Joins two levels at the size of the lower one, and adds the surroundings of each place."""
 
     POOL = 4  # places along each side
 
@@ -88,7 +88,7 @@ class PoolingFusingBlock(nn.Module):
 
 
 class BilateralJoin(nn.Module):
-    """One step of the decoder: both levels refined, then fused."""
+    """One step of the decoder: refines both levels, then fuses them."""
 
     def __init__(self, high: int, low: int, width: int) -> None:
         super().__init__()
@@ -104,7 +104,7 @@ class BilateralJoin(nn.Module):
 
 
 class BilateralNet(nn.Module):
-    """From RGB to a score for each class and pixel.
+    """Maps an RGB picture to a score for each class and pixel.
 
     The backbone halves the picture in its stem and in each stage; the first stage is the lowest
     level. The decoder goes from the last stage down to the first, a quarter of the picture's size,
@@ -121,7 +121,7 @@ class BilateralNet(nn.Module):
         """Make a network with fresh parameters.
 
         Args:
-            classes: How many.
+            classes: Number of classes.
             widths: Channels of the stages, at least two; by default those of ResNet-18.
             blocks: Residual blocks in each stage.
             decoder: Channels of the decoder.
@@ -156,5 +156,5 @@ class BilateralNet(nn.Module):
 
 
 def enlarge(features: Tensor, like: Tensor) -> Tensor:
-    """Return features at the height and width of others, bilinearly."""
+    """Return features resized to the height and width of others, bilinearly."""
     return interpolate(features, like.shape[2:], mode="bilinear", align_corners=False)

@@ -1,4 +1,4 @@
-"""One network, trained on one source, and what it makes of pictures."""
+"""Train one network on one source, and predict classes with it."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from piafusion.lab.segmentation.confusion import IGNORED
 from piafusion.lab.segmentation.networks import build
 from piafusion.lab.segmentation.pictures import LabelledBatch, LabelledSampler, to_network
+from piafusion.lab.segmentation.scores import IGNORED
 from piafusion.lab.segmentation.settings import SegmentationSettings
 from piafusion.lab.training.loop import TrainingLoop, fit, quieten
 
@@ -24,7 +24,7 @@ LOG = "log"
 
 
 class SegmentationTraining(TrainingLoop[LabelledBatch]):
-    """Cross-entropy in which rare classes may weigh more."""
+    """Training with cross-entropy in which rare classes may weigh more."""
 
     settings: SegmentationSettings
 
@@ -57,12 +57,12 @@ def class_weights(counts: Sequence[int], balance: float) -> Tensor:
 
 
 def weighted_cross_entropy(scores: Tensor, labels: Tensor, weights: Tensor) -> Tensor:
-    """Return the mean over the pixels that count, each weighed by its class; 0 if none counts.
+    """Return the mean over all pixels but the ignored, weighted by class; 0 if there are none.
 
     Args:
         scores: Before the softmax, N x classes x H x W.
         labels: N x H x W, indices of the classes or `IGNORED`.
-        weights: Of the classes.
+        weights: Weights of the classes.
     """
     total = cross_entropy(scores, labels, weights, ignore_index=IGNORED, reduction="sum")
     return total / weights[labels[labels != IGNORED]].sum().clamp(min=1e-9)
@@ -78,15 +78,15 @@ def train(
     """Train a network and return it, ready to segment.
 
     Args:
-        settings: Of the network and its training.
-        sampler: What it is shown.
-        seed: Of its first parameters and of dropout.
-        folder: For the log, and the batch that a guard stops at.
-        on_step: Told after each step how many are done, and the loss.
+        settings: Settings of the network and its training.
+        sampler: Draws the batches.
+        seed: Seed of the first parameters and of dropout.
+        folder: Folder for the log, and for the batch at which a guard stops the training.
+        on_step: Is called after each step with the number of steps and the loss.
 
     Raises:
         TrainingError: If the loss is no longer finite or the gradients are too large.
-        MissingExtraError: If the network is of a library that is not installed.
+        MissingExtraError: If the library of the network is not installed.
         OutputError: If the log cannot be written.
     """
     quieten()
@@ -99,7 +99,7 @@ def train(
         accelerator=settings.hardware.accelerator,
         devices=1,
         precision=settings.hardware.precision,
-        callbacks=[_Teller(on_step)],
+        callbacks=[_StepReport(on_step)],
         enable_progress_bar=False,
         enable_model_summary=False,
         enable_checkpointing=False,
@@ -116,7 +116,7 @@ def predict(network: nn.Module, picture: NDArray[np.uint8]) -> NDArray[np.uint8]
     """Return the most likely class of each pixel.
 
     Args:
-        network: From pictures to scores.
+        network: Maps pictures to scores.
         picture: H x W x 3 RGB.
 
     Returns:
@@ -127,8 +127,8 @@ def predict(network: nn.Module, picture: NDArray[np.uint8]) -> NDArray[np.uint8]
     return scores[0].argmax(dim=0).byte().cpu().numpy()
 
 
-class _Teller(Callback):
-    """Passes on how far the training is."""
+class _StepReport(Callback):
+    """Reports each training step."""
 
     def __init__(self, on_step: Callable[[int, float], None]) -> None:
         self._on_step = on_step

@@ -1,4 +1,4 @@
-"""The networks that a comparison can train: the paper's, and one of a well-kept library."""
+"""The networks that a comparison can train: the paper's, and SegFormer of a library."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class SegformerNet(nn.Module):
         """Make a network with fresh parameters; a head has 32 channels or more.
 
         Args:
-            classes: How many.
+            classes: Number of classes.
             widths: Channels of the four stages.
             blocks: Transformer blocks in each stage.
             decoder: Channels of the decoder.
@@ -57,7 +57,7 @@ def build(settings: SegmentationSettings, seed: int) -> nn.Module:
     """Return the network of the settings with fresh parameters that depend on the seed alone.
 
     Raises:
-        MissingExtraError: If it is of a library that is not installed.
+        MissingExtraError: If the library of the network is not installed.
     """
     kind = BilateralNet if settings.network == "bilateral" else SegformerNet
     with torch.random.fork_rng():

@@ -1,4 +1,4 @@
-"""Labelled pictures: finding and reading them, and batches of crops by seed and step."""
+"""Labelled pictures: find them, read them, and draw batches of crops by seed and step."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from piafusion.imaging.io import read_image, read_infrared
 from piafusion.imaging.pairs import images_by_stem
 from piafusion.lab.data.check import CLASSES as MFNET_CLASSES
 from piafusion.lab.evaluation.sets import DataSet, read_sets
-from piafusion.lab.segmentation.confusion import IGNORED
+from piafusion.lab.segmentation.scores import IGNORED
 from piafusion.scenes.synthetic import CLASSES
 
 SPLITS = ("train", "test")
@@ -32,8 +32,8 @@ class LabelledSet:
     """Pairs with labels.
 
     Attributes:
-        data: The pairs; its name is that of the split.
-        labels: The label of each stem.
+        data: The pairs; its name is the name of the split.
+        labels: Label file by stem.
     """
 
     data: DataSet
@@ -65,8 +65,8 @@ def read_splits(root: Path) -> tuple[LabelledSet, LabelledSet]:
 
 
 def _labelled(folder: Path, data: DataSet) -> LabelledSet:
-    if data.problems:
-        raise UsageError(data.problems[0].message)
+    if data.failures:
+        raise UsageError(data.failures[0].message)
     labels = images_by_stem(folder / "label")
     bad = [pair.stem for pair in data.pairs if len(labels.get(pair.stem, ())) != 1]
     if bad:
@@ -82,9 +82,9 @@ def read_label(path: Path, others: Literal["ignore", "background"] = "ignore") -
     """Read the label of a picture.
 
     Args:
-        path: Grey picture of 8 bits: 0 background, 1 vehicle, 2 person, 3 bicycle; the further
-            classes of MFNet and MSRS, 4 to 8; 255 for what nobody labelled.
-        others: What becomes of 4 to 8: `IGNORED` or background.
+        path: Grey picture of 8 bits: 0 background, 1 vehicle, 2 person, 3 bicycle, 4 to 8 the
+            further classes of MFNet and MSRS, 255 pixels without a label.
+        others: Whether 4 to 8 become `IGNORED` or background.
 
     Returns:
         H x W, 0 to 3 or `IGNORED`.
@@ -107,7 +107,7 @@ def read_label(path: Path, others: Literal["ignore", "background"] = "ignore") -
 
 
 def read_picture(path: Path, *, infrared: bool = False) -> Bytes:
-    """Read what a network is shown, H x W x 3: RGB, or one grey plane three times.
+    """Read a picture for a network, H x W x 3: RGB, or one grey plane three times.
 
     Raises:
         ImageError: If the file cannot be used.
@@ -144,7 +144,7 @@ class LabelledBatch:
 class LabelledSampler:
     """Draws crops, half of them mirrored; a batch depends on the seed and the step alone.
 
-    So all sources of one seed are shown the same places in the same order.
+    So the networks of all sources see the same places in the same order for one seed.
     """
 
     def __init__(
@@ -163,13 +163,13 @@ class LabelledSampler:
         Args:
             pictures: uint8, H x W x 3 each.
             labels: uint8, H x W each.
-            stems: Their names.
-            crop: Height and width; None takes the largest that every picture holds.
-            batch: Crops in a batch.
+            stems: Names of the pictures.
+            crop: Height and width; None takes the largest size that fits into every picture.
+            batch: Number of crops in a batch.
             seed: Any integer, not negative.
-            sought: Share of the crops that hold a class other than background: any of those
-                that occur, then any picture that shows it, then any place that holds one of its
-                pixels. All other crops are cut anywhere.
+            sought: Share of the crops that contain a class other than background. For these, a
+                class is drawn, then a picture that shows it, then a place that contains one of
+                its pixels. All other crops are cut anywhere.
 
         Raises:
             TrainingError: If a picture is smaller than a crop.

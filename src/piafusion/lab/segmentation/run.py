@@ -1,10 +1,9 @@
-"""A comparison: the same network trained on each source with each seed."""
+"""A whole comparison: train the same network on each source with each seed, then score it."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import partial
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,17 +12,16 @@ import numpy as np
 import piafusion
 from piafusion.errors import UsageError
 from piafusion.files import write_bytes
-from piafusion.imaging.contact_sheet import contact_sheet
-from piafusion.imaging.io import read_image, write_image
+from piafusion.imaging.io import write_image
 from piafusion.lab.data.folders import claim_folder, dataset_name
-from piafusion.lab.evaluation.sets import Problem
-from piafusion.lab.segmentation.cells import PREDICTED, Cells, Progress
-from piafusion.lab.segmentation.pictures import LabelledSet, read_label, read_picture, read_splits
+from piafusion.lab.segmentation.inputs import MODALITIES, fuse, name_of, read_sources
+from piafusion.lab.segmentation.pictures import LabelledSet, read_splits
 from piafusion.lab.segmentation.result import SegmentationResult
-from piafusion.lab.segmentation.scores import Counts, score
+from piafusion.lab.segmentation.scores import Counts, source_scores
 from piafusion.lab.segmentation.settings import SegmentationSettings, as_json, resolve
-from piafusion.lab.segmentation.sheet import choose, coloured, laid_over
-from piafusion.lab.segmentation.sources import MODALITIES, Source, fuse, name_of, read_sources
+from piafusion.lab.segmentation.sheet import draw_sheet
+from piafusion.lab.segmentation.trainings import PREDICTED, Trainings
+from piafusion.run.progress import Progress, silent
 from piafusion.weights import DEFAULT_MODEL
 
 SETTINGS, SHEET = "settings.json", "sheet.png"
@@ -41,24 +39,24 @@ def segment(
     against: Sequence[str] | None = None,
     scenes: int = 4,
     device: str = "cpu",
-    progress: Progress = lambda what, done, total: None,
+    progress: Progress = silent,
 ) -> SegmentationResult:
     """Train and test a network on each source with each seed, and compare the sources.
 
-    What is done is written down after each training; the same call goes on with what is missing.
-    Sources and seeds may be added later; other data or settings are refused.
+    Each finished training is recorded; the same call continues with the missing ones. Sources and
+    seeds may be added later; other data or settings are refused.
 
     Args:
         root: Folder with `train` and `test`, each with `ir`, `vi` and `label`.
         sources: "infrared", "visible", a model, a comparison method, or `NAME=FOLDER`.
-        seeds: Of the trainings, not negative. One seed shows all sources the same places in the
-            same order to a network that starts from the same parameters.
-        output: Folder for everything that is made.
-        settings: Of the network and its training; those of the preset `short` by default.
+        seeds: Seeds of the trainings, not negative. With one seed, the networks of all sources
+            start from the same parameters and see the same places in the same order.
+        output: Folder for all files.
+        settings: Settings of the network and its training; the preset `short` by default.
         against: Sources that the others are compared with; infrared and visible by default.
-        scenes: How many scenes the sheet shows.
-        device: Of the models that fuse; that of the training is a setting.
-        progress: Told how far it is.
+        scenes: Number of scenes on the sheet.
+        device: Device of the models that fuse; the device of the training is a setting.
+        progress: Shows the progress.
 
     Returns:
         The scores, as they are written to `output` too.
@@ -80,7 +78,7 @@ def segment(
     names = [name_of(each) for each in given]
     rivals = _rivals(against, names)
     claim_folder(output, SETTINGS, "comparison")
-    cells = Cells(settings, *splits, output, progress, len(names) * len(seeds))
+    trainings = Trainings(settings, *splits, output, progress, len(names) * len(seeds))
     about: dict[str, Any] = {
         "piafusion": piafusion.__version__,
         "data": dataset_name(root),
@@ -89,14 +87,15 @@ def segment(
         "settings": as_json(settings),
     }
     write_bytes(output / SETTINGS, f"{json.dumps(about, indent=2)}\n".encode())
-    files = fuse(given, sets, output, partial(_tracked, progress))
+    inputs = fuse(given, sets, output, progress)
     found: dict[str, list[Counts]] = {name: [] for name in names}
     for seed in seeds:
-        for source in files:
-            found[source.name].append(cells(source, seed))
+        for source in inputs:
+            found[source.name].append(trainings(source, seed))
     counts = {name: np.stack(each) for name, each in found.items()}
-    rows, differences = score(counts, _parts(splits[1]), rivals)
-    drawn = _sheet(settings, splits[1], files, cells.folder, seeds[0], scenes)
+    rows, differences = source_scores(counts, _parts(splits[1]), rivals)
+    predicted = {name: trainings.folder(name, seeds[0]) / PREDICTED for name in names}
+    drawn = draw_sheet(splits[1], inputs, predicted, settings.others, scenes)
     write_image(output / SHEET, drawn, overwrite=True)
     result = SegmentationResult(
         names, list(seeds), about["settings"], rows, differences, output / SHEET
@@ -116,16 +115,8 @@ def _rivals(against: Sequence[str] | None, names: Sequence[str]) -> list[str]:
     return list(against)
 
 
-def _tracked(
-    progress: Progress, items: Iterable[Problem | None], total: int
-) -> Iterator[Problem | None]:
-    for done, item in enumerate(items, 1):
-        progress("fusing", done, total)
-        yield item
-
-
 def _parts(test: LabelledSet) -> dict[str, list[int]]:
-    """Return positions of all scenes and, if the names tell, of those by day and by night."""
+    """Return the positions of all scenes and, if their names tell, of day and night scenes."""
     parts = {"all": list(range(len(test.stems)))}
     lights = test.data.lights
     for light in ("day", "night"):
@@ -133,27 +124,3 @@ def _parts(test: LabelledSet) -> dict[str, list[int]]:
         if places:
             parts[light] = places
     return parts
-
-
-def _sheet(
-    settings: SegmentationSettings,
-    test: LabelledSet,
-    sources: Sequence[Source],
-    folder: Callable[[str, int], Path],
-    seed: int,
-    count: int,
-) -> np.ndarray[Any, np.dtype[np.uint8]]:
-    rows = []
-    files = {pair.stem: pair for pair in test.data.pairs}
-    for stem in choose(test.stems, test.data.lights, count):
-        row = {
-            "infrared": read_picture(files[stem].infrared, infrared=True),
-            "visible": read_picture(files[stem].visible),
-            "labels": coloured(read_label(test.labels[stem], settings.others)),
-        }
-        for source in sources:
-            shown = read_picture(source.files[test.data.name][stem], infrared=source.is_infrared)
-            predicted = read_image(folder(source.name, seed) / PREDICTED / f"{stem}.png")
-            row[f"from {source.name}"] = laid_over(shown, predicted.astype(np.uint8))
-        rows.append(row)
-    return contact_sheet(rows)

@@ -14,7 +14,7 @@ LEAST_CROP = 32  # pixels
 
 
 class SegmentationSettings(TypedSettings):
-    """How each network of a comparison is made and trained; data, sources and seeds are apart."""
+    """How each network is built and trained; data, sources and seeds are given separately."""
 
     preset: str = Field(description="where the settings started from")
     network: Literal["bilateral", "segformer"]

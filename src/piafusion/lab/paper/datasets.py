@@ -1,4 +1,4 @@
-"""What a reproduction works on: the pairs that were given, or synthetic scenes."""
+"""The data sets of a reproduction: given by the user, or synthetic scenes."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from piafusion.lab.evaluation.sets import DataSet, read_sets
 
 NAMES = ("msrs", "roadscene", "tno")
 
-_SIZE = (240, 320)  # of synthetic scenes: height and width
+_SIZE = (240, 320)  # height and width of synthetic scenes
 
 
 @dataclass(frozen=True)
-class Materials:
-    """Where the pictures are.
+class PaperData:
+    """The data sets of a reproduction.
 
     Attributes:
-        tests: The data sets to score, by the paper's name for them; "synthetic" for our scenes.
+        tests: The data sets to score, by their short names; "synthetic" for our own scenes.
         training: Folder with pairs to train on, by day and by night, or None.
         published: Folder with fused pictures of others for `tno`, a sub-folder each, or None.
-        labelled: Folder with `train` and `test`, which have labels too, or None.
+        labelled: Folder with `train` and `test` that have labels, or None.
     """
 
     tests: dict[str, DataSet]
@@ -31,18 +31,18 @@ class Materials:
     labelled: Path | None = None
 
     @property
-    def lit(self) -> DataSet | None:
-        """The test set by day and by night."""
+    def day_and_night(self) -> DataSet | None:
+        """The test set with pairs by day and by night."""
         return self.tests.get("msrs") or self.tests.get("synthetic")
 
 
-def find_materials(roots: dict[str, Path], limit: int | None = None) -> Materials:
+def find_data(roots: dict[str, Path], limit: int | None = None) -> PaperData:
     """Find the pairs of the paper's data sets.
 
     Args:
-        roots: By name out of `NAMES`; a folder with `ir` and `vi`, or with `test` and, for
-            training, `train`, which have them.
-        limit: Take so many pairs of each, evenly spread.
+        roots: Folders by name out of `NAMES`. A folder holds `ir` and `vi`, or it holds `test`
+            and perhaps `train`, each with `ir` and `vi`.
+        limit: Largest number of pairs of each data set; they are spread evenly.
 
     Raises:
         UsageError: If a folder or its pairs are not there.
@@ -63,32 +63,32 @@ def find_materials(roots: dict[str, Path], limit: int | None = None) -> Material
                 labelled = root
         if name == "tno" and (root / "published").is_dir():
             published = root / "published"
-    return Materials(tests, training, published, labelled)
+    return PaperData(tests, training, published, labelled)
 
 
-def paint_materials(folder: Path) -> Materials:
+def paint_data(folder: Path) -> PaperData:
     """Make small synthetic scenes, half of them by night, to train on and to score.
 
     Args:
-        folder: Where they go; those that are there are taken.
+        folder: Folder for the scenes; existing ones are used again.
     """
     _paint(folder, {"train": (0, 16), "test": (1000, 12)})
     (data,) = read_sets([f"synthetic={folder / 'test'}"])
-    return Materials({"synthetic": data}, folder / "train", None, folder)
+    return PaperData({"synthetic": data}, folder / "train", None, folder)
 
 
 def paint_labelled(folder: Path) -> Path:
     """Make synthetic scenes with labels, half of them by night, and return their folder.
 
     Args:
-        folder: Where they go; those that are there are taken.
+        folder: Folder for the scenes; existing ones are used again.
     """
     _paint(folder, {"train": (20_000, 240), "test": (90_000, 120)})
     return folder
 
 
 def _paint(folder: Path, parts: dict[str, tuple[int, int]]) -> None:
-    """Make a number of scenes from a first seed on, for each part that is not there."""
+    """Make the scenes of each part that does not exist, from a first seed on."""
     for part, (seed, count) in parts.items():
         if not (folder / part).is_dir():
             folder.mkdir(parents=True, exist_ok=True)

@@ -1,18 +1,28 @@
-"""The parts of a web page that needs nothing but itself."""
+"""A report as one web page that loads nothing from elsewhere."""
 
 from __future__ import annotations
 
 import base64
 import math
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Mapping
 from html import escape
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from piafusion.lab.evaluation.figures import Style
-from piafusion.lab.evaluation.tables import Cell, Table, heading, label, number
+from piafusion.report.document import (
+    Block,
+    Bullets,
+    Cell,
+    Curves,
+    Document,
+    LineStyle,
+    Pictures,
+    Table,
+    Text,
+)
 
 _STYLE = """
 :root { color-scheme: light dark; --ground: #fff; --ink: #1c2330; --soft: #5d6675;
@@ -66,11 +76,22 @@ figcaption { font-size: .85rem; padding-top: .15rem; }
 """
 
 _WIDEST = 6  # pictures side by side
+_DASHES = {"-": "", "--": "6 3", ":": "2 2", "-.": "7 2 2 2"}
 _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 
 
-def page(title: str, body: Sequence[str]) -> str:
-    """Return a document that may load nothing from anywhere."""
+def html(document: Document) -> str:
+    """Return a document as a web page."""
+    anchors = [_anchor(section.link or section.title) for section in document.sections]
+    links = (
+        f'<a href="#{anchor}">{escape(section.link or section.title)}</a>'
+        for anchor, section in zip(anchors, document.sections, strict=True)
+    )
+    body = [f"<h1>{escape(document.title)}</h1>", *map(_block, document.introduction)]
+    body.append(f"<nav>{''.join(links)}</nav>")
+    for anchor, section in zip(anchors, document.sections, strict=True):
+        body.append(f'<h2 id="{anchor}">{escape(section.title)}</h2>')
+        body += map(_block, section.blocks)
     return "\n".join(
         (
             "<!doctype html>",
@@ -79,7 +100,7 @@ def page(title: str, body: Sequence[str]) -> str:
             '<meta charset="utf-8">',
             f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">',
             '<meta name="viewport" content="width=device-width, initial-scale=1">',
-            f"<title>{escape(title)}</title>",
+            f"<title>{escape(document.title)}</title>",
             f"<style>{_STYLE}</style>",
             "</head>",
             "<body>",
@@ -91,52 +112,62 @@ def page(title: str, body: Sequence[str]) -> str:
     )
 
 
-def score_table(table: Table) -> str:
-    """Return means with standard deviations and 95 % intervals, the best two marked."""
-    rows = [
-        [label(table, method), *(_score(table, column, cell) for column, cell in enumerate(row))]
-        for method, row in table.cells.items()
-    ]
-    return html_table([["method", *(heading(name) for name in table.metrics)], *rows])
+def _anchor(text: str) -> str:
+    return re.sub(r"[^\w.-]+", "-", text.lower()).strip("-")
 
 
-def html_table(rows: Sequence[Sequence[str]], *, prose: bool = False) -> str:
-    """Return a table that scrolls sideways under its first column.
+def _block(block: Block) -> str:
+    if isinstance(block, Table) and block.folded:
+        return f"<details><summary>{escape(block.title)}</summary>{_table(block)}</details>"
+    title = f"<h3>{escape(block.title)}</h3>" if block.title else ""
+    if isinstance(block, Text):
+        return f"{title}<p{' class=soft' if block.note else ''}>{escape(block.text)}</p>"
+    if isinstance(block, Bullets):
+        return f"{title}<ul>{''.join(f'<li>{escape(item)}</li>' for item in block.items)}</ul>"
+    if isinstance(block, Table):
+        return title + _table(block)
+    if isinstance(block, Pictures):
+        return title + _pictures(block.pictures)
+    return f'{title}{_legend(block)}<div class="curves">{"".join(block.drawings)}</div>'
 
-    Args:
-        rows: The header, then for each row a text for its first cell and for the others a whole
-            `<td>`, or a text whose second line is shown small.
-        prose: The cells are sentences: they stand to the left and are broken into lines.
-    """
-    heads = "".join(f"<th>{escape(text)}</th>" for text in rows[0])
-    lines = []
-    for first, *others in rows[1:]:
-        cells = "".join(text if text.startswith("<td") else _cell(text) for text in others)
-        lines.append(f"<tr><th>{escape(first)}</th>{cells}</tr>")
+
+def _table(table: Table) -> str:
+    """Return a table that scrolls sideways under its first column."""
+    head = "".join(f"<th>{escape(text)}</th>" for text in table.header)
+    rows = (
+        f"<tr><th>{escape(first.text)}</th>{''.join(map(_cell, others))}</tr>"
+        for first, *others in table.cells
+    )
     return (
-        f'<div class="scroll"><table{" class=prose" if prose else ""}>'
-        f"<thead><tr>{heads}</tr></thead>"
-        f"<tbody>{''.join(lines)}</tbody></table></div>"
+        f'<div class="scroll"><table{" class=prose" if table.prose else ""}>'
+        f"<thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table></div>"
     )
 
 
-def legend(looks: Mapping[str, Style]) -> str:
-    """Return the names of curves beside samples of them."""
-    dashes = {"-": "", "--": "6 3", ":": "2 2", "-.": "7 2 2 2"}
-    entries = (
-        '<span><svg viewBox="0 0 32 10"><line x1="0" y1="5" x2="32" y2="5" '
-        f'stroke="{colour}" stroke-width="3" stroke-dasharray="{dashes[dash]}"/></svg>'
-        f"{escape(name)}</span>"
-        for name, (colour, dash) in looks.items()
-    )
-    return f'<div class="legend">{"".join(entries)}</div>'
+def _cell(cell: Cell) -> str:
+    text = escape(cell.text)
+    if cell.mark:
+        tag = {"best": "b", "second": "u"}[cell.mark]
+        text = f"<{tag}>{text}</{tag}>"
+    if cell.spread:
+        text += f' <span class="std">± {escape(cell.spread)}</span>'
+    if cell.detail:
+        text += f"<small>{escape(cell.detail)}</small>"
+    return f"<td{f' class={cell.mark}' if cell.mark else ''}>{text}</td>"
 
 
-def picture(image: NDArray[np.uint8], caption: str) -> str:
-    """Return a figure that holds its picture, H x W x 3 RGB."""
-    _, encoded = cv2.imencode(
-        ".webp", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), (cv2.IMWRITE_WEBP_QUALITY, 82)
-    )
+def _pictures(pictures: Mapping[str, NDArray[np.uint8]]) -> str:
+    """Return pictures side by side, on a wide screen in rows of equal length."""
+    rows = math.ceil(len(pictures) / _WIDEST)
+    columns = math.ceil(len(pictures) / rows)
+    figures = "".join(_picture(image, caption) for caption, image in pictures.items())
+    return f'<div class="sheet" style="--columns: {columns}">{figures}</div>'
+
+
+def _picture(image: NDArray[np.uint8], caption: str) -> str:
+    if image.ndim == 3:
+        image = np.ascontiguousarray(image[..., ::-1])
+    _, encoded = cv2.imencode(".webp", image, (cv2.IMWRITE_WEBP_QUALITY, 82))
     data = base64.b64encode(encoded.tobytes()).decode()
     height, width = image.shape[:2]
     name = escape(caption)
@@ -146,34 +177,15 @@ def picture(image: NDArray[np.uint8], caption: str) -> str:
     )
 
 
-def sheet(cells: Mapping[str, NDArray[np.uint8]]) -> str:
-    """Return figures side by side, by their captions; on a wide screen in rows of equal length."""
-    rows = math.ceil(len(cells) / _WIDEST)
-    columns = math.ceil(len(cells) / rows)
-    figures = "".join(picture(image, caption) for caption, image in cells.items())
-    return f'<div class="sheet" style="--columns: {columns}">{figures}</div>'
+def _legend(curves: Curves) -> str:
+    entries = (_legend_entry(name, style) for name, style in curves.legend.items())
+    return f'<div class="legend">{"".join(entries)}</div>'
 
 
-def details(summary: str, content: str) -> str:
-    """Return content that opens when it is asked for."""
-    return f"<details><summary>{escape(summary)}</summary>{content}</details>"
-
-
-def _cell(text: str) -> str:
-    main, _, small = text.partition("\n")
-    return f"<td>{escape(main)}{f'<small>{escape(small)}</small>' if small else ''}</td>"
-
-
-def _score(table: Table, column: int, cell: Cell) -> str:
-    if math.isnan(cell.mean):
-        return f"<td>{number(cell.mean, 0)}</td>"
-    places = table.decimals(column)
-    mean, std, low, high = (
-        number(value, places) for value in (cell.mean, cell.std, cell.low, cell.high)
-    )
-    around = {"best": "b", "second": "u", "": "span"}[cell.mark]
-    kind = f' class="{cell.mark}"' if cell.mark else ""
+def _legend_entry(name: str, style: LineStyle) -> str:
+    colour, dash = style
     return (
-        f"<td{kind}><{around}>{mean}</{around}> "
-        f'<span class="std">± {std}</span><small>{low} to {high}</small></td>'
+        '<span><svg viewBox="0 0 32 10"><line x1="0" y1="5" x2="32" y2="5" '
+        f'stroke="{colour}" stroke-width="3" stroke-dasharray="{_DASHES[dash]}"/></svg>'
+        f"{escape(name)}</span>"
     )

@@ -1,4 +1,4 @@
-"""Cumulative curves like those of the paper's Figs. 16 and 17, as SVG."""
+"""Cumulative curves as SVG, like Figs. 16 and 17 of the PIAFusion paper."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from piafusion.errors import needing
+from piafusion.report.document import LineStyle
 
-with needing("eval", "the curves of an evaluation"):
+with needing("eval", "drawing curves"):
     import matplotlib as mpl
     from matplotlib.figure import Figure
 
@@ -20,13 +21,11 @@ _COLOURS = (
     *("#3b82d6", "#e07b00", "#2a9d5c", "#c43d8b", "#8a63d2", "#a08a00", "#00a0b0", "#d1493f"),
 )
 _BASELINES = {"average": ("#8a8a8a", ":"), "maximum": ("#8a8a8a", "--")}
-_INK = "#010203"  # stands for the colour of the page's text
-
-Style = tuple[str, str]
+_INK = "#010203"  # replaced by the colour of the page's text
 
 
-def styles(methods: Sequence[str]) -> dict[str, Style]:
-    """Return for each method the colour and dash of its curve; both baselines are grey."""
+def line_styles(methods: Sequence[str]) -> dict[str, LineStyle]:
+    """Return a different line style for each method; the two baselines are grey."""
     others = [name for name in methods if name not in _BASELINES]
     dashes = ("-", "-.", "--", ":")
     chosen = {
@@ -37,7 +36,7 @@ def styles(methods: Sequence[str]) -> dict[str, Style]:
 
 
 def cumulative_curves(
-    data: str, metric: str, values: Mapping[str, ArrayLike], looks: Mapping[str, Style]
+    data: str, metric: str, values: Mapping[str, ArrayLike], styles: Mapping[str, LineStyle]
 ) -> str:
     """Draw the values of one metric.
 
@@ -45,12 +44,12 @@ def cumulative_curves(
 
     Args:
         data: Name of the data set.
-        metric: What the values are.
-        values: By method.
-        looks: Colour and dash of each method.
+        metric: Name of the metric.
+        values: The values of all pairs, by method.
+        styles: The line style of each method.
 
     Returns:
-        An SVG element for the inside of an HTML page; text and axes have the page's colour.
+        An SVG element to put into an HTML page; text and axes take the page's colour.
     """
     settings: Any = {
         "svg.fonttype": "none",
@@ -68,7 +67,7 @@ def cumulative_curves(
         for method, scores in values.items():
             heights = np.sort(np.asarray(scores, dtype=np.float64))
             shares = np.arange(1, len(heights) + 1) / len(heights)
-            colour, dash = looks[method]
+            colour, dash = styles[method]
             marker = "." if dash == "-" and len(heights) <= 60 else ""
             axes.plot(shares, heights, color=colour, ls=dash, lw=1.6, marker=marker, ms=5)
         axes.set(title=metric, xlabel="share of pairs", xlim=(0, 1.02))
@@ -80,7 +79,7 @@ def cumulative_curves(
 
 
 def _embedded(document: str, title: str) -> str:
-    """Keep the svg element alone, as wide as its place, with the page's ink."""
+    """Keep only the svg element, without a fixed size and in the page's colour."""
     svg = document[document.index("<svg") :]
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
     svg = re.sub(r' xmlns(:\w+)?="[^"]*"', "", svg)

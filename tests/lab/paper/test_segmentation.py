@@ -4,17 +4,16 @@ import pytest
 
 pytest.importorskip("transformers", reason="the extra segmentation is not installed")
 
-from piafusion.lab.paper.downstream import judge
-from piafusion.lab.segmentation.confusion import COLUMNS
-from piafusion.lab.segmentation.scores import Difference, Score
+from piafusion.lab.paper.segmentation import judge
+from piafusion.lab.segmentation.scores import COLUMNS, IouScore, SourceScores
 
 NAN = (math.nan, math.nan)
 
 
-def difference(source: str, against: str, mean: float, width: float = 0.01) -> Difference:
+def difference(source: str, against: str, mean: float, width: float = 0.01) -> SourceScores:
     span = (mean - width, mean + width)
-    scores = dict.fromkeys(COLUMNS, Score(mean, width, span, span))
-    return Difference(source, against, "all", 9, scores)
+    scores = dict.fromkeys(COLUMNS, IouScore(mean, width, span, span))
+    return SourceScores(source, "all", 9, scores, against)
 
 
 def test_ahead_of_both_by_both_intervals() -> None:
@@ -47,7 +46,7 @@ def test_a_lead_within_the_intervals_is_not_judged(mean: float, verdict: str) ->
 
 def test_what_no_label_shows_cannot_be_tested() -> None:
     found = [
-        Difference(a, b, "all", 9, dict.fromkeys(COLUMNS, Score(math.nan, math.nan, NAN, NAN)))
+        SourceScores(a, "all", 9, dict.fromkeys(COLUMNS, IouScore(math.nan, math.nan, NAN, NAN)), b)
         for a, b in (("visible", "infrared"), ("paper", "infrared"), ("paper", "visible"))
     ]
     assert {claim.verdict for claim in judge(found, "")} == {"cannot be tested here"}

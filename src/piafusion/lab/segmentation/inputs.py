@@ -1,26 +1,27 @@
-"""What is segmented: infrared, visible, and what any model or method fuses from them."""
+"""The pictures to segment: infrared, visible, or fused by a model or method."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from piafusion.errors import ImageError, UsageError
-from piafusion.lab.evaluation.methods import BASELINES, Method, Pictures, read_methods
+from piafusion.lab.evaluation.methods import BASELINES, GivenPictures, Method, read_methods
 from piafusion.lab.evaluation.predict import fused_files, predict
-from piafusion.lab.evaluation.sets import DataSet, Problem, told
+from piafusion.lab.evaluation.sets import DataSet
+from piafusion.run.progress import Progress, counted, silent
 
 MODALITIES = ("infrared", "visible")
 
 
 @dataclass(frozen=True)
-class Source:
-    """Pictures of both splits under one name.
+class NetworkInput:
+    """The pictures of one source for both splits.
 
     Attributes:
-        name: As tables show it.
-        files: By split and stem.
+        name: The name of the source in tables.
+        files: Picture files by split and stem.
     """
 
     name: str
@@ -34,14 +35,15 @@ class Source:
 
 def read_sources(
     texts: Sequence[str], sets: Sequence[DataSet], device: str = "cpu"
-) -> list[str | Method | Pictures]:
-    """Return what names stand for; nothing is fused yet.
+) -> list[str | Method | GivenPictures]:
+    """Return the sources with these names; nothing is fused yet.
 
     Args:
-        texts: "infrared", "visible", or what `read_methods` takes: a model, a comparison method,
-            an exported file, `NAME=FOLDER` of fused pictures with a sub-folder for each split.
+        texts: "infrared", "visible", or any text that `read_methods` takes: a model, a
+            comparison method, an exported file, `NAME=FOLDER` of fused pictures with a sub-folder
+            for each split.
         sets: The splits.
-        device: Of the models.
+        device: Device of the models.
 
     Raises:
         UsageError: If one is unknown, there is none, or two have one name.
@@ -50,7 +52,7 @@ def read_sources(
     """
     if not texts:
         raise UsageError("sources: expected one or more, found none; try infrared,visible")
-    given: list[str | Method | Pictures] = [text for text in texts if text in MODALITIES]
+    given: list[str | Method | GivenPictures] = [text for text in texts if text in MODALITIES]
     fused = [text for text in texts if text not in MODALITIES]
     if fused:
         unasked = set(BASELINES) - set(fused)
@@ -62,24 +64,24 @@ def read_sources(
     return given
 
 
-def name_of(source: str | Method | Pictures) -> str:
+def name_of(source: str | Method | GivenPictures) -> str:
     """Return the name of a source."""
     return source if isinstance(source, str) else source.name
 
 
 def fuse(
-    given: Sequence[str | Method | Pictures],
+    given: Sequence[str | Method | GivenPictures],
     sets: Sequence[DataSet],
     output: Path,
-    track: Callable[[Iterable[Problem | None], int], Iterable[Problem | None]],
-) -> list[Source]:
+    progress: Progress = silent,
+) -> list[NetworkInput]:
     """Fuse what was not fused before, and return the files of each source.
 
     Args:
         given: What `read_sources` returned.
         sets: The splits.
         output: Fused pictures become `fused/SOURCE/SPLIT/STEM.png` in it.
-        track: Shows how far it is, given what is done and how much there is to do.
+        progress: Shows the progress.
 
     Raises:
         ImageError: If a pair cannot be fused; a comparison needs all of them.
@@ -87,14 +89,14 @@ def fuse(
     """
     methods = [each for each in given if isinstance(each, Method)]
     total = len(methods) * sum(len(each.pairs) for each in sets)
-    for problem in track(predict(methods, sets, output), total):
-        if problem:
-            raise ImageError(told(problem))
-    return [Source(name_of(each), _files(each, sets, output)) for each in given]
+    for failure in counted(predict(methods, sets, output), "fusing", progress, total):
+        if failure:
+            raise ImageError(str(failure))
+    return [NetworkInput(name_of(each), _files(each, sets, output)) for each in given]
 
 
 def _files(
-    source: str | Method | Pictures, sets: Sequence[DataSet], output: Path
+    source: str | Method | GivenPictures, sets: Sequence[DataSet], output: Path
 ) -> dict[str, dict[str, Path]]:
     files: dict[str, dict[str, Path]] = {}
     for data in sets:
@@ -104,8 +106,8 @@ def _files(
                 for pair in data.pairs
             }
             continue
-        files[data.name], problems = fused_files(source, data, output)
+        files[data.name], failures = fused_files(source, data, output)
         missing = [pair.stem for pair in data.pairs if pair.stem not in files[data.name]]
         if missing:
-            raise ImageError(told(problems[0]))
+            raise ImageError(str(failures[0]))
     return files

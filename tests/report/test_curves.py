@@ -1,8 +1,8 @@
 import re
 
-from piafusion.lab.evaluation.figures import cumulative_curves, styles
+from piafusion.report.curves import cumulative_curves, line_styles
 
-LOOKS = styles(["average", "maximum", *(f"m{i}" for i in range(10))])
+LOOKS = line_styles(["average", "maximum", *(f"m{i}" for i in range(10))])
 
 
 def test_every_method_looks_different() -> None:

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from piafusion.lab.paper.traces import traces
+from piafusion.lab.paper.preservation import preservation
 from piafusion.metrics import evaluate
 
 
@@ -14,9 +14,9 @@ def pair() -> tuple[np.ndarray, np.ndarray]:
     return infrared, visible
 
 
-def test_each_source_leaves_its_own_traces(pair: tuple[np.ndarray, np.ndarray]) -> None:
+def test_each_source_leaves_its_own_preservation(pair: tuple[np.ndarray, np.ndarray]) -> None:
     infrared, visible = pair
-    warm, cold = traces(infrared, visible, infrared), traces(infrared, visible, visible)
+    warm, cold = preservation(infrared, visible, infrared), preservation(infrared, visible, visible)
     assert warm["targets"] == pytest.approx(1)
     assert abs(cold["targets"]) < 0.1
     assert warm["infrared edges"] > 0.9 > 0.3 > warm["visible edges"]
@@ -25,14 +25,14 @@ def test_each_source_leaves_its_own_traces(pair: tuple[np.ndarray, np.ndarray]) 
 
 def test_half_the_contrast_is_half_the_targets(pair: tuple[np.ndarray, np.ndarray]) -> None:
     infrared, visible = pair
-    half = traces(infrared, visible, (infrared // 2).astype(np.uint8))
+    half = preservation(infrared, visible, (infrared // 2).astype(np.uint8))
     assert half["targets"] == pytest.approx(0.5, abs=0.01)
 
 
 def test_the_edges_are_qabf_against_one_source(pair: tuple[np.ndarray, np.ndarray]) -> None:
     infrared, visible = pair
     fused = np.maximum(infrared, visible)
-    found = traces(infrared, visible, fused)
+    found = preservation(infrared, visible, fused)
     for name, source in (("infrared edges", infrared), ("visible edges", visible)):
         expected = evaluate(source, source, fused, metrics=["Qabf"])["Qabf"]
         assert found[name] == pytest.approx(expected, abs=1e-5)
@@ -40,11 +40,11 @@ def test_the_edges_are_qabf_against_one_source(pair: tuple[np.ndarray, np.ndarra
 
 def test_without_targets_nothing_is_said_of_them() -> None:
     flat = np.full((64, 64), 90, np.uint8)
-    assert set(traces(flat, flat, flat)) == {"infrared edges", "visible edges"}
+    assert set(preservation(flat, flat, flat)) == {"infrared edges", "visible edges"}
 
 
 def test_colour_and_depth_do_not_matter(pair: tuple[np.ndarray, np.ndarray]) -> None:
     infrared, visible = pair
     colour = np.repeat(visible[..., None], 3, axis=2)
     deep = [image.astype(np.uint16) * 257 for image in (infrared, colour, colour)]
-    assert traces(*deep) == pytest.approx(traces(infrared, visible, visible), abs=1e-5)
+    assert preservation(*deep) == pytest.approx(preservation(infrared, visible, visible), abs=1e-5)

@@ -25,20 +25,20 @@ def multiply_adds(weights: bytes, height: int, width: int) -> int:
         width: Pixels.
 
     Raises:
-        ValueError: If the shape inside of some layer cannot be told.
+        ValueError: If the shape of a layer cannot be inferred.
     """
     model = onnx.load_from_string(weights)
     defaults = {tensor.name for tensor in model.graph.initializer}
     for node in model.graph.input:
         if node.name in defaults:
-            continue  # an input with a default is no picture
+            continue  # an input with a default value is not a picture
         dims = node.type.tensor_type.shape.dim
         for dim, size in zip(dims, (1, dims[1].dim_value, height, width), strict=True):
             dim.dim_value = size
-    del model.graph.value_info[:]  # what was noted for free sizes
+    del model.graph.value_info[:]  # shapes noted for free sizes
     for node in model.graph.output:
         node.type.tensor_type.ClearField("shape")
-    inferred = onnx.shape_inference.infer_shapes(_folded(model))
+    inferred = onnx.shape_inference.infer_shapes(_with_constants(model))
     known = (*inferred.graph.value_info, *inferred.graph.input, *inferred.graph.output)
     shapes = {
         node.name: tuple(dim.dim_value for dim in node.type.tensor_type.shape.dim) for node in known
@@ -47,8 +47,8 @@ def multiply_adds(weights: bytes, height: int, width: int) -> int:
     return sum(_layer(node, shapes) for node in inferred.graph.node if node.op_type in _COUNTED)
 
 
-def _folded(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Return the model with all that its sizes decide computed, paddings above all."""
+def _with_constants(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Return the model with constants computed, above all paddings that depend on the size."""
     options = onnxruntime.SessionOptions()
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
     options.log_severity_level = 3

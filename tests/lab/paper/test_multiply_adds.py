@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from piafusion.lab.paper.operations import multiply_adds
+from piafusion.lab.paper.multiply_adds import multiply_adds
 from piafusion.lab.training.onnx import export_onnx
 from piafusion.weights import read_weights
 

@@ -1,9 +1,8 @@
-"""The trainings of a comparison: each is done once, and written down."""
+"""The trainings of a comparison: each is done once and recorded in a journal."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,35 +14,32 @@ from torch import nn
 from piafusion.errors import UsageError
 from piafusion.files import write_bytes
 from piafusion.imaging.io import write_image
-from piafusion.lab.evaluation.journal import Entry, Journal, digest
-from piafusion.lab.segmentation.confusion import confusion
+from piafusion.lab.segmentation.inputs import NetworkInput
 from piafusion.lab.segmentation.learning import predict, train
 from piafusion.lab.segmentation.pictures import LabelledSampler, LabelledSet, read_labelled
-from piafusion.lab.segmentation.scores import Counts
+from piafusion.lab.segmentation.scores import Counts, confusion
 from piafusion.lab.segmentation.settings import SegmentationSettings, as_json
-from piafusion.lab.segmentation.sources import Source
+from piafusion.run.journal import Entry, Journal, content_hash
+from piafusion.run.progress import Progress
 from piafusion.scenes.synthetic import CLASSES
 
-JOURNAL, WEIGHTS, PREDICTED = "cells.jsonl", "weights.safetensors", "predicted"
+JOURNAL, WEIGHTS, PREDICTED = "trainings.jsonl", "weights.safetensors", "predicted"
 
 _ENTRY = {"pictures": str, "counts": {str: [int]}}
 
-Progress = Callable[[str, int, int], None]
-"""Told what is being done, how much of it is done, and how much there is."""
-
 
 @dataclass
-class Cells:
+class Trainings:
     """The trainings of a comparison.
 
     Attributes:
-        settings: Of the networks and their training.
-        train: What is learned.
-        test: What is scored.
+        settings: Settings of the networks and their training.
+        train: Pictures to train on.
+        test: Pictures to score.
         output: Folder of the comparison.
-        progress: Told how far it is, in training steps.
-        total: How many trainings there will be.
-        done: How many there were.
+        progress: Shows the progress in training steps.
+        total: Number of trainings of the comparison.
+        done: Number of trainings that are done.
     """
 
     settings: SegmentationSettings
@@ -55,14 +51,14 @@ class Cells:
     done: int = 0
 
     def __post_init__(self) -> None:
-        """Look what was done before.
+        """Read which trainings are done.
 
         Raises:
-            UsageError: If it was done with other data or settings.
+            UsageError: If they were done with other data or settings.
         """
         decides = {
             "settings": {k: v for k, v in as_json(self.settings).items() if k != "hardware"},
-            "data": {each.data.name: _digest(each) for each in (self.train, self.test)},
+            "data": {each.data.name: _set_hash(each) for each in (self.train, self.test)},
         }
         self._journal = Journal(self.output / JOURNAL, decides, _ENTRY)
         if self._journal.outdated:
@@ -72,19 +68,21 @@ class Cells:
             )
 
     def folder(self, source: str, seed: int) -> Path:
-        """Return where a training leaves its files."""
+        """Return the folder of a training."""
         return self.output / "runs" / source / f"seed-{seed}"
 
-    def __call__(self, source: Source, seed: int) -> Counts:
-        """Return the confusion matrix of each test scene, scenes x 4 x 4; train if need be."""
+    def __call__(self, source: NetworkInput, seed: int) -> Counts:
+        """Return the confusion matrix of each test scene, scenes x 4 x 4; train if necessary."""
         key = f"{source.name}/{seed}"
-        pictures = digest(*(path for files in source.files.values() for path in files.values()))
+        pictures = content_hash(
+            *(path for files in source.files.values() for path in files.values())
+        )
         entry = self._journal.entries.get(key)
         if entry is None or entry["pictures"] != pictures or not self._is_whole(entry):
             entry = {"pictures": pictures, **self._run(source, seed)}
             self._journal.add(key, entry)
         self.done += 1
-        self._tell(f"{source.name}, seed {seed}", 0)
+        self._show(f"{source.name}, seed {seed}", 0)
         flat = np.array([entry["counts"][stem] for stem in self.test.stems], np.int64)
         side = round(flat.shape[1] ** 0.5)
         return flat.reshape(-1, side, side)
@@ -97,7 +95,7 @@ class Cells:
             for matrix in matrices
         )
 
-    def _run(self, source: Source, seed: int) -> Entry:
+    def _run(self, source: NetworkInput, seed: int) -> Entry:
         folder = self.folder(source.name, seed)
         pictures, labels = self._load(source)
         sampler = LabelledSampler(
@@ -113,7 +111,7 @@ class Cells:
 
         def on_step(step: int, loss: float) -> None:
             last[0] = loss
-            self._tell(f"{source.name}, seed {seed}, loss {loss:.3f}", step)
+            self._show(f"{source.name}, seed {seed}, loss {loss:.3f}", step)
 
         network = train(self.settings, sampler, seed, folder, on_step)
         seconds = time.perf_counter() - start
@@ -125,7 +123,7 @@ class Cells:
             "torch": torch.__version__,
         }
 
-    def _load(self, source: Source) -> tuple[list[torch.Tensor], list[torch.Tensor]]:
+    def _load(self, source: NetworkInput) -> tuple[list[torch.Tensor], list[torch.Tensor]]:
         pairs = [
             read_labelled(
                 source.files[self.train.data.name][stem],
@@ -139,7 +137,7 @@ class Cells:
             torch.from_numpy(label) for _, label in pairs
         ]
 
-    def _test(self, network: nn.Module, source: Source, folder: Path) -> dict[str, list[int]]:
+    def _test(self, network: nn.Module, source: NetworkInput, folder: Path) -> dict[str, list[int]]:
         counts = {}
         for stem in self.test.stems:
             picture, label = read_labelled(
@@ -158,12 +156,12 @@ class Cells:
         metadata = {"settings": self.settings.model_dump_json()}
         write_bytes(path, safetensors.torch.save(tensors, metadata=metadata))
 
-    def _tell(self, what: str, step: int) -> None:
+    def _show(self, task: str, step: int) -> None:
         steps = self.settings.steps
-        self.progress(what, self.done * steps + step, self.total * steps)
+        self.progress(task, self.done * steps + step, self.total * steps)
 
 
-def _digest(each: LabelledSet) -> str:
+def _set_hash(each: LabelledSet) -> str:
     pairs = each.data.pairs
     files = (file for p in pairs for file in (p.infrared, p.visible, each.labels[p.stem]))
-    return digest(*files)
+    return content_hash(*files)

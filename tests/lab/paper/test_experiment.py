@@ -3,18 +3,18 @@ from pathlib import Path
 import pytest
 
 from piafusion.imaging.pairs import Pair
-from piafusion.lab.evaluation.results import DataResult, sum_up
-from piafusion.lab.evaluation.score import Row
+from piafusion.lab.evaluation.results import DataSetResult, sum_up
+from piafusion.lab.evaluation.scoring import PictureScores
 from piafusion.lab.evaluation.sets import DataSet
-from piafusion.lab.paper.judge import ranks_first, verdict_of
+from piafusion.lab.paper.experiment import lead_verdict, ranks_first
 
 
-def result(tmp_path: Path, values: dict[str, list[float]]) -> DataResult:
+def result(tmp_path: Path, values: dict[str, list[float]]) -> DataSetResult:
     stems = [f"{index:02d}" for index in range(len(next(iter(values.values()))))]
     pairs = [Pair(stem, Path(f"ir/{stem}.png"), Path(f"vi/{stem}.png")) for stem in stems]
     data = DataSet("road", pairs, dict.fromkeys(stems, ""), frozenset(stems), [])
     rows = [
-        Row("road", stem, "", method, {"MI": value})
+        PictureScores("road", stem, "", method, {"MI": value})
         for method, own in values.items()
         for stem, value in zip(stems, own, strict=True)
     ]
@@ -62,4 +62,4 @@ def test_without_rivals_nothing_is_judged(tmp_path: Path) -> None:
     ],
 )
 def test_a_lead_has_to_be_there_and_more_than_chance(lead: float, p: float, verdict: str) -> None:
-    assert verdict_of(lead, p) == verdict
+    assert lead_verdict(lead, p) == verdict

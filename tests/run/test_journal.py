@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from piafusion.errors import OutputError
-from piafusion.lab.evaluation.journal import Journal, code_digest, digest
+from piafusion.run.journal import Journal, content_hash
 
 
 def test_what_was_done_is_found_again_under_the_same_settings(tmp_path: Path) -> None:
@@ -61,9 +61,8 @@ def test_digests_follow_the_content_and_where_one_file_ends(tmp_path: Path) -> N
     a, b = tmp_path / "a", tmp_path / "b"
     a.write_text("12")
     b.write_text("3")
-    before = digest(a, b)
+    before = content_hash(a, b)
     a.write_text("1")
     b.write_text("23")
-    assert len({before, digest(a, b), digest(b, a), digest(a)}) == 4
-    assert digest(a, tmp_path / "none") == ""
-    assert code_digest("metrics") not in (code_digest("imaging"), code_digest("metrics", "imaging"))
+    assert len({before, content_hash(a, b), content_hash(b, a), content_hash(a)}) == 4
+    assert content_hash(a, tmp_path / "none") == ""

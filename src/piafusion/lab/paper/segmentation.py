@@ -1,0 +1,114 @@
+"""Section 4.8: segmentation of visible, infrared and fused pictures (Table 4)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from piafusion.imaging.io import read_image
+from piafusion.lab.paper.experiment import UNTESTED, Claim, Experiment, holds_if
+from piafusion.lab.paper.published import OURS, SEGMENTED, TABLE_4
+from piafusion.lab.segmentation.result import interval, percent
+from piafusion.lab.segmentation.run import segment
+from piafusion.lab.segmentation.scores import COLUMNS, SourceScores
+from piafusion.lab.segmentation.settings import resolve
+from piafusion.report.document import Pictures, Table
+from piafusion.run.progress import Progress
+
+NAME = "segmentation"
+SOURCES = ("infrared", "visible", OURS, "piafusion", "maximum")
+
+
+def segment_sources(
+    root: Path,
+    output: Path,
+    seeds: int,
+    changes: Mapping[str, str],
+    *,
+    synthetic: bool,
+    progress: Progress,
+) -> Experiment:
+    """Train and test one network on each source, and judge the paper's claims about them.
+
+    Args:
+        root: Folder with `train` and `test`, each with `ir`, `vi` and `label`.
+        output: Folder of the reproduction; finished trainings are used again.
+        seeds: Number of trainings on each source.
+        changes: Settings that differ from the preset `short`.
+        synthetic: Whether the pictures are our own scenes.
+        progress: Shows the progress.
+    """
+    settings = resolve("short", dict(changes))
+    result = segment(
+        root,
+        SOURCES,
+        range(seeds),
+        output=output / NAME,
+        settings=settings,
+        against=("infrared", "visible"),
+        progress=progress,
+    )
+    experiment = Experiment(NAME)
+    printed = [[name, *(f"{value:.2f}" for value in row)] for name, row in TABLE_4.items()]
+    experiment.blocks.extend(
+        [
+            *result.blocks(),
+            Table(["source", *COLUMNS], printed, "Table 4 of the paper, on MSRS"),
+            Pictures({"labels and predictions": read_image(result.sheet)}, "Fig. 20"),
+        ]
+    )
+    experiment.values.update(result.as_json())
+    data = "synthetic scenes" if synthetic else "MSRS"
+    experiment.claims.extend(judge(result.differences, data))
+    experiment.deviations.append(
+        f"The network is the bilateral attention decoder on an encoder of {settings.widths} "
+        f"channels without pretrained weights, {settings.steps:,} steps of {settings.batch}, "
+        f"{'1 training' if seeds == 1 else f'{seeds} trainings'} on each source."
+    )
+    if synthetic:
+        experiment.deviations.append(
+            "No labels of MSRS were given: the pictures and labels are synthetic scenes, which "
+            "prove nothing about MSRS."
+        )
+    return experiment
+
+
+def judge(differences: Sequence[SourceScores], data: str) -> list[Claim]:
+    """Judge the claims of section 4.8 by the differences of the sources on all scenes.
+
+    A source leads if the 95 % intervals over trainings and over scenes both say so. If its mean
+    leads but an interval does not, the claim cannot be tested.
+
+    Args:
+        differences: With `paper` against infrared and visible, and these against each other.
+        data: Name of the data.
+    """
+    found = {(each.source, each.against): each for each in differences if each.part == "all"}
+    claims = []
+    for first, others, score, text in SEGMENTED:
+        leads = [_lead(found, first, other, score) for other in others]
+        verdict = UNTESTED
+        if all(mean > 0 and low > 0 for mean, low, _ in leads):
+            verdict = holds_if(True)
+        elif any(mean <= 0 for mean, *_ in leads):
+            verdict = holds_if(False)
+        evidence = "; ".join(words for *_, words in leads)
+        claims.append(Claim("4.8", text, verdict, evidence, data))
+    return claims
+
+
+def _lead(
+    found: Mapping[tuple[str, str], SourceScores], first: str, other: str, name: str
+) -> tuple[float, float, str]:
+    """Return a source's lead over another: mean, lower end of both intervals, description."""
+    swapped = (first, other) not in found
+    score = (found[other, first] if swapped else found[first, other]).scores[name]
+    mean = -score.mean if swapped else score.mean
+    seeds, scenes = score.interval95_seeds, score.interval95_scenes
+    if swapped:
+        seeds, scenes = (-seeds[1], -seeds[0]), (-scenes[1], -scenes[0])
+    words = (
+        f"{name} {percent(mean, signed=True)} points against {other} "
+        f"(trainings {interval(seeds)}, scenes {interval(scenes)})"
+    )
+    return mean, min(seeds[0], scenes[0]), words  # NaN for one seed

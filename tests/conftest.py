@@ -14,7 +14,9 @@ import pytest
 
 from piafusion import cli
 
-hypothesis.settings.register_profile("reproducible", derandomize=True, deadline=None)
+hypothesis.settings.register_profile(
+    "reproducible", derandomize=True, deadline=None, max_examples=40
+)
 hypothesis.settings.load_profile("reproducible")
 
 

@@ -33,5 +33,10 @@ def day() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 @pytest.fixture(scope="session")
-def night() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    return known_pair("N", (240, 320), (480, 640))
+def small_day() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    return known_pair("D", (120, 160), (240, 320))
+
+
+@pytest.fixture(scope="session")
+def small_night() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    return known_pair("N", (120, 160), (240, 320))

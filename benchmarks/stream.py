@@ -14,7 +14,7 @@ import time
 import numpy as np
 
 from piafusion import Fuser
-from piafusion.lab.evaluation.worker import memory_mib, scene
+from piafusion.lab.evaluation.timing import memory_mib, scene
 from piafusion.weights import DEFAULT_MODEL
 
 REPORTS = 20

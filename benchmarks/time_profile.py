@@ -31,8 +31,7 @@ from piafusion.engines.onnx import session_options
 from piafusion.imaging.arrays import as_infrared, as_visible, to_unit
 from piafusion.imaging.buffers import Buffers
 from piafusion.imaging.colour import join_luminance, split_luminance
-from piafusion.lab.evaluation.timing import processor_name
-from piafusion.lab.evaluation.worker import scene
+from piafusion.lab.evaluation.timing import processor_name, scene
 from piafusion.weights import DEFAULT_MODEL, read_weights
 
 MATRIX = 1536  # rows and columns

@@ -17,7 +17,7 @@ from piafusion.errors import MeasurementError, UsageError
 from piafusion.weights import load_manifest
 
 if TYPE_CHECKING:
-    from piafusion.lab.evaluation.workers import Setup
+    from piafusion.lab.evaluation.timing import Setup
 
 SIZES = ("320x256", "640x480", "1280x720", "1920x1080")
 SMALLEST = 8  # pixels a side
@@ -54,8 +54,7 @@ def bench(
     as_json: JsonOption = False,
 ) -> None:
     """Time models: first call, network alone, and end to end from arrays to array."""
-    from piafusion.lab.evaluation.timing import processor_name
-    from piafusion.lab.evaluation.workers import Setup
+    from piafusion.lab.evaluation.timing import Setup, processor_name
 
     fusion = [name for name, record in load_manifest().items() if record.kind == "fusion"]
     sizes = sorted((_parse(text) for text in size or SIZES), key=lambda wh: wh[0] * wh[1])

@@ -1,11 +1,21 @@
+import os
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from piafusion.errors import MeasurementError
-from piafusion.lab.evaluation.timing import Times, measure, processor_name
-from piafusion.lab.evaluation.workers import Setup
+from piafusion.lab.evaluation import timing
+from piafusion.lab.evaluation.timing import (
+    Setup,
+    Times,
+    measure,
+    measure_here,
+    memory_mib,
+    processor_name,
+    scene,
+)
 
 TINY = Setup("piafusion-fast", "onnx", "cpu", 24, 16)
 
@@ -25,12 +35,36 @@ def test_a_setup_is_measured() -> None:
 
 
 def test_a_small_budget_leaves_few_frames() -> None:
-    assert measure(TINY, frames=1000, budget=1e-9).frames == 3
+    assert measure_here(TINY, 1000, 1e-9).frames == 3
 
 
 def test_what_cannot_run_says_why() -> None:
     with pytest.raises(MeasurementError, match=r"expected a model of .* found 'none'"):
         measure(Setup("none", "onnx", "cpu", 24, 16), frames=3, budget=1)
+
+
+def end_this_process(*_: object) -> None:
+    os._exit(9)
+
+
+def test_a_process_that_ends_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(timing, "measure_here", end_this_process)
+    with pytest.raises(MeasurementError, match="found that it ended"):
+        measure(TINY, frames=3, budget=1)
+
+
+def test_the_scene_is_always_the_same() -> None:
+    infrared, visible = scene(24, 16)
+    assert (infrared.shape, visible.shape) == ((16, 24), (16, 24, 3))
+    assert infrared.dtype == visible.dtype == "uint8"
+    assert (scene(24, 16)[1] == visible).all()
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="/proc is Linux's")
+def test_memory_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert 10 < memory_mib() <= memory_mib("VmHWM")
+    monkeypatch.setattr(timing, "STATUS", tmp_path / "none")
+    assert memory_mib() is None
 
 
 def test_the_processor_is_named(tmp_path: Path) -> None:

@@ -139,7 +139,6 @@ def test_the_page_holds_everything_and_loads_nothing(output: Path) -> None:
 def test_what_is_done_is_not_done_again(
     output: Path, materials: PaperData, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from piafusion.lab.evaluation import workers
     from piafusion.lab.training import run
 
     def never(*_: object, **__: object) -> None:
@@ -148,7 +147,7 @@ def test_what_is_done_is_not_done_again(
     before = json.loads((output / NUMBERS).read_text())
     monkeypatch.setattr("piafusion.lab.paper.segmentation.SOURCES", SOURCES)
     monkeypatch.setattr(run, "start", never)
-    monkeypatch.setattr(workers.subprocess, "Popen", never)
+    monkeypatch.setattr("piafusion.lab.paper.efficiency.measure", never)
     monkeypatch.setattr("piafusion.Fuser.__call__", never)
     monkeypatch.setattr("piafusion.lab.segmentation.trainings.train", never)
     monkeypatch.setattr("piafusion.lab.paper.features.shares_of", never)

@@ -1,24 +1,42 @@
-"""How long fusing takes: one fresh process for each model, engine and size.
+"""Measure how long fusing takes: one new process for each model, engine and size.
 
-A process of its own makes peak memory meaningful and keeps one engine's threads from the other.
-The first call is told apart, a few calls warm up, then the network alone and the whole way from
-arrays to array are timed in turn. What is told of them are medians: a busy machine adds time and
-never takes any away.
+In a process of its own the peak memory has a meaning, and one engine does not share threads with
+another. The first call is reported separately and a few calls warm up. Then the network alone and
+the whole way from arrays to array are timed in turn. The results are medians: a busy machine makes
+some calls slower and none faster.
 """
 
 from __future__ import annotations
 
 import platform
+import time
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
-from piafusion.lab.evaluation.workers import Setup, start_worker
+from piafusion.errors import MeasurementError, PiafusionError
 
 WARM_UP = 3  # frames
 FEWEST = 3  # frames that make a median
+STATUS = Path("/proc/self/status")
+
+
+@dataclass(frozen=True)
+class Setup:
+    """The settings of one measurement; all but the size are arguments of `Fuser`."""
+
+    model: str
+    engine: str
+    device: str
+    width: int
+    height: int
+    threads: int | None = None
+    method: str | None = None
 
 
 @dataclass(frozen=True)
@@ -37,18 +55,18 @@ class Times:
 
 @dataclass(frozen=True)
 class Measured:
-    """What one setup took.
+    """The result of one measurement.
 
     Attributes:
-        device: Where the network ran.
-        threads: Processor threads that the engine uses; None where it does not tell.
-        load_ms: Reading the weights and preparing the engine.
-        first_ms: The first call, arrays to array.
-        frames: How many were timed.
-        network: The network alone.
-        end_to_end: From two uint8 arrays to one.
+        device: Device that the network ran on.
+        threads: Number of processor threads of the engine; None if it does not say.
+        load_ms: Time to read the weights and prepare the engine.
+        first_ms: Time of the first call, arrays to array.
+        frames: Number of timed frames.
+        network: Times of the network alone.
+        end_to_end: Times from two uint8 arrays to one.
         frames_per_second: End to end, one frame after the other.
-        peak_mib: Most resident memory of the whole process.
+        peak_mib: Largest resident memory of the whole process.
     """
 
     device: str
@@ -63,37 +81,94 @@ class Measured:
 
 
 def measure(setup: Setup, *, frames: int, budget: float) -> Measured:
-    """Time a setup.
+    """Time a setup in a new process.
 
     Args:
-        setup: What to measure.
-        frames: How many, at most.
-        budget: Seconds that they may take; a slow setup is timed with fewer, but 3 at least.
+        setup: The settings.
+        frames: Largest number of frames.
+        budget: Seconds that they may take; a slow setup is timed with fewer, but at least 3.
 
     Raises:
         MeasurementError: If it cannot run.
     """
-    with start_worker(setup) as running:
-        warm = running.run(WARM_UP if running.start["first"] * WARM_UP < budget else 1)
-        pace = float(np.median(warm["network"]) + np.median(warm["end_to_end"]))
-        count = max(min(FEWEST, frames), min(frames, int(budget / pace)))
-        times = running.run(count)
-    end_to_end = Times.of(times["end_to_end"])
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
+        try:
+            return process.submit(measure_here, setup, frames, budget).result()
+        except BrokenProcessPool as error:
+            raise MeasurementError(
+                "expected times from a process, found that it ended, probably because the memory "
+                "is full; choose a smaller size"
+            ) from error
+
+
+def measure_here(setup: Setup, frames: int, budget: float) -> Measured:
+    """Time a setup in this process; see `measure`."""
+    from piafusion import Fuser
+
+    arguments = {**vars(setup)}
+    infrared, visible = scene(arguments.pop("width"), arguments.pop("height"))
+    try:
+        start = time.perf_counter()
+        fuser = Fuser(**arguments)
+        loaded = time.perf_counter()
+        fuser(infrared, visible)
+        first = time.perf_counter()
+    except PiafusionError as error:
+        raise MeasurementError(str(error)) from error
+    inputs = [
+        np.multiply(plane, 1 / 255, dtype=np.float32, order="C")[None, None]
+        for plane in (infrared, visible[..., 1])
+    ]
+
+    def timed(count: int) -> tuple[list[float], list[float]]:
+        network, end_to_end = [], []
+        for _ in range(count):  # in turn, so that both see the same machine
+            start = time.perf_counter()
+            fuser.engine.fuse(*inputs)
+            middle = time.perf_counter()
+            fuser(infrared, visible)
+            end_to_end.append(time.perf_counter() - middle)
+            network.append(middle - start)
+        return network, end_to_end
+
+    pace = sum(map(np.median, timed(WARM_UP if (first - loaded) * WARM_UP < budget else 1)))
+    count = max(min(FEWEST, frames), min(frames, int(budget / pace)))
+    network, end_to_end = map(Times.of, timed(count))
     return Measured(
-        device=running.start["device"],
-        threads=running.start["threads"],
-        load_ms=1000 * running.start["load"],
-        first_ms=1000 * running.start["first"],
+        device=fuser.engine.device,
+        threads=getattr(fuser.engine, "threads", None),
+        load_ms=1000 * (loaded - start),
+        first_ms=1000 * (first - loaded),
         frames=count,
-        network=Times.of(times["network"]),
+        network=network,
         end_to_end=end_to_end,
         frames_per_second=1000 / end_to_end.median,
-        peak_mib=times["peak_mib"],
+        peak_mib=memory_mib("VmHWM"),
     )
 
 
+def scene(width: int, height: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Return an infrared picture, H x W, and a visible one, H x W x 3; always the same ones."""
+    down, across = np.mgrid[:height, :width].astype(np.float32)
+    waves = [np.sin(down / (9 + 4 * i)) * np.cos(across / (7 + 5 * i)) for i in range(4)]
+    levels = np.stack([(127 + 120 * wave).astype(np.uint8) for wave in waves], axis=2)
+    return np.ascontiguousarray(levels[..., 3]), np.ascontiguousarray(levels[..., :3])
+
+
+def memory_mib(field: str = "VmRSS") -> float | None:
+    """Return the resident memory of this process in MiB, or None if the system does not say.
+
+    Args:
+        field: "VmRSS" for the current memory, "VmHWM" for the largest so far.
+    """
+    if not STATUS.exists():
+        return None
+    lines = STATUS.read_text(encoding="ascii").splitlines()
+    return next(int(line.split()[1]) / 1024 for line in lines if line.startswith(f"{field}:"))
+
+
 def processor_name(source: Path = Path("/proc/cpuinfo")) -> str:
-    """Return what the processor calls itself."""
+    """Return the name of the processor."""
     try:
         lines = source.read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:

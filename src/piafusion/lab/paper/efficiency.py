@@ -7,9 +7,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from piafusion.errors import MeasurementError
-from piafusion.lab.evaluation.timing import measure, processor_name
+from piafusion.lab.evaluation.timing import Setup, measure, processor_name
 from piafusion.lab.evaluation.versions import versions
-from piafusion.lab.evaluation.workers import Setup
 from piafusion.lab.paper.experiment import UNTESTED, Claim, Experiment, holds_if
 from piafusion.lab.paper.multiply_adds import multiply_adds
 from piafusion.lab.paper.published import OURS, RIVALS, TABLE_3

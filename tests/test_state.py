@@ -236,7 +236,7 @@ def test_a_finished_and_an_unfinished_build(tmp_path):
     other = tmp_path / "other"
     journal = tmp_path / "other.partial" / "journal.jsonl"
     identity = {key: manifest[key] for key in ("version", "settings")}
-    first = json.dumps(identity, sort_keys=True)
+    first = json.dumps({"settings": identity}, sort_keys=True)
     content = "".join(json.dumps(item) + "\n" for item in manifest["pairs"].items())
     for number in range(ROUNDS):
         journal.parent.mkdir()

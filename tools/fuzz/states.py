@@ -176,7 +176,8 @@ def _build(root: Path) -> Alike:
     shutil.copytree(folder / "whole", folder / "half.partial")
     manifest = json.loads((folder / "half.partial" / "manifest.json").read_text())
     (folder / "half.partial" / "manifest.json").unlink()
-    first = json.dumps({key: manifest[key] for key in ("version", "settings")}, sort_keys=True)
+    identity = {key: manifest[key] for key in ("version", "settings")}
+    first = json.dumps({"settings": identity}, sort_keys=True)
     lines = [first, *(json.dumps(item) for item in manifest["pairs"].items())]
     journal = ("\n".join(lines) + "\n").encode()
     (folder / "half.partial" / "journal.jsonl").write_bytes(journal)

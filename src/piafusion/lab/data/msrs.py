@@ -15,8 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from piafusion.errors import ImageError, OutputError, UsageError
-from piafusion.files import fitting, parse_json, reading, shortened, write_bytes
+from piafusion.errors import ImageError, UsageError
+from piafusion.files import parse_json, reading, shortened, write_bytes
 from piafusion.imaging.arrays import Image
 from piafusion.imaging.io import read_image, write_image
 from piafusion.imaging.pairs import list_images
@@ -24,6 +24,7 @@ from piafusion.imaging.places import sha256
 from piafusion.lab.data.dark_channel import enhance
 from piafusion.lab.data.folders import is_day, neighbours
 from piafusion.lab.data.misalignment import LIMIT, misalignment
+from piafusion.run.journal import Entry, Journal
 
 MANIFEST = "manifest.json"
 TEST_EVERY = 4
@@ -103,7 +104,10 @@ def build_msrs(
     if output.exists():
         return _finished(output, source, identity, stems)
     work = output.with_name(f"{shortened(output.name)}.partial")
-    journal = _Journal(work / _JOURNAL, identity)
+    journal = Journal(work / _JOURNAL, identity, _ENTRY)
+    if journal.path.is_file() and not journal.matches:  # another build
+        shutil.rmtree(work)
+    pairs: dict[str, Entry] = {}
     test = set(_test_stems(stems) if settings.test is None else settings.test)
     result = Build()
     for path in track(images):
@@ -113,12 +117,13 @@ def build_msrs(
             inputs = {f"images/{path.name}": sha256(path)}
             if label.is_file():
                 inputs[f"labels/{label.name}"] = sha256(label)
-            entry = journal.entry(path.stem, inputs)
-            if entry is None:
-                entry = _build_one(path, label, work, split, settings)
-                journal.add(path.stem, {"inputs": inputs, **entry})
-            else:
+            entry = journal.entries.get(path.stem, {})
+            if _is_whole(entry, inputs, work):
                 result.resumed += 1
+            else:
+                entry = {"inputs": inputs, **_build_one(path, label, work, split, settings)}
+                journal.add(path.stem, entry)
+            pairs[path.stem] = entry
         except ImageError as error:
             result.failed[str(path)] = str(error).removeprefix(f"{path}: ")
             continue
@@ -133,7 +138,7 @@ def build_msrs(
         )
     manifest = {
         **identity,
-        "pairs": dict(sorted(journal.entries.items())),
+        "pairs": dict(sorted(pairs.items())),
         "failed": {Path(name).name: why for name, why in sorted(result.failed.items())},
     }
     write_bytes(work / MANIFEST, (json.dumps(manifest, indent=1, sort_keys=True) + "\n").encode())
@@ -240,51 +245,9 @@ def _compared(
     return result
 
 
-class _Journal:
-    """What an unfinished build has done, one line a pair."""
-
-    def __init__(self, path: Path, identity: dict[str, Any]) -> None:
-        """Read what is there, if it was built alike, or start anew."""
-        self.path = path
-        self.entries: dict[str, dict[str, Any]] = {}
-        first = json.dumps(identity, sort_keys=True)
-        lines = path.read_bytes().split(b"\n") if path.is_file() else []
-        if lines and lines[0] != first.encode():
-            shutil.rmtree(path.parent)
-            lines = []
-        if not lines:
-            write_bytes(path, f"{first}\n".encode())
-        self._earlier: dict[str, dict[str, Any]] = {}
-        for line in lines[1:]:
-            try:
-                stem, entry = parse_json(line, [object])
-                self._earlier[fitting(stem, str)] = fitting(entry, _ENTRY)
-            except (ValueError, RecursionError):  # half a line, or damage: it is done again
-                continue
-        if lines:
-            kept = [first, *(json.dumps(item) for item in self._earlier.items())]
-            write_bytes(path, ("\n".join(kept) + "\n").encode())
-
-    def entry(self, stem: str, inputs: dict[str, str]) -> dict[str, Any] | None:
-        """What was done for these inputs, if its files are still whole."""
-        entry = self._earlier.get(stem)
-        if entry is None or entry["inputs"] != inputs:
-            return None
-        for name, digest in entry.get("outputs", {}).items():
-            path = self.path.parent / name
-            if not path.is_file() or sha256(path) != digest:
-                return None
-        self.entries[stem] = entry
-        return entry
-
-    def add(self, stem: str, entry: dict[str, Any]) -> None:
-        """Write down what was done."""
-        self.entries[stem] = entry
-        try:
-            with self.path.open("a", encoding="utf-8") as file:
-                file.write(json.dumps([stem, entry]) + "\n")
-        except OSError as error:
-            raise OutputError(
-                f"{self.path}: could not be written ({(error.strerror or str(error)).lower()}); "
-                "check the folder and the free space"
-            ) from error
+def _is_whole(entry: Entry, inputs: dict[str, str], folder: Path) -> bool:
+    """Tell whether a recorded pair was built from these inputs and all its files are intact."""
+    return entry.get("inputs") == inputs and all(
+        (folder / name).is_file() and sha256(folder / name) == digest
+        for name, digest in entry.get("outputs", {}).items()
+    )

@@ -1,8 +1,8 @@
 """Typed errors: what was expected, what was found, what to do next.
 
 Every error that a user can cause derives from `PiafusionError`; its message is one line that
-can be shown as it stands. The command line maps `UsageError` to exit code 2 and everything
-else that befalls single items to exit code 1.
+can be shown as it stands. The command line maps `UsageError` to exit code 2 and every other
+error of single items to exit code 1.
 """
 
 from __future__ import annotations
@@ -79,9 +79,9 @@ def needing(extra: str, purpose: str, instead: str = "") -> Iterator[None]:
 evaluation, found it not installed; run: pip install 'piafusion[eval]'
 
     Args:
-        extra: That the packages belong to.
-        purpose: What they are for.
-        instead: What helps beside installing, with the comma before it.
+        extra: The extra that the packages belong to.
+        purpose: The feature that needs them.
+        instead: Another way than installing, with the comma before it.
 
     Raises:
         MissingExtraError: If an import in the block fails.

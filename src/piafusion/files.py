@@ -1,4 +1,4 @@
-"""Files: state is read with every doubt settled, results appear whole or not at all.
+"""Files: state is checked when it is read, results appear whole or not at all.
 
 This module needs nothing but the standard library, so that any other may import it.
 """
@@ -22,7 +22,7 @@ from typing import Any, NoReturn
 
 from piafusion.errors import OutputError, PiafusionError, UsageError
 
-_LARGEST = 2**64  # of whole numbers: the sizes, counts and seeds of state are smaller
+_LARGEST = 2**64  # the sizes, counts and seeds of state are smaller
 _LONGEST = 200  # characters of a reason, so that a message stays a line
 _NAME = 80  # bytes that a temporary name keeps of its file's: a name may have 255, or 143
 _LASTING = 24 * 3600.0  # seconds without a change after which a temporary file has no writer
@@ -37,16 +37,16 @@ _swept: set[str] = set()
 def reading(
     path: Path | str, expected: str, advice: str, kind: type[PiafusionError] = UsageError
 ) -> Iterator[None]:
-    """Turn what damaged content makes a block raise into an error that names the file.
+    """Turn the errors that damaged content causes in a block into one that names the file.
 
     Args:
-        path: The file, or what errors call it.
-        expected: What it should be, such as "an alignment".
+        path: The file, or the name that errors call it.
+        expected: Its expected content, such as "an alignment".
         advice: The next step.
         kind: Class of the error.
 
     Raises:
-        PiafusionError: Of that kind; one line with path, expected, found and advice.
+        PiafusionError: An error of that kind; one line with path, expected, found and advice.
     """
     try:
         yield
@@ -95,12 +95,12 @@ def read_json(
     Args:
         path: The file.
         shape: See `fitting`.
-        expected: What it should be, such as "an alignment".
+        expected: Its expected content, such as "an alignment".
         advice: The next step.
         kind: Class of the error.
 
     Raises:
-        PiafusionError: Of that kind, if it is missing, unreadable or anything else.
+        PiafusionError: An error of that kind, if the file is missing, unreadable or different.
     """
     with reading(path, expected, advice, kind):
         return parse_json(path.read_bytes(), shape)
@@ -126,11 +126,11 @@ def fitting(value: Any, shape: object, name: str = "") -> Any:  # noqa: ANN401
     """Return a value of JSON as it is, if it has a shape.
 
     Args:
-        value: As `json.loads` returns it.
+        value: A result of `json.loads`.
         shape: A type (`float` takes whole numbers too, `object` anything), `None`, a tuple of
             shapes that are all right, `[shape]` for a list, `{str: shape}` for an object with any
             names, or an object by names, of which those that end with `?` may be missing.
-        name: What errors call the value.
+        name: The name that errors call the value.
 
     Raises:
         ValueError: If it has another one.

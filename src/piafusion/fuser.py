@@ -101,7 +101,7 @@ class Fuser:
                 `train` extra).
             threads: Threads of the processor; one for each usable core by default. Give 1 where
                 several processes or threads fuse at the same time, one for each core.
-            tone: How raw infrared values become [0, 1]: "full" (by the dtype), "percentile",
+            tone: The map of raw infrared values to [0, 1]: "full" (by the dtype), "percentile",
                 "span:LOW,HIGH", "plateau" or "clahe" (see `piafusion.imaging.tone`), or an object
                 of that module; `SmoothedTone` for the frames of a video.
             alignment: The transform of the infrared picture onto the visible one, or its file;
@@ -149,7 +149,7 @@ class Fuser:
         It costs nothing. Use it where pairs come from different cameras.
 
         Args:
-            tone: As for the constructor; this fuser's by default.
+            tone: A tone as the constructor takes it; by default that of this fuser.
             alignment: None for pairs that are aligned.
 
         Raises:

@@ -1,4 +1,4 @@
-"""Plug-ins: what other installed packages offer by an entry point."""
+"""Plug-ins: objects that other installed packages offer by entry points."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def load_plugins(group: str, expected: str) -> Iterator[tuple[str, Any]]:
 
     Args:
         group: Name of the group, such as "piafusion.methods".
-        expected: What errors say the object should be, such as "a method".
+        expected: The expected object, in the words of errors, such as "a method".
 
     Raises:
         UsageError: If a package cannot be imported; the message names its entry point.

@@ -1,4 +1,4 @@
-"""How far a network looks, which is what tiles of a picture need to know of it.
+"""The distance that a network looks, which decides the margins of tiles.
 
 An ONNX file keeps it in its metadata: the numbers, and the layers before the gate as an ONNX file
 in base64. The network itself has, after the pictures, an input `share` for what the gate found
@@ -21,7 +21,7 @@ _MOST = 2**16  # pixels, or values: no network of ours comes near
 
 @dataclass(frozen=True)
 class Reach:
-    """What a fused pixel depends on, apart from the gate, which sees the whole picture.
+    """The pixels that a fused pixel depends on, apart from the gate, which sees all of them.
 
     Attributes:
         stride: Side of the blocks, in pixels, that the network cuts its input into from the top

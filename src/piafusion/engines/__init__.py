@@ -1,4 +1,4 @@
-"""Who runs a network: ONNX Runtime by default, OpenVINO and torch where they are installed."""
+"""Engines run networks: ONNX Runtime by default, OpenVINO and torch if they are installed."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Engine(Protocol):
     Attributes:
         device: The device that computes: a name of `DEVICES`, never "auto".
         threads: The number of processor threads it uses.
-        reach: How far the network looks; None if it cannot fuse tiles.
+        reach: Distance that the network looks; None if it cannot fuse tiles.
     """
 
     device: str
@@ -37,13 +37,13 @@ class Engine(Protocol):
         Args:
             infrared: N x 1 x H x W in [0, 1].
             luminance: The visible picture's luminance, same shape and range.
-            share: For a network with a reach: the infrared's share at the gate,
-                1 x C x 1 x 1, when it was measured over the whole of a larger picture.
+            share: The infrared's share at the gate, 1 x C x 1 x 1, if it was measured over the
+                whole of a larger picture; only for a network with a reach.
         """
         ...
 
     def encode(self, infrared: Tensor, luminance: Tensor) -> Tensor:
-        """Return what the gate averages, N x C x h x w; only networks with a reach have it."""
+        """Return the features that the gate averages, N x C x h x w; needs a reach."""
         ...
 
 
@@ -62,10 +62,10 @@ def create_engine(
 
     Args:
         model: A shipped model or the path of an exported file.
-        kind: What the network has to do.
+        kind: The task of the network.
         device: A name of `DEVICES`; "auto" is CUDA where it works, else the processor.
         engine: "onnx" (on "openvino", OpenVINO runs the ONNX file) or "torch".
-        threads: Of the processor; one for each usable core by default.
+        threads: Threads of the processor; one for each usable core by default.
 
     Raises:
         UsageError: If the model, device or engine is unknown.

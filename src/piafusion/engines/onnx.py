@@ -28,7 +28,7 @@ class OnnxEngine:
         Args:
             weights: An ONNX file.
             device: "auto" (CUDA if it works, else the processor), "cpu", "cuda" or "tensorrt".
-            threads: Of the processor; one for each usable core by default.
+            threads: Threads of the processor; one for each usable core by default.
 
         Raises:
             WeightsError: If the bytes are no ONNX network.
@@ -70,7 +70,7 @@ class OnnxEngine:
     def encode(
         self, infrared: NDArray[np.float32], luminance: NDArray[np.float32]
     ) -> NDArray[np.float32]:
-        """Run the layers before the gate and return what it averages."""
+        """Run the layers before the gate and return the features that it averages."""
         return self._encoder.run(infrared, luminance)
 
     def run(self, *inputs: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -90,8 +90,8 @@ def session_options(threads: int) -> onnxruntime.SessionOptions:
     options.intra_op_num_threads = threads
     options.log_severity_level = 3  # errors; it warns of an input with a default, the share
     options.enable_mem_pattern = False  # plans memory for each size anew; a quarter less without
-    # Workers that wait in a loop for the next layer are quicker at hand; after the last one they
-    # shall leave their cores to whatever comes next.
+    # Threads that wait in a loop start the next layer sooner; after the last layer they must leave
+    # their cores to other work.
     options.add_session_config_entry("session.force_spinning_stop", "1")
     return options
 

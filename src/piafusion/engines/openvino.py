@@ -20,8 +20,8 @@ with needing("openvino", "the device 'openvino'"):
 class OpenVinoEngine:
     """A network in the ONNX format on the processor, for any image size; threads may share it.
 
-    A network compiled for one size is a quarter faster than one that takes all sizes. So the
-    latter runs a size that comes once, and a size that comes again gets its own.
+    A network compiled for one size is a quarter faster than one for all sizes. A size that comes
+    once is run by the latter; for a size that comes again a network is compiled.
     """
 
     device = "openvino"
@@ -65,7 +65,7 @@ class OpenVinoEngine:
     def encode(
         self, infrared: NDArray[np.float32], luminance: NDArray[np.float32]
     ) -> NDArray[np.float32]:
-        """Run the layers before the gate and return what it averages."""
+        """Run the layers before the gate and return the features that it averages."""
         return self._encoder.run(infrared, luminance)
 
     def run(self, *inputs: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -103,7 +103,7 @@ class OpenVinoEngine:
         settings = {
             "PERFORMANCE_HINT": "LATENCY",
             "INFERENCE_NUM_THREADS": self.threads,
-            "INFERENCE_PRECISION_HINT": "f32",  # where it can, it takes bfloat16 otherwise
+            "INFERENCE_PRECISION_HINT": "f32",  # the default may be bfloat16
         }
         return self._core.compile_model(model, "CPU", settings).create_infer_request()
 

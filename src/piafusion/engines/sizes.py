@@ -1,4 +1,4 @@
-"""What an engine builds for one size of input, kept for the last few sizes."""
+"""A cache of the objects that an engine builds for one size of input."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ class SizeCache(Generic[Built]):
         """Build nothing yet.
 
         Args:
-            build: Makes what is kept for a size.
-            capacity: How many sizes are kept; the one that was used longest ago goes first.
+            build: Builds the object for a size.
+            capacity: Number of sizes that are kept; the least recently used one goes first.
         """
         self._build = build
         self._capacity = capacity
@@ -31,7 +31,7 @@ class SizeCache(Generic[Built]):
         self._last: Size | None = None
 
     def get(self, size: Size) -> Built | None:
-        """Return what is kept for a size, built now if it came just before, else None."""
+        """Return the object for a size, built now if the last call had that size too, else None."""
         again, self._last = size == self._last, size
         if size not in self._kept:
             if not again:

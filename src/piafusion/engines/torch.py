@@ -1,4 +1,4 @@
-"""The torch engine: for those who train, and the reference that the ONNX files must match."""
+"""The torch engine: used in training, and the reference that the ONNX files must match."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class TorchEngine:
         Args:
             weights: A safetensors file that names its network.
             device: "auto", "cpu" or "cuda".
-            threads: Of the processor; torch has one number for the whole process.
+            threads: Threads of the processor; torch has one number for the whole process.
 
         Raises:
             WeightsError: If the bytes are no weights of a known network.
@@ -58,14 +58,14 @@ class TorchEngine:
 
     @property
     def reach(self) -> Reach | None:
-        """How far the network looks; None if it cannot fuse tiles."""
+        """The distance that the network looks; None if it cannot fuse tiles."""
         return self._network.reach if isinstance(self._network, GatedFusionNet) else None
 
     @torch.inference_mode()
     def encode(
         self, infrared: NDArray[np.float32], luminance: NDArray[np.float32]
     ) -> NDArray[np.float32]:
-        """Run the layers before the gate and return what it averages."""
+        """Run the layers before the gate and return the features that it averages."""
         network = cast(GatedFusionNet, self._network)
         dtype = next(network.parameters()).dtype
         pair = (_tensor(image).to(self.device, dtype) for image in (infrared, luminance))

@@ -1,1 +1,1 @@
-"""What surrounds the network: files, pairs, colour and ranges."""
+"""Pictures in memory and on disk: files, pairs, colour, tone, alignment and tiles."""

@@ -1,4 +1,4 @@
-"""Pictures as arrays: what is accepted, and how dtypes map to [0, 1] and back.
+"""Pictures as arrays: checks, and the maps between dtypes and [0, 1].
 
 The dtype decides the range, never the values: all of it for uint8 and uint16, [0, 1] for
 floats.
@@ -121,7 +121,7 @@ def to_unit(image: Image, out: NDArray[np.float32] | None = None) -> NDArray[np.
 
     Args:
         image: uint8, uint16 or float in [0, 1].
-        out: Where to write what has to be computed; float32 is returned as it is.
+        out: Array for the result; not used for float32, which is returned as it is.
     """
     if image.dtype.kind == "f":
         return image.astype(np.float32, copy=False)

@@ -69,7 +69,7 @@ def split_luminance(image: Image, buffers: Buffers) -> tuple[list[Image], NDArra
 
     Args:
         image: H x W or H x W x 3 RGB; uint8, uint16 or float in [0, 1].
-        buffers: Where the results may lie.
+        buffers: Memory for the results.
 
     Returns:
         The channels, H x W each, of the same dtype (floats as float32), and the luminance,
@@ -111,7 +111,7 @@ def join_luminance(
         channels: One or three, as `split_luminance` returns them.
         old: Their luminance, H x W in [0, 1].
         new: The luminance to give them, H x W in [0, 1].
-        buffers: For what lies between; the result is fresh.
+        buffers: Memory for intermediate results; the result itself is a new array.
 
     Returns:
         H x W or H x W x 3 of the channels' dtype, clipped to its range. The change is rounded

@@ -18,7 +18,7 @@ def contact_sheet(rows: Sequence[Mapping[str, Image]]) -> NDArray[np.uint8]:
     """Put pictures into a table, one row per scene and one titled column per kind.
 
     Args:
-        rows: For each scene, pictures by column title: H x W or H x W x 3 RGB; uint8, uint16
+        rows: Pictures of each scene by column title: H x W or H x W x 3 RGB; uint8, uint16
             or float in [0, 1]. Every row has the same titles in the same order.
 
     Returns:

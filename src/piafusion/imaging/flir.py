@@ -19,7 +19,7 @@ from piafusion.imaging.jpeg import FIRST_BYTES, read_jpeg
 
 _RECORD = 32  # bytes of an entry in the directory
 _MOST_RECORDS = 256  # cameras write some thirty
-_MOST_COUNTS = 2048 * 2048  # of a sensor; the largest have 2048 x 1536
+_MOST_COUNTS = 2048 * 2048  # the largest sensors have 2048 x 1536
 _COUNTS, _CAMERA = 1, 32  # types of records
 _PIECE = 65_000  # bytes in a segment
 

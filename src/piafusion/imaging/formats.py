@@ -45,7 +45,7 @@ def register_reader(suffixes: Iterable[str], read: ReadFile) -> None:
     `suffixes` and `read`.
 
     Args:
-        suffixes: Of the files, with the dot, such as [".raw"]; upper and lower case are the same.
+        suffixes: Suffixes with the dot, such as [".raw"]; upper and lower case are the same.
         read: Takes the path of a file and returns its picture as a NumPy array, H x W or
             H x W x 3 RGB: uint8, uint16 or float in [0, 1]; an infrared picture may hold any
             numbers, such as degrees, if a tone is chosen for them.

@@ -40,7 +40,7 @@ class RasterReader:
         """Open a file with one or three bands, and perhaps an alpha band.
 
         Args:
-            path: Of any format that GDAL reads.
+            path: A file of any format that GDAL reads.
             check: Applied to the pixels that are read; an `ImageError` gets the file's name.
 
         Raises:

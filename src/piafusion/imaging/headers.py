@@ -1,8 +1,8 @@
-"""What a picture's file says of itself, before anything is decoded.
+"""Headers of picture files, read strictly before anything is decoded.
 
-A few bytes can stand for billions of pixels, or for hours of work. What is read here is strict: a
-header that could be understood in two ways is refused, so that the decoder cannot find another
-size than this, and what a file can multiply (directories, scans, chunks, frames) is counted.
+A few bytes can stand for billions of pixels, or for hours of work. A header that could be
+understood in two ways is refused, so that the decoder cannot find another size than this. The
+parts that a file can multiply (directories, scans, chunks, frames) are counted.
 Every reader of pictures goes through `read_header`: commands, folders and the server.
 """
 
@@ -27,31 +27,31 @@ from piafusion.imaging.tiff_directory import (
 )
 
 MAX_MEGAPIXELS = 200.0
-"""Of the largest picture that is decoded as a whole, unless `LIMIT_VARIABLE` says another."""
+"""Size of the largest picture that is decoded as a whole, unless `LIMIT_VARIABLE` is set."""
 LIMIT_VARIABLE = "PIAFUSION_MAX_MEGAPIXELS"
 
 _PNG = b"\x89PNG\r\n\x1a\n"
 _PNG_CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 _PNG_COLOURS = 3  # a palette's: one channel in the file, three or four in the picture
 _DEFLATE = 1032  # bytes that one of Deflate's can stand for
-_MOST_PNG_CHUNKS = 2**17  # of 8 KB, as they are usual, in a file of 1 GB
+_MOST_PNG_CHUNKS = 2**17  # a file of 1 GB has so many of the usual 8 KB
 _MOST_WEBP_CHUNKS = 256
 _MOST_CHANNELS = 4
-_RUN_LENGTHS = (1, 2)  # of BMP: compressions whose data have no length that could be computed
+_RUN_LENGTHS = (1, 2)  # compressions of BMP; the length of their data cannot be computed
 
 
 @dataclass(frozen=True)
 class Header:
-    """What a file says of its picture.
+    """Size and format of a picture, as its file states them.
 
     Attributes:
         format: png, jpeg, tiff, webp or bmp.
         width: The largest that the header names, in pixels.
-        height: Likewise.
-        channels: Of a pixel, alpha among them.
-        bits: Of a channel.
-        end: Where the picture ends in the file; what follows is no part of it. None if the file
-            ends before, or cannot hold as many pixels as it claims.
+        height: The largest that the header names, in pixels.
+        channels: Number of channels, alpha included.
+        bits: Bits of a channel.
+        end: Place in the file where the picture ends; later bytes are no part of it. None if the
+            file ends before, or cannot hold as many pixels as it claims.
     """
 
     format: str
@@ -68,7 +68,7 @@ class Header:
 
 
 def read_header(data: bytes) -> Header | None:
-    """Return what a file's header says; None if it is of no type that is read here.
+    """Return the header of a file; None if it is of no type that is read here.
 
     The work is bounded by the length of the file, not by what it claims.
 

@@ -1,4 +1,4 @@
-"""Pictures as users hold them, made into arrays: NumPy, PIL, torch, or a file's path."""
+"""Pictures that users pass, as checked arrays: NumPy, PIL, torch, or a file's path."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def read_input(
     """Return any picture that `Fuser` takes as a checked array.
 
     Args:
-        picture: As `Picture` says.
+        picture: Any of the types of `Picture`.
         name: The name that errors call it.
         read: Reads and checks a file.
         check: Checks an array. A masked pixel first gets the value of the nearest other one.

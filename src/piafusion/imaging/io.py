@@ -1,4 +1,4 @@
-"""Picture files: reading that notices damage, writing that leaves nothing half-done."""
+"""Picture files: reading notices damage, writing leaves nothing half-done."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def read_infrared(path: Path | str, check: Callable[[Image], Image] = as_infrare
     """Read an infrared picture: as `read_image`, but radiometric JPEG files become degrees.
 
     Args:
-        path: As for `read_image`.
+        path: The same files as for `read_image`.
         check: Applied to the array: that of a tone, for other than display values.
 
     Returns:
@@ -48,7 +48,7 @@ def read_infrared(path: Path | str, check: Callable[[Image], Image] = as_infrare
         radiometric FLIR JPEG.
 
     Raises:
-        ImageError: As for `read_image`.
+        ImageError: In the same cases as for `read_image`.
         MissingExtraError: If a radiometric JPEG needs the `thermal` extra.
     """
     return _read_file(Path(path), _decode_infrared, check)
@@ -136,7 +136,7 @@ def encode_image(image: Image, suffix: str, *, name: str = "result") -> memoryvi
     Args:
         image: H x W or H x W x 3 RGB; uint8, uint16 or float32, as the format holds.
         suffix: One of `formats.IMAGE_SUFFIXES`.
-        name: What errors call the picture.
+        name: The name that errors call the picture.
 
     Raises:
         UsageError: If the format does not hold the dtype.

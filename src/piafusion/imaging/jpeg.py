@@ -1,4 +1,4 @@
-"""What a JPEG file says of itself, marker by marker, before anything is decoded."""
+"""The outline of a JPEG file, read marker by marker before anything is decoded."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _BARE = {0x01, *range(0xD0, 0xD8)}  # markers without a length
 _SCAN, _END, _LINES, _APP1 = 0xDA, 0xD9, 0xDC, 0xE1
 _MOST_SCANS = 64  # each one goes over all of the picture
 _MOST_SEGMENTS = 4096  # thumbnails, colour profiles and thermal data have some hundred
-_MOST_PIXELS = 1024  # for each byte: Huffman codes take a bit, at least, for 8 x 8 pixels
+_MOST_PIXELS = 1024  # in a byte: 8 x 8 pixels take at least one bit of Huffman code
 _HUFFMAN = (0xC0, 0xC1, 0xC2)
 _MARKER = re.compile(rb"\xff{1,1024}([^\x00\xff])")
 _MARKER_AFTER_A_SCAN = re.compile(rb"\xff([^\x00\xff\xd0-\xd7])")  # found fast by its first byte
@@ -29,9 +29,9 @@ class Jpeg:
         width: In pixels.
         height: In pixels.
         channels: 1 grey, 3 colour, 4 CMYK.
-        bits: Of a channel.
-        end: Where the picture ends in the file; None if the file ends before, or cannot hold as
-            many pixels as it claims.
+        bits: Bits of a channel.
+        end: Place in the file where the picture ends; None if the file ends before, or cannot
+            hold as many pixels as it claims.
         flir: Contents of the APP1 segments of FLIR cameras, without the name.
     """
 

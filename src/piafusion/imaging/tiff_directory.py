@@ -16,17 +16,17 @@ _SUBFILE_TYPE = 254
 # Pixel scale, tie points, transformation and keys of GeoTIFF; no-data value; RPC coefficients.
 _GEOREFERENCE = {33550, 33922, 34264, 34735, 42113, 50844}
 _REDUCED_OR_MASK = 0b101  # bits of the subfile type: an overview of another page, or its mask
-_LARGE_PIXELS = 2**24  # from here on windows are worth more than one reading
-_MOST_ENTRIES = 512  # of a directory
+_LARGE_PIXELS = 2**24  # pictures of so many pixels are read in windows
+_MOST_ENTRIES = 512  # in a directory
 _MOST_DIRECTORIES = 64  # overviews and masks halve: 32 of each are more than any picture has
-_TYPES = {1: "B", 3: "H", 4: "I", 7: "B"}  # of whole numbers; 7 is bytes of any meaning
+_TYPES = {1: "B", 3: "H", 4: "I", 7: "B"}  # types of whole numbers; 7 is bytes of any meaning
 
 Read = Callable[[int, int], bytes]
 """Returns so many bytes from a place in a file; fewer at its end."""
 
 
 class Tags:
-    """The entries of one directory; their values are read when they are asked for."""
+    """The entries of one directory; a value is read from the file when it is needed."""
 
     def __init__(self, read: Read, order: str, *, big: bool) -> None:
         """Begin without entries; `order` is < or >, `big` says BigTIFF."""

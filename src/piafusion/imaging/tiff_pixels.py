@@ -1,9 +1,9 @@
 """The pixels of a TIFF file: strips and tiles by imagecodecs, each one checked to be whole.
 
 OpenCV reads such files too, but leaves two of three separate planes as they lay in memory, takes
-16-bit white-is-zero for black-is-zero and three bands for one, and goes on after damage. Here the
-tags that bound the work are those that the pixels are read by, a strip that is missing or short is
-an error, and so is a layout that is not known.
+16-bit white-is-zero for black-is-zero and three bands for one, and goes on after damage. Here a
+missing or short strip is an error, and so is an unknown layout; the tags that limit the work are
+the same tags that the pixels are read by.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ _TABLES = 2**16  # bytes, of the tables that JPEG strips share
 
 @dataclass(frozen=True)
 class _Layout:
-    """How the pixels lie in a file; `rows` and `columns` are those of a strip or tile."""
+    """The layout of the pixels in a file; `rows` and `columns` are those of a strip or tile."""
 
     data: memoryview
     order: str
@@ -73,7 +73,7 @@ class _Layout:
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """Of the pixels as they are given back."""
+        """The dtype of the decoded pixels."""
         bits = 8 if self.bits < 8 else 16 if self.bits < 16 and self.bits != 8 else self.bits
         return np.dtype(f"{self.kind}{bits // 8}")
 

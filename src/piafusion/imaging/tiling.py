@@ -1,9 +1,9 @@
 """Tiles of a picture that together are fused as the whole would be.
 
 Two things make a tile differ from the same place of the whole picture. The layers look beyond its
-border: so each tile is cut out with a margin, and what the margin spoilt is cut off afterwards. And
-the gate of Eq. 5 takes means over the whole picture: so a first pass gathers them over all tiles,
-which needs only the layers before the gate, and a second pass fuses with the gate known.
+border: each tile is cut out with a margin, which is cut off again after fusing. The gate of Eq. 5
+takes means over the whole picture: a first pass gathers them over all tiles with the layers before
+the gate, and a second pass fuses with these means.
 """
 
 from __future__ import annotations
@@ -22,21 +22,21 @@ from piafusion.reach import Reach
 Window = tuple[slice, slice]
 Floats = NDArray[np.float32]
 
-# What is fused as a whole by default, and the largest tiles otherwise.
+# The largest pictures that are fused as a whole by default, and the largest tiles.
 _WHOLE_PIXELS, _WHOLE_BYTES = 4_000_000, 2**30
 _TILE_SIDE, _TILE_BYTES = 1024, 2**29
 _SIDE_UNIT = 256  # a tile that the library chooses is made of whole blocks of a tiled TIFF file
-_BYTES_PER_VALUE = 20  # of the widest layer: about five such layers are in use at a time
+_BYTES_PER_VALUE = 20  # about five layers as wide as the widest are in use at a time
 
 
 class WindowReader(Protocol):
-    """What tiles are read from: an array, or a file that reads windows."""
+    """A picture that is read in windows: an array, or an open file."""
 
     def __getitem__(self, window: Window, /) -> NDArray[Any]: ...
 
 
 class WindowWriter(Protocol):
-    """What tiles are written to: an array, or a file that writes windows."""
+    """A picture that is written in windows: an array, or an open file."""
 
     def __setitem__(self, window: Window, pixels: NDArray[Any], /) -> None: ...
 
@@ -57,12 +57,12 @@ class Tile:
 
     @property
     def pixels(self) -> Window:
-        """Where the area lies in the crop."""
+        """The area as rows and columns of the crop."""
         return self._inside(1)
 
     @property
     def blocks(self) -> Window:
-        """Where the area's blocks lie among those of the crop."""
+        """The area's blocks as rows and columns of the crop's blocks."""
         return self._inside(self.stride)
 
     def _inside(self, unit: int) -> Window:
@@ -89,9 +89,9 @@ def plan_tiles(height: int, width: int, reach: Reach | None, side: int | None = 
     """Cut a picture into tiles, row by row.
 
     Args:
-        height: Of the picture, in pixels.
-        width: Of the picture, in pixels.
-        reach: How far the network looks; without it there is one tile, the whole.
+        height: Height of the picture, in pixels.
+        width: Width of the picture, in pixels.
+        reach: Distance that the network looks; without it there is one tile, the whole.
         side: Largest side of a tile's area; rounded down to whole blocks, at least one. By
             default the picture stays whole up to 4 megapixels if the network then needs no
             more than 1 GiB, and is cut into tiles of 1024, or less for half a GiB, otherwise.
@@ -133,9 +133,9 @@ def gather_share(tiles: Iterable[Tile], difference: Callable[[Tile], Floats]) ->
     """Return the infrared's share at the gate over the whole picture, 1 x C x 1 x 1.
 
     Args:
-        tiles: Of the whole picture.
-        difference: Returns what the gate averages of a tile's crop, 1 x C x h x w with one value
-            for each block.
+        tiles: All tiles of the picture.
+        difference: Returns the features that the gate averages for a tile's crop, 1 x C x h x w
+            with one value for each block.
     """
     total, count = np.float64(0), 0
     for tile in tiles:

@@ -1,4 +1,4 @@
-"""Tone: how raw infrared values, counts or degrees, become [0, 1] (`docs/thermal.md`).
+"""Tones map raw infrared values, counts or degrees, to [0, 1] (`docs/thermal.md`).
 
 A tone is a small frozen object that a text names: `full`, `percentile:1,99`, `span:20,40`,
 `plateau:4` or `clahe:2`.
@@ -25,7 +25,7 @@ from piafusion.imaging.tone_curve import (
     sample,
 )
 
-_BINS, _LEVELS = 1024, 16385  # of the plateau histogram and of its curve
+_BINS, _LEVELS = 1024, 16385  # bins of the plateau histogram, levels of its curve
 _LEAST, _MOST = 1e-300, 1e300  # ranges that can be cut into bins
 
 
@@ -33,8 +33,8 @@ _LEAST, _MOST = 1e-300, 1e300  # ranges that can be cut into bins
 class Tone(ABC):
     """Turns raw infrared pictures into float32 [0, 1].
 
-    >>> heat, found = Percentile(0, 100)(np.array([[-20.0, 30.0], [np.nan, 80.0]]))
-    >>> heat.tolist(), found
+    >>> shown, found = Percentile(0, 100)(np.array([[-20.0, 30.0], [np.nan, 80.0]]))
+    >>> shown.tolist(), found
     ([[0.0, 0.5], [0.0, 1.0]], InfraredRange(low=-20.0, high=80.0, filled=1))
     """
 
@@ -81,7 +81,7 @@ class Full(Tone):
         return "full"
 
     def check(self, infrared: Image) -> Image:
-        """As for every tone; the dtype must also tell the range, and all values lie in it."""
+        """Check as every tone does; the dtype must also tell the range, and values lie in it."""
         image = as_raw_infrared(infrared)
         if image.dtype in (np.uint8, np.uint16):
             return image
@@ -184,7 +184,7 @@ class Plateau(Tone):
         if values.dtype.kind != "f":
             low, high, width = math.floor(low), math.ceil(high), math.ceil(width)
         bins = math.floor((high - low) / width) + 1
-        with np.errstate(over="ignore"):  # what lies that far outside goes into the last bin
+        with np.errstate(over="ignore"):  # values that far outside go into the last bin
             place = np.rint((values.astype(np.float64) - low) / width)
             counts = np.bincount(np.clip(place, 0, bins - 1).astype(np.intp), minlength=bins)
             limited = np.minimum(counts, self.limit * counts.mean())
@@ -220,9 +220,9 @@ class Clahe(Tone):
         self, infrared: Image, curve: ToneCurve, out: Levels | None = None
     ) -> tuple[Levels, InfraredRange]:
         """Apply the line, then equalise each tile."""
-        heat, found = super().render(infrared, curve, out)
-        levels = cv2.createCLAHE(self.clip, (8, 8)).apply(to_uint8(heat))
-        return np.multiply(levels, np.float32(1 / 255), out=heat), found
+        shown, found = super().render(infrared, curve, out)
+        levels = cv2.createCLAHE(self.clip, (8, 8)).apply(to_uint8(shown))
+        return np.multiply(levels, np.float32(1 / 255), out=shown), found
 
 
 class SmoothedTone:

@@ -1,4 +1,4 @@
-"""From raw infrared values to [0, 1]: the curve, and the pixels that have no value."""
+"""Curves that map raw infrared values to [0, 1], and filling of pixels without a value."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ class ToneCurve:
         low: Raw value.
         high: Raw value, not below `low`. If both are equal, what is above them becomes 1 and
             the rest 0: a flat picture is black, as it shows nothing hot.
-        levels: What lies between: levels in [0, 1] at equal distances from `low` to `high`, of
-            which the nearest is taken; without them, a straight line.
+        levels: Levels in [0, 1] at equal distances from `low` to `high`; a value gets the
+            nearest one. Without them the curve is a straight line.
     """
 
     low: float
@@ -57,12 +57,12 @@ class ToneCurve:
         """
         if self.low == self.high:
             return np.greater(infrared, self.high).astype(np.float32)
-        # Float32 holds 16-bit counts exactly; what it does not hold is subtracted in float64.
+        # Float32 holds 16-bit counts exactly; other values are subtracted in float64.
         exact = np.float32 if np.can_cast(infrared.dtype, np.float32) else np.float64
         last = 1 if self.levels is None else len(self.levels) - 1
         if not self._fits(exact, last):
             return self._far(infrared, last)
-        with np.errstate(over="ignore"):  # what lies that far outside is clipped
+        with np.errstate(over="ignore"):  # values that far outside are clipped
             place = np.subtract(
                 infrared, exact(self.low), out=out if exact is np.float32 else None, dtype=exact
             )

@@ -125,7 +125,7 @@ def create_method(name: str, *, device: str = "auto", threads: int | None = None
     Args:
         name: A name that `list_methods` returns.
         device: "auto" or "cpu"; the methods run on the processor.
-        threads: Of the processor; one for each usable core by default.
+        threads: Threads of the processor; one for each usable core by default.
 
     Raises:
         UsageError: If the method is unknown, or cannot use the device or number of threads.

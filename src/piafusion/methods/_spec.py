@@ -1,4 +1,4 @@
-"""What the registry says of a method, and what a method is made of."""
+"""The description of a comparison method, and the engine that runs one."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from piafusion.engines import Tensor
 from piafusion.reach import Reach
 
 WEIGHTS = Path(__file__).parent / "weights"
-"""What methods have learned, with a manifest like the models'."""
+"""Folder of the methods' weights, with a manifest like that of the models."""
 
 Plane: TypeAlias = NDArray[np.float32]
 Rule: TypeAlias = Callable[[Plane, Plane], Plane]
@@ -29,16 +29,16 @@ class MethodSpec:
     """One method of the registry.
 
     Attributes:
-        name: What it is chosen by.
-        create: Makes it ready, for that many threads of the processor.
-        title: What it is called in tables and texts.
-        paper: Where it comes from: authors, title, journal, year.
-        kind: What sort of method it is.
-        departures: Where ours is not the paper's, one sentence each.
+        name: The name that users choose it by.
+        create: Returns the rule, prepared for that many threads of the processor.
+        title: Its name in tables and texts.
+        paper: Its source: authors, title, journal, year.
+        kind: The family of the method.
+        departures: Differences from the paper, one sentence each.
         needs: The extra of piafusion that it needs to run, or None.
         packages: What that extra brings for it, as it is imported.
         weights: The format of its shipped weights, or None if nothing in it is learned.
-        trained_as: What `piafusion train method` calls the training that makes its weights.
+        trained_as: The name of its training in `piafusion train method`.
     """
 
     name: str
@@ -58,7 +58,7 @@ class RuleEngine:
 
     Attributes:
         device: Always the processor.
-        threads: That the rule was made ready for.
+        threads: Number of threads that the rule was prepared for.
         reach: None; a rule fuses pictures as a whole.
     """
 

@@ -23,9 +23,9 @@ from numpy.typing import NDArray
 
 from piafusion.methods._spec import MethodSpec, Plane, Rule
 
-WEIGHT = 4.0  # of the gradients, the paper's lambda
+WEIGHT = 4.0  # weight of the gradients, the paper's lambda
 TOLERANCE = 1e-4  # relative fall of the objective over ten iterations at which it stops
-GRADIENT_PENALTY, DATA_PENALTY = 150.0, 60.0  # of the two splits; they decide the speed alone
+GRADIENT_PENALTY, DATA_PENALTY = 150.0, 60.0  # they change the speed, not the result
 RELAXATION = 1.7  # over-relaxation of both splits
 MOST_ITERATIONS = 1000
 _CHECK_EVERY = 10
@@ -53,9 +53,9 @@ def minimise(
 
     Args:
         difference: Infrared minus luminance, H x W.
-        weight: Of the gradients.
+        weight: Weight of the gradients.
         tolerance: Relative fall of E over ten iterations at which the search ends.
-        threads: Of the cosine transforms.
+        threads: Threads of the cosine transforms.
     """
     height, width = difference.shape
     start = difference

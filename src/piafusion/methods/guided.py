@@ -18,7 +18,7 @@ BASE_SIDE = 31  # pixels of the average filter that splits the scales
 SALIENCY_SIGMA, SALIENCY_SIDE = 5.0, 11
 BASE_RADIUS, BASE_EPSILON = 45, 0.3
 DETAIL_RADIUS, DETAIL_EPSILON = 7, 1e-6
-_LEAST_WEIGHT = 1e-6  # where both filtered weights are 0, the sources share equally
+_LEAST_WEIGHT = 1e-6  # if both filtered weights are 0, the sources share equally
 
 
 def guided(infrared: Plane, luminance: Plane) -> Plane:
@@ -31,7 +31,7 @@ def guided(infrared: Plane, luminance: Plane) -> Plane:
     Returns:
         H x W; near strong edges it may leave [0, 1].
     """
-    # Of two equally salient pixels the visible one is taken.
+    # If two pixels are equally salient, the visible one is taken.
     infrared_wins = (saliency(infrared) > saliency(luminance)).astype(np.float32)
     chosen = ((infrared, infrared_wins), (luminance, 1 - infrared_wins))
     bases = [box_mean(plane, BASE_SIDE) for plane, _ in chosen]

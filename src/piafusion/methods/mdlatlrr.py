@@ -31,7 +31,7 @@ Windows: TypeAlias = NDArray[np.float32]  # 256 x rows x columns: pixels of the 
 
 
 class Level(NamedTuple):
-    """What one level takes out of both sources, and how it is fused, H x W each."""
+    """The detail that one level takes out of both sources, and the fused detail, H x W each."""
 
     infrared: Plane
     luminance: Plane
@@ -84,8 +84,8 @@ def fuse(
         infrared: H x W in [0, 1].
         luminance: H x W in [0, 1].
         projection: L, 256 x 256.
-        levels: How often the base is taken apart.
-        threads: That take strips of windows.
+        levels: Number of decompositions of the base.
+        threads: Number of threads that work on strips of windows.
     """
     details = np.zeros_like(infrared)
     for _ in range(levels):

@@ -1,4 +1,4 @@
-"""What Qcb and Qcv share: stretching, and filtering by the eye's contrast sensitivity."""
+"""Stretching, and filtering by the eye's contrast sensitivity, for Qcb and Qcv."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From the caller's arrays to the three grey pictures that every metric works on."""
+"""The three grey pictures that every metric works on, made from the caller's arrays."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ Result = TypeVar("Result")
 class Greys:
     """A source pair and its fused picture, each ``H x W``, on the 0..255 scale.
 
-    All three have the same size and hold finite values only; `read_greys` sees to it. What
-    several metrics need is computed once, when the first of them asks.
+    All three have the same size and finite values; `read_greys` checks it. A result that several
+    metrics need is computed once and kept.
     """
 
     infrared: Grey

@@ -1,4 +1,4 @@
-"""What the registry knows of a metric."""
+"""The description of a metric."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ class MetricSpec:
 
     Attributes:
         name: The name that `evaluate` takes and that tables show.
-        direction: Which way is better, ``"higher"`` or ``"lower"``.
-        inputs: Which of the three pictures the value depends on.
-        reference: Where the metric was defined.
+        direction: The better direction, ``"higher"`` or ``"lower"``.
+        inputs: The pictures that the value depends on.
+        reference: The paper that defined the metric.
         float: The metric in the float convention.
         uint8: The metric in the uint8 convention, where its arithmetic or its unit differs;
             None where both conventions are the same on whole grey levels.

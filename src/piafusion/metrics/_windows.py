@@ -27,7 +27,7 @@ class Moments(NamedTuple):
     means: list[F64]
     variances: list[F64]
     covariances: list[F64]
-    """Of infrared with fused, and of visible with fused."""
+    """Infrared with fused, and visible with fused."""
 
 
 def strips(
@@ -79,7 +79,7 @@ def moments(
     Args:
         planes: Infrared, visible and fused, each ``H x W`` and no smaller than the window.
         taps: The window's weights along one axis.
-        product: What stands for multiplication of two pictures.
+        product: Multiplies two pictures.
 
     Returns:
         Arrays of ``H-n+1 x W-n+1``. Variances are 0 or more.

@@ -16,7 +16,7 @@ Bits = NDArray[np.int32]
 
 _SIDE = 3
 PLACES = _SIDE**2
-_STOPS = 2 * (PLACES - 1)  # of a staircase, without its ends, 0 and 1
+_STOPS = 2 * (PLACES - 1)  # stops of a staircase without its ends, 0 and 1
 _AT_ONCE = 5000  # windows: fewer, and calls cost more than what they compute; more, and the cache
 _LEAST = np.float32(1e-10)
 """Added to all values of a window less their minimum: a flat one is uniform, no share is 0."""
@@ -179,7 +179,7 @@ def _information(stops: Single, ratio: Single) -> Single:
     The cells off the staircase add to an entropy what the two distributions alone say of them.
 
     Args:
-        stops: As `_stops` returns them.
+        stops: The result of `_stops`.
         ratio: Shares of the bound over that of independence, N.
 
     Returns:

@@ -1,4 +1,4 @@
-"""What goes wrong with edges: Nabf (artefacts, edges of no source) and Labf (edges lost)."""
+"""Errors of edges: Nabf (artefacts: edges that no source has) and Labf (lost edges)."""
 
 from __future__ import annotations
 

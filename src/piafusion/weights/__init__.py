@@ -33,11 +33,11 @@ Kind = Literal["fusion", "illumination"]
 
 @dataclass(frozen=True)
 class WeightsRecord:
-    """What the manifest says of one model.
+    """The entry of one model in the manifest.
 
     Attributes:
         name: The name it is chosen by.
-        kind: What its network does.
+        kind: The task of its network.
         summary: One line for a list.
         parameters: Number of trained values.
         sha256: Per format, the digest of `NAME.FORMAT` beside the manifest.
@@ -67,7 +67,7 @@ def load_manifest(folder: Path = SHIPPED) -> dict[str, WeightsRecord]:
 
 
 def list_models() -> dict[str, WeightsRecord]:
-    """Return what the manifest says of each shipped model, by name."""
+    """Return the manifest's entry of each shipped model, by name."""
     return load_manifest(SHIPPED)
 
 
@@ -76,10 +76,10 @@ def read_weights(model: str, format: Format, kind: Kind, folder: Path = SHIPPED)
 
     Args:
         model: A name in the folder's manifest, or the path of a `.onnx` or `.safetensors`
-            file of one's own; a manifest beside that file is heeded.
-        format: Which of the two formats to return.
-        kind: What the network has to do.
-        folder: Where named models are looked for.
+            file of your own; a manifest beside that file is used.
+        format: The format to return.
+        kind: The task of the network.
+        folder: The folder of named models.
 
     Raises:
         UsageError: If the name or path is unknown, or the model is of another kind.
@@ -128,13 +128,13 @@ def add_scores(
     *,
     intervals: dict[str, tuple[float, float]] | None = None,
 ) -> None:
-    """Put what a shipped model scored on a data set into the manifest, beside other sets.
+    """Put the scores of a shipped model on a data set into the manifest.
 
     Args:
         name: A shipped model.
         data: The data set, for example "msrs/test".
         scores: Values by name, kept to four decimals.
-        command: What measured them.
+        command: The command that measured them.
         intervals: 95 % confidence intervals of some of the scores.
     """
     record = load_manifest()[name]

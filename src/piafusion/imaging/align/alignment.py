@@ -29,23 +29,23 @@ Size = tuple[int, int]
 
 VERSION = 1
 _ASPECT_TOLERANCE = 0.01
-_SOFT_EDGE = 0.03  # of the visible picture's shorter side: from visible alone to both
+_SOFT_EDGE = 0.03  # share of the visible picture's shorter side: from visible alone to both
 
 
 @dataclass(frozen=True)
 class Quality:
-    """How far an estimate can be trusted.
+    """Measures of how reliable an estimate is.
 
     Attributes:
-        score: How many blocks of the visible picture the map sends to where they are found in the
-            infrared one, 0 to 1: the geometric mean of their share of all blocks and of those that
-            both pictures show. Chance gives 0.03.
+        score: Share of the blocks of the visible picture that the map sends to the place where
+            they are found in the infrared one, 0 to 1: the geometric mean of their share of all
+            blocks and of the blocks that both pictures show. Chance gives 0.03.
         likeness: Mean correlation of the structure in them, -1 to 1; 0.2 to 0.5 is usual.
-        disagreement: How far apart two maps, each from half of the blocks, send the corners;
-            visible pixels, mean of four.
-        residual: Median distance of those blocks from where the map sends them, visible pixels:
-            what depth and lenses leave.
-        pairs: How many pairs it was estimated from.
+        disagreement: Distance between the corners that two maps give, each estimated from half
+            of the blocks; visible pixels, mean of the four corners.
+        residual: Median distance of those blocks from the place that the map gives, in visible
+            pixels: depth and lenses cause it.
+        pairs: Number of pairs that it was estimated from.
     """
 
     score: float
@@ -57,7 +57,7 @@ class Quality:
 
 @dataclass(frozen=True)
 class Alignment:
-    """Where visible pixels lie in the infrared picture.
+    """A map from visible pixels to infrared pixels.
 
     Pixel centres are at whole numbers, x to the right and y down, (0, 0) the top left one.
 
@@ -67,7 +67,7 @@ class Alignment:
             (u, v, w) = M (x, y, 1).
         infrared_size: Height and width of the infrared pictures it was estimated for.
         visible_size: Height and width of the visible ones.
-        quality: How far it can be trusted.
+        quality: Measures of its reliability.
     """
 
     kind: Kind
@@ -161,14 +161,14 @@ class Alignment:
     def warp_onto(
         self, infrared: NDArray[np.float32], luminance: NDArray[np.float32]
     ) -> NDArray[np.float32]:
-        """Bring an infrared picture onto the visible grid, the visible where it shows nothing.
+        """Bring an infrared picture onto the visible grid; outside it, take the luminance.
 
-        A network that is given the same picture twice returns it, so that what lies outside the
-        infrared picture is fused to the visible one, without a border that could be seen.
+        A network that gets the same picture twice returns it. So the fused picture shows the
+        visible one outside the infrared picture, without a border in between.
 
         Args:
             infrared: H x W in [0, 1].
-            luminance: The visible picture's, of its own H x W, in [0, 1].
+            luminance: Luminance of the visible picture, of its own H x W, in [0, 1].
 
         Returns:
             The size of `luminance`, in [0, 1].

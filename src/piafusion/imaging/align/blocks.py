@@ -1,4 +1,4 @@
-"""The fine steps: blocks of the visible picture are looked for in the warped infrared one."""
+"""The fine steps: find blocks of the visible picture in the warped infrared one."""
 
 from __future__ import annotations
 
@@ -12,31 +12,31 @@ from numpy.typing import NDArray
 from piafusion.imaging.align.geometry import Matrix, Points, resizing
 from piafusion.imaging.align.structure import Array, Picture, Size, shrunk, structure
 
-_COVERED = 0.8  # of a block's area must have data in both pictures
+_COVERED = 0.8  # share of a block's area that must have data in both pictures
 _EPSILON = 1e-6
 
 
 @dataclass(frozen=True)
 class Level:
-    """How finely to look; lengths as shares of the visible picture's longer side."""
+    """Fineness of a search; lengths are shares of the visible picture's longer side."""
 
     side: int  # pixels of that side while matching
     block: float
-    radius: float  # how far a block is looked for
+    radius: float  # distance over which a block is searched
     grid: int = 18  # blocks along the longer side
 
 
 @dataclass(frozen=True)
 class Matches:
-    """Where blocks of the visible picture were found.
+    """The blocks of the visible picture that were found in the infrared one.
 
     Attributes:
         points: N x 2, block centres in visible pixels.
-        shifts: N x 2, how far away from where the map sends them they were found, in visible
-            pixels.
-        likeness: N, correlation there, the mean of all pairs.
-        tried: How many blocks both pictures show.
-        blocks: How many the visible picture has.
+        shifts: N x 2, distance between the place that the map gives and the place where the
+            block was found, in visible pixels.
+        likeness: N, correlation at that place, the mean over all pairs.
+        tried: Number of blocks that both pictures show.
+        blocks: Number of blocks of the visible picture.
     """
 
     points: Points
@@ -46,16 +46,16 @@ class Matches:
     blocks: int
 
     def score(self, near: NDArray[np.bool_]) -> float:
-        """Weigh how many blocks agree with a map.
+        """Return the share of blocks that agree with a map.
 
-        Between the share of those that both pictures show, which favours maps that show few of
-        them, and the share of all, which favours maps that show many: their geometric mean.
+        It is the geometric mean of two shares: that of the blocks that both pictures show, which
+        favours maps with a small overlap, and that of all blocks, which favours a large overlap.
         """
         return float(near.sum() / np.sqrt(max(self.tried * self.blocks, 1)))
 
 
 def match(pairs: Sequence[tuple[Picture, Picture]], matrix: Matrix, level: Level) -> Matches:
-    """Look for blocks of the visible pictures around where a map sends them.
+    """Search blocks of the visible pictures around the place that a map gives.
 
     With several pairs of one rig the correlations at each place are added up before the best
     shift is chosen, so places that show nothing in one pair are served by another.
@@ -71,10 +71,10 @@ def match(pairs: Sequence[tuple[Picture, Picture]], matrix: Matrix, level: Level
     to_ir = matrix @ resizing(size, vi_size)
     for ir, vi in pairs:
         visible = shrunk(vi, size)
-        heat = structure(_warped(ir, to_ir, size))
+        infrared = structure(_warped(ir, to_ir, size))
         colour = structure(visible)
-        covered = cv2.integral(np.minimum(np.any(heat, axis=2), np.any(colour, axis=2)) * 1.0)
-        around = np.pad(heat, ((radius, radius), (radius, radius), (0, 0)))
+        covered = cv2.integral(np.minimum(np.any(infrared, axis=2), np.any(colour, axis=2)) * 1.0)
+        around = np.pad(infrared, ((radius, radius), (radius, radius), (0, 0)))
         for index, (y, x) in enumerate(places):
             top, left, bottom, right = y - half, x - half, y + half, x + half
             area = covered[bottom, right] - covered[top, right] - covered[bottom, left]

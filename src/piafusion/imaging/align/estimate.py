@@ -1,9 +1,9 @@
 """Estimating one alignment from pairs of a rig: coarse start, fine steps, and a verdict.
 
-The verdict does not rest on how well the fit went, which it does between any two pictures if a
-map may choose among enough blocks. It asks how many of all blocks agree with the map, how alike
-the pictures are there, and whether two halves of the blocks, fitted apart, give the same map. The
-limits were chosen on `msrs/train`, between right pairs and pairs of other scenes.
+The residual of the fit is no verdict: it is small between any two pictures if a map may choose
+among enough blocks. The verdict rests on the share of all blocks that agree with the map, on the
+correlation of the pictures there, and on the agreement of two maps, each fitted to half of the
+blocks. The limits were chosen on `msrs/train`, between right pairs and pairs of other scenes.
 """
 
 from __future__ import annotations
@@ -34,23 +34,23 @@ from piafusion.imaging.arrays import Image, as_infrared, as_visible, check_minim
 
 MIN_SIDE = 64  # pixels
 MIN_SCORE = 0.26
-MAX_DISAGREEMENT = 0.018  # of the visible picture's longer side
+MAX_DISAGREEMENT = 0.018  # share of the visible picture's longer side
 
 _CANDIDATES = 6
 _COARSE_PAIRS = 8
 _TRIAL = Level(side=320, block=0.2, radius=0.045, grid=12)
 _STEPS = (Level(640, 0.15, 0.02), Level(640, 0.12, 0.01))
 _PROOF = Level(640, 0.15, 0.035)
-_TOLERANCE = 0.006  # of the longer side: what depth and lenses leave of any one map
+_TOLERANCE = 0.006  # share of the longer side: depth and lenses make no map fit better
 _MIN_BLOCKS = 12
-_MAX_BENDING = 0.06  # of the longer side; the cameras of a rig look the same way
+_MAX_BENDING = 0.06  # share of the longer side; the cameras of a rig look the same way
 
 Pairs = Sequence[tuple[Picture, Picture]]
 _Step = tuple[Matrix, Matches, float]  # the map, what it came from, and the share that agrees
 
 
 def estimate_alignment(pairs: Sequence[tuple[Image, Image]], kind: str = "homography") -> Alignment:
-    """Estimate where a rig's visible pixels lie in its infrared picture.
+    """Estimate the map from a rig's visible pixels to its infrared pixels.
 
     Args:
         pairs: Infrared (H x W) and visible (H x W or H x W x 3 RGB) pictures of one fixed rig, at

@@ -41,7 +41,7 @@ def parse_alignment(content: str | bytes, name: str = "alignment") -> Alignment:
 
     Args:
         content: The JSON text, in UTF-8.
-        name: What errors call it.
+        name: The name that errors call it.
 
     Raises:
         AlignmentError: If it is damaged or something else.

@@ -78,9 +78,9 @@ def bending(matrix: Matrix, size: tuple[int, int], to: tuple[int, int]) -> float
     """Return how unlike a camera's map one is: how far it sends corners from where one would.
 
     Args:
-        matrix: From a picture of one size to one of another.
+        matrix: Maps a picture of one size to one of another.
         size: Height and width of the picture that is mapped.
-        to: Of the one it is mapped to.
+        to: Height and width of the picture that it is mapped to.
 
     Returns:
         The largest distance of a corner from the nearest shift, rotation and scale of the picture

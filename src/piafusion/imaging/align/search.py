@@ -25,9 +25,9 @@ from piafusion.imaging.align.structure import Picture, Size, shrunk, structure
 AREA = 176 * 132  # pixels of the infrared picture
 SCALES = np.geomspace(0.45, 1.4, 26)  # visible pixels per infrared pixel, relative to the start
 ROTATIONS = np.arange(-8.0, 8.1, 2.0)  # degrees
-_MARGIN = 0.15  # of the infrared picture that may lie outside the visible one
-_BEYOND = 0.25  # of its width that the search goes beyond the visible picture
-_APART = 0.06  # of its width: candidates closer than that are one
+_MARGIN = 0.15  # share of the infrared picture that may lie outside the visible one
+_BEYOND = 0.25  # the search goes that share of its width beyond the visible picture
+_APART = 0.06  # share of its width: candidates closer than that are one
 _SAME_ASPECT = 1.02
 
 
@@ -40,8 +40,8 @@ def candidates(
 
     Args:
         pairs: Infrared and visible pictures of one rig; the correlations of all are added up.
-        count: How many of the likeliest.
-        stretch: Where the pictures have different shapes, also try one stretched onto the other.
+        count: Number of maps to return.
+        stretch: If the pictures have different shapes, also try one stretched onto the other.
     """
     ir_size, vi_size = pairs[0][0].size, pairs[0][1].size
     small = _scaled(ir_size, (AREA / (ir_size[0] * ir_size[1])) ** 0.5)

@@ -1,4 +1,4 @@
-"""What an infrared and a visible picture have in common: where edges lie and which way they run.
+"""Edges and their directions: the structure that infrared and visible pictures share.
 
 A warm car is bright in one picture and may be dark in the other, so grey levels say nothing about
 alignment, and neither does the sign of a gradient. Each pixel is described by the doubled angle of
@@ -22,7 +22,7 @@ from piafusion.imaging.colour import luminance
 Array = NDArray[Any]
 Size = tuple[int, int]  # height, width, as in an array's shape
 
-_DARKS = 50.0  # log(1 + 50 x) lifts what lies in the dark: a street at night
+_DARKS = 50.0  # log(1 + 50 x) brightens dark parts: a street at night
 _NOISE = 1.0  # pixels, blur before the gradient
 _SLACK = 1.5  # pixels, blur after it, so that near misses count
 _AROUND = 4.0  # pixels; gradients are relative to those so far around
@@ -31,7 +31,7 @@ _BORDER = 9  # pixels beside an area without data whose gradients are its edge's
 
 @dataclass(frozen=True)
 class Picture:
-    """One picture, ready to be matched: its levels and where it has data.
+    """A picture prepared for matching: its levels and a map of the pixels that have data.
 
     Attributes:
         levels: H x W float32, 0.5 % to 99.5 % of the values stretched over [0, 1], darks lifted.

@@ -67,13 +67,13 @@ def read(path: Path, watch: Callable[[VideoSource], None] = lambda source: None)
 @pytest.mark.parametrize(("suffix", "codec", "options"), CODECS)
 def test_flipped_bits_are_told(tmp_path: Path, suffix: str, codec: str, options: dict) -> None:
     path = clip(tmp_path / f"vi.{suffix}", codec, options)
-    assert read(path).problem is None
+    assert read(path).problem(read_to_end=True) is None
     flip(path, 9)
     source = read(path)
     assert source.damage.patched + source.damage.lost >= 1
-    assert source.problem.startswith(f"{path}: ")
-    assert "damaged frame" in source.problem
-    assert "the first at 0." in source.problem
+    assert source.problem(read_to_end=True).startswith(f"{path}: ")
+    assert "damaged frame" in source.problem(read_to_end=True)
+    assert "the first at 0." in source.problem(read_to_end=True)
 
 
 def test_one_patched_frame_is_counted_once_and_placed(tmp_path: Path) -> None:
@@ -83,7 +83,7 @@ def test_one_patched_frame_is_counted_once_and_placed(tmp_path: Path) -> None:
     source = read(path)
     assert (source.damage.patched, source.damage.lost) == (1, 0)
     told = f"{path}: 1 damaged frame, the first at {9 / 25:.3f} s (1 patched by the decoder)"
-    assert source.problem == told
+    assert source.problem(read_to_end=True) == told
 
 
 OPEN = "open-gop=1:keyint=8:bframes=3:scenecut=0"
@@ -107,7 +107,7 @@ def test_intact_recordings_are_not_blamed(
     pixels = "yuvj420p" if codec == "mjpeg" else None
     path = clip(tmp_path / f"vi.{suffix}", codec, options, muxer=muxer, pixels=pixels)
     shown: list[int] = []
-    assert read(path, lambda source: shown.append(1)).problem is None
+    assert read(path, lambda source: shown.append(1)).problem(read_to_end=True) is None
     assert len(shown) == COUNT
 
 
@@ -128,7 +128,7 @@ def test_a_recording_that_begins_in_the_middle_is_not_damaged(
             if packet.dts is not None:
                 packet.stream = stream
                 container.mux(packet)
-    assert read(path).problem is None
+    assert read(path).problem(read_to_end=True) is None
 
 
 def test_two_sources_hear_their_own_decoder() -> None:

@@ -213,3 +213,18 @@ def test_a_file_and_a_live_source_do_not_go_together(tmp_path: Path, monkeypatch
     monkeypatch.setattr("piafusion.video.sources._is_live", lambda name, container: "vi" in name)
     with pytest.raises(UsageError, match=r"found .*vi\.mp4 live and .*ir\.mp4 not"):
         open_two(str(ir), str(vi), Matching())
+
+
+@pytest.mark.parametrize(("visible", "told"), [(4, False), (20, True)])
+def test_a_source_that_ends_early_is_told_if_its_end_was_asked_for(
+    tmp_path: Path, visible: int, told: bool
+) -> None:
+    """However far the decoding threads have come by then."""
+    whole = write_video(tmp_path / "whole.mkv", moving(20)[0], options={"g": "1"})
+    ir = tmp_path / "ir.mkv"
+    ir.write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
+    vi = write_video(tmp_path / "vi.mkv", moving(visible)[1])
+    inputs = open_two(str(ir), str(vi), Matching(max_gap=Fraction(2)))
+    run = fuse_video(inputs, brighter, Kept())
+    assert run.frames == visible
+    assert [f"{ir}: ends after" in problem for problem in inputs.problems] == [True] * told

@@ -38,7 +38,7 @@ class BoundedQueue(Generic[Item]):
             size: The most items it holds.
             drop_oldest: Make room in a full queue, where otherwise `put` waits for room.
         """
-        self.dropped = 0
+        self.dropped, self.is_exhausted = 0, False  # exhausted: `get` has returned None
         self._size, self._drop_oldest = size, drop_oldest
         self._items: deque[Item] = deque()
         self._changed = threading.Condition()
@@ -81,6 +81,7 @@ class BoundedQueue(Generic[Item]):
                 return item
             if self._error is not None:
                 raise self._error
+            self.is_exhausted = True
             return None
 
     def end(self, error: BaseException | None = None) -> None:

@@ -63,8 +63,9 @@ class VideoInputs:
     @property
     def problems(self) -> list[str]:
         """What was wrong with files and has cost frames; streams are expected to lose some."""
-        sources = [reader.source for reader in self._readers if not reader.source.live]
-        return [source.problem for source in sources if source.problem]
+        files = [reader for reader in self._readers if not reader.source.live]
+        told = [each.source.problem(read_to_end=each.queue.is_exhausted) for each in files]
+        return [problem for problem in told if problem]
 
     @property
     def notices(self) -> list[str]:

@@ -76,7 +76,7 @@ class VideoSource:
         self._base = stream.time_base or 1 / self._rate
         self.start = (stream.start_time or 0) * self._base
         self.seconds = None if self.live else _announced(container, stream)
-        self.reached, self.restarts, self._whole = Fraction(0), list[Fraction](), False
+        self.reached, self.restarts = Fraction(0), list[Fraction]()
         estimate = float(container.duration or 0) / av.time_base * float(self._rate)
         self.length = None if self.live else stream.frames or round(estimate) or None
         self._turned = False
@@ -123,7 +123,6 @@ class VideoSource:
             self._turned = frame.rotation % 180 != 0
             found = True
             yield Frame(image, at, lasts)
-        self._whole = True
         if not found:
             damage = self._damage()
             raise VideoError(
@@ -131,10 +130,14 @@ class VideoSource:
                 f"{f' ({damage})' if damage else ''}; check that it plays"
             )
 
-    @property
-    def problem(self) -> str | None:
-        """What was wrong with the source and has cost frames; None if nothing was."""
-        told = [self._damage(), self._cut()]
+    def problem(self, *, read_to_end: bool) -> str | None:
+        """Say what was wrong with the source and has cost frames; None if nothing was.
+
+        Args:
+            read_to_end: Whether all its frames were asked for, so that one can tell whether the
+                file ends too early.
+        """
+        told = [self._damage(), self._cut() if read_to_end else None]
         return f"{self.name}: {'; '.join(filter(None, told))}" if any(told) else None
 
     def close(self) -> None:
@@ -151,7 +154,7 @@ class VideoSource:
 
     def _cut(self) -> str | None:
         """Say that a file, read to its end, ended well before it should have."""
-        if not self._whole or self.seconds is None or self.restarts:
+        if self.seconds is None or self.restarts:
             return None
         slack = max(_LAST_STEPS / self._rate, min(_CUT_SHARE * self.seconds, Fraction(1)))
         if self.reached + slack >= self.seconds:

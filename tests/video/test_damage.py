@@ -11,7 +11,7 @@ import av
 import numpy as np
 import pytest
 
-from piafusion.video.damage import Damage, listening
+from piafusion.video.damage import Damage, capturing_errors
 from piafusion.video.frames import to_visible
 from piafusion.video.sources import VideoSource, open_source
 from tests.video.conftest import write_video
@@ -155,13 +155,13 @@ def test_two_sources_hear_their_own_decoder() -> None:
         damage.decode(SimpleNamespace(decode=what, **facts))
         return damage
 
-    with listening(), ThreadPoolExecutor(2) as pool:
+    with capturing_errors(), ThreadPoolExecutor(2) as pool:
         first, second = pool.map(decode, (loud, quiet))
     assert (first.patched, second.patched) == (1, 0)
 
 
 def test_what_listened_before_is_left_as_it_was() -> None:
     before = av.logging.get_level(), av.logging.get_skip_repeated()
-    with listening(), listening():
+    with capturing_errors(), capturing_errors():
         assert av.logging.get_level() == av.logging.ERROR
     assert (av.logging.get_level(), av.logging.get_skip_repeated()) == before

@@ -9,7 +9,7 @@ from piafusion.errors import VideoError
 from piafusion.video import live, sources
 from piafusion.video.frames import to_visible
 from piafusion.video.inputs import open_two
-from piafusion.video.live import LiveClock, LiveSource, Patience
+from piafusion.video.live import LiveClock, LiveSource, Reconnection
 from piafusion.video.matching import Matching
 from piafusion.video.pipeline import fuse_video
 from piafusion.video.sources import open_source
@@ -94,7 +94,7 @@ def test_a_stream_that_never_comes_back_is_given_up(streams, camera) -> None:
         return False
 
     with pytest.raises(VideoError, match=r"come back within 0\.5 s, found it gone"):
-        list(source.frames(to_visible(), Patience(0.5, wait, notes.append)))
+        list(source.frames(to_visible(), Reconnection(0.5, wait, notes.append)))
     assert len(notes) == 1
     assert waits[1] == pytest.approx(2 * waits[0])
     assert waits[2] == pytest.approx(2 * waits[1])

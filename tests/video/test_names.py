@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from piafusion.video.names import is_pipe, is_same_file, local_path, shown, url
+from piafusion.video.names import is_pipe, is_same_file, local_path, url, without_password
 
 
 @pytest.fixture
@@ -61,6 +61,6 @@ def test_pipes_are_told_from_files(folder: Path) -> None:
 
 
 def test_passwords_are_hidden() -> None:
-    assert shown("rtsp://me:secret@host:554/a@b") == "rtsp://me:***@host:554/a@b"
-    assert shown("rtsp://host/stream") == "rtsp://host/stream"
-    assert shown("C:/videos/me:you@here.mp4") == "C:/videos/me:you@here.mp4"
+    assert without_password("rtsp://me:secret@host:554/a@b") == "rtsp://me:***@host:554/a@b"
+    assert without_password("rtsp://host/stream") == "rtsp://host/stream"
+    assert without_password("C:/videos/me:you@here.mp4") == "C:/videos/me:you@here.mp4"

@@ -1,8 +1,8 @@
-"""Video: two sources in, their frames matched by timestamp and fused, one video out.
+"""Video: frames of two sources are matched by time and fused; one video comes out.
 
-A thread decodes each source (`reader`, `sources`, `live`) into a bounded queue (`queues`). The
-caller's thread pairs frames (`matching`) and hands them to threads that fuse; one more thread
-encodes (`writers`). `pipeline.fuse_video` puts them together.
+A thread for each source decodes it (`sources`, `live`) into a bounded queue (`decoding`). The
+thread of the caller pairs the frames (`matching`) for the threads that fuse; one more thread
+encodes (`writers`). `pipeline.fuse_video` connects them.
 """
 
 from piafusion.errors import needing

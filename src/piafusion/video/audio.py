@@ -1,4 +1,4 @@
-"""The sound of a visible file, copied beside the fused pictures without being encoded again."""
+"""Copies the sound of a visible file into the fused video without encoding it again."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ class AudioCopy:
     """The first audio stream of a file, shifted to where its fused pictures start."""
 
     def __init__(self, url: str, origin: Fraction) -> None:
-        """Prepare; the file is opened once more, apart from its pictures, when they start.
+        """Prepare; the file is opened a second time, for its sound, when the pictures start.
 
         Args:
-            url: The visible file; one without sound, or with sound that the output's format
-                cannot hold, adds nothing.
-            origin: Where the file's own clock stands when the pictures' stands at 0, in seconds.
+            url: The visible file. Nothing is copied if it has no sound, or sound that the format of
+                the output cannot hold.
+            origin: Time of the first picture on the clock of the file, in seconds.
         """
         self._url, self._origin = url, origin
         self._shift = origin
@@ -34,7 +34,7 @@ class AudioCopy:
         self._last: int | None = None  # timestamp of decoding
 
     def start(self, output: OutputContainer, first: Fraction) -> None:
-        """Add a stream to an output whose first picture is shown at `first` seconds."""
+        """Add a stream to an output; its first picture is shown at `first` seconds."""
         self._output, self._shift = output, self._origin + first
         self._container = av.open(self._url)
         for stream in self._container.streams.audio[:1]:
@@ -45,10 +45,10 @@ class AudioCopy:
                 self._waiting = self._next()
 
     def copy_until(self, time: Fraction) -> None:
-        """Copy what is heard before `time`, in seconds on the pictures' clock."""
+        """Copy the sound before `time`, in seconds on the clock of the pictures."""
         while self._waiting is not None:
             packet, base = self._waiting, self._waiting.time_base
-            if packet.pts is None or packet.dts is None:  # the one that marks the end
+            if packet.pts is None or packet.dts is None:  # this packet marks the end
                 self._waiting = None
                 return
             if packet.pts * base >= self._origin + time:
@@ -56,18 +56,18 @@ class AudioCopy:
             if packet.pts * base >= self._shift:
                 shift = round(self._shift / base)
                 packet.pts, packet.dts = packet.pts - shift, packet.dts - shift
-                if self._last is None or packet.dts > self._last:  # formats take no other
+                if self._last is None or packet.dts > self._last:  # formats refuse anything else
                     self._last = packet.dts
                     packet.stream = self._copied
                     self._output.mux_one(packet)
             self._waiting = self._next()
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         self._container.close()
 
     def _next(self) -> Packet[AudioStream] | None:
-        """Read on; sound that breaks off ends, and the pictures go on."""
+        """Read the next packet; damaged sound ends here, and the pictures go on."""
         try:
             packet = next(self._packets, None)
         except av.FFmpegError:

@@ -1,22 +1,23 @@
-"""The clock of a recording, where it starts again."""
+"""The clock of a recording, also if it starts again."""
 
 from __future__ import annotations
 
 from fractions import Fraction
 
 FALL = Fraction(1, 2)
-"""Seconds; a clock that falls by less has not started again."""
+"""Seconds; a clock that jumps back by less has not started again."""
 
 
 class RisingClock:
-    """Times that never fall, of timestamps that do where a recording's clock starts again.
+    """Turns timestamps that jump back into times that never fall.
 
-    Two recordings joined into one file, or a camera that sets its clock back: what follows goes on
-    where the part before it ended. A small step back, of frames in a wrong order, is held.
+    The clock starts again where two recordings were joined into one file, or where a camera set
+    its clock back. The new part then continues at the end of the part before. After a small step
+    back, which comes from frames in a wrong order, the time stays as it is.
 
     Attributes:
         restarts: How often the clock has started again.
-        shift: Seconds to add to timestamps since it did so last.
+        shift: Seconds to add to timestamps since the last restart.
     """
 
     def __init__(self) -> None:
@@ -25,7 +26,7 @@ class RisingClock:
         self._end: Fraction | None = None
 
     def __call__(self, time: Fraction, lasts: Fraction) -> Fraction:
-        """Return when something is shown or heard that is stamped `time` and lasts so long."""
+        """Return the time of a frame or packet with a timestamp and a duration, in seconds."""
         if self._end is None:
             self._last = time
         elif time + self.shift < self._last - max(FALL, 4 * lasts):

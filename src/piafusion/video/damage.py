@@ -1,4 +1,4 @@
-"""What a decoder could not decode, or has patched: its frames' flags and its messages."""
+"""Counts damaged frames: those that a decoder could not decode, and those that it repaired."""
 
 from __future__ import annotations
 
@@ -15,26 +15,26 @@ import av
 
 from piafusion.video.clocks import FALL
 
-logging.getLogger("libav").addHandler(logging.NullHandler())  # heard here, not printed
+logging.getLogger("libav").addHandler(logging.NullHandler())  # read here, not printed
 
-# Decoders that flag the frames they have patched; what they say beside that is often harmless.
+# Decoders that mark the frames that they have repaired; their other messages are often harmless.
 _FLAGGING = ("h264", "mpeg4", "mpeg2video", "mpeg1video", "h263", "flv", "vc1", "wmv3")
 _HARMLESS = re.compile(r"\bSEI\b|APP fields|EXIF|ICC|extension", re.IGNORECASE)
 
-_REMEMBERED = 64  # damaged frames that may be met twice: as a packet, and patched as a frame
-_DOUBT = 2  # packets until one that is called corrupt is believed to be
+_REMEMBERED = 64  # damaged frames are kept, because one can appear as a packet and again as a frame
+_DOUBT = 2  # packets after which a packet that is marked as corrupt counts as damaged
 
 _lock, _listeners = threading.Lock(), 0
 _before: tuple[int | None, bool] = (None, True)
 
 
 @contextmanager
-def listening() -> Iterator[None]:
-    """While entered, FFmpeg's errors reach `av.logging.Capture`, each of them.
+def capturing_errors() -> Iterator[None]:
+    """Let `av.logging.Capture` see every error of FFmpeg inside the block.
 
-    FFmpeg tells them to the thread in which they arise, so a source that decodes in its own thread
-    alone hears its own. A decoder with threads of its own must not be used meanwhile: PyAV closes
-    it with Python's lock held, and waits for ever if one of them has something to say.
+    FFmpeg reports an error in the thread where it occurs, so a source that decodes in one thread
+    sees its own errors only. A decoder with several threads must not be used meanwhile: PyAV closes
+    it while it holds the lock of Python, and waits for ever if one of these threads reports.
     """
     global _listeners, _before
     with _lock:
@@ -60,8 +60,8 @@ class Damage:
     Attributes:
         decoder: FFmpeg's name of the decoder.
         lost: Packets that gave no frame.
-        patched: Frames in which the decoder has replaced what was damaged.
-        first: When the one found first is shown, in the source's own steps.
+        patched: Frames in which the decoder has replaced damaged parts.
+        first: Timestamp of the first damaged frame, in time steps of the source.
     """
 
     decoder: str
@@ -69,13 +69,13 @@ class Damage:
     patched: int = 0
     first: int | None = None
     _counted: deque[int] = field(default_factory=lambda: deque(maxlen=_REMEMBERED))
-    _doubtful: dict[int, int] = field(default_factory=dict)  # packets since, by when it is shown
-    _key: int | None = None  # when the first key frame is shown
+    _doubtful: dict[int, int] = field(default_factory=dict)  # packets since then, by timestamp
+    _key: int | None = None  # timestamp of the first key frame
     _started: bool = False
-    _decoded: int | None = None  # when the last packet is decoded
+    _decoded: int | None = None  # decoding time of the last packet
 
     def decode(self, packet: av.Packet[av.VideoStream]) -> list[av.VideoFrame]:
-        """Decode a packet and note what is wrong with it and its frames."""
+        """Decode a packet and count the damage in it and its frames."""
         if packet.is_keyframe and not self._started:
             self._started, self._key = True, packet.pts
         self._settle(packet)
@@ -96,16 +96,16 @@ class Damage:
         return frames
 
     def finish(self) -> None:
-        """Count what is still in doubt, at the end of a recording."""
+        """Count the packets that are still in doubt at the end of a recording."""
         for pts in self._doubtful:
             self.patched += self._is_new(pts)
         self._doubtful.clear()
 
     def _settle(self, packet: av.Packet[av.VideoStream]) -> None:
-        """Believe packets that are called corrupt when the clock has gone on after them.
+        """Count packets that are marked as corrupt if the clock goes on after them.
 
-        Where two recordings are joined, the last but one is called so for the packets' numbers,
-        which do not go on, and nothing is wrong with it.
+        Where two recordings are joined, the packet numbers do not continue. The last packet but one
+        is then marked as corrupt although nothing is wrong with it.
         """
         before, self._decoded = self._decoded, packet.dts
         if before is None or packet.dts is None:
@@ -119,7 +119,7 @@ class Damage:
                 self.patched += self._is_new(pts)
 
     def _is_new(self, pts: int | None) -> bool:
-        """Note when damage is shown; tell whether it has to be counted, as nothing yet has."""
+        """Remember a damaged frame; return whether it is a new one that counts."""
         if not self._counts(pts) or pts in self._counted:
             return False
         if pts is not None:
@@ -128,7 +128,7 @@ class Damage:
         return True
 
     def _counts(self, pts: int | None) -> bool:
-        """Tell whether a frame can be whole: not before the first key frame of a recording."""
+        """Return whether a frame can be complete: not before the first key frame of a recording."""
         return self._started and (pts is None or self._key is None or pts >= self._key)
 
     def _complains(self, lines: list[tuple[int, str, str]]) -> bool:
@@ -139,8 +139,8 @@ class Damage:
             for level, name, text in lines
         )
 
-    def told(self, seconds: Fraction | None) -> str | None:
-        """Say in one line what was found, with the time of the first; None if nothing was."""
+    def describe(self, seconds: Fraction | None) -> str | None:
+        """Return one line with the damage and the time of the first; None if there is none."""
         count = self.lost + self.patched
         if not count:
             return None

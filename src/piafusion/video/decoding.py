@@ -1,4 +1,4 @@
-"""A thread that decodes one source, and the bounded queue that it fills."""
+"""A thread that decodes one source into a bounded queue."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Generic, TypeVar
 
 from piafusion.video.frames import Convert, Frame
-from piafusion.video.live import LiveSource, Patience
+from piafusion.video.live import LiveSource, Reconnection
 from piafusion.video.matching import Matching
 from piafusion.video.sources import VideoSource
 
@@ -17,7 +17,7 @@ Item = TypeVar("Item")
 
 
 class ClosedError(Exception):
-    """The reader of a queue wants nothing more from it."""
+    """The reader of a queue has closed it."""
 
 
 class BoundedQueue(Generic[Item]):
@@ -36,7 +36,7 @@ class BoundedQueue(Generic[Item]):
 
         Args:
             size: The most items it holds.
-            drop_oldest: Make room in a full queue, where otherwise `put` waits for room.
+            drop_oldest: Drop the oldest item of a full queue; by default `put` waits for room.
         """
         self.dropped, self.is_exhausted = 0, False  # exhausted: `get` has returned None
         self._size, self._drop_oldest = size, drop_oldest
@@ -49,7 +49,7 @@ class BoundedQueue(Generic[Item]):
         """Add an item.
 
         Raises:
-            ClosedError: If the reader wants nothing more; its own error, if it had one.
+            ClosedError: If the reader has closed the queue; its error instead, if it gave one.
         """
         with self._changed:
             if self._drop_oldest and len(self._items) == self._size:
@@ -69,7 +69,7 @@ class BoundedQueue(Generic[Item]):
 
         Raises:
             TimeoutError: If no item came in time.
-            BaseException: What the writer has ended with, after its last item.
+            BaseException: The error with which the writer ended, after its last item.
         """
         with self._changed:
             there = self._changed.wait_for(lambda: self._items or self._ended, timeout)
@@ -85,20 +85,20 @@ class BoundedQueue(Generic[Item]):
             return None
 
     def end(self, error: BaseException | None = None) -> None:
-        """Say, as the writer, that no more will come, and why if it is an error."""
+        """End the queue as the writer; after an error, give it."""
         with self._changed:
             self._ended, self._error = True, self._error or error
             self._changed.notify_all()
 
     def close(self, error: BaseException | None = None) -> None:
-        """Say, as the reader, that nothing more is wanted, and why if it is an error."""
+        """Close the queue as the reader; after an error, give it."""
         with self._changed:
             self._closed, self._error = True, self._error or error
             self._items.clear()
             self._changed.notify_all()
 
     def wait_closed(self, seconds: float) -> bool:
-        """Sleep, as the writer, but wake up when the queue is closed; return whether it is."""
+        """Sleep as the writer until the queue is closed; return whether it is."""
         end = time.monotonic() + seconds
         with self._changed:
             while not self._closed and (left := end - time.monotonic()) > 0:
@@ -113,10 +113,10 @@ class DecodingThread:
         """Prepare; `start` starts it.
 
         Args:
-            source: What to decode.
-            url: What to open again if the source is live and drops.
-            convert: Makes arrays of frames.
-            ahead: The most decoded frames that wait; a live source drops its oldest.
+            source: The source to decode.
+            url: The address to open again if the source is live and breaks off.
+            convert: Turns frames into arrays.
+            ahead: Largest number of waiting frames; a live source then drops the oldest.
         """
         self.source, self._url, self._convert = source, url, convert
         self.queue = BoundedQueue[Frame](ahead, drop_oldest=source.live)
@@ -124,14 +124,14 @@ class DecodingThread:
         self.thread = threading.Thread(target=self._run, daemon=True)
 
     def start(self, began: float, matching: Matching) -> None:
-        """Start; `began` is where `time.monotonic` stood when the live clock was 0."""
+        """Start; `began` is time 0 of the live clock on `time.monotonic`."""
         self._began, self._matching = began, matching
         self.thread.start()
 
     def stop(self) -> None:
-        """Tell the thread to end."""
+        """Stop the thread."""
         self.queue.close()
-        if self.thread.ident is None:  # it has never begun
+        if self.thread.ident is None:  # it was never started
             self.source.close()
 
     def _run(self) -> None:
@@ -151,10 +151,10 @@ class DecodingThread:
             yield from self.source.frames(self._convert)
             return
         notify = self._matching.notify
-        patience = Patience(self._matching.reconnect, self.queue.wait_closed, notify)
+        reconnection = Reconnection(self._matching.reconnect, self.queue.wait_closed, notify)
         live = LiveSource(self.source, self._url, self._began)
         try:
-            for frame in live.frames(self._convert, patience):
+            for frame in live.frames(self._convert, reconnection):
                 self.reconnections = live.reconnections
                 yield frame
         finally:

@@ -17,16 +17,16 @@ from piafusion.imaging.arrays import Image
 
 Layout = Literal["side-by-side", "top-bottom"]
 
-# A palette, or the visible video, colours much of a picture; overlays and compression a little.
+# A palette or the visible video colours much of a picture; overlays and compression only a little.
 _COLOURED = 24  # levels of 255 between the channels
 _COLOURED_SHARE = 0.1  # of the pixels
 _THUMBNAIL = 32  # pixels a side
-_STRIDE = 8  # every so many pixels are enough to notice one
+_STRIDE = 8  # one pixel out of so many is enough to notice a palette
 
 
 @dataclass(frozen=True)
 class Frame:
-    """A picture and when it is shown, in seconds from the start of its source."""
+    """A picture and its time, in seconds from the start of its source."""
 
     image: Image
     time: Fraction
@@ -47,7 +47,7 @@ Convert = Callable[[VideoFrame], Image]
 
 
 def to_visible() -> Convert:
-    """Return a function that makes H x W x 3 RGB uint8, upright, of the frames of one source."""
+    """Return a function that turns frames of one source into upright H x W x 3 RGB uint8 arrays."""
     reformatter = VideoReformatter()
 
     def convert(frame: VideoFrame) -> Image:
@@ -57,10 +57,10 @@ def to_visible() -> Convert:
 
 
 def to_infrared() -> Convert:
-    """Return a function that makes H x W grey pictures, upright, of the frames of one source.
+    """Return a function that turns frames of one source into upright grey H x W arrays.
 
-    They are uint16 where the source has more than 8 bits, else uint8; limited-range luminance
-    is brought to full range. The function raises `ImageError` if the first frame is coloured.
+    They are uint16 if the source has more than 8 bits, else uint8. Luminance of limited range is
+    scaled to full range. The function raises `ImageError` if the first frame is coloured.
     """
     reformatter, checked = VideoReformatter(), False
 
@@ -81,8 +81,8 @@ def split_halves(image: Image, layout: Layout, *, infrared_first: bool) -> tuple
     """Split a picture that shows both cameras.
 
     Args:
-        image: H x W x 3 RGB uint8; of an odd side the middle line belongs to neither half.
-        layout: How the halves lie.
+        image: H x W x 3 RGB uint8; the middle line of an odd side belongs to neither half.
+        layout: Where the halves lie.
         infrared_first: Whether the infrared half is the left or upper one.
 
     Returns:
@@ -134,7 +134,7 @@ def scale_to(infrared: Image, visible: Image) -> Image:
 
 
 def _upright(frame: VideoFrame, rotation: int) -> Image:
-    """Return the frame's array, turned anticlockwise by whole quarters of `rotation` degrees."""
+    """Return the array of a frame, turned anticlockwise by `rotation` degrees (multiples of 90)."""
     image: Image = frame.to_ndarray()
     quarters = round(rotation / 90) % 4
     return np.ascontiguousarray(np.rot90(image, quarters)) if quarters else image

@@ -1,4 +1,4 @@
-"""The opened sources of a run: threads that decode, and the pairs that come out of them."""
+"""The opened sources of a run: threads that decode them, and the pairs of frames."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from piafusion.video.frames import (
     to_visible,
 )
 from piafusion.video.matching import Matching, NearestInTime, match
-from piafusion.video.names import is_pipe, shown
+from piafusion.video.names import is_pipe, without_password
 from piafusion.video.sources import OPEN_SECONDS, VideoFormat, VideoSource, open_source
 
-# Decoded frames that wait; of a live infrared source, enough to span the visible frames' delay.
+# Decoded frames that wait; for a live infrared source enough to cover the delay of the visible one.
 _FILE, _LIVE_VISIBLE, _LIVE_INFRARED = 4, 2, 8
 _LIVE_LOOK_AHEAD = 0.1  # seconds to wait for an infrared frame after the visible one
-_POLL = 0.1  # seconds between looks whether to stop
-_JOIN = 1.0  # seconds for the threads to end before they are left behind
+_POLL = 0.1  # seconds between checks whether to stop
+_JOIN = 1.0  # seconds for the threads to end; after that nobody waits for them
 
 
 class VideoInputs:
@@ -37,39 +37,39 @@ class VideoInputs:
 
     @property
     def name(self) -> str:
-        """The visible source."""
+        """Name of the visible source."""
         return self._visible.source.name
 
     @property
     def live(self) -> bool:
-        """Whether frames come at their own pace."""
+        """Whether the sources are live."""
         return self._visible.source.live
 
     @property
     def visible(self) -> VideoSource:
-        """The source whose times, rate and sound the fused video takes over."""
+        """The source that gives the fused video its times, rate and sound."""
         return self._visible.source
 
     @property
     def format(self) -> VideoFormat:
-        """What the fused video takes over from the visible source."""
+        """Properties that the fused video takes from the visible source."""
         return self._visible.source.format
 
     @property
     def dropped(self) -> int:
-        """Visible frames of live sources that came faster than they could be fused."""
+        """Number of visible frames of live sources that arrived faster than they were fused."""
         return self._visible.queue.dropped
 
     @property
     def problems(self) -> list[str]:
-        """What was wrong with files and has cost frames; streams are expected to lose some."""
+        """Lines about lost or damaged frames of files; streams always lose some."""
         files = [reader for reader in self._readers if not reader.source.live]
         told = [each.source.problem(read_to_end=each.queue.is_exhausted) for each in files]
         return [problem for problem in told if problem]
 
     @property
     def notices(self) -> list[str]:
-        """What a user should know of the files, although nothing is wrong with the result."""
+        """Lines about the files that a user should know although the result is right."""
         return [
             f"{reader.source.name}: its clock starts again at {float(at):.3f} s; what follows is "
             "taken to go on from there"
@@ -79,7 +79,7 @@ class VideoInputs:
 
     @property
     def reconnections(self) -> int:
-        """How often a live source was opened again."""
+        """Number of times that a live source was opened again."""
         return sum(reader.reconnections for reader in self._readers)
 
     def pairs(self, stopped: Callable[[], bool]) -> Iterator[FramePair | None]:
@@ -134,13 +134,13 @@ def open_two(
     matching: Matching,
     stopped: Callable[[], bool] = lambda: False,
 ) -> VideoInputs:
-    """Open two videos, both at the same time: what is live does not wait.
+    """Open two videos at the same time, because a live source does not wait.
 
     Args:
         infrared: A path, a URL or a device.
-        visible: Likewise; both are live or neither is.
-        matching: How they are brought together.
-        stopped: Asked several times a second whether to give up.
+        visible: A path, a URL or a device; both sources are live or none is.
+        matching: How the frames are matched.
+        stopped: Asked several times a second whether to stop.
 
     Raises:
         VideoError: If one cannot be opened, does not answer in time, or it was told to stop.
@@ -177,9 +177,9 @@ def open_halves(
 
     Args:
         name: A path, a URL or a device.
-        layout: How the halves lie.
-        matching: What to do when it is live and drops.
-        stopped: Asked several times a second whether to give up.
+        layout: Where the halves lie.
+        matching: What to do if it is live and breaks off.
+        stopped: Asked several times a second whether to stop.
         infrared_first: Whether the infrared half is the left or upper one.
 
     Raises:
@@ -191,7 +191,7 @@ def open_halves(
 
 
 def _open_all(names: tuple[str, ...], stopped: Callable[[], bool]) -> list[VideoSource]:
-    """Open sources at the same time, each in a thread: a pipe that nobody writes to blocks it."""
+    """Open sources at the same time, each in a thread: a pipe without a writer blocks."""
     opening = [Future[VideoSource]() for _ in names]
     threads = [
         Thread(target=_open, args=job, daemon=True) for job in zip(names, opening, strict=True)
@@ -211,15 +211,15 @@ def _open_all(names: tuple[str, ...], stopped: Callable[[], bool]) -> list[Video
                 problem = VideoError("told to stop while the sources were being opened")
             elif silent and time.monotonic() > limit:
                 problem = VideoError(
-                    f"{shown(silent[0])}: expected a video within {OPEN_SECONDS:g} s, found no "
-                    "answer; check what writes to it"
+                    f"{without_password(silent[0])}: expected a video within {OPEN_SECONDS:g} s, "
+                    "found no answer; check the program that writes to it"
                 )
             else:
                 problem = _failure(opening)
         if problem := problem or _failure(opening):
             raise problem
     except BaseException:
-        for future in opening:  # also of those that answer later
+        for future in opening:  # also for sources that open later
             future.add_done_callback(_let_go)
         raise
     finally:
@@ -240,13 +240,13 @@ def _let_go(done: Future[VideoSource]) -> None:
 
 
 def _failure(opening: list[Future[VideoSource]]) -> BaseException | None:
-    """Return the first error of those that have come to an end."""
+    """Return the first error of the attempts that have ended."""
     failures = (future.exception() for future in opening if future.done())
     return next((error for error in failures if error is not None), None)
 
 
 def _join_all(threads: list[Thread]) -> None:
-    """Wait for threads that have begun; after a second they are left behind, and are daemons."""
+    """Wait up to a second for the threads that have begun; they are daemons."""
     until = time.monotonic() + _JOIN
     for thread in threads:
         if thread.ident is not None:
@@ -254,7 +254,7 @@ def _join_all(threads: list[Thread]) -> None:
 
 
 def _stream(queue: BoundedQueue[Frame], stopped: Callable[[], bool]) -> Iterator[Frame]:
-    """Yield what comes out of a queue until its end, or until stopped."""
+    """Yield the items of a queue until its end, or until stopped."""
     while not stopped():
         try:
             frame = queue.get(_POLL)

@@ -1,4 +1,4 @@
-"""Streams and devices: timestamps on this machine's clock, and connections that come back."""
+"""Streams and devices: timestamps on the clock of this machine, and new connections."""
 
 from __future__ import annotations
 
@@ -11,25 +11,26 @@ from piafusion.errors import VideoError
 from piafusion.video.frames import Convert, Frame
 from piafusion.video.sources import LIVE_TIME_BASE, OPEN_SECONDS, VideoSource, open_source
 
-FIRST_WAIT, LONGEST_WAIT = 0.5, 8.0  # seconds between tries to connect again, doubled each time
+FIRST_WAIT, LONGEST_WAIT = 0.5, 8.0  # seconds between attempts to connect again, doubled each time
 
 
 class LiveClock:
     """Puts the timestamps of one connection onto this machine's clock.
 
-    A frame cannot arrive before it was taken, so the frame with the shortest delay tells how far
-    the two clocks are apart; a slow leak follows clocks that drift. Times never fall.
+    A frame cannot arrive before it was taken. So the frame with the shortest delay gives the
+    difference between the two clocks. A slow correction follows clocks that drift. Times never
+    fall.
     """
 
-    LEAK = 0.001  # of the excess delay, at each frame
-    JUMP = 1.0  # seconds of excess delay that mean that the source's clock has been set
+    LEAK = 0.001  # part of the excess delay that is corrected at each frame
+    JUMP = 1.0  # seconds of excess delay; more means that the clock of the source was set
 
     def __init__(self) -> None:
         self._apart: float | None = None
         self._last = Fraction(-1)
 
     def __call__(self, timestamp: Fraction, arrival: float) -> Fraction:
-        """Return when a frame was taken, in seconds on the clock of `arrival`."""
+        """Return the time at which a frame was taken, in seconds on the clock of `arrival`."""
         delay = arrival - float(timestamp)
         if self._apart is None or delay < self._apart or delay > self._apart + self.JUMP:
             self._apart = delay
@@ -41,14 +42,14 @@ class LiveClock:
 
 
 @dataclass(frozen=True)
-class Patience:
-    """How a stream that drops is treated.
+class Reconnection:
+    """How long to try to connect again after a stream has broken off.
 
     Attributes:
-        seconds: How long no frame may come before the source is given up; 0 to end with the
-            first connection.
-        wait: Sleeps so many seconds, and returns True if nobody wants frames any more.
-        notify: Told in one line what happens to the connection.
+        seconds: Time without a frame after which the source is given up; 0 to end with the first
+            connection.
+        wait: Sleeps so many seconds; returns True if no more frames are needed.
+        notify: Called with one line about the connection.
     """
 
     seconds: float
@@ -57,24 +58,24 @@ class Patience:
 
 
 class LiveSource:
-    """A stream or device that is opened again when it drops."""
+    """A stream or device that is opened again when it breaks off."""
 
     def __init__(self, source: VideoSource, url: str, began: float) -> None:
         """Take over an opened source.
 
         Args:
             source: The first connection.
-            url: What to open again.
-            began: Where on `time.monotonic` the common clock of the sources stands at 0.
+            url: The address to open again.
+            began: Time 0 of the common clock of the sources, on `time.monotonic`.
         """
         self.reconnections = 0
         self._source, self._url, self._began = source, url, began
 
-    def frames(self, convert: Convert, patience: Patience) -> Iterator[Frame]:
-        """Decode frames for as long as the source, opened again where needed, gives any.
+    def frames(self, convert: Convert, reconnection: Reconnection) -> Iterator[Frame]:
+        """Decode frames as long as the source gives any; open it again where needed.
 
         Raises:
-            VideoError: If it has been silent for longer than the patience lasts.
+            VideoError: If no frame came for longer than it may take to connect again.
             ImageError: If `convert` refuses a frame.
         """
         name, wait, lost = self._source.name, FIRST_WAIT, None
@@ -86,24 +87,26 @@ class LiveSource:
                     taken = clock(frame.time, time.monotonic() - self._began)
                     yield Frame(frame.image, taken, frame.duration)
                 problem = VideoError(f"{name}: the stream ended")
-                if not patience.seconds:
+                if not reconnection.seconds:
                     return
             except VideoError as error:
                 problem = error
-                if not patience.seconds:
+                if not reconnection.seconds:
                     raise
             self._source.close()
             if lost is None:
                 lost = time.monotonic()
-                patience.notify(f"{problem}; connecting again for up to {patience.seconds:g} s")
+                reconnection.notify(
+                    f"{problem}; connecting again for up to {reconnection.seconds:g} s"
+                )
             while True:
-                left = lost + patience.seconds - time.monotonic()
+                left = lost + reconnection.seconds - time.monotonic()
                 if left <= 0:
                     raise VideoError(
-                        f"{name}: expected it to come back within {patience.seconds:g} s, "
+                        f"{name}: expected it to come back within {reconnection.seconds:g} s, "
                         f"found it gone; last: {problem}"
                     ) from problem
-                if patience.wait(min(wait, left)):
+                if reconnection.wait(min(wait, left)):
                     return
                 wait = min(2 * wait, LONGEST_WAIT)
                 try:
@@ -112,8 +115,8 @@ class LiveSource:
                 except VideoError as error:
                     problem = error
             self.reconnections += 1
-            patience.notify(f"{name}: connected again after {time.monotonic() - lost:.1f} s")
+            reconnection.notify(f"{name}: connected again after {time.monotonic() - lost:.1f} s")
 
     def close(self) -> None:
-        """Let go of the connection."""
+        """Close the connection."""
         self._source.close()

@@ -1,4 +1,4 @@
-"""Which infrared frame belongs to which visible one: the nearest in time."""
+"""Matches each visible frame with the infrared frame that is nearest in time."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from piafusion.video.frames import Frame, FramePair
 
 @dataclass(frozen=True)
 class Matching:
-    """How the two sources are brought together.
+    """How the frames of two sources are matched.
 
     Attributes:
         offset: Seconds by which the infrared source started later than the visible one.
-        max_gap: Seconds that the frames of a pair may lie apart.
-        reconnect: Seconds for a stream that drops to come back; 0 to end with it.
-        notify: Told in one line what happens to a connection.
+        max_gap: Largest difference in seconds between the frames of a pair.
+        reconnect: Seconds to wait for a stream that breaks off; 0 to end with it.
+        notify: Called with one line about a connection.
     """
 
     offset: Fraction = Fraction(0)
@@ -28,17 +28,17 @@ class Matching:
 
 
 class NearestInTime:
-    """Finds, for times that rise, the nearest of frames whose times rise too.
+    """Finds the frame that is nearest to a time; times and frames come in rising order.
 
-    It looks one frame past the time asked for, and holds two frames.
+    It reads one frame past the time, and holds two frames.
     """
 
     def __init__(self, take: Callable[[], Frame | None], *, offset: Fraction = Fraction(0)) -> None:
-        """Start with no frame taken.
+        """Read nothing yet.
 
         Args:
             take: Returns the next frame, or None when no more will come; raises `TimeoutError`
-                if a live source has none yet: then the newest one has to do.
+                if a live source has none yet: then the newest one is used.
             offset: Seconds to add to the frames' times.
         """
         self._take, self._offset = take, offset
@@ -46,7 +46,7 @@ class NearestInTime:
         self._ended = False
 
     def __call__(self, time: Fraction) -> tuple[Frame, Fraction] | None:
-        """Return the nearest frame and how many seconds it is away, or None without frames."""
+        """Return the nearest frame and its distance in seconds, or None without frames."""
         while not self._ended and (not self._held or self._time(self._held[-1]) < time):
             try:
                 frame = self._take()
@@ -73,7 +73,7 @@ def match(
     Args:
         visible: Frames in the order of their times.
         nearest: Finds infrared frames.
-        max_gap: Seconds that the two frames of a pair may lie apart.
+        max_gap: Largest difference in seconds between the two frames of a pair.
     """
     for frame in visible:
         found = nearest(frame.time)

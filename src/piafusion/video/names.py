@@ -1,4 +1,4 @@
-"""Names of sources: which are paths, which are addresses, and how FFmpeg has to be given them."""
+"""Names of sources: paths or addresses, and how to pass them to FFmpeg."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 import stat
 from pathlib import Path
 
-# FFmpeg's protocols that are written without slashes; any other name with a colon is a file's.
+# Protocols of FFmpeg that are written without slashes; any other name with a colon is a file.
 _WRAPPERS = ("async", "cache", "crypto")  # another address follows
 _PLAIN = (*_WRAPPERS, "concat", "data", "fd", "pipe", "subfile")
 
@@ -20,7 +20,7 @@ def scheme(name: str) -> str:
 
 
 def local_path(name: str) -> Path | None:
-    """Return the file that a name stands for, or None if it is an address of something else.
+    """Return the file of a name, or None if the name is an address of something else.
 
     >>> local_path("file:x.mp4"), local_path("12:30.mp4"), local_path("rtsp://camera/stream")
     (PosixPath('x.mp4'), PosixPath('12:30.mp4'), None)
@@ -38,7 +38,7 @@ def local_path(name: str) -> Path | None:
 
 
 def url(name: str) -> str:
-    """Return what FFmpeg has to open: a path with `file:` before it, so that it may hold colons."""
+    """Return the address for FFmpeg: a path gets `file:` in front, so that it may hold colons."""
     prefix = name.partition(":")[0].lower()
     if not os.path.lexists(name) and prefix in _WRAPPERS:
         return name
@@ -47,7 +47,7 @@ def url(name: str) -> str:
 
 
 def is_pipe(name: str) -> bool:
-    """Tell whether a name is a pipe or the like: it may stay silent, and is read only once."""
+    """Return whether a name is a pipe or similar, which can block and is read only once."""
     path = local_path(name)
     if path is None:
         return re.split(r"[,:]", name)[0].lower() in ("pipe", "fd") and not scheme(name)
@@ -59,12 +59,12 @@ def is_pipe(name: str) -> bool:
 
 
 def is_device(name: str) -> bool:
-    """Tell whether a name is a Video4Linux2 device."""
+    """Return whether a name is a Video4Linux2 device."""
     return name.startswith("/dev/video")
 
 
 def is_same_file(name: str, path: Path) -> bool:
-    """Tell whether a source's name and a path, each spelt in any way, stand for one file."""
+    """Return whether the name of a source and a path are the same file, however written."""
     prefix, _, rest = name.partition(":")
     if prefix.lower() == "concat" and not os.path.lexists(name):
         return any(is_same_file(part, path) for part in rest.split("|"))
@@ -77,6 +77,6 @@ def is_same_file(name: str, path: Path) -> bool:
         return False
 
 
-def shown(name: str) -> str:
+def without_password(name: str) -> str:
     """Return a source's name with any password in its address hidden."""
     return re.sub(r"^(\w+://[^/@:]*):[^/]*@", r"\1:***@", name)

@@ -14,33 +14,33 @@ from av.video.stream import VideoStream
 
 from piafusion.errors import ImageError, VideoError
 from piafusion.video.clocks import RisingClock
-from piafusion.video.damage import Damage, listening
+from piafusion.video.damage import Damage, capturing_errors
 from piafusion.video.frames import Convert, Frame
-from piafusion.video.names import is_device, is_pipe, scheme, shown, url
+from piafusion.video.names import is_device, is_pipe, scheme, url, without_password
 
-OPEN_SECONDS, READ_SECONDS = 10.0, 5.0  # how long a stream or device may stay silent
+OPEN_SECONDS, READ_SECONDS = 10.0, 5.0  # seconds that a stream or device may send nothing
 
-_ANALYSE = "1000000"  # microseconds that a stream is looked at before its first frame
+_ANALYSE = "1000000"  # microseconds for which FFmpeg analyses a stream before its first frame
 _LIVE_SCHEMES = ("rtsp", "rtsps", "rtp", "rtmp", "rtmps", "srt", "tcp", "udp")
-_ASSUMED_RATE = Fraction(25)  # where neither timestamps nor a rate are given
-_CUT_SHARE = Fraction(1, 20)  # of the length; formats round it, and sound may end later
-_LAST_STEPS = 3  # frames; how long the last one is shown is not always said
-_NO_TIMES, _TIMES_MAY_RESTART = 0x80, 0x200  # of FFmpeg's flags of formats
-_HIGHEST_RATE = 1000  # what claims more gives its clock's, not its frames', rate
+_ASSUMED_RATE = Fraction(25)  # for a source without timestamps and without a rate
+_CUT_SHARE = Fraction(1, 20)  # of the length that may be missing: formats round it
+_LAST_STEPS = 3  # frames that are tolerated: the duration of the last one is not always given
+_NO_TIMES, _TIMES_MAY_RESTART = 0x80, 0x200  # flags of FFmpeg's formats
+_HIGHEST_RATE = 1000  # a source with more gives the rate of its clock, not of its frames
 LIVE_TIME_BASE = Fraction(1, 90_000)
 
 
 @dataclass(frozen=True)
 class VideoFormat:
-    """What a fused video takes over from its visible source.
+    """Properties that a fused video takes from its visible source.
 
     Attributes:
         rate: Frames a second on average, exact.
-        time_base: Seconds that one step of the timestamps stands for.
+        time_base: Seconds of one step of the timestamps.
         aspect: Width by height of a pixel of the upright picture.
-        colorspace: Matrix, as FFmpeg numbers it.
-        primaries: Likewise.
-        transfer: Likewise.
+        colorspace: Number of the colour matrix in FFmpeg.
+        primaries: Number of the colour primaries in FFmpeg.
+        transfer: Number of the transfer function in FFmpeg.
     """
 
     rate: Fraction
@@ -55,20 +55,20 @@ class VideoSource:
     """One opened video.
 
     Attributes:
-        name: What it was opened by, a password hidden.
-        url: What FFmpeg opens, with the password.
-        live: Whether its frames come at their own pace.
+        name: Its name, with any password hidden.
+        url: The address that FFmpeg opens, with the password.
+        live: Whether its frames arrive in real time, as from a camera.
         once: Whether it can be read only once, as a pipe.
-        start: Where its own clock stands at its first frame, in seconds.
-        length: How many frames it will have, if that is known; an estimate where rates vary.
-        seconds: How long a file says that it lasts, if it says so.
-        damage: What could not be decoded so far, or was patched.
-        reached: Where in it reading has come, in seconds.
-        restarts: When its clock began again, in seconds.
+        start: Time of its first frame on its own clock, in seconds.
+        length: Number of frames, if it is known; an estimate if the rate varies.
+        seconds: Length that a file states, or None.
+        damage: The damaged frames so far.
+        reached: Time that reading has reached, in seconds.
+        restarts: Times at which its clock started again, in seconds.
     """
 
     def __init__(self, name: str, container: InputContainer, stream: VideoStream) -> None:
-        self.name, self.url = shown(name), url(name)
+        self.name, self.url = without_password(name), url(name)
         self.live, self.once = _is_live(name, container), is_pipe(name)
         self._container, self._stream = container, stream
         context, self._rate = stream.codec_context, _frame_rate(stream)
@@ -92,13 +92,13 @@ class VideoSource:
 
     @property
     def format(self) -> VideoFormat:
-        """What a fused video takes over; complete once a frame has been decoded."""
+        """Properties for the fused video; complete once a frame has been decoded."""
         if self._turned:
             return replace(self._format, aspect=1 / self._format.aspect)
         return self._format
 
     def frames(self, convert: Convert) -> Iterator[Frame]:
-        """Decode the frames in the order in which they are shown; their times never fall.
+        """Decode the frames in the order of their times, which never fall.
 
         Raises:
             VideoError: If nothing can be decoded, or the source breaks off with an error.
@@ -131,29 +131,29 @@ class VideoSource:
             )
 
     def problem(self, *, read_to_end: bool) -> str | None:
-        """Say what was wrong with the source and has cost frames; None if nothing was.
+        """Return one line about frames that were lost or damaged; None if there are none.
 
         Args:
-            read_to_end: Whether all its frames were asked for, so that one can tell whether the
-                file ends too early.
+            read_to_end: Whether all frames were read, so that it is known whether the file
+                ends too early.
         """
         told = [self._damage(), self._cut() if read_to_end else None]
         return f"{self.name}: {'; '.join(filter(None, told))}" if any(told) else None
 
     def close(self) -> None:
-        """Let go of the file, the connection or the device."""
+        """Close the file, the connection or the device."""
         self._container.close()
 
     def _damage(self) -> str | None:
-        return self.damage.told(self._first)
+        return self.damage.describe(self._first)
 
     def _place_damage(self) -> None:
-        """Keep when the first damage is shown, as the clock stands now."""
+        """Store the time of the first damage, by the present state of the clock."""
         if self._first is None and self.damage.first is not None:
             self._first = self.damage.first * self._base - self.start + self._clock.shift
 
     def _cut(self) -> str | None:
-        """Say that a file, read to its end, ended well before it should have."""
+        """Return a message if a file ends long before its stated length."""
         if self.seconds is None or self.restarts:
             return None
         slack = max(_LAST_STEPS / self._rate, min(_CUT_SHARE * self.seconds, Fraction(1)))
@@ -164,10 +164,10 @@ class VideoSource:
         )
 
     def _decode(self) -> Iterator[av.VideoFrame]:
-        """Decode packet by packet, so that a damaged one costs no more than its frames."""
+        """Decode packet by packet, so that a damaged packet loses its own frames only."""
         position: Fraction | None = None
         try:
-            with listening():
+            with capturing_errors():
                 for packet in self._container.demux(self._stream):
                     if packet.pts is not None and packet.time_base is not None:
                         position = packet.pts * packet.time_base - self.start
@@ -190,12 +190,12 @@ def open_source(name: str, seconds: float = OPEN_SECONDS) -> VideoSource:
 
     Args:
         name: A path, a URL, or a device such as /dev/video0 (Video4Linux2).
-        seconds: How long a stream or device may take to answer.
+        seconds: Time for a stream or device to answer.
 
     Raises:
         VideoError: If it cannot be opened or holds no video.
     """
-    protocol, device = scheme(name), is_device(name)
+    protocol, device, shown = scheme(name), is_device(name), without_password(name)
     options = {"rtsp_transport": "tcp"} if protocol in ("rtsp", "rtsps") else {}
     if protocol in _LIVE_SCHEMES:
         options |= {"fflags": "nobuffer", "analyzeduration": _ANALYSE}
@@ -209,7 +209,7 @@ def open_source(name: str, seconds: float = OPEN_SECONDS) -> VideoSource:
         )
     except (av.FFmpegError, ValueError) as error:
         raise VideoError(
-            f"{shown(name)}: expected a video that FFmpeg can open, found: {reason(error)}"
+            f"{shown}: expected a video that FFmpeg can open, found: {reason(error)}"
         ) from error
     videos = [
         stream
@@ -218,27 +218,27 @@ def open_source(name: str, seconds: float = OPEN_SECONDS) -> VideoSource:
     ]
     if not videos:
         container.close()
-        raise VideoError(f"{shown(name)}: expected a video, found no video stream; check the file")
+        raise VideoError(f"{shown}: expected a video, found no video stream; check the file")
     # The bindings leave out the codec's context where FFmpeg has no decoder.
     decoded = [stream for stream in videos if cast(object, stream.codec_context) is not None]
     if not decoded:
         container.close()
         raise VideoError(
-            f"{shown(name)}: expected a codec that FFmpeg decodes, found one that it does not "
+            f"{shown}: expected a codec that FFmpeg decodes, found one that it does not "
             "know; convert the video first, to H.264, or to FFV1 where it has 16 bits"
         )
     stream = decoded[0]
-    stream.thread_type = "NONE"  # its messages are then heard in the thread that decodes
+    stream.thread_type = "NONE"  # so that its messages arrive in the thread that decodes
     stream.codec_context.thread_count = 1
     stream.codec_context.options = {"err_detect": "crccheck"}
     return VideoSource(name, container, stream)
 
 
 def _announced(container: InputContainer, stream: VideoStream) -> Fraction | None:
-    """Return how many seconds a file says that its pictures last.
+    """Return the length of the pictures that a file states, in seconds.
 
-    A length that FFmpeg makes itself, of the last timestamp or the bit rate, says nothing; that of
-    the whole file can be the sound's. Files may begin later than at 0, and count from 0.
+    A length that FFmpeg computes from the last timestamp or the bit rate is not used. The length
+    of the whole file can be that of the sound. A file may begin after 0 and still count from 0.
     """
     start = max(stream.start_time or 0, 0) * (stream.time_base or 0)
     if container.format.flags & (_TIMES_MAY_RESTART | _NO_TIMES):
@@ -261,7 +261,7 @@ def _frame_rate(stream: VideoStream) -> Fraction:
 
 
 def reason(error: Exception) -> str:
-    """Say in lower case what FFmpeg says, without the address that may hold a password."""
+    """Return the error text of FFmpeg in lower case, without the address and its password."""
     if isinstance(error, av.error.ExitError):
         return "no answer in time"
     text = getattr(error, "strerror", None) or str(error)
@@ -269,7 +269,7 @@ def reason(error: Exception) -> str:
 
 
 def _is_live(name: str, container: InputContainer) -> bool:
-    """Tell what comes at its own pace: devices, streams, and HTTP without a known length."""
+    """Return whether a source is live: a device, a stream, or HTTP without a known length."""
     protocol = scheme(name)
     if protocol in ("http", "https"):
         return not container.duration

@@ -1,4 +1,4 @@
-"""Where fused frames go: an H.264 file, numbered pictures, or raw bytes."""
+"""Writers of fused frames: an H.264 file, numbered pictures, or raw bytes."""
 
 from __future__ import annotations
 
@@ -31,17 +31,17 @@ class Writer(Protocol):
         """Take one frame, H x W x 3 RGB uint8; all have one size."""
 
     def finish(self) -> None:
-        """Make what has been written whole."""
+        """Complete the output."""
 
     def discard(self) -> None:
-        """Give up; nothing half-written is left."""
+        """Give up; no partial file is left."""
 
 
 class MovieWriter:
-    """An H.264 file, made under a temporary name beside its own.
+    """An H.264 file, written under a temporary name beside its own.
 
-    Times start at 0 with the first frame and keep their distances exactly. A picture of odd width
-    or height, which H.264 with 4:2:0 chroma has not, gets its last column or row twice.
+    Times start at 0 with the first frame and keep their differences exactly. H.264 with 4:2:0
+    chroma has no odd width or height: such a picture gets its last column or row twice.
     """
 
     def __init__(
@@ -54,18 +54,18 @@ class MovieWriter:
         crf: int = DEFAULT_CRF,
         audio: AudioCopy | None = None,
     ) -> None:
-        """Make the temporary file.
+        """Create the temporary file.
 
         Args:
             path: With a suffix of `MOVIE_FORMATS`.
-            format: Of the visible source.
-            width: Of the frames, in pixels.
-            height: Likewise.
+            format: Format of the visible source.
+            width: Width of the frames in pixels.
+            height: Height of the frames in pixels.
             crf: Constant rate factor of x264, from 0, lossless, to 51.
-            audio: Sound to copy beside the pictures.
+            audio: Sound to copy.
 
         Raises:
-            OutputError: If the file cannot be made.
+            OutputError: If the file cannot be created.
             VideoError: If PyAV was built without an H.264 encoder.
         """
         self.path, self._base, self._audio = path, format.time_base, audio
@@ -170,14 +170,14 @@ class FolderWriter:
         write_image(path, frame.image, overwrite=self._overwrite)
 
     def finish(self) -> None:
-        """Nothing is left to do: each picture is whole."""
+        """Do nothing: each picture is complete."""
 
     def discard(self) -> None:
-        """Keep the pictures: each is whole."""
+        """Keep the pictures: each is complete."""
 
 
 class RawWriter:
-    """Bytes of RGB pictures, row by row, one after the other."""
+    """Raw RGB bytes of one picture after the other, row by row."""
 
     def __init__(self, stream: BinaryIO) -> None:
         self._stream = stream
@@ -186,7 +186,7 @@ class RawWriter:
         """Write H x W x 3 bytes.
 
         Raises:
-            OutputError: If the reader has gone.
+            OutputError: If nobody reads them any more.
         """
         try:
             self._stream.write(frame.image.tobytes())
@@ -194,10 +194,10 @@ class RawWriter:
             raise OutputError(f"standard output: could not be written ({reason(error)})") from error
 
     def finish(self) -> None:
-        """Nothing is left to do."""
+        """Do nothing."""
 
     def discard(self) -> None:
-        """Nothing can be taken back."""
+        """Do nothing: written bytes cannot be taken back."""
 
 
 def check_video_output(path: Path, *, overwrite: bool) -> None:
@@ -222,5 +222,5 @@ def check_video_output(path: Path, *, overwrite: bool) -> None:
 
 
 def is_folder(path: Path) -> bool:
-    """Tell whether an output is a folder of pictures."""
+    """Return whether an output is a folder of pictures."""
     return path.is_dir() or not path.suffix

@@ -78,7 +78,7 @@ def test_only_the_temporary_files_of_outputs_are_swept(tmp_path: Path) -> None:
 @needs_fsspec
 def test_errors_of_a_file_system_name_the_place(tmp_path: Path) -> None:
     with (
-        pytest.raises(StorageError, match="memory://a: expected to be let in, found: no\\. go"),
+        pytest.raises(StorageError, match="memory://a: expected access, found: no\\. go"),
         reachable(tmp_path, as_path("memory://a")),
     ):
         raise PermissionError("No.\n Go")

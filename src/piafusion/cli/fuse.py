@@ -302,7 +302,7 @@ def _summary(done: int, pairs: int, failed: int, skipped: int, seconds: float) -
 
 
 def _tone_line(tone: str, ranges: list[InfraredRange]) -> str:
-    """Say which infrared values became black and white; over many pairs, from where to where."""
+    """Return the infrared values that became black and white; for many pairs, their ranges."""
     ends = []
     for values in ([found.low for found in ranges], [found.high for found in ranges]):
         low, high = min(values), max(values)

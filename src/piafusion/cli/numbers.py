@@ -1,4 +1,4 @@
-"""Numbers that no option takes, whatever it is for."""
+"""Refuses numbers that make no sense for any option."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from typing import Any
 import typer
 
 MOST = 10**9
-"""In either direction; options have closer bounds of their own."""
+"""Largest absolute value; many options have narrower limits of their own."""
 
 _NUMERIC = ("int", "integer", "float", "int range", "integer range", "float range")
 
 
 def refuse_odd_numbers(command: Any) -> None:  # noqa: ANN401 - typer's or click's
-    """Have every numeric option of a command and its subcommands refuse NaN and what is absurd."""
+    """Make all numeric options of a command and its subcommands refuse NaN and absurd values."""
     for inner in getattr(command, "commands", {}).values():
         refuse_odd_numbers(inner)
     for parameter in command.params:
@@ -22,7 +22,7 @@ def refuse_odd_numbers(command: Any) -> None:  # noqa: ANN401 - typer's or click
 
 
 def _checked(context: Any, parameter: Any, value: float | None) -> float | None:  # noqa: ANN401
-    if value is not None and not abs(value) <= MOST:  # NaN is not either
+    if value is not None and not abs(value) <= MOST:  # also true for NaN
         raise typer.BadParameter(
             f"expected a number up to {MOST:,}, found {value:.6g}", ctx=context, param=parameter
         )

@@ -1,4 +1,4 @@
-"""What a command is to fuse, and what stands in its way before any work is done."""
+"""The pairs that a command will fuse, and the checks before any work is done."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from piafusion.imaging.pairs import list_pairs
 def plan_jobs(
     infrared: Path, visible: Path, output: Path, format: str
 ) -> tuple[list[PairJob], list[dict[str, str]]]:
-    """Return what to fuse, and the files of a folder that have no partner."""
+    """Return the pairs to fuse, and the files in the folders that have no counterpart."""
     suffix = f".{format.lower().lstrip('.')}"
     if suffix not in IMAGE_SUFFIXES:
         known = ", ".join(sorted(known[1:] for known in IMAGE_SUFFIXES))
@@ -47,7 +47,7 @@ def plan_jobs(
 
 
 def refuse_conflicts(jobs: list[PairJob], *, overwrite: bool) -> None:
-    """Refuse before any work what would overwrite a file or cannot be written."""
+    """Refuse outputs that exist already, are a source, or cannot be written."""
     existing = [job.output for job in jobs if job.output.exists()]
     if len(existing) > 1 and not overwrite:
         raise UsageError(

@@ -1,7 +1,7 @@
-"""What a command prints: every line goes through here.
+"""Prints the lines of all commands.
 
-A file's name may hold anything but a slash: escape sequences that a terminal obeys, line breaks,
-bytes that are no text. It is shown with these escaped, so that a line stays a line.
+A file name may hold escape sequences for the terminal, line breaks, and bytes that are no text.
+They are printed escaped, so that a line stays one line.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ CLOSED_PIPE = 141
 
 
 class ClosedPipeError(Exception):
-    """Nobody reads the standard output any more: `piafusion ... | head -1`."""
+    """Nobody reads the standard output any more, as in `piafusion ... | head -1`."""
 
 
 def visible(text: str) -> str:
-    r"""Return a text with what no terminal shows as itself escaped.
+    r"""Return a text with all characters escaped that a terminal does not show as they are.
 
     >>> print(visible("a\x1b[31mb\nc.png"))
     a\x1b[31mb\nc.png
@@ -34,7 +34,7 @@ def visible(text: str) -> str:
 
 
 def say(*lines: object) -> None:
-    """Print lines on the standard output; without any, an empty one.
+    """Print lines on the standard output; without arguments, an empty line.
 
     Raises:
         ClosedPipeError: If nobody reads it.
@@ -44,12 +44,12 @@ def say(*lines: object) -> None:
 
 
 def say_json(value: Any, *, allow_nan: bool = True) -> None:  # noqa: ANN401 - what JSON knows
-    """Print a value as JSON, which escapes names by itself; errors are those of `say`."""
+    """Print a value as JSON, which escapes names itself; errors are those of `say`."""
     _put(json.dumps(value, indent=2, allow_nan=allow_nan) + "\n")
 
 
 def warn(line: object) -> None:
-    """Print a line on the standard error; if that is closed or full, there is no one to tell."""
+    """Print a line on the standard error; do nothing if it is closed or full."""
     if sys.stderr is None:
         return
     try:
@@ -59,7 +59,7 @@ def warn(line: object) -> None:
 
 
 def flush() -> None:
-    """Have what was printed written; errors are those of `say`."""
+    """Write out the printed lines; errors are those of `say`."""
     _put("", flush=True)
 
 
@@ -78,7 +78,7 @@ def _put(text: str, *, flush: bool = False) -> None:
 
 
 def _forget(stream: TextIO) -> None:
-    """Let what is left in a stream that cannot be written go, or Python would tell of it."""
+    """Discard the rest of a stream that cannot be written; Python would report it at exit."""
     with suppress(OSError, ValueError):
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, stream.fileno())

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM as a question that long work asks, so that it ends in good order."""
+"""Ctrl-C and SIGTERM set a flag that long work checks, so that it ends with complete files."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 
 class StopSignals:
-    """While entered, the first signal to stop is noted; a second one raises KeyboardInterrupt.
+    """Inside the block, the first signal sets a flag; a second one raises KeyboardInterrupt.
 
     >>> with StopSignals() as stop:
     ...     signal.raise_signal(signal.SIGINT)
@@ -35,16 +35,16 @@ class StopSignals:
             signal.signal(which, handler)
 
     def asked(self) -> bool:
-        """Tell whether a signal has come."""
+        """Return whether a signal has come."""
         return self._number is not None
 
     @property
     def exit_code(self) -> int:
-        """What a shell expects of a program that a signal ended: 130 for Ctrl-C; else 0."""
+        """Exit code after a signal as shells expect it: 130 for Ctrl-C; 0 without a signal."""
         return 0 if self._number is None else 128 + self._number
 
     def _note(self, number: int, frame: FrameType | None) -> None:
-        # No lock may be taken here: the thread that is interrupted may hold it.
+        # Take no lock here: the interrupted thread may hold it.
         if self._number is not None:
             raise KeyboardInterrupt
         self._number = number

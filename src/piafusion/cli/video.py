@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 VIDEO_MODEL = "piafusion-fast"
 HALF_LIFE = 1.0
-"""Seconds after which half of a change of the infrared range has arrived in the picture."""
+"""Seconds after which half of a change of the infrared range shows in the picture."""
 STANDARD_OUTPUT = Path("-")
 _MOST_WORKERS = 4  # each holds a frame's arrays
 _HALVES = {"side-by-side": ("left", "right"), "top-bottom": ("top", "bottom")}
@@ -205,9 +205,9 @@ def _make_fuser(model: str, device: str, alignment: Path | None) -> tuple[Fuser,
 def _make_prepare(
     tone: str, rate: Fraction, *, resize: bool
 ) -> Callable[[Image, Image], Image] | None:
-    """Return what is done to the infrared frames in their order, before several are fused at once.
+    """Return a function for the infrared frames in their order, before several are fused at once.
 
-    The tone belongs here and not to the `Fuser`: smoothed in time, it has to see them in order.
+    The tone is applied here and not in the `Fuser`, because smoothing needs the frames in order.
     """
     from piafusion.imaging.tone import SmoothedTone
     from piafusion.video.frames import scale_to
@@ -224,7 +224,7 @@ def _make_prepare(
 
 
 def _infrared_first(visible: str | None, layout: str | None, half: str | None) -> bool:
-    """Check that the options on one video with both cameras belong together."""
+    """Check the options for one video that shows both cameras; return whether infrared is first."""
     if visible is not None:
         if layout or half:
             raise UsageError("--layout and --infrared: expected one video with both, found two")
@@ -244,7 +244,7 @@ def _infrared_first(visible: str | None, layout: str | None, half: str | None) -
 
 
 def _refuse_conflicts(sources: list[str | None], output: Path, *, overwrite: bool) -> None:
-    """Refuse before any work an output that cannot be written, or is a source."""
+    """Refuse an output that cannot be written or is a source, before any work."""
     from piafusion.video.names import is_same_file, local_path
     from piafusion.video.writers import check_video_output
 
@@ -290,7 +290,7 @@ def _make_writer(
 
 
 def _notices(run: VideoRun, inputs: VideoInputs, max_gap: float, output: Path) -> list[str]:
-    """Say what a user has to know beside the result."""
+    """Return lines about the run for the user."""
     kept = f"the {run.frames} frames before are kept in {output}" if run.frames else "nothing kept"
     lines = inputs.problems + inputs.notices
     if run.unmatched:
@@ -310,7 +310,7 @@ def _notices(run: VideoRun, inputs: VideoInputs, max_gap: float, output: Path) -
 def _report(
     run: VideoRun, inputs: VideoInputs, fuser: Fuser, output: Path, elapsed: float
 ) -> dict[str, Any]:
-    """What --json prints."""
+    """Return the values that --json prints."""
     return {
         "model": fuser.model,
         "device": fuser.engine.device,
@@ -333,5 +333,5 @@ def _report(
 
 
 def _exact(seconds: float) -> Fraction:
-    """Return the decimal number that was typed, exactly."""
+    """Return the exact value of the decimal number that was typed."""
     return Fraction(str(seconds))

@@ -1,7 +1,7 @@
-"""Where pictures lie: on a disk, or behind a URL that fsspec can open.
+"""Files on a disk, or behind a URL that fsspec can open.
 
-A place behind a URL is a `UPath` of universal_pathlib, which has the methods of `pathlib.Path`
-that are needed here, so that the code which lists, matches and checks files serves both.
+A URL becomes a `UPath` of universal_pathlib. It has the methods of `pathlib.Path` that are needed
+here, so the code that lists, matches and checks files works for both.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from piafusion.errors import (
 from piafusion.files import is_temporary_of, temporary_beside, write_bytes
 from piafusion.files import sha256 as _sha256
 
-# What is put there appears whole, under its name, or not at all.
+# A file there appears complete or not at all.
 _OBJECT_STORES = frozenset({"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "oci", "oss"})
 
 
 def is_url(place: Path | str) -> bool:
-    """Tell `s3://bucket/name` from a path of this machine.
+    """Return whether a place is a URL such as `s3://bucket/name`, and not a path.
 
     >>> is_url("s3://bucket/ir"), is_url("data/ir")
     (True, False)
@@ -36,13 +36,13 @@ def is_url(place: Path | str) -> bool:
 
 
 def as_path(place: str) -> Path:
-    """Return the path of a place; `file://` is the machine's own.
+    """Return the path of a place; `file://` means this machine.
 
     Args:
-        place: A path, or a URL of any protocol for which fsspec has a file system.
+        place: A path, or a URL with a protocol that fsspec supports.
 
     Raises:
-        MissingExtraError: If fsspec or what serves the protocol is not installed.
+        MissingExtraError: If fsspec or the package for the protocol is not installed.
     """
     if not is_url(place):
         return Path(place)
@@ -66,12 +66,12 @@ def as_path(place: str) -> Path:
 
 
 def where(path: Path) -> str:
-    """Return a name that holds on every machine: the URL, or the path from the root."""
+    """Return the URL, or the absolute path."""
     return str(path) if is_url(path) else str(path.absolute())
 
 
 def fetch(source: Path, folder: Path) -> Path:
-    """Return a file of this machine with the content of a source, copied only if need be.
+    """Return a local file with the content of a source; copy it only if it is behind a URL.
 
     Raises:
         ImageError: If it cannot be read.
@@ -82,7 +82,7 @@ def fetch(source: Path, folder: Path) -> Path:
     try:
         folder.mkdir(exist_ok=True)
         copy.write_bytes(source.read_bytes())
-    except Exception as error:  # each file system has its own
+    except Exception as error:  # each file system has its own errors
         raise ImageError(
             f"{source}: expected a readable image file, found: {_reason(error)}"
         ) from error
@@ -90,7 +90,7 @@ def fetch(source: Path, folder: Path) -> Path:
 
 
 def store(path: Path, data: bytes) -> None:
-    """Write a file, whole or not at all; an existing one is replaced.
+    """Write a file, complete or not at all; an existing one is replaced.
 
     Raises:
         OutputError: If it cannot be written.
@@ -108,7 +108,7 @@ def store(path: Path, data: bytes) -> None:
             temporary.write_bytes(data)
             files = cast(Any, path).fs
             files.mv(cast(Any, temporary).path, cast(Any, path).path)
-    except Exception as error:  # each file system has its own
+    except Exception as error:  # each file system has its own errors
         if not atomic:
             with suppress(Exception):
                 temporary.unlink(missing_ok=True)
@@ -118,7 +118,7 @@ def store(path: Path, data: bytes) -> None:
 
 
 def sweep(outputs: Sequence[Path]) -> None:
-    """Remove temporary files that were to become these, after their writers have ended."""
+    """Remove the temporary files of these outputs, after their writers have ended."""
     names: dict[Path, set[str]] = {}
     for output in outputs:
         names.setdefault(output.parent, set()).add(output.name)
@@ -130,10 +130,10 @@ def sweep(outputs: Sequence[Path]) -> None:
 
 @contextmanager
 def reachable(*places: Path) -> Iterator[None]:
-    """Turn what file systems behind URLs raise into an error that says where.
+    """Turn errors of file systems behind URLs into one that names the place.
 
     Raises:
-        StorageError: If any of these places is behind a URL and something is wrong with it.
+        StorageError: If one of these places is behind a URL and cannot be used.
     """
     try:
         yield
@@ -144,13 +144,13 @@ def reachable(*places: Path) -> Iterator[None]:
         if not urls:
             raise
         raise StorageError(
-            f"{', '.join(urls)}: expected to be let in, found: {_reason(error)}; check the "
+            f"{', '.join(urls)}: expected access, found: {_reason(error)}; check the "
             "address, the rights and the network"
         ) from error
 
 
 def sha256(path: Path) -> str:
-    """Return the hash of a file of this machine.
+    """Return the hash of a local file.
 
     Raises:
         ImageError: If it cannot be read.

@@ -239,7 +239,7 @@ class KillableProcesses:
 
 
 def _portable(error: Exception) -> Exception:
-    """Return an error that the other process can load."""
+    """Return an error that pickle can bring to the other process."""
     try:
         pickle.loads(pickle.dumps(error))  # noqa: S301 - just made
     except Exception:  # pickle raises whatever the error's class does

@@ -135,11 +135,15 @@ def test_wrong_use_exits_with_2(
 
 def test_damaged_alignment_is_named(rig: tuple[Path, Path], tmp_path: Path, piafusion) -> None:
     (tmp_path / "rig.json").write_text("{}")
-    done = piafusion("fuse", *rig, "--output", "o", "--alignment", tmp_path / "rig.json")
+    done = piafusion(
+        "fuse", *rig, "--output", tmp_path / "out", "--alignment", tmp_path / "rig.json"
+    )
     assert done.code == 1
     assert "rig.json: expected an alignment of version 1" in done.err
     alignment = Alignment.of("affine", SHIFT, (480, 640), (64, 64), QUALITY)
     alignment.save(tmp_path / "other.json")
-    done = piafusion("fuse", *rig, "--output", "o", "--alignment", tmp_path / "other.json")
+    done = piafusion(
+        "fuse", *rig, "--output", tmp_path / "out", "--alignment", tmp_path / "other.json"
+    )
     assert done.code == 1
     assert "estimate one for this rig" in done.err

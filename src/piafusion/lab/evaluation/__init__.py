@@ -1,1 +1,1 @@
-"""What is done with scores and times: intervals that say how far they can be trusted."""
+"""Compare fusion methods on data sets: fuse, score, test, time, report."""

@@ -85,7 +85,7 @@ def read_methods(
             sub-folder for each data set, or with the pictures themselves if there is but one
             data set, or ``NAME@DATASET=FOLDER``, which may be said once for each data set.
         sets: The data sets of the evaluation.
-        device: Of the models; comparison methods run on the processor.
+        device: Device of the models; comparison methods run on the processor.
 
     Raises:
         UsageError: If one is unknown, two have one name, or a folder holds no images.

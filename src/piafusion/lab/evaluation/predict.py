@@ -31,11 +31,11 @@ _ENTRY = {
 def predict(
     methods: Sequence[Method | GivenPictures], sets: Sequence[DataSet], output: Path
 ) -> Iterator[Failure | None]:
-    """Fuse what was not fused yet under the same settings, from the same source files.
+    """Fuse all pairs that were not yet fused under the same settings from the same source files.
 
     Args:
-        methods: Those that fuse here; pictures from elsewhere are passed over.
-        sets: What to fuse.
+        methods: The methods; pictures fused elsewhere are skipped.
+        sets: The data sets to fuse.
         output: Folder of the evaluation; a picture becomes `fused/METHOD/DATASET/STEM.png`.
 
     Yields:
@@ -49,7 +49,7 @@ def predict(
         if isinstance(method, GivenPictures):
             continue
         fuse: Fuse | None = None
-        first = True  # the first call of a process takes longer and is told apart
+        first = True  # the first call of a process takes longer and is reported apart
         for data in sets:
             folder, journal = _journal(method, data, output)
             for old in journal.outdated.values():
@@ -98,7 +98,7 @@ def fused_files(
 
 @dataclass(frozen=True)
 class Runtime:
-    """How long a method took for a pair, arrays to array, in milliseconds.
+    """Times of a method for one pair, arrays to array, in milliseconds.
 
     Attributes:
         first: The first call after loading; None if it was made for another data set.

@@ -101,11 +101,10 @@ class MethodScores:
             method: {"pairs": self.counts[method], **dict(zip(self.metrics, means, strict=True))}
             for method, means in self.means.items()
         }
-        for_methods = {
-            method: {name: for_json(each) for name, each in scores.items()}
-            for method, scores in methods.items()
-        }
-        return {"pairs": self.pairs, "title": self.title, "methods": for_methods}
+        values: dict[str, Any] = for_json(
+            {"pairs": self.pairs, "title": self.title, "methods": methods}
+        )
+        return values
 
 
 @dataclass(frozen=True)

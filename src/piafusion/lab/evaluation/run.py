@@ -41,6 +41,29 @@ class Evaluation:
         }
 
 
+def fuse_and_score(
+    data: DataSet,
+    methods: Sequence[Method | GivenPictures],
+    output: Path,
+    *,
+    metrics: Sequence[str],
+    convention: str,
+    against: str,
+    progress: Progress = silent,
+) -> Evaluation:
+    """Do both steps for one data set; see `fuse_sets` and `score_sets`."""
+    return score_sets(
+        [data],
+        methods,
+        output,
+        metrics=metrics,
+        convention=convention,
+        against=against,
+        known=fuse_sets([data], methods, output, progress),
+        progress=progress,
+    )
+
+
 def fuse_sets(
     sets: Sequence[DataSet],
     methods: Sequence[Method | GivenPictures],

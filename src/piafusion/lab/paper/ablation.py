@@ -12,7 +12,7 @@ from piafusion.imaging.arrays import as_infrared, as_visible
 from piafusion.imaging.io import read_image
 from piafusion.lab.evaluation.methods import read_methods
 from piafusion.lab.evaluation.results import sign
-from piafusion.lab.evaluation.run import Evaluation, fuse_sets, score_sets
+from piafusion.lab.evaluation.run import Evaluation, fuse_and_score
 from piafusion.lab.evaluation.sets import DataSet
 from piafusion.lab.evaluation.sheets import draw_scenes
 from piafusion.lab.evaluation.statistics import PairedTest, mean_interval, paired_tests
@@ -76,15 +76,13 @@ def ablate(
         experiment.claims.extend(Claim(each[0], each[-1], UNTESTED, why) for each in WITHOUT)
         return experiment
     methods = read_methods([f"{name}={path}" for name, path in networks.items()], [data])
-    failures = fuse_sets([data], methods, folder, progress)
-    done = score_sets(
-        [data],
+    done = fuse_and_score(
+        data,
         methods,
         folder,
         metrics=METRICS,
         convention="float",
         against=_name(FULL, trained[0]),
-        known=failures,
         progress=progress,
     )
     trainings = _values(data, done, trained, progress)

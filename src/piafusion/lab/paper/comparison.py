@@ -10,7 +10,7 @@ from piafusion.files import write_bytes
 from piafusion.lab.evaluation.methods import GivenPictures, Method, read_methods
 from piafusion.lab.evaluation.report import curves
 from piafusion.lab.evaluation.results import DataSetResult, MethodScores, per_image_csv
-from piafusion.lab.evaluation.run import Evaluation, fuse_sets, score_sets
+from piafusion.lab.evaluation.run import Evaluation, fuse_and_score
 from piafusion.lab.evaluation.sets import DataSet
 from piafusion.lab.evaluation.sheets import draw_scenes
 from piafusion.lab.paper.datasets import PaperData
@@ -54,22 +54,18 @@ def compare(
     folder = output / NAME
     for name, data in data_sets.tests.items():
         chosen = _methods(data, usable, data_sets.published if name == "tno" else None)
-        failures = fuse_sets([data], chosen, folder, progress)
-        done = {
-            convention: score_sets(
-                [data],
+        done: dict[str, Evaluation] = {}
+        for convention in ("uint8", "float"):
+            done[convention] = fuse_and_score(
+                data,
                 chosen,
                 folder,
                 metrics=METRICS,
                 convention=convention,
                 against=OURS,
-                known=failures,
                 progress=progress,
             )
-            for convention in ("uint8", "float")
-        }
-        for convention, evaluation in done.items():
-            csv = per_image_csv(evaluation.scores, METRICS)
+            csv = per_image_csv(done[convention].scores, METRICS)
             write_bytes(folder / f"{name}.{convention}.csv", csv)
         experiment.deviations.extend(map(str, done["float"].failures))
         if done["float"].results and done["uint8"].results:

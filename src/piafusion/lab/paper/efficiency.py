@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from piafusion.errors import MeasurementError
@@ -15,7 +14,8 @@ from piafusion.lab.paper.published import OURS, RIVALS, TABLE_3
 from piafusion.machine import usable_cores
 from piafusion.methods import WEIGHTS
 from piafusion.report.document import Table, Text
-from piafusion.run.journal import Journal
+from piafusion.report.values import number
+from piafusion.run.journal import Entry, Journal
 from piafusion.run.progress import Progress, counted
 from piafusion.weights import DEFAULT_MODEL, SHIPPED, load_manifest, read_weights
 
@@ -23,7 +23,7 @@ NAME = "efficiency"
 
 _CALLS = 9  # somewhat more calls of a network than `measure` makes for a slow one
 
-_ENTRY = {
+_COST = {
     "parameters": (int, None),
     "multiply_adds": (int, None),
     "first_ms": (float, None),
@@ -32,35 +32,17 @@ _ENTRY = {
     "peak_mib": (float, None),
     "skipped": str,
 }
+"""Shape of a cost, for one method and size. Times are from arrays to array; `frames` is the number
+of calls behind the median, `peak_mib` the largest memory of the process, and `skipped` the reason
+why it was not timed."""
 
-
-@dataclass(frozen=True)
-class Cost:
-    """The cost of a method for one pair of some size.
-
-    Attributes:
-        parameters: Number of learned parameters, or None.
-        multiply_adds: Number of multiply-adds of its network, or None.
-        first_ms: Time of the first call.
-        median_ms: Median time of the other calls, arrays to array.
-        frames: Number of these calls.
-        peak_mib: Largest memory of the process.
-        skipped: The reason why it was not timed, or an empty text.
-    """
-
-    parameters: int | None
-    multiply_adds: int | None
-    first_ms: float | None = None
-    median_ms: float | None = None
-    frames: int = 0
-    peak_mib: float | None = None
-    skipped: str = ""
+Size = tuple[int, int]
 
 
 def measure_efficiency(
     output: Path,
     methods: Sequence[str],
-    sizes: Sequence[tuple[int, int]],
+    sizes: Sequence[Size],
     budget: float,
     progress: Progress,
 ) -> Experiment:
@@ -83,19 +65,19 @@ def measure_efficiency(
         **versions("numpy", "cv2", "onnxruntime"),
         "weights": [load_manifest(folder)[name].sha256 for folder, name in _learned(names)],
     }
-    journal = Journal(output / NAME / "costs.jsonl", settings, _ENTRY)
+    journal = Journal(output / NAME / "costs.jsonl", settings, _COST)
     steps = [(name, size) for size in sizes for name in names]
-    costs: dict[tuple[str, tuple[int, int]], Cost] = {}
-    pace: dict[str, float] = {}
+    costs: dict[Size, dict[str, Entry]] = {size: {} for size in sizes}
+    pace: dict[str, float] = {}  # milliseconds for a pixel
     for name, size in counted(steps, "timing", progress):
-        key = f"{name} {size[0]}x{size[1]}"
+        key, pixels = f"{name} {size[0]}x{size[1]}", size[0] * size[1]
         if key not in journal.entries:
-            expected = _CALLS * pace.get(name, 0.0) * size[0] * size[1]
-            journal.add(key, asdict(_cost(name, name in models, size, budget, expected)))
-        costs[name, size] = cost = Cost(**{each: journal.entries[key][each] for each in _ENTRY})
-        if cost.median_ms:
-            pace[name] = cost.median_ms / 1000 / (size[0] * size[1])
-    return _experiment(names, sizes, costs)
+            expected = _CALLS * pace.get(name, 0.0) * pixels / 1000
+            journal.add(key, _cost(name, name in models, size, budget, expected))
+        costs[size][name] = cost = journal.entries[key]
+        if cost["median_ms"]:
+            pace[name] = cost["median_ms"] / pixels
+    return _experiment(costs)
 
 
 def _learned(names: Sequence[str]) -> list[tuple[Path, str]]:
@@ -107,60 +89,55 @@ def _learned(names: Sequence[str]) -> list[tuple[Path, str]]:
     ]
 
 
-def _cost(name: str, is_model: bool, size: tuple[int, int], budget: float, expected: float) -> Cost:
+def _cost(name: str, is_model: bool, size: Size, budget: float, expected: float) -> Entry:
     folder = SHIPPED if is_model else WEIGHTS
     record = load_manifest(folder).get(name)
-    parameters = record.parameters if record else None
-    operations = None
+    cost: Entry = {**dict.fromkeys(_COST), "frames": 0, "skipped": ""}
+    if record:
+        cost["parameters"] = record.parameters
     if record and "onnx" in record.sha256:
-        operations = multiply_adds(read_weights(name, "onnx", record.kind, folder), *size[::-1])
+        weights = read_weights(name, "onnx", record.kind, folder)
+        cost["multiply_adds"] = multiply_adds(weights, *size[::-1])
     if expected > 10 * budget:
-        return Cost(parameters, operations, skipped=f"would take about {expected:.0f} s")
-    setup = Setup(
-        name if is_model else DEFAULT_MODEL,
-        "onnx",
-        "cpu",
-        *size,
-        method=None if is_model else name,
-    )
+        return {**cost, "skipped": f"would take about {expected:.0f} s"}
+    model, method = (name, None) if is_model else (DEFAULT_MODEL, name)
     try:
+        setup = Setup(model, "onnx", "cpu", *size, method=method)
         measured = measure(setup, frames=30, budget=budget)
     except MeasurementError as error:
-        return Cost(parameters, operations, skipped=str(error))
-    return Cost(
-        parameters,
-        operations,
-        measured.first_ms,
-        measured.end_to_end.median,
-        measured.frames,
-        measured.peak_mib,
-    )
+        return {**cost, "skipped": str(error)}
+    return {
+        **cost,
+        "first_ms": measured.first_ms,
+        "median_ms": measured.end_to_end.median,
+        "frames": measured.frames,
+        "peak_mib": measured.peak_mib,
+    }
 
 
-def _experiment(
-    names: Sequence[str],
-    sizes: Sequence[tuple[int, int]],
-    costs: dict[tuple[str, tuple[int, int]], Cost],
-) -> Experiment:
-    experiment = Experiment(NAME)
-    for size in sizes:
+def _experiment(costs: Mapping[Size, Mapping[str, Entry]]) -> Experiment:
+    gpu = "All methods run on the processor here; the paper times networks on a GPU."
+    experiment = Experiment(NAME, deviations=[gpu])
+    for (width, height), by_name in costs.items():
         header = ["method", "parameters", "10⁹ multiply-adds", "first call", "median", "MiB"]
-        rows = []
-        for name in names:
-            cost = costs[name, size]
-            rows.append(
-                [
-                    name,
-                    "-" if cost.parameters is None else f"{cost.parameters:,}",
-                    "-" if cost.multiply_adds is None else f"{cost.multiply_adds / 1e9:.3g}",
-                    *map(_milliseconds, (cost.first_ms, cost.median_ms)),
-                    "-" if cost.peak_mib is None else f"{cost.peak_mib:.0f}",
-                ]
-            )
-        experiment.blocks.append(Table(header, rows, f"{size[0]}x{size[1]}, times in ms"))
-        experiment.values[f"{size[0]}x{size[1]}"] = {
-            name: asdict(costs[name, size]) for name in names
-        }
+        rows = [
+            [
+                name,
+                "-" if cost["parameters"] is None else f"{cost['parameters']:,}",
+                "-" if cost["multiply_adds"] is None else f"{cost['multiply_adds'] / 1e9:.3g}",
+                _milliseconds(cost["first_ms"]),
+                _milliseconds(cost["median_ms"]),
+                number(cost["peak_mib"], 0),
+            ]
+            for name, cost in by_name.items()
+        ]
+        experiment.blocks.append(Table(header, rows, f"{width}x{height}, times in ms"))
+        experiment.values[f"{width}x{height}"] = dict(by_name)
+        experiment.deviations.extend(
+            f"{name} at {width}x{height}: not timed, {cost['skipped']}"
+            for name, cost in by_name.items()
+            if cost["skipped"]
+        )
     header = ["method", "MSRS", "RoadScene", "TNO"]
     printed = [[name, *(f"{value:.2f}" for value in row)] for name, row in TABLE_3.items()]
     experiment.blocks.append(Table(header, printed, "Table 3 of the paper, seconds"))
@@ -171,20 +148,13 @@ def _experiment(
             note=True,
         )
     )
-    experiment.deviations.append(
-        "All methods run on the processor here; the paper times networks on a GPU."
-    )
-    experiment.deviations.extend(
-        f"{name} at {size[0]}x{size[1]}: not timed, {cost.skipped}"
-        for (name, size), cost in costs.items()
-        if cost.skipped
-    )
-    times = {name: costs[name, size].median_ms for size in sizes[:2] for name in names}
-    experiment.claims.extend(_claims({k: v for k, v in times.items() if v}, sizes[:2][-1]))
+    size = list(costs)[:2][-1]
+    times = {name: cost["median_ms"] for name, cost in costs[size].items() if cost["median_ms"]}
+    experiment.claims.extend(_claims(times, size))
     return experiment
 
 
-def _claims(times: dict[str, float], size: tuple[int, int]) -> list[Claim]:
+def _claims(times: dict[str, float], size: Size) -> list[Claim]:
     data = f"{size[0]}x{size[1]}, processor"
     found = {name: times[name] for name in (*RIVALS, OURS) if name in times}
     slow = "the methods without networks take longer than those with, MDLatLRR longest"

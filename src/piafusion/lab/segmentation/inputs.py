@@ -78,7 +78,7 @@ def fuse(
     """Fuse what was not fused before, and return the files of each source.
 
     Args:
-        given: What `read_sources` returned.
+        given: The result of `read_sources`.
         sets: The splits.
         output: Fused pictures become `fused/SOURCE/SPLIT/STEM.png` in it.
         progress: Shows the progress.

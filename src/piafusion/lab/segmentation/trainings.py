@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import safetensors.torch
 import torch
+from numpy.typing import NDArray
 from torch import nn
 
 from piafusion.errors import UsageError
@@ -97,10 +99,10 @@ class Trainings:
 
     def _run(self, source: NetworkInput, seed: int) -> Entry:
         folder = self.folder(source.name, seed)
-        pictures, labels = self._load(source)
+        pictures, labels = zip(*self._read(source, self.train), strict=True)
         sampler = LabelledSampler(
-            pictures,
-            labels,
+            list(map(torch.from_numpy, pictures)),
+            list(map(torch.from_numpy, labels)),
             self.train.stems,
             crop=self.settings.crop,
             batch=self.settings.batch,
@@ -123,29 +125,19 @@ class Trainings:
             "torch": torch.__version__,
         }
 
-    def _load(self, source: NetworkInput) -> tuple[list[torch.Tensor], list[torch.Tensor]]:
-        pairs = [
-            read_labelled(
-                source.files[self.train.data.name][stem],
-                self.train.labels[stem],
-                self.settings.others,
-                infrared=source.is_infrared,
-            )
-            for stem in self.train.stems
-        ]
-        return [torch.from_numpy(each) for each, _ in pairs], [
-            torch.from_numpy(label) for _, label in pairs
-        ]
+    def _read(
+        self, source: NetworkInput, split: LabelledSet
+    ) -> Iterator[tuple[NDArray[np.uint8], NDArray[np.uint8]]]:
+        """Read the pictures and labels of a split."""
+        others = self.settings.others
+        for stem in split.stems:
+            path = source.files[split.data.name][stem]
+            yield read_labelled(path, split.labels[stem], others, infrared=source.is_infrared)
 
     def _test(self, network: nn.Module, source: NetworkInput, folder: Path) -> dict[str, list[int]]:
         counts = {}
-        for stem in self.test.stems:
-            picture, label = read_labelled(
-                source.files[self.test.data.name][stem],
-                self.test.labels[stem],
-                self.settings.others,
-                infrared=source.is_infrared,
-            )
+        pairs = self._read(source, self.test)
+        for stem, (picture, label) in zip(self.test.stems, pairs, strict=True):
             predicted = predict(network, picture)
             write_image(folder / PREDICTED / f"{stem}.png", predicted, overwrite=True)
             counts[stem] = confusion(label, predicted).ravel().tolist()

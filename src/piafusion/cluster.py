@@ -15,7 +15,7 @@ import piafusion
 from piafusion.batch import FailedPair, FusedPair, PairJob, PairReaders, fuse_job
 from piafusion.errors import ClusterError, PiafusionError, needing
 from piafusion.fuser import Fuser
-from piafusion.imaging.places import is_url, sweep, where
+from piafusion.imaging.places import is_url, sweep
 from piafusion.machine import usable_cores
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def _fuse_on_ray(
             (done,), _ = ray.wait(list(running))
             job = running.pop(done)
             try:
-                yield _as_given(ray.get(done), job)
+                yield replace(ray.get(done), job=job)
             except ray.exceptions.RayTaskError as error:
                 if isinstance(error.cause, PiafusionError):
                     raise error.cause from error
@@ -118,16 +118,6 @@ def _absolute(job: PairJob) -> PairJob:
     """Return the job with paths that hold in any working directory."""
     paths = (job.infrared, job.visible, job.output)
     return PairJob(*(path if is_url(path) else path.absolute() for path in paths))
-
-
-def _as_given(result: FusedPair | FailedPair, job: PairJob) -> FusedPair | FailedPair:
-    """Return the result with the files named as the job names them."""
-    if isinstance(result, FailedPair):
-        error = result.error
-        for path in (job.infrared, job.visible, job.output):
-            error = error.replace(where(path), str(path))
-        return replace(result, job=job, error=error)
-    return replace(result, job=job)
 
 
 @contextmanager

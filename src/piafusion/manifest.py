@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +46,35 @@ def read_manifest(path: Path) -> list[Entry]:
         except FileNotFoundError:
             return []
         return [parse_json(line, {"output": str, "output_sha256": (str, None)}) for line in lines]
+
+
+def update_manifest(
+    path: Path,
+    before: Sequence[Entry],
+    planned: Sequence[PairJob],
+    results: Sequence[FusedPair | FailedPair],
+    *,
+    model: str,
+    tone: str,
+) -> None:
+    """Write the manifest of a run, unless it has no entries.
+
+    Args:
+        path: The manifest, beside the fused pictures.
+        before: Its entries from earlier runs.
+        planned: All pairs of the folders; outputs that exist and have no entry get one.
+        results: The results of this run.
+        model: The model or method of this run.
+        tone: The tone of this run.
+
+    Raises:
+        OutputError: If it cannot be written.
+    """
+    now = [describe(result, model=model, tone=tone) for result in results]
+    known = {entry["output"] for entry in (*before, *now)}
+    others = [job for job in planned if job.output.name not in known and job.output.exists()]
+    if now or others:
+        write_manifest(path, [*before, *map(unknown, others)], now)
 
 
 def describe(result: FusedPair | FailedPair, *, model: str, tone: str) -> Entry:

@@ -8,7 +8,7 @@ import pytest
 import typer
 
 from piafusion import cli
-from piafusion.cli.numbers import _NUMERIC
+from piafusion.cli.options import _NUMERIC
 
 ODD = ("nan", "inf", "-inf", "1e30", "1e309", "-1", "", " ", "0x10", "9" * 30, "9" * 5000, "1_0_")
 BELOW_ZERO = {("video", "--offset")}  # one video may begin before the other

@@ -82,3 +82,10 @@ def test_without_the_extra_the_message_names_it(piafusion, monkeypatch) -> None:
     done = piafusion("serve")
     assert done.code == 1
     assert "pip install 'piafusion[serve]'" in done.err
+
+
+def test_the_networks_get_their_part_of_the_cores(monkeypatch) -> None:
+    monkeypatch.setattr("piafusion.machine.usable_cores", lambda: 8)
+    assert ServerSettings().share == (8, 1)
+    assert ServerSettings(workers=2).share == (2, 4)
+    assert ServerSettings(device="openvino").share == (8, 8)  # which fuses one pair at a time

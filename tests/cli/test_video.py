@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from piafusion import Fuser
+from piafusion.cli.video import _make_fuser
 from piafusion.imaging.align import Alignment, Quality
 from piafusion.imaging.io import read_image
 from tests.video.conftest import RATE, moving, read_video, write_video
@@ -454,3 +455,13 @@ def test_an_unknown_tone_is_refused_before_anything_is_opened(piafusion, clips, 
     done = piafusion("video", *clips, "-o", tmp_path / "out.mp4", "--tone", "loud")
     assert done.code == 2
     assert "expected a tone of full" in done.err
+
+
+@pytest.mark.parametrize(("device", "threads"), [("cpu", 2), ("openvino", 8)])
+def test_the_network_gets_its_part_of_the_cores(device: str, threads: int, monkeypatch) -> None:
+    made: list[dict[str, object]] = []
+    monkeypatch.setattr("piafusion.machine.usable_cores", lambda: 8)
+    monkeypatch.setattr("piafusion.fuser.Fuser", lambda **options: made.append(options))
+    _, workers = _make_fuser("piafusion-fast", device, None)
+    assert workers == 4
+    assert made[0]["threads"] == threads

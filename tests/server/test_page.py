@@ -13,7 +13,7 @@ import pytest
 
 from piafusion import Fuser
 from piafusion.imaging.io import encode_image, read_image
-from piafusion.server.page import _FILES
+from piafusion.server.app import _FILES
 from tests.conftest import scene
 from tests.server.browser import BROWSER, DRIVER, Page, pages
 from tests.server.live import TOKEN, Live, serving

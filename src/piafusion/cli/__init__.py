@@ -32,7 +32,7 @@ from piafusion.cli import (
     train,
     video,
 )
-from piafusion.cli.numbers import refuse_odd_numbers
+from piafusion.cli.options import refuse_odd_numbers
 from piafusion.cli.printing import CLOSED_PIPE, ClosedPipeError, flush, say, warn
 from piafusion.errors import PiafusionError, UsageError
 

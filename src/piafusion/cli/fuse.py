@@ -133,7 +133,7 @@ def fuse(
     from piafusion.batch import FusedPair
     from piafusion.cli.planning import plan_jobs, refuse_conflicts
     from piafusion.imaging.places import reachable
-    from piafusion.manifest import NAME, read_manifest
+    from piafusion.manifest import NAME, read_manifest, update_manifest
 
     with reachable(ir, vi, out):
         planned, failed = plan_jobs(ir, vi, out, format)
@@ -168,7 +168,9 @@ def fuse(
     finally:
         seconds = time.perf_counter() - began
         if manifest:
-            _record(manifest, before, planned, results, model=method or model, tone=run.tone)
+            update_manifest(
+                manifest, before, planned, results, model=method or model, tone=run.tone
+            )
     places = {job.output: place for place, job in enumerate(jobs)}  # Ray's come in any order
     results.sort(key=lambda result: places[result.job.output])
     fused = [result for result in results if isinstance(result, FusedPair)]
@@ -251,26 +253,6 @@ def _run_on_ray(
         settings = {**settings, "model": str(Path(settings["model"]).absolute())}
     results = cluster.fuse_on_ray(settings, jobs, workers=workers, address=address)
     return _Run(results, settings["tone"])
-
-
-def _record(
-    manifest: Path,
-    before: list[dict[str, Any]],
-    planned: Sequence[PairJob],
-    results: Sequence[FusedPair | FailedPair],
-    *,
-    model: str,
-    tone: str,
-) -> None:
-    """Write the manifest, unless there is nothing to write."""
-    from piafusion.manifest import describe, unknown, write_manifest
-
-    now = [describe(result, model=model, tone=tone) for result in results]
-    known = {entry["output"] for entry in [*before, *now]}
-    there = [unknown(job) for job in planned if job.output.name not in known]
-    there = [entry for entry in there if (manifest.parent / entry["output"]).exists()]
-    if now or there:
-        write_manifest(manifest, [*before, *there], now)
 
 
 def _check_engine(engine: str, address: str | None) -> None:

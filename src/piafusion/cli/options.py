@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -72,6 +72,9 @@ RunOption = Annotated[
     Path, typer.Option("--output", "-o", help="Folder of the run: settings, log, weights.")
 ]
 
+_MOST = 10**9  # the largest absolute value of any number; many options have narrower limits
+_NUMERIC = ("int", "integer", "float", "int range", "integer range", "float range")
+
 
 def metric_names(names: str) -> list[str]:
     """Return the names in `--metrics`, in their order; they are not checked."""
@@ -106,3 +109,20 @@ def named(settings: Iterable[str]) -> dict[str, str]:
             raise UsageError(f"--set: expected NAME=VALUE, found {setting!r}")
         found[name] = value
     return found
+
+
+def refuse_odd_numbers(command: Any) -> None:  # noqa: ANN401 - typer's or click's
+    """Make all numeric options of a command and its subcommands refuse NaN and absurd values."""
+    for inner in getattr(command, "commands", {}).values():
+        refuse_odd_numbers(inner)
+    for parameter in command.params:
+        if parameter.type.name in _NUMERIC:
+            parameter.callback = _checked
+
+
+def _checked(context: Any, parameter: Any, value: float | None) -> float | None:  # noqa: ANN401
+    if value is not None and not abs(value) <= _MOST:  # also true for NaN
+        raise typer.BadParameter(
+            f"expected a number up to {_MOST:,}, found {value:.6g}", ctx=context, param=parameter
+        )
+    return value

@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
-from fastapi import FastAPI, Request
+from fastapi import APIRouter, FastAPI, Request
 from fastapi.responses import Response
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
@@ -16,7 +17,7 @@ from starlette.requests import ClientDisconnect
 
 import piafusion
 from piafusion.errors import PiafusionError
-from piafusion.server import page
+from piafusion.scenes.synthetic import demo_scenes_root
 from piafusion.server.api import EXPOSED, ServerState, make_router
 from piafusion.server.counters import MEDIA_TYPE, Counters
 from piafusion.server.fusers import FuserCache
@@ -25,6 +26,14 @@ from piafusion.server.problems import HttpProblem, ProblemDetails, answer, refus
 from piafusion.server.service import FusionService
 from piafusion.server.settings import ServerSettings
 from piafusion.server.work_queue import ClientGoneError, WorkQueue
+
+_STATIC = Path(__file__).parent / "static"
+_FILES = {
+    "/": ("index.html", "text/html; charset=utf-8"),
+    "/page/style.css": ("style.css", "text/css; charset=utf-8"),
+    "/page/script.js": ("script.js", "text/javascript; charset=utf-8"),
+    "/page/icon.svg": ("icon.svg", "image/svg+xml"),
+}
 
 
 class Health(BaseModel):
@@ -71,7 +80,7 @@ def create_app(settings: ServerSettings | None = None) -> FastAPI:
         },
     )
     app.include_router(make_router(ServerState(settings, fusers, service, queue, counters)))
-    app.include_router(page.make_router())
+    app.include_router(page_router())
 
     @app.get("/healthz", summary="Is the process alive?")
     async def health() -> Health:
@@ -113,3 +122,22 @@ def _schema(app: FastAPI) -> dict[str, Any]:
 async def _nobody(request: Request, error: Exception) -> Response:
     """Answer a client that has closed the connection."""
     return Response(status_code=499)
+
+
+def page_router() -> APIRouter:
+    """Return routes for each file by name: no other file can be asked for."""
+    router = APIRouter(include_in_schema=False)
+    for path, (name, kind) in _FILES.items():
+        _serve(router, path, (_STATIC / name).read_bytes(), kind)
+    scenes = demo_scenes_root()
+    for picture in sorted(scenes.glob("*/*.png")):
+        path = f"/page/scenes/{picture.relative_to(scenes).as_posix()}"
+        _serve(router, path, picture.read_bytes(), "image/png")
+    return router
+
+
+def _serve(router: APIRouter, path: str, content: bytes, kind: str) -> None:
+    async def file() -> Response:
+        return Response(content, media_type=kind, headers={"Cache-Control": "no-cache"})
+
+    router.add_api_route(path, file, methods=["GET", "HEAD"])

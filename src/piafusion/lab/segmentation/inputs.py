@@ -35,7 +35,7 @@ class NetworkInput:
 
 def read_sources(
     texts: Sequence[str], sets: Sequence[DataSet], device: str = "cpu"
-) -> list[str | Method | GivenPictures]:
+) -> list[Method | GivenPictures]:
     """Return the sources with these names; nothing is fused yet.
 
     Args:
@@ -52,25 +52,24 @@ def read_sources(
     """
     if not texts:
         raise UsageError("sources: expected one or more, found none; try infrared,visible")
-    given: list[str | Method | GivenPictures] = [text for text in texts if text in MODALITIES]
+    given: list[Method | GivenPictures] = [
+        GivenPictures(text, {data.name: getattr(data.pairs[0], text).parent for data in sets})
+        for text in texts
+        if text in MODALITIES
+    ]
     fused = [text for text in texts if text not in MODALITIES]
     if fused:
         unasked = set(BASELINES) - set(fused)
         given += [each for each in read_methods(fused, sets, device) if each.name not in unasked]
-    names = [name_of(each) for each in given]
+    names = [each.name for each in given]
     twice = [name for name in names if names.count(name) > 1]
     if twice:
         raise UsageError(f"sources: expected different names, found {twice[0]!r} twice")
     return given
 
 
-def name_of(source: str | Method | GivenPictures) -> str:
-    """Return the name of a source."""
-    return source if isinstance(source, str) else source.name
-
-
 def fuse(
-    given: Sequence[str | Method | GivenPictures],
+    given: Sequence[Method | GivenPictures],
     sets: Sequence[DataSet],
     output: Path,
     progress: Progress = silent,
@@ -92,22 +91,15 @@ def fuse(
     for failure in counted(predict(methods, sets, output), "fusing", progress, total):
         if failure:
             raise ImageError(str(failure))
-    return [NetworkInput(name_of(each), _files(each, sets, output)) for each in given]
+    return [NetworkInput(each.name, _files(each, sets, output)) for each in given]
 
 
 def _files(
-    source: str | Method | GivenPictures, sets: Sequence[DataSet], output: Path
+    source: Method | GivenPictures, sets: Sequence[DataSet], output: Path
 ) -> dict[str, dict[str, Path]]:
     files: dict[str, dict[str, Path]] = {}
     for data in sets:
-        if isinstance(source, str):
-            files[data.name] = {
-                pair.stem: pair.infrared if source == "infrared" else pair.visible
-                for pair in data.pairs
-            }
-            continue
         files[data.name], failures = fused_files(source, data, output)
-        missing = [pair.stem for pair in data.pairs if pair.stem not in files[data.name]]
-        if missing:
+        if len(files[data.name]) < len(data.pairs):
             raise ImageError(str(failures[0]))
     return files

@@ -14,7 +14,7 @@ from piafusion.errors import UsageError
 from piafusion.files import write_bytes
 from piafusion.imaging.io import write_image
 from piafusion.lab.data.folders import claim_folder, dataset_name
-from piafusion.lab.segmentation.inputs import MODALITIES, fuse, name_of, read_sources
+from piafusion.lab.segmentation.inputs import MODALITIES, fuse, read_sources
 from piafusion.lab.segmentation.pictures import LabelledSet, read_splits
 from piafusion.lab.segmentation.result import SegmentationResult
 from piafusion.lab.segmentation.scores import Counts, source_scores
@@ -75,7 +75,7 @@ def segment(
     splits = read_splits(root)
     sets = [split.data for split in splits]
     given = read_sources(sources, sets, device)
-    names = [name_of(each) for each in given]
+    names = [each.name for each in given]
     rivals = _rivals(against, names)
     claim_folder(output, SETTINGS, "comparison")
     trainings = Trainings(settings, *splits, output, progress, len(names) * len(seeds))

@@ -79,22 +79,22 @@ def test_pictures_of_nothing_in_common_are_refused(tmp_path: Path, piafusion) ->
     assert {path.name for path in tmp_path.iterdir()} == {"ir.png", "vi.png"}
 
 
-def test_check_lists_what_is_suspicious(aligned: tuple[Path, Path], piafusion) -> None:
+def test_check_lists_the_pairs_that_are_not_aligned(aligned: tuple[Path, Path], piafusion) -> None:
     fine = piafusion("align", *aligned, "--check")
     assert fine.code == 0
-    assert fine.out.startswith("0 of 2 pairs are suspicious; the median shift is 0.")
+    assert fine.out.startswith("0 of 2 pairs are shifted, 0 unlike; the median shift is 0.")
 
     day = aligned[0] / "street_D.png"
-    write_image(day, np.roll(read_image(day), 9, axis=1), overwrite=True)
+    write_image(day, np.roll(read_image(day), 14, axis=1), overwrite=True)
     done = piafusion("align", *aligned, "--check")
     assert done.code == 1
     assert done.out.splitlines()[1].split()[::5] == ["street_D", "shifted"]
-    assert "1 of 2 pairs are suspicious" in done.out
+    assert "1 of 2 pairs are shifted, 0 unlike" in done.out
 
     rows = json.loads(piafusion("align", *aligned, "--check", "--json").out)["pairs"]
     assert [row["verdict"] for row in rows] == ["shifted", "aligned"]
-    assert rows[0]["x"] == pytest.approx(9, abs=1)
-    assert piafusion("align", *aligned, "--check", "--limit", "12").code == 0
+    assert rows[0]["x"] == pytest.approx(14, abs=1)
+    assert piafusion("align", *aligned, "--check", "--limit", "16").code == 0
 
 
 def test_check_goes_on_after_bad_files(aligned: tuple[Path, Path], piafusion) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -55,7 +56,12 @@ def align(
         Path | None, typer.Option(help="With --check: align by this file before looking.")
     ] = None,
     limit: Annotated[
-        float | None, typer.Option(min=0, help="With --check: pixels of shift allowed; 4.")
+        float | None,
+        typer.Option(
+            min=0,
+            help="With --check: longest shift of an aligned pair, in pixels at a width of 640; "
+            "10 by default.",
+        ),
     ] = None,
     overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
@@ -126,9 +132,9 @@ def chosen_alignment(
 def _check(
     infrared: Path, visible: Path, alignment: Path | None, limit: float | None, *, as_json: bool
 ) -> None:
-    """Print what separates the pictures of each pair; exit with 1 if any is suspicious."""
+    """Print the pairs that are not aligned; exit with 1 if the set is not, or a pair fails."""
     from piafusion.imaging.align import read_alignment
-    from piafusion.imaging.align.check import LIMIT, check_pair
+    from piafusion.imaging.align.check import LIMIT, check_pair, is_mostly_unlike
 
     limit = LIMIT if limit is None else limit
     known = read_alignment(alignment) if alignment else None
@@ -141,26 +147,29 @@ def _check(
             failed.append({"pair": pair.stem, "error": f"{pair.stem}: {error}"})
         except PiafusionError as error:
             failed.append({"pair": pair.stem, "error": str(error)})
-    suspicious = [(stem, found) for stem, found in checked if found.verdict != "aligned"]
+    listed = [(stem, found) for stem, found in checked if found.verdict != "aligned"]
+    shifted = [found for _, found in listed if found.verdict == "shifted"]
     for failure in failed:
         warn(f"piafusion: {failure['error']}")
     if as_json:
         rows: list[dict[str, Any]] = [{"pair": stem, **asdict(each)} for stem, each in checked]
         say_json({"limit": limit, "pairs": rows, "failed": failed})
     elif checked:
-        if suspicious:
+        if listed:
             header = ("pair", "shift", "x", "y", "score", "found")
-            print_table(header, [_cells(stem, found) for stem, found in suspicious])
-        middle = sorted(found.shift for _, found in checked)[len(checked) // 2]
-        say(
-            f"{len(suspicious)} of {len(checked)} pairs are suspicious; the median shift is "
-            f"{middle:.1f} px"
-        )
-    if suspicious or failed:
+            print_table(header, [_texts(stem, found) for stem, found in listed])
+        say(_summary([found for _, found in checked], len(shifted)))
+    if shifted or failed or is_mostly_unlike([found for _, found in checked]):
         raise typer.Exit(1)
 
 
-def _cells(stem: str, found: Residual) -> tuple[str, ...]:
+def _summary(found: Sequence[Residual], shifted: int) -> str:
+    shifts = sorted(each.shift for each in found if each.verdict != "unlike")
+    text = f"{shifted} of {len(found)} pairs are shifted, {len(found) - len(shifts)} unlike"
+    return f"{text}; the median shift is {shifts[len(shifts) // 2]:.1f} px" if shifts else text
+
+
+def _texts(stem: str, found: Residual) -> tuple[str, ...]:
     lengths = [f"{value:.1f}" for value in (found.shift, found.x, found.y)]
     if found.verdict == "unlike":
         lengths = ["", "", ""]

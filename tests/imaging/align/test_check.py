@@ -3,7 +3,7 @@ import pytest
 
 from piafusion.errors import SizeMismatchError
 from piafusion.imaging.align import Alignment, Quality
-from piafusion.imaging.align.check import check_pair
+from piafusion.imaging.align.check import UNLIKE, Residual, check_pair, is_mostly_unlike
 from piafusion.imaging.io import read_pair
 from piafusion.scenes.synthetic import demo_scenes_root, road_scene
 
@@ -24,11 +24,31 @@ def test_aligned_pair_is(pair: tuple[np.ndarray, np.ndarray]) -> None:
 
 def test_shift_is_measured_and_named(pair: tuple[np.ndarray, np.ndarray]) -> None:
     infrared, visible = pair
-    found = check_pair(infrared[:-8, :-6], visible[8:, 6:])
+    found = check_pair(infrared[:-12, :-9], visible[12:, 9:])
     assert found.verdict == "shifted"
-    # What the infrared picture shows lies 6 pixels further right and 8 further down.
-    assert (found.x, found.y, found.shift) == pytest.approx((6, 8, 10), abs=1)
-    assert check_pair(infrared[:-8, :-6], visible[8:, 6:], limit=12).verdict == "aligned"
+    # What the infrared picture shows lies 9 pixels further right and 12 further down.
+    assert (found.x, found.y, found.shift) == pytest.approx((9, 12, 15), abs=1)
+    assert check_pair(infrared[:-12, :-9], visible[12:, 9:], limit=17).verdict == "aligned"
+
+
+def test_large_shift_is_found_too(pair: tuple[np.ndarray, np.ndarray]) -> None:
+    infrared, visible = pair
+    found = check_pair(infrared[:, :-40], visible[:, 40:])
+    assert found.verdict == "shifted"
+    assert (found.x, found.y) == pytest.approx((40, 0), abs=2)
+
+
+def test_limit_is_in_proportion_to_the_picture(pair: tuple[np.ndarray, np.ndarray]) -> None:
+    infrared, visible = (np.ascontiguousarray(each[::2, ::2]) for each in pair)
+    moved = infrared[:, :-7], visible[:, 7:]  # as 14 pixels at a width of 640
+    assert check_pair(*moved).verdict == "shifted"
+    assert check_pair(*moved, limit=17).verdict == "aligned"
+
+
+def test_one_pair_that_cannot_be_judged_condemns_no_set() -> None:
+    aligned = Residual(1.0, 1.0, 0.0, 0.5, 0.4, "aligned")
+    assert not is_mostly_unlike([aligned, UNLIKE])
+    assert is_mostly_unlike([aligned, UNLIKE, UNLIKE])
 
 
 def test_alignment_is_taken_into_account(pair: tuple[np.ndarray, np.ndarray]) -> None:

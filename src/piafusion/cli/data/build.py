@@ -36,7 +36,7 @@ def build_msrs(
 
     What was interrupted goes on when the same command is given again.
     """
-    from piafusion.lab.data.misalignment import LIMIT
+    from piafusion.imaging.align.check import LIMIT
     from piafusion.lab.data.msrs import Settings
     from piafusion.lab.data.msrs import build_msrs as build
 

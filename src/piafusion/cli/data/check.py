@@ -100,7 +100,8 @@ def _print(splits: Sequence[Split], problems: Sequence[Problem]) -> None:
 def _described(split: Split) -> dict[str, Any]:
     import numpy as np
 
-    shifts = list(split.shifts.values())
+    unlike = [each for each in split.residuals.values() if each.verdict == "unlike"]
+    shifts = [each.shift for each in split.residuals.values() if each.verdict != "unlike"]
     means = np.array(list(split.means.values()))
     return {
         "root": str(split.root),
@@ -117,7 +118,7 @@ def _described(split: Split) -> dict[str, Any]:
         "misalignment": {
             "median": round(float(np.median(shifts)), 1),
             "most": round(max(shifts), 1),
-            "unseen": len(split.unseen),
+            "unseen": len(unlike),
         }
         if shifts
         else {},

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from piafusion.errors import ImageError, UsageError
+from piafusion.imaging.align.check import UNLIKE, Residual, check_pair, is_mostly_unlike
 from piafusion.imaging.arrays import Image, as_infrared, as_visible, full_scale
 from piafusion.imaging.io import read_image
 from piafusion.imaging.pairs import Pair, images_by_stem
@@ -51,8 +52,7 @@ class Split:
         depths: Pairs by dtypes, such as "uint8 + uint8".
         lights: Pairs by "day", "night" and "unknown".
         classes: Pixels by label; empty without a folder `label`.
-        unseen: Pairs whose alignment could not be judged: too dark, too plain, or not one scene.
-        shifts: Residual misalignment of the others, in pixels.
+        residuals: The shift within each pair, as far as it was measured.
         means: Mean level of infrared and visible pictures, in [0, 1].
         problems: What is wrong.
     """
@@ -63,8 +63,7 @@ class Split:
     depths: Counter[str] = field(default_factory=Counter)
     lights: Counter[str] = field(default_factory=Counter)
     classes: Counter[int] = field(default_factory=Counter)
-    unseen: list[str] = field(default_factory=list)
-    shifts: dict[str, float] = field(default_factory=dict)
+    residuals: dict[str, Residual] = field(default_factory=dict)
     means: dict[str, tuple[float, float]] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
     hashes: dict[str, NDArray[np.bool_]] = field(default_factory=dict)
@@ -129,6 +128,7 @@ def check_split(
             message = f"no pair: expected {stem}.* in ir and vi, found none; remove this label"
             split.problems += [Problem("unmatched", path, message) for path in paths]
     split.problems += [*_odd_ones(split, listed.pairs), *_unlit(split, listed.pairs)]
+    split.problems += _unlike_ones(split)
     return split
 
 
@@ -217,19 +217,27 @@ def _check_label(
 
 
 def _check_alignment(split: Split, pair: Pair, infrared: Image, visible: Image) -> None:
-    from piafusion.lab.data.misalignment import misalignment
-
-    found = misalignment(infrared, visible)
-    if found is None:
-        split.unseen.append(pair.stem)
-        return
-    split.shifts[pair.stem] = found.shift
-    if found.excessive:
+    try:
+        found = check_pair(infrared, visible)
+    except ImageError:  # it is too small to be measured
+        found = UNLIKE
+    split.residuals[pair.stem] = found
+    if found.verdict == "shifted":
         message = (
-            f"expected an aligned pair, found what the infrared picture shows {found.shift:.1f} "
-            f"pixels away ({found.x:+.1f} across, {found.y:+.1f} down); align it or take it out"
+            f"expected an aligned pair, found the infrared picture shifted by {found.shift:.1f} "
+            f"pixels ({found.x:+.1f} across, {found.y:+.1f} down); align it or take it out"
         )
         split.problems.append(Problem("misaligned", pair.infrared, message))
+
+
+def _unlike_ones(split: Split) -> Iterator[Problem]:
+    """Yield a problem if most pairs have nothing in common."""
+    if is_mostly_unlike(list(split.residuals.values())):
+        message = (
+            "expected pairs of one scene each, found no common shift in most of them; check that "
+            "the names match"
+        )
+        yield Problem("misaligned", split.root, message)
 
 
 def _odd_ones(split: Split, pairs: Sequence[Pair]) -> Iterator[Problem]:

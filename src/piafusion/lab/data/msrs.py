@@ -17,13 +17,13 @@ import numpy as np
 
 from piafusion.errors import ImageError, UsageError
 from piafusion.files import parse_json, reading, shortened, write_bytes
+from piafusion.imaging.align.check import LIMIT, UNLIKE, check_pair
 from piafusion.imaging.arrays import Image
 from piafusion.imaging.io import read_image, write_image
 from piafusion.imaging.pairs import list_images
 from piafusion.imaging.places import sha256
 from piafusion.lab.data.dark_channel import enhance
 from piafusion.lab.data.folders import is_day, neighbours
-from piafusion.lab.data.misalignment import LIMIT, misalignment
 from piafusion.run.journal import Entry, Journal
 
 MANIFEST = "manifest.json"
@@ -159,9 +159,8 @@ def _build_one(
     visible, infrared = np.ascontiguousarray(picture[..., :3]), picture[..., 3].copy()
     entry: dict[str, Any] = {}
     if settings.drop is None:
-        found = misalignment(infrared, visible, settings.limit)  # None: kept, and so recorded
-        entry["misalignment"] = None if found is None else asdict(found)
-        if found is not None and found.excessive:
+        entry["misalignment"] = _misalignment(infrared, visible, settings.limit)
+        if entry["misalignment"] and entry["misalignment"]["excessive"]:
             return {**entry, "dropped": "misaligned"}
     files = {"ir": enhance(infrared) if settings.enhanced else infrared, "vi": visible}
     if label.is_file():
@@ -172,6 +171,18 @@ def _build_one(
         write_image(work / name, image, overwrite=True)
         entry["outputs"][name] = sha256(work / name)
     return entry
+
+
+def _misalignment(infrared: Image, visible: Image, limit: float) -> dict[str, Any] | None:
+    """Return the shift of a pair; None, with which the pair is kept, if it cannot be judged."""
+    try:
+        found = check_pair(infrared, visible, limit=limit)
+    except ImageError:  # it is too small to be measured
+        found = UNLIKE
+    if found.verdict == "unlike":
+        return None
+    shift = {"shift": found.shift, "x": found.x, "y": found.y}
+    return {**shift, "excessive": found.verdict == "shifted"}
 
 
 def _four_channels(picture: Image) -> Image:

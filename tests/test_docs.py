@@ -62,7 +62,7 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         four = np.dstack([blue_green_red, read_image(tmp_path / "ir" / f"{stem}.png")])
         assert cv2.imwrite(str(tmp_path / "MFNET/images" / f"{stem}.png"), four)
     monkeypatch.setattr("piafusion.cli.bench.SIZES", ("24x16",))
-    monkeypatch.setattr("piafusion.lab.paper.plan.STEPS", ("comparison",))
+    monkeypatch.setattr("piafusion.lab.paper.run.STEPS", ("comparison",))
     monkeypatch.setattr("piafusion.lab.paper.datasets._SIZE", (64, 80))
     monkeypatch.setattr("piafusion.methods._METHODS", dict(methods._METHODS))
     monkeypatch.setattr("piafusion.server.run.run", lambda settings, bound: bound.close())

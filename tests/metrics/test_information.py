@@ -36,7 +36,7 @@ def by_entropies(source: U8, fused: U8) -> float:
 
 
 @given(pictures, coarse_pictures, coarse_pictures)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 def test_agrees_with_entropies(infrared: U8, visible: U8, fused: U8) -> None:
     expected = by_entropies(infrared, fused) + by_entropies(visible, fused)
     assert mi(infrared, visible, fused) == pytest.approx(expected, abs=1e-12)
@@ -68,7 +68,7 @@ def test_constant_picture_shares_nothing(picture: U8, level: int) -> None:
 
 
 @given(pictures, coarse_pictures, pictures)
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=15, deadline=None)
 def test_symmetric_in_sources_and_bounded_by_entropy(a: U8, b: U8, fused: U8) -> None:
     value = mi(a, b, fused)
     assert value == pytest.approx(mi(b, a, fused), abs=1e-12)
@@ -76,7 +76,7 @@ def test_symmetric_in_sources_and_bounded_by_entropy(a: U8, b: U8, fused: U8) ->
 
 
 @given(pictures, coarse_pictures, coarse_pictures, st.integers(0, 2**32 - 1))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=15, deadline=None)
 def test_order_of_pixels_and_names_of_levels_do_not_matter(
     a: U8, b: U8, fused: U8, seed: int
 ) -> None:
@@ -127,7 +127,7 @@ def test_en_by_hand() -> None:
 
 
 @given(pictures, coarse_pictures, coarse_pictures)
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=15, deadline=None)
 def test_nmi_agrees_with_entropies(infrared: U8, visible: U8, fused: U8) -> None:
     expected = 0.0
     for source in (infrared, visible):

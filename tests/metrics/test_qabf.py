@@ -58,7 +58,7 @@ def qabf_by_loops(infrared: U8, visible: U8, fused: U8) -> float:
 
 
 @given(pictures, coarse_pictures, coarse_pictures)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 def test_agrees_with_loops(infrared: U8, visible: U8, fused: U8) -> None:
     infrared[0, 0] = infrared[1, 0] ^ 1  # not constant
     expected = qabf_by_loops(infrared, visible, fused)
@@ -87,7 +87,7 @@ def test_black_fused_by_hand() -> None:
 
 
 @given(pictures, coarse_pictures, pictures)
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=15, deadline=None)
 def test_symmetric_in_sources_and_in_range(a: U8, b: U8, fused: U8) -> None:
     value = qabf(a, b, fused)
     assert value == pytest.approx(qabf(b, a, fused), rel=FLOAT32_SUMS)
@@ -95,14 +95,14 @@ def test_symmetric_in_sources_and_in_range(a: U8, b: U8, fused: U8) -> None:
 
 
 @given(pictures, coarse_pictures, coarse_pictures, st.sampled_from([0.5, 0.1, 1 / 3]))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=15, deadline=None)
 def test_common_scale_does_not_matter(a: U8, b: U8, fused: U8, scale: float) -> None:
     scaled = [picture / 255 * scale for picture in (a, b, fused)]
     assert qabf(*scaled) == pytest.approx(qabf(a, b, fused), rel=10 * FLOAT32_SUMS)
 
 
 @given(pictures, coarse_pictures, coarse_pictures)
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=15, deadline=None)
 def test_rounding_noise_does_not_turn_edges(a: U8, b: U8, fused: U8) -> None:
     single = [(picture / 255).astype(np.float32) for picture in (a, b, fused)]
     assert qabf(*single) == pytest.approx(qabf(a, b, fused), abs=10 * FLOAT32_SUMS)

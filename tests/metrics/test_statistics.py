@@ -40,7 +40,7 @@ def spatial_frequency_by_loops(grey: list[list[float]]) -> float:
 
 
 @given(unit_pictures)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 def test_agrees_with_loops(fused: F64) -> None:
     grey = (fused * 255).tolist()
     sd, sf = score(fused)
@@ -72,7 +72,7 @@ def test_constant_picture_has_none() -> None:
 
 
 @given(unit_pictures, st.floats(0.01, 1), st.floats(0, 0.5))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 def test_linear_in_contrast_and_blind_to_brightness(fused: F64, gain: float, offset: float) -> None:
     sd, sf = score(fused)
     scaled_sd, scaled_sf = score(fused * gain + offset)
@@ -81,7 +81,7 @@ def test_linear_in_contrast_and_blind_to_brightness(fused: F64, gain: float, off
 
 
 @given(unit_pictures)
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=15, deadline=None)
 def test_turning_and_mirroring_change_nothing(fused: F64) -> None:
     expected = pytest.approx(score(fused), rel=1e-12, abs=1e-12)
     assert score(fused.T) == expected
@@ -110,7 +110,7 @@ def test_ag_by_hand() -> None:
 
 
 @given(unit_pictures, st.floats(0.01, 1), st.floats(0, 0.5))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=15, deadline=None)
 def test_ag_is_linear_in_contrast_and_blind_to_brightness(
     fused: F64, gain: float, offset: float
 ) -> None:

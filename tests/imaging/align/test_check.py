@@ -60,7 +60,13 @@ def test_alignment_is_taken_into_account(pair: tuple[np.ndarray, np.ndarray]) ->
         check_pair(infrared[:100], visible, known)
 
 
-def test_different_scenes_are_unlike(pair: tuple[np.ndarray, np.ndarray]) -> None:
-    other = road_scene("day", height=480, width=640, seed=11).visible[:, ::-1]
-    assert check_pair(pair[0], np.ascontiguousarray(other)).verdict == "unlike"
+@pytest.fixture(scope="module")
+def other() -> np.ndarray:
+    return np.ascontiguousarray(road_scene("day", height=480, width=640, seed=11).visible[:, ::-1])
+
+
+def test_different_scenes_are_unlike(
+    pair: tuple[np.ndarray, np.ndarray], other: np.ndarray
+) -> None:
+    assert check_pair(pair[0], other).verdict == "unlike"
     assert check_pair(pair[0], np.zeros_like(pair[1])).verdict == "unlike"

@@ -1,4 +1,3 @@
-import os
 import sys
 from pathlib import Path
 
@@ -43,13 +42,17 @@ def test_what_cannot_run_says_why() -> None:
         measure(Setup("none", "onnx", "cpu", 24, 16), frames=3, budget=1)
 
 
-def end_this_process(*_: object) -> None:
-    os._exit(9)
-
-
-def test_a_process_that_ends_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(timing, "measure_here", end_this_process)
-    with pytest.raises(MeasurementError, match="found that it ended"):
+@pytest.mark.parametrize(
+    ("script", "why"),
+    [("", "found it ended"), ("print('hello')", "a line of JSON")],
+)
+def test_a_process_that_ends_is_noticed(
+    script: str, why: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "broken_timing.py").write_text(script)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setattr(timing, "__name__", "broken_timing")
+    with pytest.raises(MeasurementError, match=why):
         measure(TINY, frames=3, budget=1)
 
 

@@ -207,7 +207,7 @@ def mean_scores(
     for method, by_stem in values.items():
         rows = [[by_stem[s].get(m, math.nan) for m in metrics] for s in stems if s in by_stem]
         if rows:
-            means[method], counts[method] = _means(np.array(rows, np.float64)), len(rows)
+            means[method], counts[method] = _means(np.array(rows, np.float64, order="F")), len(rows)
     whole = [method for method, count in counts.items() if count == len(stems)]
     for column, name in enumerate(metrics):
         own = {method: means[method][column].mean for method in whole}

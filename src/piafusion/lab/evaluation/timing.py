@@ -8,18 +8,19 @@ some calls slower and none faster.
 
 from __future__ import annotations
 
+import json
 import platform
+import subprocess
+import sys
 import time
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass
-from multiprocessing import get_context
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from piafusion.errors import MeasurementError, PiafusionError
+from piafusion.files import parse_json, reading
 
 WARM_UP = 3  # frames
 FEWEST = 3  # frames that make a median
@@ -91,14 +92,19 @@ def measure(setup: Setup, *, frames: int, budget: float) -> Measured:
     Raises:
         MeasurementError: If it cannot run.
     """
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
-        try:
-            return process.submit(measure_here, setup, frames, budget).result()
-        except BrokenProcessPool as error:
-            raise MeasurementError(
-                "expected times from a process, found that it ended, probably because the memory "
-                "is full; choose a smaller size"
-            ) from error
+    task = json.dumps([vars(setup), frames, budget])
+    # Not a pool of multiprocessing: its processes load the command line, whose memory would count.
+    command = [sys.executable, "-m", __name__, task]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
+    if not done.stdout:
+        why = "killed, probably because the memory is full" if done.returncode == -9 else "ended"
+        raise MeasurementError(f"expected times from a process, found it {why}; try a smaller size")
+    with reading("times", "a line of JSON", "look at the output", MeasurementError):
+        answer = parse_json(done.stdout, dict)
+    if "error" in answer:
+        raise MeasurementError(answer["error"])
+    both = {name: Times(**answer[name]) for name in ("network", "end_to_end")}
+    return Measured(**{**answer, **both})
 
 
 def measure_here(setup: Setup, frames: int, budget: float) -> Measured:
@@ -175,3 +181,17 @@ def processor_name(source: Path = Path("/proc/cpuinfo")) -> str:
         lines = []
     names = (line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
     return next(names, platform.processor() or platform.machine())
+
+
+def main() -> None:
+    """Measure what the first argument says, and print the result as a line of JSON."""
+    setup, frames, budget = json.loads(sys.argv[1])
+    try:
+        answer = asdict(measure_here(Setup(**setup), frames, budget))
+    except MeasurementError as error:
+        answer = {"error": str(error)}
+    print(json.dumps(answer))
+
+
+if __name__ == "__main__":
+    main()

@@ -96,7 +96,7 @@ def fuse_jobs(
         jobs: The pairs; no two of them write the same file.
         workers: Pairs that are fused at the same time.
         overwrite: Replace existing files.
-        progress: Is told the tiles of a picture that is fused in tiles, if it is the only one.
+        progress: Receives the finished tiles of a large picture, if there is only one pair.
     """
     if len(jobs) == 1:
         yield fuse_job(fuser, jobs[0], overwrite=overwrite, progress=progress)
@@ -124,7 +124,7 @@ def fuse_job(
         fuser: Fuses it.
         job: The files.
         overwrite: Replace an existing file.
-        progress: Is told the tiles of a picture that is fused in tiles.
+        progress: Receives the finished tiles of a picture that is fused in tiles.
         read: `read_pair`, or a function that calls it in another process.
         hashes: Compute the hashes of the files, for a manifest.
     """

@@ -260,7 +260,7 @@ class Fuser:
             vi: Visible picture, H x W or H x W x 3.
             fused: Receives the parts of the result; it has the shape and dtype of `vi`.
             tiles: The plan for H x W.
-            progress: Is told how many tiles are done.
+            progress: Receives the number of finished tiles.
         """
 
         def difference(tile: Tile) -> Floats:
@@ -328,7 +328,7 @@ class Fuser:
                 the pixels that have no data.
             output: TIFF file to write, whole or not at all.
             overwrite: Replace an existing file.
-            progress: Is told how many tiles are done.
+            progress: Receives the number of finished tiles.
 
         Returns:
             Height and width.

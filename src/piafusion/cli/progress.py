@@ -1,4 +1,4 @@
-"""How far the work is: a bar on a terminal, plain lines now and then otherwise."""
+"""Progress of the work: a bar on a terminal, otherwise a plain line now and then."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ _LINE, _REDRAW = 5.0, 0.1  # seconds between plain lines, and between changes of
 
 
 class ProgressDisplay:
-    """Shows how far the work is, how fast it goes and how long it will take: a `Progress`.
+    """Shows the progress of work, its speed and the time that is left; can be passed as `Progress`.
 
-    While it is entered, lines that `warn` prints appear above the bar.
+    Inside the block, lines that `warn` prints appear above the bar.
     """
 
     def __init__(self) -> None:
@@ -38,7 +38,7 @@ class ProgressDisplay:
             self._bar.stop()
 
     def __call__(self, label: str, done: int, total: int | None) -> None:
-        """Show what is being done, how much of it is done and how much there is, if it is time."""
+        """Show the kind of work, the amount done and the total, if it is time for that."""
         now, changed = time.monotonic(), label != self._label
         if changed:
             self._label, self._began = label, now
@@ -85,16 +85,16 @@ def track(items: Iterable[Item], label: str, *, total: int | None = None) -> Ite
     """Yield the items and show how many of them are done.
 
     Args:
-        items: What to go through.
-        label: What is being done, for example "fusing".
-        total: How many they are; by default their length, if they have one.
+        items: The items to work on.
+        label: The kind of work, for example "fusing".
+        total: Number of items; by default their length, if they have one.
     """
     with ProgressDisplay() as display:
         yield from counted(items, label, display, total)
 
 
 def _told(done: int, total: int | None, pace: float) -> str:
-    """Return how much is done, how fast it goes and how long it will take.
+    """Return the amount done, the speed and the time that is left.
 
     >>> _told(30, 200, 10.0), _told(30, None, 0.5)
     ('30 of 200, 10.0/s, 17 s left', '30, 0.5/s')

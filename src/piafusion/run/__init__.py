@@ -1,1 +1,1 @@
-"""What long work shares: a worker pool, progress, a journal of finished steps, and settings."""
+"""Shared by all long work: a worker pool, progress, a journal of finished steps, and settings."""

@@ -54,7 +54,7 @@ def map_in_order(
 
     Args:
         function: Called in several threads at the same time.
-        items: What it is called with.
+        items: The arguments of the calls.
         workers: Threads.
         ahead: The most items that are taken beyond the one whose result is yielded.
 

@@ -1,4 +1,4 @@
-"""How long work tells how far it is; the command line shows it."""
+"""How long work reports its progress; the command line shows it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TypeVar
 Item = TypeVar("Item")
 
 Progress = Callable[[str, int, int | None], None]
-"""Is told what is being done, how much of it is done, and how much there is, or None."""
+"""A function of the kind of work, the amount done, and the total amount or None."""
 
 
 def silent(label: str, done: int, total: int | None) -> None:
@@ -18,13 +18,13 @@ def silent(label: str, done: int, total: int | None) -> None:
 def counted(
     items: Iterable[Item], label: str, progress: Progress, total: int | None = None
 ) -> Iterator[Item]:
-    """Yield the items and tell how many of them are done.
+    """Yield the items and report how many of them are done.
 
     Args:
-        items: What to go through.
-        label: What is being done with them, for example "fusing".
-        progress: Is told.
-        total: How many they are; by default their length, if they have one.
+        items: The items to work on.
+        label: The kind of work, for example "fusing".
+        progress: Receives the reports.
+        total: Number of items; by default their length, if they have one.
     """
     if total is None and isinstance(items, Sized):
         total = len(items)

@@ -33,7 +33,7 @@ class HttpProblem(Exception):  # noqa: N818 - as RFC 9457 calls it
     """A request that is answered with problem details.
 
     Attributes:
-        status: Of the response.
+        status: Status code of the response.
         kind: Short name, the last part of the problem's type.
         detail: One line: expected, found, next step.
         headers: Additional headers of the response.

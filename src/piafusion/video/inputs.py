@@ -178,7 +178,7 @@ def open_halves(
     Args:
         name: A path, a URL or a device.
         layout: Where the halves lie.
-        matching: What to do if it is live and breaks off.
+        matching: How long to wait if it is live and breaks off.
         stopped: Asked several times a second whether to stop.
         infrared_first: Whether the infrared half is the left or upper one.
 

@@ -67,7 +67,7 @@ def fuse_video(
         workers: Threads that fuse.
         duration: Seconds of video after which to stop.
         stopped: Asked several times a second whether to stop.
-        progress: Is told the fused frames.
+        progress: Receives the number of fused frames.
 
     Returns:
         What was fused; if the run ended early, the frames before are complete.

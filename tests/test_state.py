@@ -19,8 +19,8 @@ from piafusion.errors import PiafusionError
 from piafusion.imaging.align import Alignment, Quality, read_alignment
 from piafusion.lab.data.download import remember, verify
 from piafusion.lab.data.fetch import unpack
-from piafusion.lab.data.msrs import Settings, build_msrs
-from piafusion.lab.data.sources import Source
+from piafusion.lab.data.msrs import BuildSettings, build_msrs
+from piafusion.lab.data.sources import PublicSet
 from piafusion.lab.evaluation.methods import Method
 from piafusion.lab.evaluation.predict import fused_files, predict, runtime
 from piafusion.lab.evaluation.scoring import Scoring
@@ -183,7 +183,7 @@ def test_archives(tmp_path):
         for name in ("top/", "top/i/1.png", "top/v/1.png", "top/LICENCE"):
             file.writestr(name, b"" if name.endswith("/") else b"picture" * 5)
     path.write_bytes(packed.getvalue())
-    source, count = Source("t", "p", folders={"i": "ir", "v": "vi"}), iter(range(10_000))
+    source, count = PublicSet("t", "p", folders={"i": "ir", "v": "vi"}), iter(range(10_000))
     assert survives(path, lambda: unpack(path, tmp_path / f"out-{next(count)}", source)) > 50
     assert not list(tmp_path.glob(".*.partial"))
 
@@ -227,7 +227,7 @@ def test_a_finished_and_an_unfinished_build(tmp_path):
     for seed, stem in enumerate(("00000D", "00100N", "00200D")):
         infrared, visible = scene(seed=seed)
         cv2.imwrite(str(source / "images" / f"{stem}.png"), np.dstack([visible, infrared]))
-    settings = Settings(drop=["00200D"], test=["00000D"], enhanced=False)
+    settings = BuildSettings(drop=["00200D"], test=["00000D"], enhanced=False)
     output = tmp_path / "built"
     build_msrs(source, output, settings)
     manifest = json.loads((output / "manifest.json").read_text())

@@ -16,9 +16,8 @@ from typing import Any
 import numpy as np
 
 from piafusion.imaging.align import Alignment, Quality
-from piafusion.lab.data.msrs import Settings as BuildSettings
-from piafusion.lab.data.msrs import build_msrs
-from piafusion.lab.data.sources import Source
+from piafusion.lab.data.msrs import BuildSettings, build_msrs
+from piafusion.lab.data.sources import PublicSet
 from piafusion.lab.evaluation.methods import read_methods
 from piafusion.lab.evaluation.run import fuse_sets
 from piafusion.lab.evaluation.scoring import Scoring
@@ -27,7 +26,7 @@ from piafusion.manifest import write_manifest
 from piafusion.weights import SHIPPED, load_manifest
 from tools.fuzz.pictures import COLOUR, GREY, HEIGHT, WIDTH, cv_file, png
 
-SET = Source("a set", "", folders={"ir": "ir", "vi": "vi"})
+SET = PublicSet("a set", "", folders={"ir": "ir", "vi": "vi"})
 BUILD = BuildSettings(drop=("00002N",), test=("00003D",))
 METRICS = ("EN", "SD")
 MODEL = "piafusion-fast"

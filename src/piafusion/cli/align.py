@@ -47,7 +47,7 @@ def align(
     kind: Annotated[str, typer.Option(help="similarity, affine or homography.")] = "homography",
     pairs: Annotated[
         int,
-        typer.Option(min=1, max=10_000, help="Of folders, estimate from so many, evenly spread."),
+        typer.Option(min=1, max=10_000, help="For folders: pairs to estimate from, evenly spread."),
     ] = MOST_PAIRS,
     check: Annotated[
         bool, typer.Option("--check", help="Estimate nothing; list pairs that are not aligned.")

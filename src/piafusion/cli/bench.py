@@ -32,24 +32,27 @@ _LARGEST = 16384  # pixels of a side
 
 def bench(
     model: Annotated[
-        list[str] | None, typer.Option("--model", "-m", help="Repeatable; all by default.")
+        list[str] | None,
+        typer.Option("--model", "-m", help="Model to time; repeatable; all by default."),
     ] = None,
     engine: Annotated[
-        list[str] | None, typer.Option(help="onnx or torch, repeatable; what is installed.")
+        list[str] | None, typer.Option(help="onnx or torch; repeatable; all that are installed.")
     ] = None,
     device: Annotated[
-        list[str] | None, typer.Option(help="As of `fuse`, repeatable; what is installed.")
+        list[str] | None, typer.Option(help="As for `fuse`; repeatable; all that are installed.")
     ] = None,
     size: Annotated[
         list[str] | None, typer.Option(help=f"WxH, repeatable; {', '.join(SIZES)} by default.")
     ] = None,
-    frames: Annotated[int, typer.Option(min=1, help="Timed frames of each, at most.")] = 100,
+    frames: Annotated[int, typer.Option(min=1, help="Most frames to time.")] = 100,
     budget: Annotated[
         float,
-        typer.Option(min=0, help="Seconds for each; slower ones get fewer frames or are skipped."),
+        typer.Option(
+            min=0, help="Seconds for each measurement; slow ones get fewer frames or are skipped."
+        ),
     ] = 10.0,
     threads: Annotated[
-        int | None, typer.Option(min=1, max=4096, help="Of the processor; all cores by default.")
+        int | None, typer.Option(min=1, max=4096, help="Processor threads; all cores by default.")
     ] = None,
     as_json: JsonOption = False,
 ) -> None:

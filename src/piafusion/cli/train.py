@@ -52,14 +52,14 @@ def fusion(
 @app.command()
 def method(
     name: Annotated[
-        str, typer.Argument(metavar="METHOD", help="What learns of `piafusion methods`.")
+        str, typer.Argument(metavar="METHOD", help="A method that learns, see `piafusion methods`.")
     ],
     data: DataArgument,
     output: RunOption,
     settings: SetOption = None,
     resume: ResumeOption = False,
 ) -> None:
-    """Train the network of a comparison method; of mdlatlrr, its projection is learned."""
+    """Train the network of a comparison method, or learn the projection of mdlatlrr."""
     from piafusion.methods import find_method, list_methods
 
     learning = [name for name, spec in list_methods().items() if spec.trained_as == name]

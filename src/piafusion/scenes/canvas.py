@@ -16,7 +16,7 @@ Block = tuple[slice, slice]
 
 
 class Canvas:
-    """What the camera receives at each pixel.
+    """The light and the thermal radiation that reach each pixel.
 
     Attributes:
         pixels: float32 `H x W x 4`: linear RGB and apparent temperature in degrees Celsius.
@@ -64,8 +64,8 @@ class Canvas:
             block: Where.
             layer: `h x w x 4` or `4`, like `pixels`.
             opacity: float32 `h x w` in [0, 1].
-            depth: Of what is laid over.
-            labels: Of what is laid over.
+            depth: Depth of the layer.
+            labels: Labels of the layer.
         """
         under = self.pixels[block]
         if layer.ndim == 1:

@@ -191,11 +191,11 @@ def _lay_front(
     Args:
         canvas: The picture.
         hour: The light.
-        front: What to lay.
+        front: The layer in front.
         light: Light RGB and solar warmth on a lattice over what is seen of it, `n x n x 4`.
         outline: Where it is seen: left top, right top, right bottom, left bottom, `4 x 2`; left
             is its near end.
-        depth: Of all of it, or of its near and far ends.
+        depth: Depth of the layer, or of its near and far ends.
         part: How much of its length, from the near end, is not seen.
         mirrored: See `front_texture`.
     """

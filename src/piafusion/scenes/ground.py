@@ -17,7 +17,7 @@ SUBPIXEL_BITS = 4
 
 
 class GroundMaps:
-    """What things do to the ground around them, drawn while they are painted."""
+    """Shadow and warmth that objects leave on the ground, drawn while they are painted."""
 
     def __init__(self, sun: tuple[float, float, float]) -> None:
         """Start empty; `sun` is the unit vector towards the sun."""

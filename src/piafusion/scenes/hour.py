@@ -10,7 +10,7 @@ from piafusion.scenes.ground import Array
 from piafusion.scenes.texture import rgb, smoothstep
 
 NIGHT_ELEVATION, DAY_ELEVATION = -14.0, 50.0
-"""Of the sun, in degrees, for a daylight of 0 and 1."""
+"""Height of the sun, in degrees, for a daylight of 0 and 1."""
 
 # Elevation of the sun in degrees, and the common logarithm of the light of the sky.
 _SKYLIGHT = ((-14.0, -2.4), (-9.0, -2.05), (-5.0, -1.35), (-1.0, -0.75), (6.0, -0.45), (50.0, -0.3))
@@ -32,8 +32,8 @@ class Hour:
 
     Attributes:
         sun: Unit vector towards the sun.
-        sunlight: What the sun sends to a surface that faces it.
-        skylight: What the sky sends from above.
+        sunlight: Light of the sun on a surface that faces it.
+        skylight: Light of the sky from above.
         horizon: Colour of the sky near the horizon.
         zenith: Colour of the sky overhead.
         cloud: Colour of clouds.

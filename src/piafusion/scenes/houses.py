@@ -116,7 +116,7 @@ def paint_house(frame: Frame, house: House) -> None:
 
 
 def _wall(noise: Noise, house: House, along: Array, y: Array, z: Array) -> tuple[Array, Array]:
-    """Colour and heat of bare wall."""
+    """Colour and thermal value of bare wall."""
     fade = 1.0 / (1.0 + (z / 18.0) ** 2)
     streaks = noise.cloudy(along, y * 0.15 + house.near, 22.0)
     tone = 1.0 + 0.05 * streaks + 0.05 * noise.cloudy(along + house.near, y, 9.0)

@@ -274,10 +274,10 @@ def front(index: int) -> Front:
 
 @cache
 def front_texture(index: int, across: int, down: int, *, mirrored: bool) -> tuple[Array, Array]:
-    """What a house front is made of.
+    """The material of a house front.
 
     Args:
-        index: Of the front.
+        index: Index of the front.
         across: How often its width is halved.
         down: How often its height is halved.
         mirrored: For the side of the street on which its lettering cannot be read.

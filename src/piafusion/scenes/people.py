@@ -122,7 +122,7 @@ def paint_bicycle(frame: Frame, place: Placement) -> None:
 
 
 def _wardrobe(rng: np.random.Generator, coat: Sequence[float]) -> dict[str, Surface]:
-    """Colours and heat of clothes, skin and hair: bare skin is the hottest."""
+    """Colours and thermal values of clothes, skin and hair: bare skin is the hottest."""
     legs = TROUSERS[int(rng.integers(len(TROUSERS)))]
     tone = np.asarray(SKIN) * rng.uniform(0.45, 1.05)
     return {

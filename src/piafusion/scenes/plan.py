@@ -34,7 +34,7 @@ class Thing:
     """Something that stands on the ground.
 
     Attributes:
-        sprite: What it looks like from where it stands.
+        sprite: Its picture from the camera's view.
         x: Metres to the right of the middle of the road.
         z: Metres ahead.
         width: Metres across, for its shadow.

@@ -1,4 +1,4 @@
-"""A small deferred renderer: 3-D shapes go in, per-pixel material, depth and heat come out.
+"""A small deferred renderer: from 3-D shapes to material, depth and thermal value per pixel.
 
 World axes are metres: x to the right, y up, z ahead; the ground is y = 0. Shapes are painted with a
 depth test in any order. Shading happens afterwards, in `_shading`, once for the visible and once
@@ -52,9 +52,9 @@ class Camera:
 
 @dataclass(frozen=True)
 class Surface:
-    """What a shape is made of; each entry is a constant or an array of the painted block.
+    """The material of a shape; each entry is a constant or an array of the painted block.
 
-    `albedo` and `emission` are linear RGB (`h x w x 3`), `heat` is the infrared display value,
+    `albedo` and `emission` are linear RGB (`h x w x 3`), `heat` is the value in the thermal image,
     and `gloss` the share of mirror reflection; heat, albedo and gloss lie in [0, 1].
     """
 

@@ -1,4 +1,4 @@
-"""What two cameras make of a painted street: fog, glare, exposure, noise, and a thermal picture."""
+"""The two cameras: fog, glare, exposure and noise of the visible, and the thermal picture."""
 
 from __future__ import annotations
 

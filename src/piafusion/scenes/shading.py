@@ -1,4 +1,4 @@
-"""Light and heat: turn a painted frame into the visible and the infrared picture."""
+"""Shading: turn a painted frame into the visible and the infrared picture."""
 
 from __future__ import annotations
 

@@ -58,7 +58,7 @@ def paint_ground(frame: Frame) -> None:
 
 
 def ground_surface(noise: Noise, x: Array, z: Array, ahead: float = 0.0) -> Surface:
-    """What lies on the ground at x, z (same shape, metres); markings are `ahead` metres nearer."""
+    """The ground at x, z (same shape, metres); markings are `ahead` metres nearer."""
     away = np.abs(x)
     fade = 1.0 / (1.0 + (z / 22.0) ** 2)
     cloud = noise.cloudy(x, z * 0.35, 16.0)
@@ -107,7 +107,7 @@ def _markings(x: Array, away: Array, z: Array) -> Array:
 
 
 def _paving(noise: Noise, x: Array, z: Array, fade: Array) -> tuple[Array, Array]:
-    """Colour (`h x w x 3`) and heat of the slabs of the pavement."""
+    """Colour (`h x w x 3`) and thermal value of the slabs of the pavement."""
     row = np.floor(z / 0.6)
     seam = (np.mod(z, 0.6) < 0.025) | (np.mod(x + 0.2 * np.mod(row, 2), 0.4) < 0.02)
     slab = noise.grainy(np.floor((x + 0.2 * np.mod(row, 2)) / 0.4), row, 1.0)

@@ -7,7 +7,7 @@ import pytest
 
 from piafusion.errors import UsageError
 from piafusion.imaging.io import read_image
-from piafusion.lab.data.msrs import MANIFEST, Settings, build_msrs
+from piafusion.lab.data.msrs import MANIFEST, BuildSettings, build_msrs
 from piafusion.scenes.synthetic import labelled_scene
 
 MOVED = "00100D"
@@ -33,7 +33,7 @@ def mfnet(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def built(mfnet: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     output = tmp_path_factory.mktemp("built") / "msrs"
-    build_msrs(mfnet, output, Settings())
+    build_msrs(mfnet, output, BuildSettings())
     return output
 
 
@@ -42,7 +42,7 @@ def content(root: Path) -> dict[str, bytes]:
 
 
 def test_what_is_kept_and_dropped(mfnet, built):
-    result = build_msrs(mfnet, built, Settings())
+    result = build_msrs(mfnet, built, BuildSettings())
     assert result.dropped == {
         MOVED: "misaligned",
         "00400": "the name ends in neither D nor N",
@@ -63,7 +63,7 @@ def test_channels_labels_and_enhancement(mfnet, built):
 
 
 def test_a_rerun_gives_identical_bytes(mfnet, built, tmp_path):
-    build_msrs(mfnet, tmp_path / "again", Settings())
+    build_msrs(mfnet, tmp_path / "again", BuildSettings())
     assert content(tmp_path / "again") == content(built)
 
 
@@ -75,26 +75,26 @@ def test_an_interrupted_build_looks_unfinished_and_goes_on(mfnet, built, tmp_pat
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        build_msrs(mfnet, output, Settings(), track=stop_after_four)
+        build_msrs(mfnet, output, BuildSettings(), track=stop_after_four)
     assert not output.exists()
     journal = tmp_path / "msrs.partial/journal.jsonl"
     with journal.open("a") as file:
         file.write('["00200D", {"inp')
     damaged = next((tmp_path / "msrs.partial").rglob("ir/*.png"))
     damaged.write_bytes(b"half a picture")
-    result = build_msrs(mfnet, output, Settings())
+    result = build_msrs(mfnet, output, BuildSettings())
     assert 1 <= result.resumed < 4
     assert content(output) == content(built)
 
 
 def test_other_settings_do_not_mix(mfnet, built):
     with pytest.raises(UsageError, match="built from other images or with other settings"):
-        build_msrs(mfnet, built, Settings(enhanced=False))
+        build_msrs(mfnet, built, BuildSettings(enhanced=False))
 
 
 def test_a_changed_file_is_noticed(mfnet, tmp_path):
     stems = ["00000D", "00200D", "00300D", "00000N", "00100N", "00200N", "00300N", "00400"]
-    settings = Settings(drop=stems[1:])
+    settings = BuildSettings(drop=stems[1:])
     build_msrs(mfnet, tmp_path / "one", settings)
     (tmp_path / "one/train/vi/00000D.png").write_bytes(b"other")
     with pytest.raises(UsageError, match=f"is not what .*{MANIFEST} says"):

@@ -5,6 +5,8 @@ import errno
 import json
 import os
 import re
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -177,7 +179,9 @@ def test_a_kill_at_any_moment_changes_no_result(
         with pytest.raises(Killed):
             run.start(settings, tmp_path)
     assert not (tmp_path / run.WEIGHTS).exists()
-    (tmp_path / f".{CHECKPOINT}.0123abcd.tmp").write_bytes(b"half")  # what a real kill leaves
+    name = "from piafusion.files import *; print(temporary_beside(Path('last.ckpt')))"
+    ended = subprocess.run([sys.executable, "-c", name], capture_output=True, text=True, check=True)
+    (tmp_path / ended.stdout.strip()).write_bytes(b"half")  # what a real kill leaves
     run.resume(tmp_path, settings)
     assert_same_result(tmp_path, whole)
     assert not list(tmp_path.glob(".*"))

@@ -37,14 +37,14 @@ def build_msrs(
     What was interrupted goes on when the same command is given again.
     """
     from piafusion.imaging.align.check import LIMIT
-    from piafusion.lab.data.msrs import Settings
+    from piafusion.lab.data.msrs import BuildSettings
     from piafusion.lab.data.msrs import build_msrs as build
 
     if limit is not None and drop:
         raise UsageError("expected --limit or --drop, got both; a list needs no measurement")
     if limit is not None and limit <= 0:
         raise UsageError(f"--limit: expected more than 0 pixels, got {limit:g}")
-    settings = Settings(
+    settings = BuildSettings(
         LIMIT if limit is None else limit,
         _stems("--drop", drop) if drop else None,
         _stems("--test", test) if test else None,

@@ -21,9 +21,9 @@ def synth(
     count: Annotated[
         int, typer.Option("--count", "-n", min=1, max=10**6, help="How many scenes.")
     ] = 10,
-    seed: Annotated[int, typer.Option("--seed", min=0, help="Of the first scene.")] = 0,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of the first scene.")] = 0,
     size: Annotated[
-        str, typer.Option("--size", metavar="WxH", help="Of the pictures.")
+        str, typer.Option("--size", metavar="WxH", help="Size of the pictures.")
     ] = "640x480",
     daylight: Annotated[
         float | None,

@@ -77,8 +77,7 @@ def check_pair(
     Args:
         infrared: H x W; uint8, uint16 or float in [0, 1]; at least 64 x 64 pixels.
         visible: H x W or H x W x 3 RGB, likewise; of the same size if there is no alignment.
-        alignment: What brings the infrared picture onto the visible one; by default they should
-            lie on each other as they are.
+        alignment: Transform of the infrared picture onto the visible one; by default none.
         limit: Longest shift of an aligned pair, in pixels of a picture whose longer side has 640;
             in proportion for other sizes.
 

@@ -1,4 +1,4 @@
-"""Checking data sets: what is missing, damaged, of the wrong kind, misaligned or there twice."""
+"""Check data sets for files that are missing, damaged, of a wrong kind, misaligned or double."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ _BLANK = 2 / 255  # standard deviation, as a share of the range
 
 @dataclass(frozen=True)
 class Problem:
-    """Something wrong.
+    """One fault of a data set.
 
     Attributes:
         kind: "unmatched", "unreadable", "channels", "size", "depth", "light", "blank", "label",
             "misaligned" or "duplicate".
-        file: Where.
-        message: What was expected, what was found, what to do next.
+        file: The file or folder.
+        message: Expected, found, and the next step.
     """
 
     kind: str
@@ -43,7 +43,7 @@ class Problem:
 
 @dataclass
 class Split:
-    """One folder with `ir` and `vi`, and what was found in it.
+    """The statistics and faults of one folder with `ir` and `vi`.
 
     Attributes:
         root: The folder.
@@ -54,7 +54,7 @@ class Split:
         classes: Pixels by label; empty without a folder `label`.
         residuals: The shift within each pair, as far as it was measured.
         means: Mean level of infrared and visible pictures, in [0, 1].
-        problems: What is wrong.
+        problems: Everything that is wrong.
     """
 
     root: Path
@@ -104,7 +104,7 @@ def check_split(
         root: The folder.
         classes: How many labels there are; they are 0 to one less.
         alignment: Whether to measure residual misalignment, the slowest part by far.
-        track: Shows how far it is.
+        track: Shows the progress.
 
     Raises:
         UsageError: If a folder is missing or empty, or nothing pairs up.
@@ -133,7 +133,7 @@ def check_split(
 
 
 def check_across(splits: Sequence[Split]) -> list[Problem]:
-    """Find pairs of one split that look like pairs of another: what leaks into the test."""
+    """Find pairs of one split that look like pairs of another, and so leak into the test."""
     problems = []
     for index, first in enumerate(splits):
         for second in splits[index + 1 :]:
@@ -164,7 +164,7 @@ def _read(split: Split, pair: Pair) -> tuple[Image, Image] | None:
 
 
 def _describe(split: Split, pair: Pair, infrared: Image, visible: Image) -> None:
-    """Note sizes, depths, levels and the hash; find pictures that show nothing."""
+    """Record sizes, depths, levels and the hash; find pictures that show nothing."""
     split.pairs += 1
     (height, width), other = visible.shape[:2], infrared.shape
     split.sizes[f"{width}x{height}"] += 1
@@ -181,7 +181,7 @@ def _describe(split: Split, pair: Pair, infrared: Image, visible: Image) -> None
         spread = float(picture.std()) / full_scale(picture.dtype)
         if spread < _BLANK:
             message = (
-                f"expected a picture, found one grey level (deviation {spread:.2%}); take it out"
+                f"expected a picture, found one grey level (deviation {spread:.2%}); remove it"
             )
             split.problems.append(Problem("blank", path, message))
     means = [float(p.mean()) / full_scale(p.dtype) for p in (infrared, visible)]
@@ -211,7 +211,7 @@ def _check_label(
     if values[-1] >= classes:
         wrong = ", ".join(str(value) for value in values[values >= classes][:4])
         message = (
-            f"expected labels from 0 to {classes - 1}, found {wrong}; say --classes or map them"
+            f"expected labels from 0 to {classes - 1}, found {wrong}; set --classes or map them"
         )
         split.problems.append(Problem("label", paths[0], message))
 
@@ -250,7 +250,7 @@ def _odd_ones(split: Split, pairs: Sequence[Pair]) -> Iterator[Problem]:
             continue
         found = " + ".join(str(read_image(p).dtype) for p in (pair.infrared, pair.visible))
         if found != usual:
-            message = f"expected {usual} as most pairs here, found {found}; save them alike"
+            message = f"expected {usual} as in most pairs, found {found}; save all in one format"
             yield Problem("depth", pair.infrared, message)
 
 

@@ -87,7 +87,7 @@ def verify(path: Path, name: str, expected: str | None, record: Path) -> tuple[s
 
     Args:
         path: The file.
-        name: What it is recorded as.
+        name: Name under which it is recorded.
         expected: SHA-256 in hexadecimal, or None.
         record: JSON file with hashes by name.
 

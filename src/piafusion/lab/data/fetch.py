@@ -14,19 +14,19 @@ from piafusion.errors import DownloadError, OutputError, PiafusionError, UsageEr
 from piafusion.files import shortened
 from piafusion.imaging.formats import IMAGE_SUFFIXES
 from piafusion.lab.data.download import Progress, check_hash, download, remember, verify
-from piafusion.lab.data.sources import SOURCES, Source
+from piafusion.lab.data.sources import SOURCES, PublicSet
 
 HASHES = "sha256.json"
 
 
 @dataclass(frozen=True)
 class Fetched:
-    """What was got.
+    """The result of a download.
 
     Attributes:
         root: Where the set lies.
         archive: Where the archive is kept.
-        sha256: Of the archive.
+        sha256: Hash of the archive.
         trusted: Whether this hash was only now trusted and recorded.
         files: How many pictures it has.
     """
@@ -56,10 +56,10 @@ def fetch(
     """Get a public data set.
 
     Args:
-        name: Of `SOURCES`.
+        name: Name in `SOURCES`.
         output: New folder for the set.
         url: A mirror of the archive.
-        sha256: What the archive must have; otherwise the first one that comes is trusted.
+        sha256: Expected hash of the archive; by default the first one that comes is trusted.
         progress: Called while it downloads.
 
     Raises:
@@ -83,14 +83,14 @@ def fetch(
     return Fetched(output, archive, digest, trusted, files)
 
 
-def find_source(name: str) -> Source:
+def find_source(name: str) -> PublicSet:
     """Return what is known of a set; raise `UsageError` if it is unknown."""
     if name not in SOURCES:
         raise UsageError(f"{name}: expected one of {', '.join(SOURCES)}")
     return SOURCES[name]
 
 
-def unpack(archive: Path, output: Path, source: Source) -> int:
+def unpack(archive: Path, output: Path, source: PublicSet) -> int:
     """Unpack the pictures of a set's folders into a new folder, whole or not at all.
 
     Raises:
@@ -124,7 +124,7 @@ def unpack(archive: Path, output: Path, source: Source) -> int:
 
 
 def _chosen(
-    entries: Sequence[zipfile.ZipInfo], archive: Path, source: Source
+    entries: Sequence[zipfile.ZipInfo], archive: Path, source: PublicSet
 ) -> list[tuple[zipfile.ZipInfo, str]]:
     """Return the pictures of the set's folders, with their new names."""
     chosen = []

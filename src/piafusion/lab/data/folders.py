@@ -1,4 +1,4 @@
-"""Dataset folders: `ROOT/ir` and `ROOT/vi`, matched by stem, and what a stem tells."""
+"""Dataset folders: `ROOT/ir` and `ROOT/vi`, matched by stem; light and blocks by stem."""
 
 from __future__ import annotations
 
@@ -61,9 +61,9 @@ def _apart(one: str, other: str) -> float:
 
 @contextmanager
 def whole_folder(output: Path) -> Iterator[Path]:
-    """Give a folder to write into that becomes `output` when all of it is there.
+    """Yield a folder to write into, which is renamed to `output` at the end.
 
-    Until then it is `OUTPUT.partial`; an earlier one is thrown away.
+    Until then it is `OUTPUT.partial`; an earlier one is deleted.
 
     Raises:
         UsageError: If the output exists.
@@ -81,12 +81,12 @@ def whole_folder(output: Path) -> Iterator[Path]:
 
 
 def claim_folder(output: Path, mark: str, what: str) -> None:
-    """Refuse a folder for results that holds something else than earlier ones.
+    """Refuse a folder for results if it holds files other than earlier results.
 
     Args:
         output: The folder.
-        mark: File that earlier results have.
-        what: What they are, for the message.
+        mark: Name of a file that earlier results have.
+        what: Name of the results, for the message.
 
     Raises:
         UsageError: If it is a file, or other files are in it.

@@ -28,7 +28,7 @@ from piafusion.run.journal import Entry, Journal
 
 MANIFEST = "manifest.json"
 TEST_EVERY = 4
-"""Of the blocks of neighbouring frames of each light, every so many goes to `test`: a quarter."""
+"""One in so many blocks of neighbouring frames of each light goes to `test`: a quarter."""
 
 _JOURNAL = "journal.jsonl"
 _VERSION = 1
@@ -38,12 +38,12 @@ _MANIFEST = {"pairs": {str: _ENTRY}, "failed": {str: str}}
 
 
 @dataclass(frozen=True)
-class Settings:
-    """What decides the result.
+class BuildSettings:
+    """BuildSettings of a build, which decide its result.
 
     Attributes:
-        limit: Pairs that are further from being aligned are dropped, in pixels; at a width of 640.
-        drop: Stems to drop; if given, nothing is measured.
+        limit: Longest shift of a pair that is kept, in pixels at a width of 640.
+        drop: Stems to drop; if given, alignment is not measured.
         test: Stems of the test split; if None, every `TEST_EVERY`-th block of neighbours.
         enhanced: Whether the infrared is enhanced.
     """
@@ -56,13 +56,13 @@ class Settings:
 
 @dataclass
 class Build:
-    """What became of the pictures.
+    """The pictures that were kept, dropped and failed.
 
     Attributes:
         kept: Split by stem.
         dropped: Reason by stem.
         failed: Message by file.
-        resumed: How many were there from an earlier run.
+        resumed: Number of pairs from an earlier run.
     """
 
     kept: dict[str, str] = field(default_factory=dict)
@@ -74,7 +74,7 @@ class Build:
 def build_msrs(
     source: Path,
     output: Path,
-    settings: Settings,
+    settings: BuildSettings,
     track: Callable[[Sequence[Path]], Iterable[Path]] = iter,
 ) -> Build:
     """Write `output/train` and `output/test` with `ir`, `vi` and `label`, and a manifest.
@@ -87,11 +87,11 @@ def build_msrs(
         source: MFNet: `images` with RGB and thermal PNGs, D or N at the end of their stems, and
             perhaps `labels`.
         output: New folder.
-        settings: See `Settings`.
-        track: Shows how far it is.
+        settings: See `BuildSettings`.
+        track: Shows the progress.
 
     Returns:
-        What became of the pictures; the same for a run that finds all of it done.
+        The pictures by result; the same if everything was done before.
 
     Raises:
         UsageError: If the source has no pictures, or the output exists and was built otherwise.
@@ -148,7 +148,7 @@ def build_msrs(
 
 
 def _build_one(
-    path: Path, label: Path, work: Path, split: str, settings: Settings
+    path: Path, label: Path, work: Path, split: str, settings: BuildSettings
 ) -> dict[str, Any]:
     """Write the files of one pair; return what the manifest says about it."""
     if is_day(path.stem) is None:
@@ -194,7 +194,7 @@ def _four_channels(picture: Image) -> Image:
     return picture
 
 
-def _check_names(stems: Sequence[str], settings: Settings) -> None:
+def _check_names(stems: Sequence[str], settings: BuildSettings) -> None:
     known = set(stems)
     if not any(is_day(stem) is not None for stem in stems):
         raise UsageError(

@@ -23,15 +23,15 @@ MANIFEST = "scenes.json"
 
 @dataclass(frozen=True)
 class Recipe:
-    """How scenes are made; what is None is drawn for each scene.
+    """Settings of the scenes; a value of None is drawn for each scene.
 
     Attributes:
-        seed: Of the first scene; the next ones count up.
+        seed: Seed of the first scene; the following ones count up.
         height: Pixels.
         width: Pixels.
         daylight: See `labelled_scene`.
         fog: See `labelled_scene`.
-        shift: Most that a corner of the infrared picture is moved, in pixels.
+        shift: Largest move of a corner of the infrared picture, in pixels.
         nights: Share of the scenes that are drawn at night, in [0, 1]; None draws any daylight
             alike, so that 22 % are.
     """
@@ -57,9 +57,9 @@ def write_scenes(
 
     Args:
         output: New folder.
-        count: How many.
-        recipe: How.
-        track: Shows how far it is.
+        count: Number of scenes.
+        recipe: Settings of the scenes.
+        track: Shows the progress.
 
     Returns:
         The stems.

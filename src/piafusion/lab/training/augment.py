@@ -1,8 +1,8 @@
-"""What the training pairs do not show: other exposures, and lenses a little out of line.
+"""Augmentation: other exposures, and cameras that are slightly misaligned.
 
-A network that has only seen one thermal camera's dark backgrounds draws halos where another
-one's are bright. One that has only seen pairs in line leaves ghosts where they are not: it is shown
-some that are moved, and has to answer as if they were not.
+A network that has only seen one thermal camera with dark backgrounds draws halos if another
+camera's backgrounds are bright. A network that has only seen aligned pairs leaves ghosts in other
+pairs; so some infrared crops are moved, and the loss compares the output with the unmoved crop.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class ToneRange:
-    """What `offset + gain * value ** gamma` is drawn from, uniformly; gamma by its logarithm."""
+    """Ranges of `offset + gain * value ** gamma`, drawn uniformly; gamma by its logarithm."""
 
     log_gamma: tuple[float, float]
     gain: tuple[float, float]
@@ -28,7 +28,7 @@ INFRARED = ToneRange(log_gamma=(-1.0, 0.3), gain=(0.7, 1.1), offset=(-0.05, 0.25
 VISIBLE = ToneRange(log_gamma=(-0.5, 0.5), gain=(0.6, 1.2), offset=(-0.05, 0.1))
 
 FURTHEST = 3
-"""Pixels by which an infrared crop is moved at most, in either direction."""
+"""Largest move of an infrared crop in either direction, in pixels."""
 
 
 def draw_curves(
@@ -37,10 +37,10 @@ def draw_curves(
     """Draw gamma, gain and offset for each image of a batch, 3 x `count`.
 
     Args:
-        tones: What to draw from.
+        tones: The ranges to draw from.
         share: Probability that an image is changed; the others get the identity, 1, 1 and 0.
         count: Images in the batch.
-        generator: Where the draws come from.
+        generator: Random generator.
     """
     curves = np.stack(
         [
@@ -77,7 +77,7 @@ def draw_moves(
         furthest: Largest move in either direction, in pixels.
         share: Probability that an image is moved; the others get 0 and 0.
         count: Images in the batch.
-        generator: Where the draws come from.
+        generator: Random generator.
     """
     moves = generator.integers(-furthest, furthest + 1, (count, 2))
     moves[generator.random(count) >= share] = 0

@@ -1,4 +1,4 @@
-"""Checkpoints that outlast a kill at any moment: whole files, and always one before the last."""
+"""Checkpoints that survive a kill at any moment: whole files, and the one before the last."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ CHECKPOINT, PREVIOUS, DAMAGED = "last.ckpt", "previous.ckpt", "damaged.ckpt"
 
 
 class WholeCheckpoints(TorchCheckpointIO):
-    """Writes a checkpoint beside the last one, which becomes the one before."""
+    """Writes a checkpoint and keeps the one before it."""
 
     def save_checkpoint(
         self,
@@ -30,12 +30,12 @@ class WholeCheckpoints(TorchCheckpointIO):
         path: str | os.PathLike[str],
         storage_options: object = None,
     ) -> None:
-        """Write a checkpoint; whenever this is killed, a whole one stays.
+        """Write a checkpoint. If the process is killed meanwhile, a whole one remains.
 
         Args:
-            checkpoint: What is kept.
-            path: Of the file; the one that is there is renamed to `PREVIOUS`.
-            storage_options: Not used.
+            checkpoint: The state to save.
+            path: Path of the file; an existing one is renamed to `PREVIOUS`.
+            storage_options: Not used; Lightning passes it.
 
         Raises:
             OutputError: If it cannot be written; the checkpoints that are there stay.
@@ -60,7 +60,7 @@ class Keeper(Callback):
 
     Attributes:
         step: At which the best weights were found; None before the first validation.
-        score: Of the best weights, higher is better.
+        score: Score of the best weights; higher is better.
         weights: The best ones, on the CPU.
     """
 
@@ -115,7 +115,7 @@ def find_checkpoint(run: Path, module: lightning.LightningModule, *, writes: boo
 
     Args:
         run: Folder of the run.
-        module: What has to fit the checkpoint.
+        module: The network that the checkpoint has to fit.
         writes: Whether this process writes: it says if the last is missing or damaged, and
             renames a damaged one, which must not become the one before.
 

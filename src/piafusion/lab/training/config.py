@@ -31,7 +31,7 @@ class HardwareSettings(ComputeSettings):
 
 
 class TrainingSettings(TypedSettings):
-    """What both trainings need."""
+    """Settings that all trainings have."""
 
     preset: str = Field(description="where the settings started from")
     model: str
@@ -187,7 +187,7 @@ TASKS: dict[str, type[TrainingSettings]] = {
     "fusion": FusionSettings,
     "method": MethodSettings,
 }
-"""What can be trained, by the names of the commands."""
+"""The settings of each command `piafusion train NAME`."""
 
 _PAPER = {"model": "paper", "batch": 64, "crop": 64, "sampling": "grid", "gradient_clip": 100.0}
 _ILLUMINATION = {"model": "illumination", "batch": 128, "crop": 64, "sampling": "grid"}

@@ -47,7 +47,7 @@ def learn_into(folder: Path, root: Path, *, seed: int = 0) -> Path:
     Args:
         folder: Made if missing; other weights in it are kept.
         root: Dataset folder with `ir` and `vi`.
-        seed: Of the choice of patches.
+        seed: Seed for the choice of patches.
 
     Returns:
         The NumPy archive with `projection`, 256 x 256 float32.
@@ -93,7 +93,7 @@ def draw_patches(root: Path, count: int, seed: int) -> tuple[Array, int]:
     Args:
         root: Dataset folder with `ir` and `vi`.
         count: How many.
-        seed: Of the choice.
+        seed: Seed for the choice.
 
     Returns:
         256 x count in [0, 1], a patch a column, and the number of pairs.

@@ -29,7 +29,7 @@ from piafusion.lab.training.losses import FusionLoss, illumination_cross_entropy
 from piafusion.metrics import evaluate
 
 SCORE = "validation/score"
-"""What the best checkpoint is chosen by; higher is better."""
+"""The logged value that chooses the best checkpoint; higher is better."""
 _METRICS = ("MI", "SD", "SF", "VIF", "Qabf")
 
 
@@ -50,7 +50,7 @@ class Training(TrainingLoop[Batch]):
 
         Args:
             settings: The run's settings.
-            network: What is trained.
+            network: The network to train.
             pairs: Training pairs.
             held: Pairs to validate on.
             margin: Pixels that crops have more on each side.
@@ -100,7 +100,7 @@ class Training(TrainingLoop[Batch]):
 
 
 class FusingTraining(Training):
-    """What the trainings of all networks that fuse have in common: how they are validated.
+    """Validation, which is the same for all networks that fuse.
 
     The network takes infrared and luminance, and gives the fused luminance.
     """

@@ -18,11 +18,11 @@ from lightning.pytorch.utilities import rank_zero_only
 from torch import nn
 
 from piafusion.errors import TrainingError, UsageError
-from piafusion.files import read_json, write_bytes
+from piafusion.files import read_json, sweep, write_bytes
 from piafusion.lab.data.folders import dataset_name
 from piafusion.lab.models import IlluminationNet, MixingFusionNet, dump, load
 from piafusion.lab.models.branches import merge, spread
-from piafusion.lab.training.checkpoints import CHECKPOINT, Keeper, WholeCheckpoints, find_checkpoint
+from piafusion.lab.training.checkpoints import Keeper, WholeCheckpoints, find_checkpoint
 from piafusion.lab.training.config import (
     FusionSettings,
     IlluminationSettings,
@@ -112,7 +112,7 @@ def _train(settings: TrainingSettings, run: Path) -> Path:
         spread(cast(MixingFusionNet, module.network))
     checkpoint = find_checkpoint(run, module, writes=is_main_process())
     if is_main_process():
-        _sweep(run)
+        sweep(run)  # what a killed process left
         write_bytes(run / SETTINGS, f"{settings.model_dump_json(indent=2)}\n".encode())
     timer = Timer()  # its time is kept in the checkpoints
     keeper = Keeper(
@@ -159,13 +159,6 @@ def _start_from(settings: TrainingSettings, network: nn.Module) -> str | None:
             f"{settings.start_from!r}; choose a model of the same kind"
         ) from error
     return hashlib.sha256(weights).hexdigest()
-
-
-def _sweep(run: Path) -> None:
-    """Remove what a killed process left half-written."""
-    for name in (SETTINGS, CHECKPOINT, RECORD, WEIGHTS):
-        for temporary in run.glob(f".{name}.*.tmp"):
-            temporary.unlink(missing_ok=True)
 
 
 def _validate_every(settings: TrainingSettings) -> int:

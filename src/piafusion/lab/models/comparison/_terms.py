@@ -1,4 +1,4 @@
-"""What the networks of the comparison methods and their losses share."""
+"""Base class, schedule and loss terms of the comparison networks."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ class Schedule(NamedTuple):
     """How a network is trained where there is one core and little time.
 
     Attributes:
-        steps: Of Adam.
+        steps: Number of steps of Adam.
         batch: Crops in each.
         crop: Their side in pixels.
-        learning_rate: Of the first step.
+        learning_rate: Learning rate of the first step.
         tone_share: Share of the crops that are shown in another exposure.
     """
 
@@ -41,7 +41,7 @@ class ComparisonNet(nn.Module, ABC):
     """
 
     schedule: Schedule
-    """Of its preset."""
+    """The schedule of its preset."""
 
     @abstractmethod
     def forward(self, infrared: Tensor, luminance: Tensor) -> Tensor:
@@ -56,7 +56,7 @@ class ComparisonNet(nn.Module, ABC):
         Args:
             infrared: Crops, N x 1 x S x S.
             luminance: Crops of the same places.
-            generator: Of what the loss draws, on the CPU.
+            generator: Random generator for what the loss draws, on the CPU.
         """
 
 

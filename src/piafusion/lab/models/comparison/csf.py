@@ -53,7 +53,7 @@ class _Classifier(nn.Module):
 
         Args:
             features: N x 24 x H x W, H and W multiples of 8.
-            label: Of which score.
+            label: Label whose score is taken.
         """
         slopes = []
         for layer in self.layers:

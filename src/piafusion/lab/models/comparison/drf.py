@@ -35,7 +35,7 @@ larger one of the prior empties the attributes.
 
 
 class Scene(NamedTuple):
-    """What is seen: features at full size, N x 16 x H x W, and N x 64 x H/4 x W/4."""
+    """Scene features: features at full size, N x 16 x H x W, and N x 64 x H/4 x W/4."""
 
     fine: Tensor
     coarse: Tensor
@@ -51,7 +51,7 @@ class _Residual(nn.Module):
 
 
 class _SceneEncoder(nn.Module):
-    """What each modality has of its own: a layer at full size, two that halve it, a block."""
+    """Attributes of one modality: a layer at full size, two that halve it, and a block."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -50,7 +50,7 @@ class FusionGanNet(ComparisonNet):
     """The generator fuses; the discriminator is there for the training alone."""
 
     widths: tuple[int, ...] = (128, 64, 32, 16)
-    """Of the generator: half the paper's, a quarter of the work."""
+    """Widths of the generator: half the paper's, which takes a quarter of the work."""
 
     schedule = Schedule(steps=1600, batch=3, crop=48)
 

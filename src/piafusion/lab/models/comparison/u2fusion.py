@@ -38,7 +38,7 @@ class U2FusionNet(ComparisonNet):
 
     growth: int = 22
     widths: tuple[int, ...] = (64, 32, 16)
-    """Of the tail; both are half the paper's, a quarter of the work."""
+    """Widths of the tail. Both are half the paper's, which takes a quarter of the work."""
 
     schedule = Schedule(steps=1000, batch=3, crop=48)
 

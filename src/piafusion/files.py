@@ -196,12 +196,23 @@ def _bounded(text: str) -> int:
     return value
 
 
-def sha256(path: Path) -> str:
-    """Return the hash of a file's content; `OSError` if it cannot be read."""
+def sha256(*contents: Path | bytes) -> str:
+    """Return the hash of the content of files, or of bytes, one after the other.
+
+    Raises:
+        OSError: If a file cannot be read.
+
+    >>> sha256(b"a", b"b") == sha256(b"ab")
+    True
+    """
     digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while chunk := file.read(2**20):
-            digest.update(chunk)
+    for content in contents:
+        if isinstance(content, bytes):
+            digest.update(content)
+            continue
+        with content.open("rb") as file:
+            while chunk := file.read(2**20):
+                digest.update(chunk)
     return digest.hexdigest()
 
 

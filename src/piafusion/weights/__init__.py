@@ -5,14 +5,13 @@ A missing or altered file is an error. There is no way to end up with random wei
 
 from __future__ import annotations
 
-import hashlib
 import json
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
 from piafusion.errors import UsageError, WeightsError
-from piafusion.files import parse_json, reading, write_bytes
+from piafusion.files import parse_json, reading, sha256, write_bytes
 
 DEFAULT_MODEL = "piafusion"
 SHIPPED = Path(__file__).parent
@@ -96,7 +95,7 @@ def read_weights(model: str, format: Format, kind: Kind, folder: Path = SHIPPED)
             "install piafusion again or check the path"
         ) from error
     if record is not None:
-        expected, found = record.sha256.get(format, "none"), hashlib.sha256(data).hexdigest()
+        expected, found = record.sha256.get(format, "none"), sha256(data)
         if found != expected:
             raise WeightsError(
                 f"{path}: expected sha256 {expected[:12]}..., found {found[:12]}...; the file "

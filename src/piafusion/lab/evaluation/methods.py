@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 import secrets
 from collections.abc import Callable, Mapping, Sequence
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from piafusion.errors import UsageError
+from piafusion.files import sha256
 from piafusion.imaging.arrays import Image
 from piafusion.imaging.pairs import list_images
 from piafusion.lab.evaluation.sets import NAME, DataSet, Failure
@@ -135,7 +135,7 @@ def _read(text: str, sets: Sequence[DataSet], device: str) -> Method | GivenPict
 
 def _model(name: str, model: str, device: str) -> Method:
     settings = {
-        "weights": hashlib.sha256(read_weights(model, "onnx", "fusion")).hexdigest(),
+        "weights": sha256(read_weights(model, "onnx", "fusion")),
         "device": device,
         **versions("numpy", "cv2", "onnxruntime", *(["openvino"] if device == "openvino" else [])),
     }

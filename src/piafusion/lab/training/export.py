@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 from typing import Any
 
 from torch import nn
 
 from piafusion.errors import UsageError, WeightsError
-from piafusion.files import read_json, write_bytes
+from piafusion.files import read_json, sha256, write_bytes
 from piafusion.lab.models import dump, load
 from piafusion.lab.models.comparison import ComparisonNet
 from piafusion.lab.models.comparison.densefuse import DenseFuseNet
@@ -74,7 +73,7 @@ def _write(
         kind="illumination" if isinstance(network, IlluminationNet) else "fusion",
         summary=summary,
         parameters=sum(parameter.numel() for parameter in network.parameters()),
-        sha256={suffix: hashlib.sha256(data).hexdigest() for suffix, data in files.items()},
+        sha256={suffix: sha256(data) for suffix, data in files.items()},
         training=training,
         scores={},
     )

@@ -14,7 +14,6 @@ small R has the norm of Z.
 
 from __future__ import annotations
 
-import hashlib
 import io
 import time
 from pathlib import Path
@@ -23,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from piafusion.errors import TrainingError
-from piafusion.files import write_bytes
+from piafusion.files import sha256, write_bytes
 from piafusion.imaging.arrays import as_infrared, as_visible, to_unit
 from piafusion.imaging.colour import luminance
 from piafusion.imaging.io import read_pair
@@ -70,12 +69,12 @@ def learn_into(folder: Path, root: Path, *, seed: int = 0) -> Path:
         kind="fusion",
         summary="The projection of MDLatLRR.",
         parameters=projection.size,
-        sha256={"npz": hashlib.sha256(archive.getvalue()).hexdigest()},
+        sha256={"npz": sha256(archive.getvalue())},
         training={
             "command": f"piafusion train method {NAME} {dataset_name(root)}",
             "data": dataset_name(root),
             "pairs": pairs,
-            "data_sha256": hashlib.sha256(patches.tobytes()).hexdigest(),
+            "data_sha256": sha256(patches.tobytes()),
             "seed": seed,
             "steps": iterations,
             "settings": {"patches": PATCHES, "side": SIDE, "weight": WEIGHT},

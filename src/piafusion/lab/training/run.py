@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import sys
@@ -18,7 +17,7 @@ from lightning.pytorch.utilities import rank_zero_only
 from torch import nn
 
 from piafusion.errors import TrainingError, UsageError
-from piafusion.files import read_json, sweep, write_bytes
+from piafusion.files import read_json, sha256, sweep, write_bytes
 from piafusion.lab.data.folders import dataset_name
 from piafusion.lab.models import IlluminationNet, MixingFusionNet, dump, load
 from piafusion.lab.models.branches import merge, spread
@@ -158,7 +157,7 @@ def _start_from(settings: TrainingSettings, network: nn.Module) -> str | None:
             f"start_from: expected weights of the network {settings.model!r}, found others in "
             f"{settings.start_from!r}; choose a model of the same kind"
         ) from error
-    return hashlib.sha256(weights).hexdigest()
+    return sha256(weights)
 
 
 def _validate_every(settings: TrainingSettings) -> int:
@@ -217,10 +216,7 @@ def _trainer(
 
 def _record(settings: TrainingSettings, pairs: TrainingPairs, timer: Timer) -> dict[str, Any]:
     """Return what a manifest says of a run."""
-    digest = hashlib.sha256()
-    for pixels in (pairs.infrared, pairs.visible):
-        digest.update(pixels.numpy().tobytes())
-    digest.update(" ".join(pairs.stems).encode())
+    pixels = (each.numpy().tobytes() for each in (pairs.infrared, pairs.visible))
     seconds = timer.time_elapsed("train")
     crops = (
         settings.last_step * settings.batch / max(seconds - timer.time_elapsed("validate"), 1e-9)
@@ -229,7 +225,7 @@ def _record(settings: TrainingSettings, pairs: TrainingPairs, timer: Timer) -> d
         "command": command(settings),
         "data": dataset_name(settings.data),
         "pairs": len(pairs),
-        "data_sha256": digest.hexdigest(),
+        "data_sha256": sha256(*pixels, " ".join(pairs.stems).encode()),
         "seed": settings.seed,
         "steps": settings.last_step,
         "settings": settings.model_dump(mode="json", exclude={"data", "preset"}),

@@ -1,8 +1,9 @@
-"""The trainings as Lightning modules: fusion and illumination."""
+"""The trainings as Lightning modules: fusion, comparison methods, illumination."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import cast
 
 import numpy as np
 import torch
@@ -13,6 +14,7 @@ from piafusion.imaging.arrays import Image, from_unit, to_unit
 from piafusion.imaging.colour import luminance, replace_luminance
 from piafusion.imaging.contact_sheet import contact_sheet
 from piafusion.lab.models import IlluminationNet, MixingFusionSizes, build
+from piafusion.lab.models.comparison import ComparisonNet
 from piafusion.lab.training.augment import (
     FURTHEST,
     INFRARED,
@@ -22,7 +24,12 @@ from piafusion.lab.training.augment import (
     draw_moves,
     inner,
 )
-from piafusion.lab.training.config import FusionSettings, IlluminationSettings, TrainingSettings
+from piafusion.lab.training.config import (
+    FusionSettings,
+    IlluminationSettings,
+    MethodSettings,
+    TrainingSettings,
+)
 from piafusion.lab.training.data import Batch, CropSampler, TrainingPairs
 from piafusion.lab.training.loop import TrainingLoop, count
 from piafusion.lab.training.losses import FusionLoss, illumination_cross_entropy
@@ -186,6 +193,37 @@ class FusionTraining(FusingTraining):
             network = self._illumination[0].to(self.device)
             probabilities: Tensor = network(batch.visible)
             return probabilities[:, 0].float()
+
+
+class MethodTraining(FusingTraining):
+    """Trains a network of `COMPARISON` by its own loss."""
+
+    def __init__(
+        self, settings: MethodSettings, pairs: TrainingPairs, held: TrainingPairs | None
+    ) -> None:
+        """Prepare a run."""
+        super().__init__(settings, build(settings.model), pairs, held)
+        self._tone_share = settings.tone_share
+        self._settled_at = int(settings.settle * settings.steps)
+
+    def _losses(self, batch: Batch) -> dict[str, Tensor]:
+        settings = self.settings
+        # Draws depend on the seed and the step alone, as the crops do.
+        generator = np.random.default_rng((settings.seed, self.global_step, 1))
+        share = slice(self.global_rank, None, self.trainer.world_size)
+        infrared, luminance = (
+            change_tone(
+                images, draw_curves(tones, self._tone_share, settings.batch, generator)[:, share]
+            )
+            for images, tones in ((batch.infrared, INFRARED), (batch.luminance, VISIBLE))
+        )
+        is_settled = self.global_step >= self._settled_at
+        for module in self.network.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                module.train(not is_settled)
+        network = cast(ComparisonNet, self.network)
+        draws = torch.Generator().manual_seed(settings.seed + self.global_step)
+        return network.losses(infrared, luminance, draws)
 
 
 class IlluminationTraining(Training):

@@ -32,8 +32,13 @@ from piafusion.lab.training.config import (
 )
 from piafusion.lab.training.data import TrainingPairs, hold_apart, load_training_pairs
 from piafusion.lab.training.loop import fit, quieten
-from piafusion.lab.training.methods import MethodTraining
-from piafusion.lab.training.modules import SCORE, FusionTraining, IlluminationTraining, Training
+from piafusion.lab.training.modules import (
+    SCORE,
+    FusionTraining,
+    IlluminationTraining,
+    MethodTraining,
+    Training,
+)
 from piafusion.weights import Kind, read_weights
 
 SETTINGS, WEIGHTS, RECORD = "settings.json", "weights.safetensors", "record.json"

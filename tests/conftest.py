@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ import cv2
 import hypothesis
 import numpy as np
 import pytest
+import typer
 
 from piafusion import cli
 
@@ -29,6 +31,15 @@ class Finished:
     err: str
 
 
+GET_COMMAND = typer.main.get_command
+
+
+@functools.cache
+def command_of_the_app() -> object:
+    """Return the command line, made once: that takes longer than many a command."""
+    return GET_COMMAND(cli.app)
+
+
 @pytest.fixture
 def piafusion(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
@@ -37,6 +48,7 @@ def piafusion(
 
     def run(*arguments: object) -> Finished:
         monkeypatch.setattr(sys, "argv", ["piafusion", *map(str, arguments)])
+        monkeypatch.setattr(typer.main, "get_command", lambda app: command_of_the_app())
         capfd.readouterr()
         with pytest.raises(SystemExit) as stop:
             cli.main()
@@ -44,6 +56,20 @@ def piafusion(
         return Finished(int(stop.value.code or 0), out, err)
 
     return run
+
+
+@pytest.fixture
+def few_scenes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let `reproduce --quick` paint two tiny scenes in place of many small ones."""
+    from piafusion.lab.paper import datasets
+
+    paint = datasets._paint
+
+    def paint_few(folder: Path, parts: dict[str, tuple[int, int]]) -> None:
+        paint(folder, {part: (seed, 2) for part, (seed, _) in parts.items()})
+
+    monkeypatch.setattr(datasets, "_SIZE", (64, 80))
+    monkeypatch.setattr(datasets, "_paint", paint_few)
 
 
 def scene(height: int = 48, width: int = 64, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:

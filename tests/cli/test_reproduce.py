@@ -1,5 +1,7 @@
 from pathlib import Path
 
+import pytest
+
 
 def test_wrong_use(piafusion, tmp_path: Path) -> None:
     def error(*arguments: object) -> str:
@@ -20,6 +22,7 @@ def test_wrong_use(piafusion, tmp_path: Path) -> None:
     assert "found other files" in error("--quick")
 
 
+@pytest.mark.usefixtures("few_scenes")
 def test_one_step_of_the_quick_run(piafusion, tmp_path: Path) -> None:
     done = piafusion(
         *("reproduce", "--quick", "--step", "comparison", "--methods", "laplacian"),

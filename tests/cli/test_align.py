@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from piafusion.imaging.align import Alignment, Quality, read_alignment
+from piafusion.imaging.align import Alignment, Quality, read_alignment, search
 from piafusion.imaging.align.geometry import corner_error
 from piafusion.imaging.io import read_image, write_image
 from piafusion.scenes.synthetic import demo_scenes_root
@@ -14,6 +14,13 @@ from tests.conftest import scene
 
 QUALITY = Quality(score=0.5, likeness=0.3, disagreement=1.0, residual=0.8, pairs=1)
 SHIFT = np.array([[1.0, 0, 12], [0, 1, 8], [0, 0, 1]])
+
+
+@pytest.fixture(autouse=True)
+def near_search(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Look at few scales and rotations; tests/imaging/align looks at all."""
+    monkeypatch.setattr(search, "SCALES", (0.95, 1.0, 1.05))
+    monkeypatch.setattr(search, "ROTATIONS", (-2.0, 0.0, 2.0))
 
 
 @pytest.fixture

@@ -78,7 +78,8 @@ def structure(picture: Picture) -> NDArray[np.float32]:
     levels = cv2.GaussianBlur(picture.levels, (0, 0), _NOISE)
     x = cv2.Scharr(levels, cv2.CV_32F, 1, 0, scale=1 / 32)
     y = cv2.Scharr(levels, cv2.CV_32F, 0, 1, scale=1 / 32)
-    strength = cv2.magnitude(x, y) + np.float32(1e-6)
+    # cv2.magnitude gives other last bits when the arrays lie elsewhere in memory.
+    strength = np.sqrt(x * x + y * y) + np.float32(1e-6)
     channels = cv2.merge([(x * x - y * y) / strength, 2 * x * y / strength, strength])
     channels = cv2.GaussianBlur(channels, (0, 0), _SLACK)
     around = np.sqrt(cv2.GaussianBlur((channels**2).sum(axis=2), (0, 0), _AROUND))

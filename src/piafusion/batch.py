@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import socket
+import platform
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -129,7 +129,7 @@ def fuse_job(
         hashes: Compute the hashes of the files, for a manifest.
     """
     start = time.perf_counter()
-    worker, device = f"{socket.gethostname()}:{os.getpid()}", fuser.engine.device
+    worker, device = f"{platform.node()}:{os.getpid()}", fuser.engine.device
     sums: dict[str, str] = {}
     copies = job
     try:

@@ -9,9 +9,9 @@ import hashlib
 import json
 import math
 import os
+import platform
 import re
 import secrets
-import socket
 import stat
 import time
 from collections.abc import Iterator
@@ -329,7 +329,7 @@ def _is_alive(process: int) -> bool:
 @lru_cache(maxsize=1)
 def _machine() -> str:
     """Return a name for what numbers processes: a machine since its start, or a container in it."""
-    parts = [socket.gethostname()]
+    parts = [platform.node()]
     with suppress(OSError):
         parts.append(Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii"))
     with suppress(OSError):

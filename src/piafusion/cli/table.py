@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from piafusion.cli.printing import say, visible
-from piafusion.report.document import Cell, Table
-from piafusion.report.plain import plain
+
+if TYPE_CHECKING:
+    from piafusion.report.document import Cell
 
 
 def print_table(header: Sequence[str], rows: Sequence[Sequence[str | Cell]]) -> None:
     """Print rows of one width under a header; the last column may be long."""
     texts = [[visible(_text(cell)) for cell in row] for row in rows]
     if not sys.stdout.isatty():
+        from piafusion.report.document import Table
+        from piafusion.report.plain import plain
+
         say(*plain(Table(header, texts)))
         return
     from rich.console import Console

@@ -1,0 +1,388 @@
+"""Crops for the context network: pairs of several cameras, targets from boxes, light from labels.
+
+Light is labelled as what was lost. By day nothing is but in the darkest places; by night what no
+lamp reaches; and where a good picture was spoilt on purpose, by darkness, fog or glare, what was
+spoilt.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+from torch import Tensor
+from torch.nn import functional
+
+from piafusion.imaging.colour import luminance
+from piafusion.imaging.io import read_image
+from piafusion.lab.data.folders import dataset_pairs, is_day
+from piafusion.metrics.natural import find_targets, read_boxes
+from piafusion.scenes.synthetic import CLASSES, SUNRISE, labelled_scene
+
+Bytes = NDArray[np.uint8]
+Single = NDArray[np.float32]
+
+ALIVE = (0, 1)
+"""Classes of the boxes that are targets: people and bicycles with their riders."""
+LEVELS = np.arange(256) / 255
+CLOSING = np.ones((5, 5), np.uint8)
+"""What closes gaps in a target: a belt, a bag."""
+UNDECIDED = 9
+"""Class of boxes in which there may be targets or not."""
+UNKNOWN = 255
+"""Of the target map: nobody has looked."""
+
+
+@dataclass(frozen=True)
+class Example:
+    """A pair with what is known of it.
+
+    Attributes:
+        infrared: The picture as it is, equalised and by CLAHE, H x W uint8 each.
+        luminance: Of the visible picture, H x W uint8.
+        targets: 0 or 1, or `UNKNOWN`, H x W uint8.
+        day: Whether the visible picture was taken by day.
+        level: The luminance of the place, blurred widely, H x W uint8.
+        scene: That of what surrounds it, blurred more widely still.
+    """
+
+    infrared: tuple[Bytes, ...]
+    luminance: Bytes
+    targets: Bytes
+    day: bool
+    level: Bytes
+    scene: Bytes
+
+
+def _bytes(image: ArrayLike) -> Bytes:
+    return np.asarray(image, dtype=np.uint8)
+
+
+def _single(image: ArrayLike) -> Single:
+    return np.asarray(image, dtype=np.float32)
+
+
+def _example(ir: Bytes, y: Bytes, targets: Bytes, *, day: bool) -> Example:
+    clahe = cv2.createCLAHE(3.0, (8, 8))
+    shown = (ir, _bytes(cv2.equalizeHist(ir)), _bytes(clahe.apply(ir)))
+    levels = (
+        _bytes(_fine_to(blur(_coarse(_single(y)), s / COARSE), ir.shape)) for s in (WIDE, SCENE)
+    )
+    return Example(shown, y, targets, day, *levels)
+
+
+def read_pair_examples(
+    root: Path,
+    boxes: Path,
+    nights: frozenset[str] = frozenset(),
+    stems: Sequence[str] | None = None,
+) -> list[Example]:
+    """Read a dataset folder.
+
+    Args:
+        root: With `ir` and `vi`.
+        boxes: Folder of YOLO text files; a picture that has none is not known to have no target.
+        nights: Stems by night, of a dataset whose names do not say.
+        stems: The pairs to read; all by default.
+    """
+    examples = []
+    for pair in dataset_pairs(root).pairs:
+        stem = pair.stem
+        if stems is not None and stem not in stems:
+            continue
+        ir, vi = read_image(pair.infrared), read_image(pair.visible)
+        ir = np.ascontiguousarray(ir if ir.ndim == 2 else ir[..., 0])
+        y = np.rint(luminance(vi.astype(np.float32))).astype(np.uint8)
+        file, targets = boxes / f"{stem}.txt", np.full(ir.shape, UNKNOWN, np.uint8)
+        if file.exists():
+            targets[:] = 0
+            heat, found = ir.astype(np.float64), read_boxes(file, *ir.shape)
+            for box in found:
+                if box.label == UNDECIDED:
+                    targets[box.top : box.bottom, box.left : box.right] = UNKNOWN
+            for target in find_targets(heat, found, ALIVE):
+                body = cv2.morphologyEx(target.body.astype(np.uint8), cv2.MORPH_CLOSE, CLOSING)
+                targets[target.window][body > 0] = 1
+        named = is_day(stem)
+        examples.append(
+            _example(ir, y, targets, day=stem not in nights if named is None else named)
+        )
+    return examples
+
+
+def paint_examples(count: int, seed: int = 1000) -> list[Example]:
+    """Paint streets at all hours, half of them by day; people and riders are targets."""
+    generator = np.random.default_rng(seed)
+    examples = []
+    for index in range(count):
+        day = index % 2 == 0
+        daylight = (
+            generator.uniform(1.5 * SUNRISE, 1.0) if day else generator.uniform(0, 0.7 * SUNRISE)
+        )
+        scene = labelled_scene(seed + index, daylight=daylight)
+        alive = np.isin(scene.labels, [CLASSES.index("person"), CLASSES.index("bicycle")])
+        y = np.rint(luminance(scene.visible.astype(np.float32))).astype(np.uint8)
+        examples.append(_example(scene.infrared, y, alive.astype(np.uint8), day=day))
+    return examples
+
+
+DIM, BRIGHT = 0.33, 0.40
+"""Luminance of a scene that is dark as a whole, and of one that is not."""
+GREY, LIT = 0.31, 0.55
+"""Below the first it is dark in the brighter one, above the second it is lit in the darker one."""
+WIDE, SCENE, SOFT = 32, 80, 12
+"""Deviations of the blurs, in pixels: of a place, of its scene, and of the edge of what is lost."""
+COARSE = 4
+"""Light is judged at a fourth of the resolution: it varies slowly, and that is quick."""
+
+
+def blur(picture: Single, sigma: float) -> Single:
+    """Gaussian blur, replicating the border."""
+    return _single(cv2.GaussianBlur(picture, (0, 0), sigma, borderType=cv2.BORDER_REPLICATE))
+
+
+def _coarse(picture: Single) -> Single:
+    size = (picture.shape[1] // COARSE, picture.shape[0] // COARSE)
+    return _single(cv2.resize(picture, size, interpolation=cv2.INTER_AREA))
+
+
+def _fine(field: Single) -> Single:
+    size = (field.shape[1] * COARSE, field.shape[0] * COARSE)
+    return _single(cv2.resize(field, size, interpolation=cv2.INTER_LINEAR))
+
+
+def _fine_to(field: Single, shape: tuple[int, ...]) -> Single:
+    return _single(np.rint(cv2.resize(field, shape[::-1], interpolation=cv2.INTER_LINEAR)))
+
+
+def lost_by_day(y: Single) -> Single:
+    """Return how far the visible picture fails by day, in [0, 1]: in the darkest places only."""
+    return _fine(np.clip((0.16 - blur(_coarse(y), 4)) / 0.10, 0, 1))
+
+
+def lost_by_night(level: Single, scene: Single) -> Single:
+    """Return how far the visible picture fails by night, in [0, 1].
+
+    Fully where it is dark for many pixels around, and nowhere in between: a half of each picture
+    keeps less of both than one of them whole. Of a scene that is dark as a whole only what lamps
+    light is kept; of a brighter one, whose dark is grey, what is darker than the rest is lost.
+
+    Args:
+        level: Luminance, blurred widely.
+        scene: Luminance, blurred more widely still.
+    """
+    level, scene = _coarse(level), _coarse(scene)
+    night = np.clip((BRIGHT - scene) / (BRIGHT - DIM), 0, 1)
+    dark = level < GREY + night * (LIT - GREY)
+    return _fine(blur(_single(dark), SOFT / COARSE))
+
+
+def _field(shape: tuple[int, int], generator: np.random.Generator, scale: int) -> Single:
+    """Return a smooth random field in [0, 1]."""
+    height, width = (side // scale + 3 for side in shape)
+    coarse = generator.random((height, width), np.float32)
+    return np.clip(cv2.resize(coarse, shape[::-1], interpolation=cv2.INTER_CUBIC), 0, 1)
+
+
+def spoil(y: Single, generator: np.random.Generator) -> tuple[Single, Single]:
+    """Spoil a good picture; return it and how far each place is lost."""
+    kind = generator.random()
+    shape = (y.shape[0] // COARSE, y.shape[1] // COARSE)
+    if kind < 0.5:  # a night: lamps here and there, a black level, noise, sometimes smoothed
+        light = 1.6 * _field(shape, generator, int(generator.integers(15, 50))) - 0.5
+        light = np.clip(light, 0, 1) * np.float32(generator.uniform(0.2, 1.0))
+        black, gain = (
+            np.float32(generator.uniform(0, 0.35)),
+            np.float32(generator.uniform(0.4, 0.8)),
+        )
+        shown = black + gain * y * (_fine(light) + np.float32(0.02))
+        noise = generator.standard_normal(y.shape, np.float32)
+        noise *= np.float32(generator.uniform(0.003, 0.04))
+        if generator.random() < 0.6:
+            noise = 2 * blur(noise, 1.0)
+            shown = blur(shown, generator.uniform(0.5, 1.5))
+        return np.clip(shown + noise, 0, 1), _fine(np.clip((0.35 - light) / 0.2, 0, 1))
+    if kind < 0.8:  # fog or smoke, thicker in places
+        thick = 1.4 * _field(shape, generator, int(generator.integers(20, 75))) - 0.1
+        thick = np.clip(thick, 0, 1) * np.float32(generator.uniform(0.5, 1.0))
+        veil = _fine(thick)
+        shown = (1 - veil) * y + veil * np.float32(generator.uniform(0.45, 0.9))
+        return shown, _fine(np.clip((thick - 0.65) / 0.2, 0, 1))
+    # glare: lamps or the sun
+    glow = np.zeros(shape, np.float32)
+    for _ in range(generator.integers(1, 4)):
+        row, column = (int(generator.integers(side)) for side in shape)
+        cv2.circle(glow, (column, row), int(generator.integers(1, 7)), 1.0, -1)
+    glow = np.clip(glow + 8 * blur(glow, 3) + 12 * blur(glow, 10), 0, 1)
+    shown = np.clip(y * np.float32(generator.uniform(0.3, 1.0)) + _fine(glow), 0, 1)
+    return shown, _fine(np.clip((glow - 0.6) / 0.3, 0, 1))
+
+
+@dataclass(frozen=True)
+class ContextBatch:
+    """Crops, N x 1 x H x W each; `targets` is NaN where unknown, `day` has shape N."""
+
+    infrared: Tensor
+    luminance: Tensor
+    targets: Tensor
+    lost: Tensor
+    day: Tensor
+
+
+def cutouts(example: Example) -> list[tuple[Single, Single, Single]]:
+    """Return the targets of a picture: infrared, luminance and share of the body, h x w each."""
+    found: list[tuple[Single, Single, Single]] = []
+    if (example.targets == UNKNOWN).any():
+        return found
+    count, _, boxes, _ = cv2.connectedComponentsWithStats(example.targets)
+    for left, top, width, height, area in boxes[1:count]:
+        # As tall as somebody who stands, and no square: that is a box without a silhouette.
+        if height < 24 or not 1.2 < height / width < 5 or area > 0.8 * height * width:
+            continue
+        part = (slice(top, top + height), slice(left, left + width))
+        planes = (example.infrared[0][part], example.luminance[part], 255 * example.targets[part])
+        heat, seen, body = (_single(plane) / np.float32(255) for plane in planes)
+        found.append((heat, seen, blur(body, 0.7)))
+    return found
+
+
+class ContextSampler:
+    """Draws crops that depend on the seed and the step alone."""
+
+    PASTED = 0.3
+    """Share of the crops that people of other pictures are put into."""
+
+    def __init__(
+        self,
+        groups: Sequence[Sequence[Example]],
+        shares: Sequence[float],
+        batch: int,
+        size: int,
+        seed: int = 0,
+    ) -> None:
+        """Keep the examples.
+
+        Args:
+            groups: Examples of each camera.
+            shares: How often each group is drawn.
+            batch: Crops in a batch.
+            size: Side of a crop, a multiple of 32.
+            seed: Chooses the crops.
+        """
+        self._groups, self._batch, self._size, self._seed = groups, batch, size, seed
+        self._shares = np.asarray(shares) / np.sum(shares)
+        self._cutouts = [cut for group in groups for example in group for cut in cutouts(example)]
+
+    def __call__(self, step: int) -> ContextBatch:
+        """Return batch number `step`."""
+        generator = np.random.default_rng((self._seed, step))
+        crops = [self._crop(generator) for _ in range(self._batch)]
+        planes = [torch.from_numpy(np.stack(plane))[:, None] for plane in zip(*crops, strict=True)]
+        ir, y, targets, lost, day = planes
+        return ContextBatch(ir, y, targets, lost, day[:, 0, 0, 0])
+
+    def _crop(self, generator: np.random.Generator) -> tuple[Single, ...]:
+        group = self._groups[int(generator.choice(len(self._groups), p=self._shares))]
+        example = group[int(generator.integers(len(group)))]
+        window = self._window(example, generator)
+        size = (self._size, self._size)
+        shown = example.infrared[int(generator.choice(3, p=(0.5, 0.25, 0.25)))]
+        seen = example.luminance[window]
+        flip = slice(None, None, -1 if generator.random() < 0.5 else 1)
+        ir, y, level, scene = (
+            _single(cv2.resize(plane, size, interpolation=cv2.INTER_AREA))[:, flip]
+            / np.float32(255)
+            for plane in (shown[window], seen, example.level[window], example.scene[window])
+        )
+        targets = cv2.resize(example.targets[window], size, interpolation=cv2.INTER_NEAREST)
+        marked = targets[:, flip].astype(np.float32)
+        marked[marked == UNKNOWN] = np.nan
+        if generator.random() < self.PASTED:
+            for _ in range(int(generator.integers(1, 4))):
+                self._paste(ir, y, marked, generator)
+        if generator.random() < 0.5:
+            gamma = np.exp(generator.uniform(-1.0, 0.4))
+            curve = generator.uniform(-0.05, 0.2) + generator.uniform(0.6, 1.1) * LEVELS**gamma
+            ir = curve.astype(np.float32)[(255 * ir + 0.5).astype(np.uint8)]
+            ir = _single(np.clip(ir, 0, 1))
+        if not example.day:
+            y, level, scene = self._toned((y, level, scene), generator)
+            lost = lost_by_night(level, scene)
+        elif generator.random() < 0.35:
+            y, lost = spoil(y, generator)
+            lost = np.maximum(lost, lost_by_day(y))
+        else:
+            (y,) = self._toned((y,), generator)
+            lost = lost_by_day(y)
+        if generator.random() < 0.2:
+            ir = ir + generator.standard_normal(ir.shape, np.float32) * np.float32(0.02)
+        day = np.full_like(y, example.day)
+        return tuple(
+            np.ascontiguousarray(np.clip(p, 0, 1), np.float32) for p in (ir, y, marked, lost, day)
+        )
+
+    def _paste(self, ir: Single, y: Single, marked: Single, generator: np.random.Generator) -> None:
+        """Put a person of another picture into a crop: another camera's streets have some too."""
+        cut = self._cutouts[int(generator.integers(len(self._cutouts)))]
+        scale = np.exp(generator.uniform(-0.5, 0.9))
+        height, width = (int(np.clip(side * scale, 8, self._size - 2)) for side in cut[0].shape)
+        heat, seen, body = (
+            cv2.resize(p, (width, height), interpolation=cv2.INTER_AREA) for p in cut
+        )
+        if generator.random() < 0.5:
+            heat, seen, body = heat[:, ::-1], seen[:, ::-1], body[:, ::-1]
+        top, left = (int(generator.integers(self._size - side)) for side in (height, width))
+        part = (slice(top, top + height), slice(left, left + width))
+        # As hot over this background as bodies are, and sometimes shown as hot as can be.
+        low, high = float(heat.min()), float(heat.max())
+        hot = min(1.0, float(np.median(ir[part])) + generator.uniform(0.2, 0.8))
+        heat = hot * (0.6 + 0.4 * (heat - low) / max(high - low, 0.02))
+        body = body * (heat > ir[part] + 0.03)
+        ir[part] += body * (heat - ir[part])
+        share = generator.uniform(0.5, 1.5)
+        y[part] += body * (np.clip(share * seen, 0, 1) - y[part])
+        known = marked[part]
+        known[body > 0.5] = 1
+
+    @staticmethod
+    def _toned(planes: tuple[Single, ...], generator: np.random.Generator) -> tuple[Single, ...]:
+        """Show planes of one picture in another exposure, in two of five cases."""
+        if generator.random() >= 0.4:
+            return planes
+        gamma = np.exp(generator.uniform(-0.4, 0.4))
+        curve = generator.uniform(0, 0.12) + generator.uniform(0.7, 1.1) * LEVELS**gamma
+        curve = _single(np.clip(curve, 0, 1))
+        return tuple(curve[(255 * plane + 0.5).astype(np.uint8)] for plane in planes)
+
+    def _window(self, example: Example, generator: np.random.Generator) -> tuple[slice, slice]:
+        """Draw a square that has a target in half of the cases, if there is one."""
+        height, width = example.luminance.shape
+        side = int(self._size * generator.uniform(0.6, 1.4))
+        side = min(side, height, width)
+        top, left = (int(generator.integers(s - side + 1)) for s in (height, width))
+        spots = np.argwhere(example.targets[::4, ::4] == 1) * 4
+        if len(spots) and generator.random() < 0.5:
+            row, column = spots[int(generator.integers(len(spots)))]
+            top = int(np.clip(row - generator.integers(side), 0, height - side))
+            left = int(np.clip(column - generator.integers(side), 0, width - side))
+        return slice(top, top + side), slice(left, left + side)
+
+
+def blur_batch(images: Tensor, sigma: float) -> Tensor:
+    """Blur a batch, about as a Gaussian does: three box means, the border replicated."""
+    side = max(1, round(sigma * 2**0.5 / 2)) * 2 + 1
+    margin = side // 2
+    for _ in range(2):
+        for kernel, sides in (
+            ((1, side), (margin, margin, 0, 0)),
+            ((side, 1), (0, 0, margin, margin)),
+        ):
+            images = functional.avg_pool2d(
+                functional.pad(images, sides, mode="replicate"), kernel, 1
+            )
+    return images

@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from piafusion.errors import PiafusionError
@@ -162,6 +161,8 @@ def _local_copies(job: PairJob) -> Iterator[PairJob]:
     if not any(map(is_url, (job.infrared, job.visible, job.output))):
         yield job
         return
+    from tempfile import TemporaryDirectory  # for URLs alone
+
     with TemporaryDirectory(prefix="piafusion-") as name:
         folder = Path(name)
         output = folder / job.output.name if is_url(job.output) else job.output

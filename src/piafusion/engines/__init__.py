@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import Protocol
 
 import numpy as np
@@ -53,6 +54,18 @@ class Network(Engine, Protocol):
     def run(self, *inputs: Tensor) -> Tensor:
         """Run the network on float32 arrays, N x C x H x W each; return a fresh array."""
         ...
+
+
+class FusesByRunning(ABC):
+    """The engines of networks: to fuse a pair is to run the network on it."""
+
+    @abstractmethod
+    def run(self, *inputs: Tensor) -> Tensor:
+        """Run the network; see `Network.run`."""
+
+    def fuse(self, infrared: Tensor, luminance: Tensor, share: Tensor | None = None) -> Tensor:
+        """Return the fused luminance; see `Engine.fuse`."""
+        return self.run(infrared, luminance, *([] if share is None else [share]))
 
 
 def create_engine(

@@ -8,6 +8,7 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
+from piafusion.engines import FusesByRunning
 from piafusion.errors import DeviceError, WeightsError
 from piafusion.machine import usable_cores
 from piafusion.reach import Reach, encoder_of
@@ -19,7 +20,7 @@ _TENSORRT = "TensorrtExecutionProvider"
 _PROVIDERS = {"cpu": (_CPU,), "cuda": (_CUDA, _CPU), "tensorrt": (_TENSORRT, _CUDA, _CPU)}
 
 
-class OnnxEngine:
+class OnnxEngine(FusesByRunning):
     """A network in the ONNX format, for any image size; threads may share it."""
 
     def __init__(self, weights: bytes, device: str = "auto", threads: int | None = None) -> None:
@@ -57,15 +58,6 @@ class OnnxEngine:
         self._inputs = [node.name for node in (*self._session.get_inputs(), *optional)]
         self._metadata = self._session.get_modelmeta().custom_metadata_map
         self.reach = Reach.from_metadata(self._metadata)
-
-    def fuse(
-        self,
-        infrared: NDArray[np.float32],
-        luminance: NDArray[np.float32],
-        share: NDArray[np.float32] | None = None,
-    ) -> NDArray[np.float32]:
-        """Return the fused luminance; arguments as `piafusion.engines.Engine.fuse` has them."""
-        return self.run(infrared, luminance, *([] if share is None else [share]))
 
     def encode(
         self, infrared: NDArray[np.float32], luminance: NDArray[np.float32]

@@ -8,6 +8,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from piafusion.engines import FusesByRunning
 from piafusion.engines.sizes import Size, SizeCache
 from piafusion.errors import WeightsError, needing
 from piafusion.machine import usable_cores
@@ -17,7 +18,7 @@ with needing("openvino", "the device 'openvino'"):
     import openvino
 
 
-class OpenVinoEngine:
+class OpenVinoEngine(FusesByRunning):
     """A network in the ONNX format on the processor, for any image size; threads may share it.
 
     A network compiled for one size is a quarter faster than one for all sizes. A size that comes
@@ -52,15 +53,6 @@ class OpenVinoEngine:
         self.reach = Reach.from_metadata(self._metadata)
         shares = (node.shape for node in model.inputs if node.any_name == SHARE)
         self._own_share = next((np.full(shape, -1, np.float32) for shape in shares), None)
-
-    def fuse(
-        self,
-        infrared: NDArray[np.float32],
-        luminance: NDArray[np.float32],
-        share: NDArray[np.float32] | None = None,
-    ) -> NDArray[np.float32]:
-        """Return the fused luminance; arguments as `piafusion.engines.Engine.fuse` has them."""
-        return self.run(infrared, luminance, *([] if share is None else [share]))
 
     def encode(
         self, infrared: NDArray[np.float32], luminance: NDArray[np.float32]

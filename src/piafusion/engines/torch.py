@@ -8,6 +8,7 @@ from typing import cast
 import numpy as np
 from numpy.typing import NDArray
 
+from piafusion.engines import FusesByRunning
 from piafusion.engines.sizes import Size, SizeCache
 from piafusion.errors import DeviceError, needing
 from piafusion.reach import Reach
@@ -21,7 +22,7 @@ with needing("train", "the engine 'torch'"):
     from piafusion.lab.models.gated import GatedFusionNet
 
 
-class TorchEngine:
+class TorchEngine(FusesByRunning):
     """A network as a torch module, in evaluation mode; threads may share it.
 
     On the processor it computes in float32. On a GPU it computes in half precision with
@@ -71,15 +72,6 @@ class TorchEngine:
         pair = (_tensor(image).to(self.device, dtype) for image in (infrared, luminance))
         ir, vi = network.encode(*pair)
         return np.asarray((ir - vi).float().cpu().numpy())
-
-    def fuse(
-        self,
-        infrared: NDArray[np.float32],
-        luminance: NDArray[np.float32],
-        share: NDArray[np.float32] | None = None,
-    ) -> NDArray[np.float32]:
-        """Return the fused luminance; arguments as `piafusion.engines.Engine.fuse` has them."""
-        return self.run(infrared, luminance, *([] if share is None else [share]))
 
     @torch.inference_mode()
     def run(self, *inputs: NDArray[np.float32]) -> NDArray[np.float32]:

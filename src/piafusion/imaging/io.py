@@ -15,7 +15,6 @@ from piafusion.imaging.arrays import Image, as_infrared, as_visible, check_same_
 from piafusion.imaging.flir import is_radiometric, read_celsius
 from piafusion.imaging.formats import FORMATS, ReadFile, find_reader
 from piafusion.imaging.headers import check_size, png_pixels, read_header
-from piafusion.imaging.tiff_pixels import decode_tiff
 
 
 def read_image(path: Path | str, check: Callable[[Image], Image] = lambda image: image) -> Image:
@@ -224,6 +223,8 @@ def _decode(data: bytes) -> Image:
         )
     check_size(header.width, header.height)
     if header.format == "tiff":
+        from piafusion.imaging.tiff_pixels import decode_tiff  # other pictures start without it
+
         return decode_tiff(data)
     if header.format == "png":
         data = png_pixels(data)

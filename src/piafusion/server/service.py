@@ -98,7 +98,7 @@ class FusionService:
     def __init__(self, settings: ServerSettings, fusers: FuserCache) -> None:
         """Load the day or night network, and the fuser of the default model."""
         self._settings = settings
-        self._shelf = fusers
+        self._fusers = fusers
         self._decoders = Decoders(settings)
         self._light = Illumination(device=settings.device, threads=1)
         fusers.get(fusers.default)
@@ -129,9 +129,9 @@ class FusionService:
         clock = _Stopwatch()
         with clock("decode"):
             ir, vi = self._decode(infrared, visible, wanted, names)
-        fuser, speed = self._shelf.get(wanted.name)
+        fuser, speed = self._fusers.get(wanted.name)
         pixels = vi.shape[0] * vi.shape[1]
-        self._shelf.check_time(wanted.name, pixels, self._settings.timeout)
+        self._fusers.check_time(wanted.name, pixels, self._settings.timeout)
         rig = wanted.alignment
         if rig == "auto":
             with clock("align"):
@@ -196,10 +196,10 @@ class FusionService:
 
 def _seen(ir: Image, vi: Image, fuser: Fuser) -> tuple[Floats, InfraredRange]:
     """Return the infrared picture as the network sees it, float32 in [0, 1], and its range."""
-    heat, tone = fuser.tone(ir)
+    infrared, tone = fuser.tone(ir)
     if fuser.alignment:
-        heat = fuser.alignment.warp_onto(heat, luminance(to_unit(vi)))
-    return heat, tone
+        infrared = fuser.alignment.warp_onto(infrared, luminance(to_unit(vi)))
+    return infrared, tone
 
 
 def _score(

@@ -39,7 +39,7 @@ from lightning.pytorch.loggers import CSVLogger
 
 from piafusion.errors import PiafusionError
 from piafusion.imaging.io import write_image
-from piafusion.lab.segmentation import segment, trainings
+from piafusion.lab.segmentation import learning, segment
 from piafusion.lab.segmentation import settings as segmentation
 from piafusion.lab.training import run
 from piafusion.lab.training.checkpoints import CHECKPOINT, PREVIOUS, WholeCheckpoints
@@ -64,10 +64,10 @@ PHASES: list[tuple[Any, str, str]] = [
     (os, "replace", "rename"),
     (CSVLogger, "save", "log"),
     (run, "_record", "end"),
-    (trainings, "read_labelled", "start"),
-    (trainings.Trainings, "_save", "weights"),
-    (trainings.Trainings, "_test", "test"),
-    (trainings.Journal, "add", "journal"),
+    (learning, "read_labelled", "start"),
+    (learning.Trainings, "_save", "weights"),
+    (learning.Trainings, "_test", "test"),
+    (learning.Journal, "add", "journal"),
 ]
 """What is called in which phase."""
 
@@ -207,8 +207,8 @@ def leftovers(folder: Path) -> str:
         if (folder / name).exists():
             step = torch.load(folder / name, weights_only=True)["global_step"]
             found.append(f"{name.split('.')[0]} at {step}")
-    if (folder / trainings.JOURNAL).exists():
-        done = len((folder / trainings.JOURNAL).read_text().splitlines()) - 1
+    if (folder / learning.JOURNAL).exists():
+        done = len((folder / learning.JOURNAL).read_text().splitlines()) - 1
         found.append(f"{done} of 2 trainings")
     half = len(list(folder.rglob(".*.tmp")))
     if half:

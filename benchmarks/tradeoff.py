@@ -24,7 +24,7 @@ from piafusion.errors import TrainingError
 from piafusion.lab.models import MixingFusionNet, load
 from piafusion.lab.training import run
 from piafusion.lab.training.config import resolve
-from piafusion.lab.training.onnx import export_onnx
+from piafusion.lab.training.export import export_onnx
 
 # Stride and window of the first layer, width, residual layers.
 SIZES = (

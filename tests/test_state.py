@@ -18,9 +18,8 @@ import pytest
 from piafusion.errors import PiafusionError
 from piafusion.imaging.align import Alignment, Quality, read_alignment
 from piafusion.lab.data.download import remember, verify
-from piafusion.lab.data.fetch import unpack
+from piafusion.lab.data.fetch import PublicSet, unpack
 from piafusion.lab.data.msrs import BuildSettings, build_msrs
-from piafusion.lab.data.sources import PublicSet
 from piafusion.lab.evaluation.methods import Method
 from piafusion.lab.evaluation.predict import fused_files, predict, runtime
 from piafusion.lab.evaluation.scoring import Scoring

@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 
 from piafusion.imaging.align import Alignment, Quality
+from piafusion.lab.data.fetch import PublicSet
 from piafusion.lab.data.msrs import BuildSettings, build_msrs
-from piafusion.lab.data.sources import PublicSet
 from piafusion.lab.evaluation.methods import read_methods
 from piafusion.lab.evaluation.run import fuse_sets
 from piafusion.lab.evaluation.scoring import Scoring

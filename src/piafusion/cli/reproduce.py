@@ -56,8 +56,7 @@ def reproduce(
     from piafusion.files import write_bytes
     from piafusion.lab.data.folders import claim_folder
     from piafusion.lab.paper.datasets import find_data, paint_data
-    from piafusion.lab.paper.report import NUMBERS, PAGE, tally
-    from piafusion.lab.paper.run import MARK, STEPS, Plan
+    from piafusion.lab.paper.run import MARK, NUMBERS, PAGE, STEPS, Plan, tally
     from piafusion.lab.paper.run import reproduce as run
 
     roots = {"msrs": msrs, "roadscene": roadscene, "tno": tno}

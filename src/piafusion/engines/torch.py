@@ -18,8 +18,8 @@ with needing("train", "the engine 'torch'"):
     from torch import Tensor, nn
 
     from piafusion.lab.models import load
+    from piafusion.lab.models.blocks import GatedFusionNet
     from piafusion.lab.models.folding import fold
-    from piafusion.lab.models.gated import GatedFusionNet
 
 
 class TorchEngine(FusesByRunning):

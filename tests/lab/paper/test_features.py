@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from piafusion.lab.models.gated import GatedFusionNet
+from piafusion.lab.models.blocks import GatedFusionNet
 from piafusion.lab.paper.features import shares_of
 from piafusion.reach import Reach
 

@@ -15,8 +15,7 @@ from piafusion.lab.data.writing import Recipe, write_scenes
 from piafusion.lab.evaluation.sets import read_sets
 from piafusion.lab.paper.datasets import PaperData, find_data
 from piafusion.lab.paper.published import OURS, TABLE_2
-from piafusion.lab.paper.report import NUMBERS, PAGE, TEXT
-from piafusion.lab.paper.run import STEPS, Plan, reproduce
+from piafusion.lab.paper.run import NUMBERS, PAGE, STEPS, TEXT, Plan, reproduce
 from piafusion.weights import load_manifest, read_weights, save_record
 
 TINY = Plan(
@@ -149,7 +148,7 @@ def test_what_is_done_is_not_done_again(
     monkeypatch.setattr(run, "start", never)
     monkeypatch.setattr("piafusion.lab.paper.efficiency.measure", never)
     monkeypatch.setattr("piafusion.Fuser.__call__", never)
-    monkeypatch.setattr("piafusion.lab.segmentation.trainings.train", never)
+    monkeypatch.setattr("piafusion.lab.segmentation.learning.train", never)
     monkeypatch.setattr("piafusion.lab.paper.features.shares_of", never)
     reproduce(materials, output, TINY)
     assert json.loads((output / NUMBERS).read_text()) == before

@@ -9,7 +9,7 @@ import pytest
 
 from piafusion.errors import ImageError, UsageError
 from piafusion.imaging.io import read_image, write_image
-from piafusion.lab.segmentation import learning, resolve, segment, trainings
+from piafusion.lab.segmentation import learning, resolve, segment
 from piafusion.lab.segmentation.scores import confusion, intersection_over_union
 from tests.lab.segmentation.conftest import TINY
 
@@ -81,10 +81,8 @@ def test_an_interrupted_comparison_goes_on(root, finished, tmp_path, monkeypatch
     lines = journal.read_text().splitlines(keepends=True)
     assert len(lines) == 1 + 8
     journal.write_text("".join(lines[:-1]))
-    trained = []
-    monkeypatch.setattr(
-        trainings, "train", lambda *given: trained.append(given[2]) or learning.train(*given)
-    )
+    trained, train = [], learning.train
+    monkeypatch.setattr(learning, "train", lambda *given: trained.append(given[2]) or train(*given))
     result = segment(root, finished[1].sources, (0, 1), output=copy, settings=SETTINGS)
     assert trained == [1]
     assert result.as_json() == finished[1].as_json()

@@ -18,8 +18,7 @@ from piafusion.lab.models.comparison import COMPARISON
 from piafusion.lab.models.comparison.pmgi import PmgiNet
 from piafusion.lab.models.comparison.u2fusion import PaperU2FusionNet
 from piafusion.lab.models.folding import fold
-from piafusion.lab.training import onnx as export
-from piafusion.lab.training import run
+from piafusion.lab.training import export, run
 from piafusion.lab.training.config import MethodSettings, command, resolve
 from piafusion.weights import load_manifest
 from tests.conftest import scene

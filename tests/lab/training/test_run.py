@@ -460,7 +460,7 @@ def test_an_export_that_does_not_match_is_refused(
 
     run.start(resolve("fast", data, {**FAST, "steps": "2"}), tmp_path / "run")
     other = onnx.load_from_string(read_weights("piafusion-fast", "onnx", "fusion"))
-    monkeypatch.setattr("piafusion.lab.training.onnx._with_share", lambda *_: other)
+    monkeypatch.setattr("piafusion.lab.training.export._with_share", lambda *_: other)
     with pytest.raises(WeightsError, match="answer like torch"):
         export_run(tmp_path / "run", tmp_path / "weights")
     assert not (tmp_path / "weights").exists()

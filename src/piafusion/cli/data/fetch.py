@@ -25,9 +25,8 @@ def fetch(
     as_json: JsonOption = False,
 ) -> None:
     """Download a public data set, or say how to get it; goes on where it was interrupted."""
+    from piafusion.lab.data.fetch import SOURCES, find_source
     from piafusion.lab.data.fetch import fetch as get
-    from piafusion.lab.data.fetch import find_source
-    from piafusion.lab.data.sources import SOURCES
 
     if name is None:
         if as_json:

@@ -18,8 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from piafusion.lab.models.blocks import leaky
-from piafusion.lab.models.gated import GatedFusionNet
+from piafusion.lab.models.blocks import GatedFusionNet, leaky
 from piafusion.reach import Reach
 
 SHARPNESS = 20.0

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from piafusion.errors import TrainingError, needing
-from piafusion.imaging.arrays import as_infrared, as_visible
+from piafusion.imaging.arrays import Image, as_infrared, as_visible, to_unit
+from piafusion.imaging.colour import luminance
 from piafusion.imaging.io import read_image
 from piafusion.lab.evaluation.methods import read_methods
 from piafusion.lab.evaluation.results import sign
@@ -17,8 +20,8 @@ from piafusion.lab.evaluation.sets import DataSet
 from piafusion.lab.evaluation.sheets import draw_scenes
 from piafusion.lab.evaluation.statistics import PairedTest, mean_interval, paired_tests
 from piafusion.lab.paper.experiment import UNTESTED, Claim, Experiment, in_words, lead_verdict
-from piafusion.lab.paper.preservation import MEASURES, preservation
 from piafusion.lab.paper.published import METRICS, WITHOUT
+from piafusion.metrics import evaluate
 from piafusion.report.document import Cell, Pictures, Table, Text
 from piafusion.run.progress import Progress, counted
 
@@ -26,6 +29,7 @@ NAME = "ablation"
 FULL, LIGHT, CMDAF = "full", "without illumination loss", "without CMDAF"
 PRESETS = {FULL: "ablation", LIGHT: "ablation-illumination", CMDAF: "ablation-cmdaf"}
 
+MEASURES = ("targets", "infrared edges", "visible edges")
 _COLUMNS = (*METRICS, *MEASURES)
 Values = dict[str, dict[str, dict[str, float]]]
 """Metrics and measures by variant, stem and name."""
@@ -272,3 +276,49 @@ def judge(data: DataSet, seeds: Sequence[Values], tests: Mapping[str, Tests]) ->
         where = f"{data.name} by {light}"
         claims.append(Claim(section, f"{text} ({name})", verdict, evidence, where))
     return claims
+
+
+_WINDOW = 8  # surroundings extend over this part of the picture's sides
+_STANDS_OUT = 2.0  # standard deviations
+_FEWEST = 16  # pixels of all targets
+
+
+def preservation(infrared: Image, visible: Image, fused: Image) -> dict[str, float]:
+    """Measure how much of each source a fused picture preserves.
+
+    - targets: thermal targets are pixels whose infrared value is more than two standard deviations
+      above the mean around them. The value is the contrast of these pixels with their surroundings
+      in the fused picture, divided by their contrast in the infrared. Missing without targets.
+    - infrared edges, visible edges: Qabf with one source in the place of both.
+
+    Args:
+        infrared: H x W.
+        visible: H x W or H x W x 3 RGB.
+        fused: Has the shape of `visible`.
+        All uint8, uint16 or float in [0, 1].
+    """
+    thermal = np.asarray(to_unit(infrared), np.float32)
+    y, result = (np.asarray(luminance(to_unit(image)), np.float32) for image in (visible, fused))
+    values = {
+        f"{name} edges": evaluate(source, source, result, metrics=["Qabf"])["Qabf"]
+        for name, source in (("infrared", thermal), ("visible", y))
+    }
+    targets = _targets(thermal)
+    if targets.sum() >= _FEWEST:
+        values["targets"] = _contrast(result, targets) / _contrast(thermal, targets)
+    return values
+
+
+def _targets(thermal: NDArray[np.float32]) -> NDArray[np.bool_]:
+    excess = thermal - _surroundings(thermal)
+    return np.asarray(excess > _STANDS_OUT * thermal.std(), dtype=np.bool_)
+
+
+def _contrast(picture: NDArray[np.float32], where: NDArray[np.bool_]) -> float:
+    return float((picture - _surroundings(picture))[where].mean())
+
+
+def _surroundings(picture: NDArray[np.float32]) -> NDArray[np.float32]:
+    height, width = picture.shape
+    size = (max(1, width // _WINDOW), max(1, height // _WINDOW))
+    return np.asarray(cv2.blur(picture, size), dtype=np.float32)

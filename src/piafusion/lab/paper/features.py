@@ -30,9 +30,8 @@ with needing("train", "measuring features"):
     from torch import Tensor
 
     from piafusion.lab.models import load
-    from piafusion.lab.models.blocks import infrared_share, mix
+    from piafusion.lab.models.blocks import GatedFusionNet, infrared_share, mix
     from piafusion.lab.models.folding import fold
-    from piafusion.lab.models.gated import GatedFusionNet
 
 NAME = "features"
 _MODELS = (OURS, "piafusion")

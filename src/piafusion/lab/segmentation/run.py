@@ -15,12 +15,11 @@ from piafusion.files import write_bytes
 from piafusion.imaging.io import write_image
 from piafusion.lab.data.folders import claim_folder, dataset_name
 from piafusion.lab.segmentation.inputs import MODALITIES, fuse, read_sources
+from piafusion.lab.segmentation.learning import PREDICTED, Trainings
 from piafusion.lab.segmentation.pictures import LabelledSet, read_splits
-from piafusion.lab.segmentation.result import SegmentationResult
+from piafusion.lab.segmentation.result import SegmentationResult, draw_sheet
 from piafusion.lab.segmentation.scores import Counts, source_scores
 from piafusion.lab.segmentation.settings import SegmentationSettings, as_json, resolve
-from piafusion.lab.segmentation.sheet import draw_sheet
-from piafusion.lab.segmentation.trainings import PREDICTED, Trainings
 from piafusion.run.progress import Progress, silent
 from piafusion.weights import DEFAULT_MODEL
 

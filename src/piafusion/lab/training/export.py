@@ -1,20 +1,33 @@
-"""From a finished training run to a weights folder: both formats and the manifest."""
+"""From a finished training run to a weights folder: safetensors, ONNX and the manifest."""
 
 from __future__ import annotations
 
+import copy
+import logging
+import warnings
+from base64 import b64encode
 from pathlib import Path
 from typing import Any
 
-from torch import nn
+import numpy as np
+import onnx
+import onnx.helper
+import onnx.numpy_helper
+import torch
+from torch import Tensor, nn
+from torch.export import Dim
 
+from piafusion.engines.onnx import OnnxEngine
 from piafusion.errors import UsageError, WeightsError
 from piafusion.files import read_json, sha256, write_bytes
 from piafusion.lab.models import dump, load
+from piafusion.lab.models.blocks import GatedFusionNet, infrared_share, mix
 from piafusion.lab.models.comparison import ComparisonNet
 from piafusion.lab.models.comparison.densefuse import DenseFuseNet
+from piafusion.lab.models.folding import fold
 from piafusion.lab.models.illumination import IlluminationNet
-from piafusion.lab.training.onnx import export_onnx
 from piafusion.lab.training.run import RECORD, WEIGHTS, load_settings
+from piafusion.reach import ENCODER, SHARE
 from piafusion.weights import (
     Format,
     WeightsRecord,
@@ -91,3 +104,170 @@ def _to_onnx(network: nn.Module) -> bytes:
         output="probabilities" if is_illumination else "fused",
         half=isinstance(network, ComparisonNet),
     )
+
+
+# Batch and size of the inputs that are compared after the export; odd and even, small and not.
+_PARITY_SIZES = ((1, 64, 64), (2, 61, 83), (1, 240, 318))
+_SMALL = 16  # values; smaller tensors, among them constants of the graph, stay as they are
+_PARITY_TOLERANCE = 1e-4  # a fortieth of a grey level of 8 bits
+
+
+def export_onnx(
+    network: nn.Module,
+    inputs: tuple[str, ...],
+    channels: int,
+    output: str,
+    *,
+    half: bool = False,
+) -> bytes:
+    """Export a network, folded, with free batch, height and width; prove it against torch.
+
+    A network with a gate gets what tiles need (`piafusion.reach`): an input more, the
+    gate's share, which may be left out, and the layers before the gate as a network of their own.
+
+    Args:
+        network: In evaluation mode; takes and returns float tensors.
+        inputs: Names of its inputs in order.
+        channels: Channels of each input.
+        output: Name of its output.
+        half: Store the weights rounded to half precision. The file still computes in single
+            precision, and is compared with torch having the rounded weights too.
+
+    Returns:
+        The ONNX file.
+
+    Raises:
+        WeightsError: If ONNX Runtime's answers differ from torch's by more than 1e-4.
+    """
+    images = {name: torch.rand(2, channels, 61, 83) for name in inputs}
+    folded = fold(network)
+    if half:
+        folded = network = _rounded(folded)
+    if isinstance(folded, GatedFusionNet):
+        model = _with_share(folded, images, output)
+    else:
+        model = _export(folded, images, output)
+    if half:
+        _store_in_half(model.graph)
+    weights: bytes = model.SerializeToString()
+    difference = _largest_difference(network, weights, len(inputs), channels)
+    if not difference <= _PARITY_TOLERANCE:
+        raise WeightsError(
+            f"expected ONNX Runtime to answer like torch within {_PARITY_TOLERANCE:g}, found a "
+            f"difference of {difference:g}; the export is not used, report this"
+        )
+    return weights
+
+
+def _rounded(network: nn.Module) -> nn.Module:
+    """Return a copy whose weights half precision can hold."""
+    network = copy.deepcopy(network)
+    for tensor in network.state_dict().values():
+        if tensor.is_floating_point():
+            tensor.copy_(tensor.half())
+    return network
+
+
+def _store_in_half(graph: onnx.GraphProto) -> None:
+    """Replace single-precision weights by half-precision ones that are cast when it is loaded."""
+    casts = []
+    for tensor in graph.initializer:
+        values = onnx.numpy_helper.to_array(tensor)
+        if values.dtype != np.float32 or values.size < _SMALL:
+            continue
+        name, stored = tensor.name, f"{tensor.name}_half"
+        tensor.CopyFrom(onnx.numpy_helper.from_array(values.astype(np.float16), stored))
+        casts.append(onnx.helper.make_node("Cast", [stored], [name], to=onnx.TensorProto.FLOAT))
+    nodes = [*casts, *graph.node]
+    del graph.node[:]
+    graph.node.extend(nodes)
+
+
+class _Encoder(nn.Module):
+    """The layers before the gate; what the gate averages comes out."""
+
+    def __init__(self, network: GatedFusionNet) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, infrared: Tensor, luminance: Tensor) -> Tensor:
+        ir, vi = self.network.encode(infrared, luminance)
+        return ir - vi
+
+
+class _ShareOrOwn(nn.Module):
+    """The whole network; a negative share stands for that of the pair itself."""
+
+    def __init__(self, network: GatedFusionNet) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, infrared: Tensor, luminance: Tensor, share: Tensor) -> Tensor:
+        ir, vi = self.network.encode(infrared, luminance)
+        difference = ir - vi
+        share = torch.where(share < 0, infrared_share(difference), share)
+        fused: Tensor = self.network.decode(mix(vi, difference, share), infrared, luminance)
+        return fused
+
+
+def _with_share(network: GatedFusionNet, images: dict[str, Tensor], output: str) -> onnx.ModelProto:
+    encoder = _export(_Encoder(network).eval(), images, "difference")
+    channels = network.encode(*images.values())[0].shape[1]
+    own = torch.full((1, channels, 1, 1), -1.0)
+    model = _export(_ShareOrOwn(network).eval(), images, output, {SHARE: own})
+    # An input that is an initializer too has that as its default.
+    model.graph.initializer.append(onnx.numpy_helper.from_array(own.numpy(), SHARE))
+    metadata = {
+        **network.reach.metadata(),
+        ENCODER: b64encode(encoder.SerializeToString()).decode(),
+    }
+    onnx.helper.set_model_props(model, metadata)
+    return model
+
+
+def _export(
+    network: nn.Module,
+    images: dict[str, Tensor],
+    output: str,
+    others: dict[str, Tensor] | None = None,
+) -> onnx.ModelProto:
+    """Export a network whose first inputs are images of any size; others keep their shape."""
+    free = {0: Dim.DYNAMIC, 2: Dim.DYNAMIC, 3: Dim.DYNAMIC}
+    inputs = {**images, **(others or {})}
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch's notes on its own internals
+        program = torch.onnx.export(
+            network,
+            tuple(inputs.values()),
+            dynamo=True,
+            dynamic_shapes=tuple(free if name in images else None for name in inputs),
+            input_names=tuple(inputs),
+            output_names=(output,),
+            verbose=False,
+        )
+    if program is None:
+        raise WeightsError("expected an ONNX program from torch, found none; report this")
+    return _without_traces(program.model_proto)
+
+
+def _without_traces(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Drop torch's notes on where each node came from: they hold paths of this machine."""
+    for part in (model, model.graph, *model.graph.node, *model.graph.value_info):
+        del part.metadata_props[:]
+        part.doc_string = ""
+    return model
+
+
+def _largest_difference(network: nn.Module, weights: bytes, inputs: int, channels: int) -> float:
+    engine = OnnxEngine(weights, "cpu")
+    generator = torch.Generator().manual_seed(0)
+    differences = []
+    for batch, height, width in _PARITY_SIZES:
+        shape = (batch, channels, height, width)
+        images: list[Tensor] = [torch.rand(shape, generator=generator) for _ in range(inputs)]
+        with torch.inference_mode():
+            expected = network(*images).numpy()
+        found = engine.run(*(image.numpy() for image in images))
+        differences.append(float(np.abs(found - expected).max()))
+    return max(differences)

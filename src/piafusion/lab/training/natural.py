@@ -26,8 +26,7 @@ from piafusion.lab.data.folders import dataset_pairs
 from piafusion.lab.models import load
 from piafusion.lab.models.natural import NATURAL, ContextNet, Judgement, double, weight_at
 from piafusion.lab.training.data import hold_apart
-from piafusion.lab.training.fidelity import edge_loss, fidelity_loss
-from piafusion.lab.training.losses import sobel
+from piafusion.lab.training.losses import edge_loss, fidelity_loss, sobel
 from piafusion.lab.training.natural_data import (
     ContextBatch,
     ContextSampler,

@@ -20,7 +20,7 @@ from piafusion.errors import TrainingError, UsageError
 from piafusion.files import read_json, sha256, sweep, write_bytes
 from piafusion.lab.data.folders import dataset_name
 from piafusion.lab.models import IlluminationNet, MixingFusionNet, dump, load
-from piafusion.lab.models.branches import merge, spread
+from piafusion.lab.models.folding import merge, spread
 from piafusion.lab.training.checkpoints import Keeper, WholeCheckpoints, find_checkpoint
 from piafusion.lab.training.config import (
     FusionSettings,

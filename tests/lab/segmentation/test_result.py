@@ -1,6 +1,6 @@
 import numpy as np
 
-from piafusion.lab.segmentation.sheet import COLOURS, coloured, laid_over
+from piafusion.lab.segmentation.result import COLOURS, coloured, laid_over
 
 
 def test_labels_become_colours():

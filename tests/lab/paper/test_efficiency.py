@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from piafusion.lab.paper.multiply_adds import multiply_adds
-from piafusion.lab.training.onnx import export_onnx
+from piafusion.lab.paper.efficiency import multiply_adds
+from piafusion.lab.training.export import export_onnx
 from piafusion.weights import read_weights
 
 

@@ -12,6 +12,7 @@ import os
 import platform
 import re
 import secrets
+import shutil
 import stat
 import time
 from collections.abc import Iterator
@@ -253,6 +254,36 @@ def replacement(path: Path) -> Iterator[Path]:
             f"{path}: could not be written ({reason}); nothing partial is left, check the "
             "folder and the free space"
         ) from error
+
+
+@contextmanager
+def whole_folder(output: Path, *, resumes: bool = False) -> Iterator[Path]:
+    """Yield a folder beside a new one, called `OUTPUT.partial`; at the end it gets the name.
+
+    Args:
+        output: The folder, which must not exist.
+        resumes: After an error the folder stays, and a later call goes on with it. Otherwise it
+            goes, as does one that a killed run has left.
+
+    Raises:
+        UsageError: If the output exists.
+        OutputError: If it cannot be made.
+    """
+    if output.exists():
+        raise UsageError(f"{output}: exists already; choose another folder or remove it")
+    work = output.with_name(f"{shortened(output.name)}.partial")
+    if not resumes:
+        shutil.rmtree(work, ignore_errors=True)
+    try:
+        yield work
+        try:
+            os.replace(work, output)
+        except OSError as error:
+            reason = (error.strerror or str(error)).lower()
+            raise OutputError(f"{output}: could not be made ({reason}); check the place") from error
+    finally:
+        if not resumes:
+            shutil.rmtree(work, ignore_errors=True)
 
 
 def _flush_to_disk(path: Path) -> None:

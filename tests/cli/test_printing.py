@@ -14,8 +14,7 @@ import pytest
 from rich.console import Console
 
 from piafusion import cli
-from piafusion.cli.printing import visible
-from piafusion.cli.table import print_table
+from piafusion.cli.printing import print_table, visible
 from tests.conftest import scene
 
 NASTY = "\x1b[31m\nred\x07\x9b[bold]x\u202e\udcff"
@@ -121,3 +120,16 @@ def test_commands_print_through_one_place():
     for path in folder.rglob("*.py"):
         calls = re.search(r"(?<![\w.])print\(|\becho\(", path.read_text(encoding="utf-8"))
         assert calls is None or path.name == "printing.py", path
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_tables(
+    terminal: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("TERM", "dumb")  # no colours
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: terminal)
+    print_table(["model", "ms"], [["fast", "12.5"], ["a slow one", ""]])
+    header, first, second = (line.rstrip() for line in capsys.readouterr().out.splitlines())
+    assert header.split() == ["model", "ms"]
+    assert first.split() == ["fast", "12.5"]
+    assert second.strip() == "a slow one"

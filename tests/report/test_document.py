@@ -15,9 +15,7 @@ from piafusion.report.document import (
     Text,
 )
 from piafusion.report.html import html
-from piafusion.report.latex import latex
-from piafusion.report.markdown import markdown
-from piafusion.report.plain import plain
+from piafusion.report.text import latex, markdown, plain
 from piafusion.report.values import csv_text, json_text
 
 TABLE = Table(

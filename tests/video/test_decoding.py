@@ -1,8 +1,20 @@
 import threading
+import time
+from fractions import Fraction
+from pathlib import Path
 
+import numpy as np
 import pytest
 
-from piafusion.video.decoding import BoundedQueue, ClosedError
+from piafusion.errors import VideoError
+from piafusion.video import decoding, sources
+from piafusion.video.decoding import BoundedQueue, ClosedError, LiveClock, LiveSource, Reconnection
+from piafusion.video.frames import Matching, to_visible
+from piafusion.video.inputs import open_two
+from piafusion.video.pipeline import fuse_video
+from piafusion.video.sources import open_source
+from tests.video.conftest import moving, write_video
+from tests.video.test_pipeline import Kept, brighter
 
 
 def test_a_full_queue_makes_the_writer_wait() -> None:
@@ -73,3 +85,102 @@ def test_waiting_ends() -> None:
     assert not queue.wait_closed(0.01)
     queue.close()
     assert queue.wait_closed(60)
+
+
+SECONDS, RATE = 4, 50
+
+
+@pytest.fixture(autouse=True)
+def hasty(monkeypatch) -> None:
+    monkeypatch.setattr(decoding, "FIRST_WAIT", 0.05)
+    monkeypatch.setattr(sources, "_ANALYSE", "100000")
+
+
+@pytest.fixture
+def streams(tmp_path: Path) -> tuple[bytes, bytes]:
+    """An infrared and a visible camera; at a high rate, since FFmpeg looks at 20 frames first."""
+    return tuple(
+        write_video(tmp_path / f"{index}.ts", images, rate=Fraction(RATE)).read_bytes()
+        for index, images in enumerate(moving(RATE * SECONDS))
+    )
+
+
+def test_the_clock_takes_the_shortest_delay() -> None:
+    clock = LiveClock()
+    delays = (0.5, 0.42, 0.6, 0.5)  # seconds; the third comes late, but was taken in time
+    times = [clock(Fraction(k, 10), 100 + k / 10 + delay) for k, delay in enumerate(delays)]
+    assert float(times[2] - times[1]) == pytest.approx(0.1, abs=1e-3)
+    assert float(times[3] - times[2]) == pytest.approx(0.1, abs=1e-3)
+    assert times == sorted(times)
+
+
+def test_the_clock_follows_a_drift() -> None:
+    clock = LiveClock()
+    for k in range(36_000):  # 20 minutes; the source's clock is 200 millionths slow
+        at = clock(Fraction(k, 30), k / 30 * 1.0002 + 0.01 * (k % 3))
+    assert float(at) == pytest.approx(k / 30 * 1.0002, abs=0.02)
+
+
+def test_the_clock_survives_a_source_that_sets_its_own() -> None:
+    clock = LiveClock()
+    before = clock(Fraction(90_000), 50.0)
+    assert clock(Fraction(0), 50.1) - before == Fraction(1, 10)
+
+
+def test_a_stream_that_drops_is_connected_again(streams, camera) -> None:
+    infrared = camera(streams[0], SECONDS)
+    visible = camera(streams[1], SECONDS, break_after=(1.5,), dark=0.2)
+    notes: list[str] = []
+    matching = Matching(reconnect=2, notify=notes.append)
+    kept = Kept()
+    run = fuse_video(open_two(infrared.url, visible.url, matching), brighter, kept, workers=2)
+    assert visible.connections >= 2
+    assert "connected again after" in " ".join(notes)
+    assert "expected it to come back within 2 s" in str(run.error)  # the film has ended
+    times = [frame.time for frame in kept.frames]
+    assert times == sorted(times)
+    assert times[-1] - times[0] > Fraction(3, 2)  # longer than the first connection
+    assert kept.finished
+    assert len(kept.frames) == run.frames > 10
+
+
+def test_without_patience_the_end_of_a_stream_is_the_end(streams, camera) -> None:
+    urls = [camera(data, SECONDS, break_after=(1.5,)).url for data in streams]
+    kept = Kept()
+    run = fuse_video(open_two(*urls, Matching(reconnect=0)), brighter, kept)
+    assert run.error is None
+    assert run.frames == len(kept.frames) > 5
+
+
+def test_a_stream_that_never_comes_back_is_given_up(streams, camera) -> None:
+    one = camera(streams[1], SECONDS, break_after=(0.5,), dark=60)
+    source = LiveSource(open_source(one.url), one.url, time.monotonic())
+    one.close()
+    notes: list[str] = []
+    waits: list[float] = []
+
+    def wait(seconds: float) -> bool:
+        waits.append(seconds)
+        time.sleep(seconds)
+        return False
+
+    with pytest.raises(VideoError, match=r"come back within 0\.5 s, found it gone"):
+        list(source.frames(to_visible(), Reconnection(0.5, wait, notes.append)))
+    assert len(notes) == 1
+    assert waits[1] == pytest.approx(2 * waits[0])
+    assert waits[2] == pytest.approx(2 * waits[1])
+
+
+def test_slow_fusing_drops_frames_and_keeps_up(streams, camera) -> None:
+    def slow(infrared: np.ndarray, visible: np.ndarray) -> np.ndarray:
+        time.sleep(0.25)
+        return brighter(infrared, visible)
+
+    kept = Kept()
+    inputs = open_two(*(camera(data, SECONDS).url for data in streams), Matching(reconnect=0))
+    began = time.monotonic()
+    run = fuse_video(inputs, slow, kept, duration=Fraction(2))
+    assert inputs.dropped > run.frames
+    assert inputs.live
+    last = kept.frames[-1]
+    assert float(last.time) > time.monotonic() - began - 2.5  # not the oldest first

@@ -1,14 +1,27 @@
+from collections.abc import Callable, Iterator
+from fractions import Fraction
 from pathlib import Path
 
 import av
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from piafusion.errors import ImageError
-from piafusion.video.frames import scale_to, split_halves, to_infrared, to_visible
+from piafusion.video.frames import (
+    Frame,
+    NearestInTime,
+    RisingClock,
+    match,
+    scale_to,
+    split_halves,
+    to_infrared,
+    to_visible,
+)
 from piafusion.video.sources import open_source
 from tests.conftest import scene
-from tests.video.conftest import write_video
+from tests.video.conftest import moving, write_video
 
 
 def flat(luminance: int, pixels: str = "yuv420p") -> av.VideoFrame:
@@ -99,3 +112,143 @@ def test_scaling_wants_one_aspect_ratio() -> None:
     assert scale_to(np.zeros((192, 256), np.uint8), visible).shape == (96, 128)
     with pytest.raises(ImageError, match="64x64 and visible 128x96; align them"):
         scale_to(np.zeros((64, 64), np.uint8), visible)
+
+
+STEP, COUNT = Fraction(1, 25), 20
+
+
+def test_a_clock_that_starts_again_goes_on() -> None:
+    clock = RisingClock()
+    stamps = [Fraction(k, 25) for k in (*range(50), *range(30))]
+    assert [clock(stamp, STEP) for stamp in stamps] == [k * STEP for k in range(80)]
+    assert (clock.restarts, clock.shift) == (1, 2)
+
+
+def test_frames_in_a_wrong_order_and_pauses_are_no_restart() -> None:
+    clock = RisingClock()
+    stamps = [Fraction(k, 25) for k in (0, 3, 1, 2, 4, 900, 901)]
+    assert [clock(stamp, STEP) / STEP for stamp in stamps] == [0, 3, 3, 3, 4, 900, 901]
+    assert clock.restarts == 0
+
+
+def test_two_recordings_joined_into_one_file(tmp_path: Path) -> None:
+    one = write_video(tmp_path / "one.ts", moving(COUNT)[1], rate=1 / STEP).read_bytes()
+    path = tmp_path / "vi.ts"
+    path.write_bytes(one + one)
+    source = open_source(str(path))
+    times = [frame.time for frame in source.frames(to_visible())]
+    source.close()
+    assert times == [k * STEP for k in range(2 * COUNT)]
+    assert source.restarts == [COUNT * STEP]
+    assert source.problem(read_to_end=True) is None  # the joint is no damage either
+
+
+def test_a_pause_is_no_end(tmp_path: Path) -> None:
+    times = [k * STEP + (60 if k > 9 else 0) for k in range(COUNT)]
+    for suffix in ("mp4", "mkv", "ts"):
+        path = tmp_path / f"vi.{suffix}"
+        write_video(path, moving(COUNT)[1], rate=1 / STEP, times=times)
+        source = open_source(str(path))
+        assert len(list(source.frames(to_visible()))) == COUNT
+        assert source.problem(read_to_end=True) is None
+        source.close()
+
+
+def test_a_declared_rate_is_an_estimate(tmp_path: Path) -> None:
+    """A camera that declares 25 frames a second and sends 12, as at night."""
+    times = [k * Fraction(1, 12) for k in range(COUNT)]
+    for suffix in ("mkv", "ts", "flv"):
+        path = tmp_path / f"vi.{suffix}"
+        write_video(path, moving(COUNT)[1], rate=Fraction(25), times=times)
+        source = open_source(str(path))
+        assert len(list(source.frames(to_visible()))) == COUNT
+        assert source.problem(read_to_end=True) is None
+        source.close()
+
+
+def test_sound_that_outlasts_the_pictures(tmp_path: Path) -> None:
+    path = write_video(tmp_path / "short.mkv", moving(COUNT)[1], rate=1 / STEP, sound=True)
+    long = tmp_path / "vi.mkv"
+    with av.open(str(path)) as taken, av.open(str(long), "w") as container:
+        streams = [container.add_stream_from_template(stream) for stream in taken.streams]
+        for packet in taken.demux():
+            if packet.dts is None or (packet.stream.type == "video" and packet.pts > 400):
+                continue
+            packet.stream = streams[packet.stream.index]
+            container.mux(packet)
+    source = open_source(str(long))
+    assert 5 < len(list(source.frames(to_visible()))) < COUNT
+    assert source.problem(read_to_end=True) is None
+    source.close()
+
+
+def frames(times: list[Fraction]) -> Iterator[Frame]:
+    for index, time in enumerate(times):
+        yield Frame(np.full((1, 1), index, np.uint8), time, Fraction(0))
+
+
+def source(times: list[Fraction]) -> Callable[[], Frame | None]:
+    left = frames(times)
+    return lambda: next(left, None)
+
+
+def chosen(visible: list[Fraction], infrared: list[Fraction], **settings: Fraction) -> list:
+    """Return the index of the infrared frame, or None, for each visible one."""
+    gap = settings.pop("max_gap", Fraction(100))
+    pairs = match(frames(visible), NearestInTime(source(infrared), **settings), max_gap=gap)
+    return [None if pair is None else int(pair.infrared[0, 0]) for pair in pairs]
+
+
+def at(rate: int, count: int) -> list[Fraction]:
+    return [Fraction(index, rate) for index in range(count)]
+
+
+def test_equal_rates_pair_one_to_one() -> None:
+    assert chosen(at(30, 6), at(30, 6)) == [0, 1, 2, 3, 4, 5]
+
+
+def test_a_slower_infrared_camera_is_repeated() -> None:
+    assert chosen(at(30, 9), at(10, 3)) == [0, 0, 1, 1, 1, 2, 2, 2, 2]
+
+
+def test_a_faster_infrared_camera_is_thinned() -> None:
+    assert chosen(at(10, 3), at(30, 9)) == [0, 3, 6]
+
+
+def test_the_offset_moves_the_infrared() -> None:
+    assert chosen(at(10, 5), at(10, 5), offset=Fraction(2, 10)) == [0, 0, 0, 1, 2]
+    assert chosen(at(10, 3), at(10, 5), offset=Fraction(-2, 10)) == [2, 3, 4]
+
+
+def test_frames_far_from_any_infrared_one_have_none() -> None:
+    assert chosen(at(10, 6), at(10, 2), max_gap=Fraction(1, 10)) == [0, 1, 1, None, None, None]
+
+
+def test_without_infrared_frames_there_are_no_pairs() -> None:
+    assert chosen(at(10, 3), []) == [None, None, None]
+
+
+def test_when_a_live_source_is_late_the_newest_frame_has_to_do() -> None:
+    left = frames(at(10, 2))
+
+    def take() -> Frame | None:
+        for frame in left:
+            return frame
+        raise TimeoutError
+
+    nearest = NearestInTime(take)
+    found = nearest(Fraction(5))
+    assert found is not None
+    assert found[0].time == Fraction(1, 10)
+    assert found[1] == Fraction(49, 10)
+
+
+times = st.lists(
+    st.integers(0, 400).map(lambda step: Fraction(step, 90)), min_size=1, max_size=9, unique=True
+).map(sorted)
+
+
+@given(times, times)
+def test_no_other_frame_is_nearer(visible: list[Fraction], infrared: list[Fraction]) -> None:
+    for time, index in zip(visible, chosen(visible, infrared), strict=True):
+        assert abs(infrared[index] - time) == min(abs(other - time) for other in infrared)

@@ -7,9 +7,8 @@ import numpy as np
 import pytest
 
 from piafusion.errors import ImageError, OutputError, UsageError, VideoError
-from piafusion.video.frames import Frame
+from piafusion.video.frames import Frame, Matching
 from piafusion.video.inputs import VideoInputs, open_halves, open_two
-from piafusion.video.matching import Matching
 from piafusion.video.pipeline import fuse_video
 from piafusion.video.sources import VideoFormat
 from tests.video.conftest import RATE, moving, write_video

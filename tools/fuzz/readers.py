@@ -188,8 +188,8 @@ def video(given: Input) -> Result:
     """Fuse a damaged clip with a whole one, on either side, or as one with both halves."""
     from fractions import Fraction
 
+    from piafusion.video.frames import Matching
     from piafusion.video.inputs import open_halves, open_two
-    from piafusion.video.matching import Matching
     from piafusion.video.pipeline import fuse_video
     from piafusion.video.writers import MovieWriter
 

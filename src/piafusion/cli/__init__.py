@@ -20,10 +20,8 @@ from piafusion.cli import (
     data,
     demo,
     evaluate,
-    export,
     fuse,
     illumination,
-    methods,
     metrics,
     models,
     reproduce,
@@ -58,10 +56,10 @@ app.command("reproduce")(reproduce.reproduce)
 app.command("segment")(segment.segment)
 app.command("bench")(bench.bench)
 app.command("models")(models.models)
-app.command("methods")(methods.methods)
+app.command("methods")(models.methods)
 app.command("serve")(serve.serve)
 app.add_typer(train.app, name="train")
-app.command("export")(export.export)
+app.command("export")(train.export)
 app.add_typer(data.app, name="data")
 
 

@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from piafusion.cli.options import JsonOption
-from piafusion.cli.printing import say, say_json
+from piafusion.cli.printing import print_table, say, say_json
 from piafusion.cli.progress import track
-from piafusion.cli.table import print_table
 from piafusion.errors import MeasurementError, UsageError
 from piafusion.weights import load_manifest
 

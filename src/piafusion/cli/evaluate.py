@@ -19,9 +19,8 @@ from piafusion.cli.options import (
     method_names,
     metric_names,
 )
-from piafusion.cli.printing import say, say_json, warn
+from piafusion.cli.printing import print_table, say, say_json, warn
 from piafusion.cli.progress import ProgressDisplay
-from piafusion.cli.table import print_table
 from piafusion.errors import UsageError
 from piafusion.weights import DEFAULT_MODEL
 

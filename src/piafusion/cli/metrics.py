@@ -16,9 +16,8 @@ from piafusion.cli.options import (
     MetricsOption,
     metric_names,
 )
-from piafusion.cli.printing import say, say_json, warn
+from piafusion.cli.printing import print_table, say, say_json, warn
 from piafusion.cli.progress import track
-from piafusion.cli.table import print_table
 from piafusion.errors import UsageError
 from piafusion.report.values import for_json, number
 

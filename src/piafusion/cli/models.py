@@ -1,12 +1,11 @@
-"""`piafusion models`: what is shipped."""
+"""`piafusion models` and `piafusion methods`: what there is to fuse with."""
 
 from __future__ import annotations
 
 from dataclasses import asdict
 
 from piafusion.cli.options import JsonOption
-from piafusion.cli.printing import say_json
-from piafusion.cli.table import print_table
+from piafusion.cli.printing import print_table, say_json
 from piafusion.weights import DEFAULT_MODEL, load_manifest
 
 
@@ -21,3 +20,26 @@ def models(as_json: JsonOption = False) -> None:
         name = f"{record.name} (default)" if record.name == DEFAULT_MODEL else record.name
         rows.append([name, record.kind, f"{record.parameters:,}", record.summary])
     print_table(["model", "for", "parameters", "about"], rows)
+
+
+def methods(as_json: JsonOption = False) -> None:
+    """List the comparison methods and the extra that each needs; --json tells of papers too."""
+    from piafusion.methods import list_methods
+
+    if as_json:
+        listed = {
+            name: {
+                "title": spec.title,
+                "paper": spec.paper,
+                "kind": spec.kind,
+                "departures": spec.departures,
+                "needs": spec.needs,
+            }
+            for name, spec in list_methods().items()
+        }
+        say_json(listed)
+        return
+    rows = [
+        [name, spec.title, spec.kind, spec.needs or ""] for name, spec in list_methods().items()
+    ]
+    print_table(["method", "title", "kind", "extra"], rows)

@@ -9,10 +9,14 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Sequence
 from contextlib import suppress
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from piafusion.errors import OutputError
+
+if TYPE_CHECKING:
+    from piafusion.report.document import Cell
 
 CLOSED_PIPE = 141
 """Exit code when nobody reads the output any more, as a shell reports it."""
@@ -83,3 +87,28 @@ def _forget(stream: TextIO) -> None:
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, stream.fileno())
         os.close(nowhere)
+
+
+def print_table(header: Sequence[str], rows: Sequence[Sequence[str | Cell]]) -> None:
+    """Print rows of one width under a header; the last column may be long."""
+    texts = [[visible(_text(cell)) for cell in row] for row in rows]
+    if not sys.stdout.isatty():
+        from piafusion.report.document import Table
+        from piafusion.report.text import plain
+
+        say(*plain(Table(header, texts)))
+        return
+    from rich.console import Console
+    from rich.table import Table as RichTable
+    from rich.text import Text  # a name may look like markup
+
+    table = RichTable(*header, box=None)
+    for row in texts:
+        table.add_row(*map(Text, row))
+    Console().print(table)
+
+
+def _text(cell: str | Cell) -> str:
+    if isinstance(cell, str):
+        return cell
+    return f"{cell.text} ± {cell.spread}" if cell.spread else cell.text

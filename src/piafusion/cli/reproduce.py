@@ -8,9 +8,8 @@ from typing import Annotated
 import typer
 
 from piafusion.cli.options import JsonOption, method_names
-from piafusion.cli.printing import say
+from piafusion.cli.printing import print_table, say
 from piafusion.cli.progress import ProgressDisplay
-from piafusion.cli.table import print_table
 from piafusion.errors import UsageError
 
 _QUICK = (

@@ -8,9 +8,8 @@ from typing import Annotated
 import typer
 
 from piafusion.cli.options import DeviceOption, JsonOption, SetOption, named
-from piafusion.cli.printing import say, say_json
+from piafusion.cli.printing import print_table, say, say_json
 from piafusion.cli.progress import ProgressDisplay
-from piafusion.cli.table import print_table
 from piafusion.errors import needing
 from piafusion.weights import DEFAULT_MODEL
 

@@ -1,4 +1,4 @@
-"""`piafusion train`: the illumination network, a fusion network, a comparison method."""
+"""`piafusion train` and `piafusion export`: networks, and files that `piafusion fuse` takes."""
 
 from __future__ import annotations
 
@@ -88,3 +88,22 @@ def _train(
     weights = run.resume(output, wanted) if resume else run.start(wanted, output)
     if run.is_main_process():
         say(f"weights: {weights}", f"next: piafusion export {output} --output FOLDER")
+
+
+def export(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a finished training.")],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="Weights folder; its manifest is updated.")
+    ],
+    name: Annotated[str | None, typer.Option(help="Name of the model there.")] = None,
+    summary: Annotated[str, typer.Option(help="One line that says what it is.")] = "",
+) -> None:
+    """Write a trained network as ONNX and safetensors, after comparing ONNX with torch."""
+    with needing("train", "exporting"):
+        from piafusion.lab.training.export import export_run
+
+    weights = export_run(run, output, name=name, summary=summary)
+    say(
+        f"exported: {weights}",
+        f"use it: piafusion fuse IR VI --model {weights} --output OUT",
+    )

@@ -146,8 +146,8 @@ def video(
         raise UsageError("--json: expected a file or folder as output; - carries the frames")
 
     from piafusion.imaging.tone import parse_tone
+    from piafusion.video.frames import Matching
     from piafusion.video.inputs import open_halves, open_two
-    from piafusion.video.matching import Matching
     from piafusion.video.pipeline import fuse_video
 
     parse_tone(tone)  # a wrong one is refused before a source is opened

@@ -20,7 +20,7 @@ from importlib.util import find_spec
 from piafusion.engines import Engine
 from piafusion.errors import MissingExtraError, UsageError
 from piafusion.machine import usable_cores
-from piafusion.methods import average, gtf, guided, laplacian, maximum, mdlatlrr, wavelet
+from piafusion.methods import baselines, gtf, guided, laplacian, mdlatlrr, wavelet
 from piafusion.methods._spec import WEIGHTS, MethodSpec, Rule, RuleEngine
 from piafusion.methods.learned import LEARNED
 from piafusion.plugins import load_plugins
@@ -43,8 +43,8 @@ PLUGINS = "piafusion.methods"
 _METHODS: dict[str, MethodSpec] = {
     spec.name: spec
     for spec in (
-        average.SPEC,
-        maximum.SPEC,
+        baselines.AVERAGE,
+        baselines.MAXIMUM,
         laplacian.SPEC,
         wavelet.SPEC,
         guided.SPEC,

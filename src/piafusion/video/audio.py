@@ -12,7 +12,7 @@ from av.audio.stream import AudioStream
 from av.container import OutputContainer
 from av.packet import Packet
 
-from piafusion.video.clocks import RisingClock
+from piafusion.video.frames import RisingClock
 
 
 class AudioCopy:

@@ -13,7 +13,7 @@ from fractions import Fraction
 
 import av
 
-from piafusion.video.clocks import FALL
+from piafusion.video.frames import FALL
 
 logging.getLogger("libav").addHandler(logging.NullHandler())  # read here, not printed
 

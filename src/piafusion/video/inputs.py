@@ -13,11 +13,13 @@ from piafusion.video.frames import (
     Frame,
     FramePair,
     Layout,
+    Matching,
+    NearestInTime,
+    match,
     split_halves,
     to_infrared,
     to_visible,
 )
-from piafusion.video.matching import Matching, NearestInTime, match
 from piafusion.video.names import is_pipe, without_password
 from piafusion.video.sources import OPEN_SECONDS, VideoFormat, VideoSource, open_source
 

@@ -13,9 +13,8 @@ from av.container import InputContainer
 from av.video.stream import VideoStream
 
 from piafusion.errors import ImageError, VideoError
-from piafusion.video.clocks import RisingClock
 from piafusion.video.damage import Damage, capturing_errors
-from piafusion.video.frames import Convert, Frame
+from piafusion.video.frames import Convert, Frame, RisingClock
 from piafusion.video.names import is_device, is_pipe, scheme, url, without_password
 
 OPEN_SECONDS, READ_SECONDS = 10.0, 5.0  # seconds that a stream or device may send nothing

@@ -79,7 +79,7 @@ DAMAGES = {
 
 def test_each_damage_is_found_and_nothing_else(broken):
     splits = [check_split(root) for root in find_splits([broken])]
-    problems = [p for split in splits for p in split.problems] + check_across(splits)
+    problems = [p for split in splits for p in split.faults] + check_across(splits)
     assert {(problem.kind, problem.file.stem) for problem in problems} == DAMAGES
     assert len(problems) == len(DAMAGES)
 
@@ -92,7 +92,7 @@ def test_statistics(broken):
     assert split.lights == {"day": 2}
     assert split.classes.total() == 2 * 240 * 320
     assert set(split.classes) <= {0, 1, 2, 3}
-    assert not split.problems
+    assert not split.faults
 
 
 def test_the_command_lists_them_and_exits_with_1(broken, piafusion, tmp_path):

@@ -70,12 +70,12 @@ def test_a_rerun_gives_identical_bytes(mfnet, built, tmp_path):
 def test_an_interrupted_build_looks_unfinished_and_goes_on(mfnet, built, tmp_path):
     output = tmp_path / "msrs"
 
-    def stop_after_four(paths):
-        yield from paths[:4]
-        raise KeyboardInterrupt
+    def stop_after_four(label, done, total):
+        if done == 4:
+            raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        build_msrs(mfnet, output, BuildSettings(), track=stop_after_four)
+        build_msrs(mfnet, output, BuildSettings(), stop_after_four)
     assert not output.exists()
     journal = tmp_path / "msrs.partial/journal.jsonl"
     with journal.open("a") as file:

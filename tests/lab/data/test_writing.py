@@ -78,13 +78,13 @@ def test_wrong_options(piafusion, tmp_path, options, message):
 
 
 def test_what_stops_half_way_does_not_look_finished(tmp_path):
-    def stop_after_one(indices):
-        yield indices[0]
-        raise KeyboardInterrupt
+    def stop_after_one(label, done, total):
+        if done == 1:
+            raise KeyboardInterrupt
 
     recipe = Recipe(height=64, width=64)
     with pytest.raises(KeyboardInterrupt):
-        write_scenes(tmp_path / "out", 3, recipe, track=stop_after_one)
+        write_scenes(tmp_path / "out", 3, recipe, stop_after_one)
     assert not (tmp_path / "out").exists()
     assert len(write_scenes(tmp_path / "out", 3, recipe)) == 3
     assert [path.name for path in tmp_path.iterdir()] == ["out"]

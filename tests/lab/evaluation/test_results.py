@@ -5,8 +5,7 @@ import pytest
 
 from piafusion.lab.evaluation.results import MethodScores, marks, mean_scores, per_image_csv
 from piafusion.lab.evaluation.scoring import PictureScores
-from piafusion.report.latex import latex
-from piafusion.report.markdown import markdown_table
+from piafusion.report.text import latex, markdown_table
 
 METRICS = ("MI", "Nabf")
 Values = dict[str, dict[str, dict[str, float]]]

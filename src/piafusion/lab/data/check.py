@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from piafusion.imaging.colour import luminance
 from piafusion.imaging.io import read_image
 from piafusion.imaging.pairs import Pair, images_by_stem
 from piafusion.lab.data.folders import dataset_pairs, is_day
+from piafusion.run.progress import Progress, counted, silent
 
 CLASSES = 9
 """Labels of MFNet and MSRS, 0 to 8."""
@@ -27,7 +28,7 @@ _BLANK = 2 / 255  # standard deviation, as a share of the range
 
 
 @dataclass(frozen=True)
-class Problem:
+class Fault:
     """One fault of a data set.
 
     Attributes:
@@ -55,7 +56,7 @@ class Split:
         classes: Pixels by label; empty without a folder `label`.
         residuals: The shift within each pair, as far as it was measured.
         means: Mean level of infrared and visible pictures, in [0, 1].
-        problems: Everything that is wrong.
+        faults: Everything that is wrong.
     """
 
     root: Path
@@ -66,8 +67,12 @@ class Split:
     classes: Counter[int] = field(default_factory=Counter)
     residuals: dict[str, Residual] = field(default_factory=dict)
     means: dict[str, tuple[float, float]] = field(default_factory=dict)
-    problems: list[Problem] = field(default_factory=list)
+    faults: list[Fault] = field(default_factory=list)
     hashes: dict[str, NDArray[np.bool_]] = field(default_factory=dict)
+
+    def add(self, kind: str, file: Path, message: str) -> None:
+        """Record a fault."""
+        self.faults.append(Fault(kind, file, message))
 
 
 def find_splits(roots: Sequence[Path]) -> list[Path]:
@@ -97,7 +102,7 @@ def check_split(
     *,
     classes: int = CLASSES,
     alignment: bool = True,
-    track: Callable[[Sequence[Pair]], Iterable[Pair]] = iter,
+    progress: Progress = silent,
 ) -> Split:
     """Check one folder with `ir`, `vi` and perhaps `label`.
 
@@ -105,16 +110,16 @@ def check_split(
         root: The folder.
         classes: How many labels there are; they are 0 to one less.
         alignment: Whether to measure residual misalignment, the slowest part by far.
-        track: Shows the progress.
+        progress: Shows the progress.
 
     Raises:
         UsageError: If a folder is missing or empty, or nothing pairs up.
     """
     listed = dataset_pairs(root)
     split = Split(root)
-    split.problems += [Problem("unmatched", path, why) for path, why in listed.problems.items()]
+    split.faults += [Fault("unmatched", path, why) for path, why in listed.problems.items()]
     labels = images_by_stem(root / "label") if (root / "label").is_dir() else {}
-    for pair in track(listed.pairs):
+    for pair in counted(listed.pairs, f"checking {root}", progress):
         pictures = _read(split, pair)
         if pictures is None:
             continue
@@ -127,15 +132,15 @@ def check_split(
     for stem, paths in labels.items():
         if stem not in stems:
             message = f"no pair: expected {stem}.* in ir and vi, found none; remove this label"
-            split.problems += [Problem("unmatched", path, message) for path in paths]
-    split.problems += [*_odd_ones(split, listed.pairs), *_unlit(split, listed.pairs)]
-    split.problems += _unlike_ones(split)
+            split.faults += [Fault("unmatched", path, message) for path in paths]
+    split.faults += [*_odd_ones(split, listed.pairs), *_unlit(split, listed.pairs)]
+    split.faults += _unlike_ones(split)
     return split
 
 
-def check_across(splits: Sequence[Split]) -> list[Problem]:
+def check_across(splits: Sequence[Split]) -> list[Fault]:
     """Find pairs of one split that look like pairs of another, and so leak into the test."""
-    problems = []
+    faults = []
     for index, first in enumerate(splits):
         for second in splits[index + 1 :]:
             here, there = list(first.hashes), list(second.hashes)
@@ -145,8 +150,8 @@ def check_across(splits: Sequence[Split]) -> list[Problem]:
                     f"expected scenes of its own, found one that looks like {there[other]} of "
                     f"{second.root} ({bits} of {BITS} bits differ); keep both in one split"
                 )
-                problems.append(Problem("duplicate", first.root / "vi" / here[one], message))
-    return problems
+                faults.append(Fault("duplicate", first.root / "vi" / here[one], message))
+    return faults
 
 
 def _read(split: Split, pair: Pair) -> tuple[Image, Image] | None:
@@ -155,12 +160,12 @@ def _read(split: Split, pair: Pair) -> tuple[Image, Image] | None:
         try:
             raw = read_image(path)
         except ImageError as error:
-            split.problems.append(Problem("unreadable", path, _without(path, error)))
+            split.add("unreadable", path, _without(path, error))
             continue
         try:
             pictures.append(check(raw))
         except ImageError as error:
-            split.problems.append(Problem("channels", path, str(error)))
+            split.add("channels", path, str(error))
     return (pictures[0], pictures[1]) if len(pictures) == 2 else None
 
 
@@ -177,14 +182,14 @@ def _describe(split: Split, pair: Pair, infrared: Image, visible: Image) -> None
             f"expected two pictures of one size, found {other[1]}x{other[0]} and {width}x{height}; "
             "align and resize one of them"
         )
-        split.problems.append(Problem("size", pair.infrared, message))
+        split.add("size", pair.infrared, message)
     for path, picture in ((pair.infrared, infrared), (pair.visible, visible)):
         spread = float(picture.std()) / full_scale(picture.dtype)
         if spread < _BLANK:
             message = (
                 f"expected a picture, found one grey level (deviation {spread:.2%}); remove it"
             )
-            split.problems.append(Problem("blank", path, message))
+            split.add("blank", path, message)
     means = [float(p.mean()) / full_scale(p.dtype) for p in (infrared, visible)]
     split.means[pair.stem] = (means[0], means[1])
     split.hashes[pair.stem] = pair_hash(infrared, visible)
@@ -195,17 +200,17 @@ def _check_label(
 ) -> None:
     if len(paths) != 1:
         message = f"expected one label, found {len(paths)} in {split.root / 'label'}; add it"
-        split.problems.append(Problem("label", pair.visible, message))
+        split.add("label", pair.visible, message)
         return
     try:
         label = read_image(paths[0])
     except ImageError as error:
-        split.problems.append(Problem("unreadable", paths[0], _without(paths[0], error)))
+        split.add("unreadable", paths[0], _without(paths[0], error))
         return
     if label.shape != shape[:2]:
         found = "x".join(map(str, label.shape))
         message = f"expected a grey map of {shape[0]}x{shape[1]}, found {found}; make it again"
-        split.problems.append(Problem("label", paths[0], message))
+        split.add("label", paths[0], message)
         return
     values, counts = np.unique(label, return_counts=True)
     split.classes.update(dict(zip(values.tolist(), counts.tolist(), strict=True)))
@@ -214,7 +219,7 @@ def _check_label(
         message = (
             f"expected labels from 0 to {classes - 1}, found {wrong}; set --classes or map them"
         )
-        split.problems.append(Problem("label", paths[0], message))
+        split.add("label", paths[0], message)
 
 
 def _check_alignment(split: Split, pair: Pair, infrared: Image, visible: Image) -> None:
@@ -228,20 +233,20 @@ def _check_alignment(split: Split, pair: Pair, infrared: Image, visible: Image) 
             f"expected an aligned pair, found the infrared picture shifted by {found.shift:.1f} "
             f"pixels ({found.x:+.1f} across, {found.y:+.1f} down); align it or take it out"
         )
-        split.problems.append(Problem("misaligned", pair.infrared, message))
+        split.add("misaligned", pair.infrared, message)
 
 
-def _unlike_ones(split: Split) -> Iterator[Problem]:
-    """Yield a problem if most pairs have nothing in common."""
+def _unlike_ones(split: Split) -> Iterator[Fault]:
+    """Yield a fault if most pairs have nothing in common."""
     if is_mostly_unlike(list(split.residuals.values())):
         message = (
             "expected pairs of one scene each, found no common shift in most of them; check that "
             "the names match"
         )
-        yield Problem("misaligned", split.root, message)
+        yield Fault("misaligned", split.root, message)
 
 
-def _odd_ones(split: Split, pairs: Sequence[Pair]) -> Iterator[Problem]:
+def _odd_ones(split: Split, pairs: Sequence[Pair]) -> Iterator[Fault]:
     """Yield the pairs whose bit depth is not that of most."""
     if len(split.depths) < 2:
         return
@@ -252,17 +257,17 @@ def _odd_ones(split: Split, pairs: Sequence[Pair]) -> Iterator[Problem]:
         found = " + ".join(str(read_image(p).dtype) for p in (pair.infrared, pair.visible))
         if found != usual:
             message = f"expected {usual} as in most pairs, found {found}; save all in one format"
-            yield Problem("depth", pair.infrared, message)
+            yield Fault("depth", pair.infrared, message)
 
 
-def _unlit(split: Split, pairs: Sequence[Pair]) -> Iterator[Problem]:
+def _unlit(split: Split, pairs: Sequence[Pair]) -> Iterator[Fault]:
     """Yield the pairs without D or N at the end where most have it."""
     if split.lights["unknown"] * 2 >= split.lights.total():
         return
     for pair in pairs:
         if is_day(pair.stem) is None:
             message = f"expected a name that ends in D or N, found {pair.stem}; rename the pair"
-            yield Problem("light", pair.visible, message)
+            yield Fault("light", pair.visible, message)
 
 
 def _without(path: Path, error: Exception) -> str:

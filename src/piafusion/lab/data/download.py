@@ -8,23 +8,20 @@ import os
 import re
 import urllib.error
 import urllib.request
-from collections.abc import Callable
 from pathlib import Path
 from typing import IO
 from urllib.parse import urlsplit
 
 from piafusion.errors import DownloadError, UsageError
 from piafusion.files import parse_json, reading, sha256, write_bytes
+from piafusion.run.progress import Progress, silent
 
 _SHA256 = re.compile("[0-9a-fA-F]{64}")
 CHUNK = 1 << 18
 TIMEOUT = 30.0  # seconds without a byte
 
-Progress = Callable[[int, int | None], None]
-"""Called with the bytes that are there and the bytes there will be, if the server says."""
 
-
-def download(url: str, path: Path, progress: Progress = lambda done, total: None) -> Path:
+def download(url: str, path: Path, progress: Progress = silent) -> Path:
     """Download a file; what an earlier call got of it is not downloaded again.
 
     The part that is there lies beside it as `NAME.part`, and the server's name for that version of
@@ -138,7 +135,7 @@ def _copy(
     while chunk := answer.read(CHUNK):
         file.write(chunk)
         done += len(chunk)
-        progress(done, total)
+        progress("downloading (MiB)", done >> 20, None if total is None else total >> 20)
     return done
 
 

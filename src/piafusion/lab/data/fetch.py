@@ -11,9 +11,10 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from piafusion.errors import DownloadError, OutputError, PiafusionError, UsageError
-from piafusion.files import shortened
+from piafusion.files import whole_folder
 from piafusion.imaging.formats import IMAGE_SUFFIXES
-from piafusion.lab.data.download import Progress, check_hash, download, remember, verify
+from piafusion.lab.data.download import check_hash, download, remember, verify
+from piafusion.run.progress import Progress, silent
 
 HASHES = "sha256.json"
 
@@ -50,7 +51,7 @@ def fetch(
     *,
     url: str | None = None,
     sha256: str | None = None,
-    progress: Progress = lambda done, total: None,
+    progress: Progress = silent,
 ) -> Fetched:
     """Get a public data set.
 
@@ -59,7 +60,7 @@ def fetch(
         output: New folder for the set.
         url: A mirror of the archive.
         sha256: Expected hash of the archive; by default the first one that comes is trusted.
-        progress: Called while it downloads.
+        progress: Shows the progress of the download.
 
     Raises:
         UsageError: If the name is unknown, the set has no plain download or the output exists.
@@ -96,17 +97,14 @@ def unpack(archive: Path, output: Path, source: PublicSet) -> int:
         DownloadError: If the archive is damaged, has unsafe names or lacks what the set has.
         OutputError: If it cannot be written.
     """
-    work = output.with_name(f".{shortened(output.name)}.partial")
-    shutil.rmtree(work, ignore_errors=True)
     try:
-        with zipfile.ZipFile(archive) as file:
+        with whole_folder(output) as work, zipfile.ZipFile(archive) as file:
             chosen = _chosen(file.infolist(), archive, source)
             for entry, target in chosen:
                 place = work / target
                 place.parent.mkdir(parents=True, exist_ok=True)
                 with file.open(entry) as packed, place.open("wb") as unpacked:
                     shutil.copyfileobj(packed, unpacked)
-        os.replace(work, output)
     except PiafusionError:
         raise
     except OSError as error:
@@ -117,8 +115,6 @@ def unpack(archive: Path, output: Path, source: PublicSet) -> int:
             f"{archive}: expected a whole zip archive, found damage ({reason}); remove it and "
             "download it again"
         ) from error
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
     return len(chosen)
 
 

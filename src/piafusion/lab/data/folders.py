@@ -3,15 +3,10 @@
 from __future__ import annotations
 
 import math
-import os
 import re
-import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
-from piafusion.errors import OutputError, UsageError
-from piafusion.files import shortened
+from piafusion.errors import UsageError
 from piafusion.imaging.pairs import PairList, list_pairs
 
 BLOCK_GAP = 12
@@ -57,27 +52,6 @@ def neighbours(stems: list[str]) -> list[list[str]]:
 def _apart(one: str, other: str) -> float:
     first, second = (re.match(r"\d+", stem) for stem in (one, other))
     return abs(int(second.group()) - int(first.group())) if first and second else math.inf
-
-
-@contextmanager
-def whole_folder(output: Path) -> Iterator[Path]:
-    """Yield a folder to write into, which is renamed to `output` at the end.
-
-    Until then it is `OUTPUT.partial`; an earlier one is deleted.
-
-    Raises:
-        UsageError: If the output exists.
-        OutputError: If it cannot be made.
-    """
-    if output.exists():
-        raise UsageError(f"{output}: exists already; choose another folder or remove it")
-    work = output.with_name(f"{shortened(output.name)}.partial")
-    shutil.rmtree(work, ignore_errors=True)
-    yield work
-    try:
-        os.replace(work, output)
-    except OSError as error:
-        raise OutputError(f"{output}: could not be made ({error}); it stays as {work}") from error
 
 
 def claim_folder(output: Path, mark: str, what: str) -> None:

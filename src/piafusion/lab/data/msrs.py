@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from piafusion.errors import ImageError, UsageError
-from piafusion.files import parse_json, reading, shortened, write_bytes
+from piafusion.files import parse_json, reading, whole_folder, write_bytes
 from piafusion.imaging.align.check import LIMIT, UNLIKE, check_pair
 from piafusion.imaging.arrays import Image
 from piafusion.imaging.io import read_image, write_image
@@ -25,6 +25,7 @@ from piafusion.imaging.places import sha256
 from piafusion.lab.data.dark_channel import enhance
 from piafusion.lab.data.folders import is_day, neighbours
 from piafusion.run.journal import Entry, Journal
+from piafusion.run.progress import Progress, counted, silent
 
 MANIFEST = "manifest.json"
 TEST_EVERY = 4
@@ -39,7 +40,7 @@ _MANIFEST = {"pairs": {str: _ENTRY}, "failed": {str: str}}
 
 @dataclass(frozen=True)
 class BuildSettings:
-    """BuildSettings of a build, which decide its result.
+    """Settings of a build, which decide its result.
 
     Attributes:
         limit: Longest shift of a pair that is kept, in pixels at a width of 640.
@@ -75,7 +76,7 @@ def build_msrs(
     source: Path,
     output: Path,
     settings: BuildSettings,
-    track: Callable[[Sequence[Path]], Iterable[Path]] = iter,
+    progress: Progress = silent,
 ) -> Build:
     """Write `output/train` and `output/test` with `ir`, `vi` and `label`, and a manifest.
 
@@ -88,7 +89,7 @@ def build_msrs(
             perhaps `labels`.
         output: New folder.
         settings: See `BuildSettings`.
-        track: Shows the progress.
+        progress: Shows the progress.
 
     Returns:
         The pictures by result; the same if everything was done before.
@@ -103,14 +104,26 @@ def build_msrs(
     identity = {"version": _VERSION, "settings": asdict(settings)}
     if output.exists():
         return _finished(output, source, identity, stems)
-    work = output.with_name(f"{shortened(output.name)}.partial")
+    with whole_folder(output, resumes=True) as work:
+        return _build(source, work, images, settings, identity, progress)
+
+
+def _build(
+    source: Path,
+    work: Path,
+    images: Sequence[Path],
+    settings: BuildSettings,
+    identity: dict[str, Any],
+    progress: Progress,
+) -> Build:
     journal = Journal(work / _JOURNAL, identity, _ENTRY)
     if journal.path.is_file() and not journal.matches:  # another build
         shutil.rmtree(work)
     pairs: dict[str, Entry] = {}
+    stems = [path.stem for path in images]
     test = set(_test_stems(stems) if settings.test is None else settings.test)
     result = Build()
-    for path in track(images):
+    for path in counted(images, "building", progress):
         split = "test" if path.stem in test else "train"
         label = source / "labels" / f"{path.stem}.png"
         try:
@@ -143,7 +156,6 @@ def build_msrs(
     }
     write_bytes(work / MANIFEST, (json.dumps(manifest, indent=1, sort_keys=True) + "\n").encode())
     journal.path.unlink()
-    work.rename(output)
     return result
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from piafusion.errors import UsageError
-from piafusion.files import write_bytes
+from piafusion.files import whole_folder, write_bytes
 from piafusion.imaging.io import write_image
-from piafusion.lab.data.folders import whole_folder
+from piafusion.run.progress import Progress, counted, silent
 from piafusion.scenes.synthetic import CLASSES, SUNRISE, labelled_scene
 
 MANIFEST = "scenes.json"
@@ -49,7 +48,7 @@ def write_scenes(
     output: Path,
     count: int,
     recipe: Recipe,
-    track: Callable[[range], Iterable[int]] = iter,
+    progress: Progress = silent,
 ) -> list[str]:
     """Write `ir`, `vi` and `label` with names like 00007N, and how each scene was made.
 
@@ -59,7 +58,7 @@ def write_scenes(
         output: New folder.
         count: Number of scenes.
         recipe: Settings of the scenes.
-        track: Shows the progress.
+        progress: Shows the progress.
 
     Returns:
         The stems.
@@ -80,17 +79,15 @@ def write_scenes(
     if recipe.nights is not None and recipe.daylight is not None:
         raise UsageError("nights: cannot be met with one daylight for all; leave one of them out")
     with whole_folder(output) as work:
-        scenes = _write(work, count, recipe, track)
+        scenes = _write(work, count, recipe, progress)
         manifest = {"classes": CLASSES, "scenes": scenes}
         write_bytes(work / MANIFEST, (json.dumps(manifest, indent=1) + "\n").encode())
     return list(scenes)
 
 
-def _write(
-    work: Path, count: int, recipe: Recipe, track: Callable[[range], Iterable[int]]
-) -> dict[str, Any]:
+def _write(work: Path, count: int, recipe: Recipe, progress: Progress) -> dict[str, Any]:
     scenes = {}
-    for index in track(range(count)):
+    for index in counted(range(count), "painting", progress):
         seed = recipe.seed + index
         draw = np.random.default_rng((seed, 1))
         chance, moves = float(draw.random()), draw.uniform(-1, 1, (4, 2))

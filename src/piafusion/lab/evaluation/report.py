@@ -24,8 +24,7 @@ from piafusion.report.document import (
     Text,
 )
 from piafusion.report.html import html
-from piafusion.report.latex import latex
-from piafusion.report.markdown import markdown
+from piafusion.report.text import latex, markdown
 
 TITLE = "Fusion methods compared"
 

@@ -18,7 +18,7 @@ from piafusion.lab.paper.experiment import UNTESTED, Claim, Experiment
 from piafusion.lab.paper.published import EXPERIMENTS, FEATURES_BY_LIGHT, SEGMENTED, WITHOUT
 from piafusion.report.document import Block, Bullets, Document, Section, Table, Text
 from piafusion.report.html import html
-from piafusion.report.markdown import markdown
+from piafusion.report.text import markdown
 from piafusion.report.values import for_json, json_text
 from piafusion.run.progress import Progress, silent
 

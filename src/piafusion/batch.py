@@ -184,6 +184,7 @@ class PairReaders:
         infrared: Path,
         visible: Path,
         check: Callable[[Image], Image],
+        check_visible: Callable[[Image], Image],
         *,
         same_size: bool = True,
     ) -> tuple[Image, Image]:
@@ -194,7 +195,7 @@ class PairReaders:
         """
         size = sum(path.stat().st_size for path in (infrared, visible) if path.is_file())
         return self._processes.call(
-            partial(read_pair, same_size=same_size), infrared, visible, check,
+            partial(read_pair, same_size=same_size), infrared, visible, check, check_visible,
             name=f"{infrared} or {visible}", seconds=_STORAGE + decoding_seconds(size),
         )  # fmt: skip
 
@@ -209,4 +210,4 @@ def _load_readers() -> None:
 
 def _is_plain(fuser: Fuser) -> bool:
     """Tell whether nothing needs the whole picture: no alignment and no measured tone."""
-    return fuser.alignment is None and str(fuser.tone) == "full"
+    return fuser.alignment is None and str(fuser.tone) == str(fuser.visible_tone) == "full"

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from numpy.typing import NDArray
 
 from piafusion.engines import Engine, create_engine
 from piafusion.imaging.align import Alignment, read_alignment
-from piafusion.imaging.arrays import as_visible, check_minimum, check_same_size, to_unit
+from piafusion.imaging.arrays import check_minimum, check_same_size, to_unit
 from piafusion.imaging.buffers import BufferPool, Buffers
 from piafusion.imaging.colour import join_luminance, luminance, split_luminance
 from piafusion.imaging.inputs import (
@@ -43,7 +44,7 @@ from piafusion.imaging.tiling import (
     gather_share,
     plan_tiles,
 )
-from piafusion.imaging.tone import AnyTone, Full, as_tone
+from piafusion.imaging.tone import AnyTone, Full, Tone, as_tone, parse_visible_tone, show_visible
 from piafusion.imaging.tone_curve import InfraredRange
 from piafusion.methods import create_method
 from piafusion.run.progress import Progress, counted, silent
@@ -89,6 +90,8 @@ class Fuser:
         tile: int | None = None,
         method: str | None = None,
         color_order: ColorOrder = "rgb",
+        polarity: str = "white-hot",
+        visible_tone: str | Tone = "full",
     ) -> None:
         """Load the weights of a model, or get a comparison method ready.
 
@@ -102,8 +105,8 @@ class Fuser:
             threads: Threads of the processor; one for each usable core by default. Give 1 where
                 several processes or threads fuse at the same time, one for each core.
             tone: The map of raw infrared values to [0, 1]: "full" (by the dtype), "percentile",
-                "span:LOW,HIGH", "plateau" or "clahe" (see `piafusion.imaging.tone`), or an object
-                of that module; `SmoothedTone` for the frames of a video.
+                "span:LOW,HIGH", "bits:COUNT", "plateau" or "clahe" (see `piafusion.imaging.tone`),
+                or an object of that module; `SmoothedTone` for the frames of a video.
             alignment: The transform of the infrared picture onto the visible one, or its file;
                 the two may then have different sizes.
             tile: Largest side, in pixels, of the tiles that a picture is fused in; the result is
@@ -113,10 +116,14 @@ class Fuser:
                 engine. It fuses pictures as a whole.
             color_order: Channel order of visible arrays and tensors, and of all results: "rgb",
                 or "bgr" as OpenCV has it. Files and PIL pictures know their own order.
+            polarity: "white-hot", or "black-hot" for infrared pictures in which hot things are
+                dark: they are inverted.
+            visible_tone: The range of visible values that becomes black to white: "full" (by the
+                dtype), "bits:12" for 12 bits in a dtype of 16, "span:LOW,HIGH" or "percentile".
 
         Raises:
-            UsageError: If the model, method, device, engine, tone or colour order is unknown, or
-                the tile no size.
+            UsageError: If the model, method, device, engine, tone, polarity or colour order is
+                unknown, or the tile no size.
             WeightsError: If the weights are missing or corrupt.
             DeviceError: If the engine cannot use the device.
             MissingExtraError: If the engine is not installed.
@@ -129,7 +136,10 @@ class Fuser:
         }
         self.model = method or model
         self.color_order: ColorOrder = color_order
-        self.tone = as_tone(tone)
+        self.tone = as_tone(tone, polarity)
+        self.visible_tone = (
+            parse_visible_tone(visible_tone) if isinstance(visible_tone, str) else visible_tone
+        )
         self.engine: Engine = (
             create_method(method, device=device, threads=threads)
             if method
@@ -142,15 +152,19 @@ class Fuser:
         self._buffers = BufferPool()
 
     def adjusted(
-        self, tone: str | AnyTone | None = None, alignment: Alignment | None = None
+        self,
+        tone: str | AnyTone | None = None,
+        alignment: Alignment | None = None,
+        visible_tone: Tone | None = None,
     ) -> Fuser:
-        """Return a fuser with the same engine, another tone and another alignment.
+        """Return a fuser with the same engine, other tones and another alignment.
 
         It costs nothing. Use it where pairs come from different cameras.
 
         Args:
             tone: A tone as the constructor takes it; by default that of this fuser.
             alignment: None for pairs that are aligned.
+            visible_tone: A tone for the visible picture; by default that of this fuser.
 
         Raises:
             UsageError: If the tone is unknown.
@@ -158,16 +172,23 @@ class Fuser:
         other = Fuser.__new__(Fuser)
         other.__dict__.update(self.__dict__)
         other.tone = self.tone if tone is None else as_tone(tone)
+        other.visible_tone = visible_tone or self.visible_tone
         other.alignment = alignment
         return other
 
     def __getstate__(self) -> dict[str, Any]:
         """Return the settings: a copy in another process loads the network again."""
-        return {**self._settings, "tone": self.tone, "alignment": self.alignment}
+        own = {"tone": self.tone, "visible_tone": self.visible_tone, "alignment": self.alignment}
+        return {**self._settings, **own}
 
     def __setstate__(self, settings: dict[str, Any]) -> None:
         """Make the fuser that the settings describe."""
         Fuser.__init__(self, **settings)
+
+    @property
+    def show(self) -> Callable[[Image], Image]:
+        """The function that checks a visible picture and brings it to its display range."""
+        return partial(show_visible, tone=self.visible_tone)
 
     def __call__(self, infrared: Picture, visible: Picture) -> Image:
         """Fuse one pair of the same height and width, or of any that the alignment fits.
@@ -194,7 +215,7 @@ class Fuser:
     def fuse(self, infrared: Picture, visible: Picture) -> Fused:
         """Fuse one pair and tell what was done; arguments and errors are those of a call."""
         ir = read_input(infrared, "infrared", read_infrared, self.tone.check)
-        vi = read_input(visible, "visible", read_image, as_visible, self.color_order)
+        vi = read_input(visible, "visible", read_image, self.show, self.color_order)
         if self.alignment is None:
             check_same_size(ir.image, vi.image)
         check_minimum(vi.image, MIN_SIDE)
@@ -231,7 +252,7 @@ class Fuser:
     ) -> tuple[Image, InfraredRange]:
         """Fuse in tiles, after the steps that need the whole picture: a measured tone, a warp."""
         if isinstance(self.tone, Full):  # tile by tile, without a copy of the whole in floats
-            tone = self.tone.range_of(ir.dtype)
+            tone = self.tone.range_of(ir)
         else:
             ir, tone = self.tone(ir)
         if self.alignment:
@@ -301,7 +322,9 @@ class Fuser:
             UsageError: If the output exists or its format is unknown.
             OutputError: If the result cannot be written.
         """
-        ir, vi = read(infrared, visible, self.tone.check, same_size=self.alignment is None)
+        ir, vi = read(
+            infrared, visible, self.tone.check, self.show, same_size=self.alignment is None
+        )
         check_minimum(vi, MIN_SIDE, name=str(visible))
         fused = self._fuse_checked(ir, vi)
         del ir, vi  # large pictures make room for the encoder

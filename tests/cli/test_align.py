@@ -42,6 +42,21 @@ def aligned(tmp_path: Path) -> tuple[Path, Path]:
     return root / "ir", root / "vi"
 
 
+def test_counts_and_degrees_are_aligned_with_a_tone(
+    rig: tuple[Path, Path], tmp_path: Path, piafusion
+) -> None:
+    """A tone is what makes raw values comparable, for the estimate as for the fusion."""
+    ir, vi = tmp_path / "degrees.tiff", rig[1] / "D.png"
+    write_image(ir, read_image(rig[0] / "D.png").astype(np.float32) / 4 - 20)
+    for tone in ((), ("--tone", "percentile:0,100")):
+        aligned = piafusion(
+            "align", ir, vi, "-o", tmp_path / "rig.json", "--kind", "similarity", *tone
+        )
+        fused = piafusion("fuse", ir, vi, "-o", tmp_path / "out.png", "--align", "auto", *tone)
+        assert (aligned.code, fused.code) == ((0, 0) if tone else (1, 1)), aligned.err + fused.err
+    assert corner_error(read_alignment(tmp_path / "rig.json").matrix, np.eye(3), (480, 640)) < 2
+
+
 def test_rig_is_estimated_saved_and_used(rig: tuple[Path, Path], tmp_path: Path, piafusion) -> None:
     output = tmp_path / "rig.json"
     done = piafusion("align", *rig, "--output", output, "--kind", "similarity")

@@ -304,6 +304,34 @@ def test_the_tone_is_reported(piafusion, pair_folders, tmp_path: Path) -> None:
     assert "expected a tone of full" in wrong.err
 
 
+def test_raw_counts_without_a_tone_are_warned_of_once(
+    piafusion, pair_folders, tmp_path: Path
+) -> None:
+    ir, vi = pair_folders
+    for path in ir.iterdir():
+        write_image(path, read_image(path).astype(np.uint16) + 7000, overwrite=True)
+    done = piafusion("fuse", ir, vi, "-o", tmp_path / "out", "--json")
+    assert done.code == 0
+    assert done.err.count("--tone percentile") == 1
+    assert "1D.png: the infrared values, 7" in done.err
+    assert done.err.strip().endswith("(3 pairs in all)")
+    assert "--tone percentile" in json.loads(done.out)["fused"][0]["advice"]
+
+
+def test_polarity_and_the_range_of_the_visible(piafusion, pair_folders, tmp_path: Path) -> None:
+    ir, vi = (folder / "1D.png" for folder in pair_folders)
+    write_image(tmp_path / "black.png", 255 - read_image(ir))
+    write_image(tmp_path / "twelve.png", read_image(vi).astype(np.uint16) * 16)
+    run = ("fuse", tmp_path / "black.png", tmp_path / "twelve.png", "-o", tmp_path / "out.png")
+    done = piafusion(*run, "--polarity", "black-hot", "--visible-tone", "span:0,4080")
+    assert done.code == 0, done.err
+    assert "tone full black-hot: 0 is black" in done.out
+    expected = Fuser()(read_image(ir), read_image(vi))
+    assert np.abs(read_image(tmp_path / "out.png") / 257 - expected).max() < 1.5
+    for option in ("--polarity", "--visible-tone"):
+        assert piafusion(*run, option, "hot").code == 2
+
+
 def test_a_picture_larger_than_allowed_is_refused_and_the_option_named(
     piafusion, pair_folders, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

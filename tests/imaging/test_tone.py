@@ -1,5 +1,8 @@
 """Raw infrared values to [0, 1]: each tone by hand, what has no value, and over a video."""
 
+import pickle
+import re
+
 import numpy as np
 import pytest
 from hypothesis import assume, given, settings
@@ -16,6 +19,8 @@ from piafusion.imaging.tone import (
     Span,
     as_tone,
     parse_tone,
+    parse_visible_tone,
+    show_visible,
 )
 from piafusion.imaging.tone_curve import InfraredRange
 from tests.conftest import scene
@@ -30,6 +35,7 @@ MEASURED = [Percentile(), Percentile(0, 100), Plateau(), Clahe()]
         ("percentile", Percentile(1, 99)),
         ("percentile:0.5,99.5", Percentile(0.5, 99.5)),
         ("span:-20,40", Span(-20, 40)),
+        ("bits:12", Span(0, 4095)),
         ("plateau", Plateau()),
         ("plateau:2", Plateau(2)),
         ("clahe:4", Clahe(4)),
@@ -55,6 +61,9 @@ def test_texts_name_tones(spec: str, tone: object) -> None:
         "span:4,4",
         "span:nan,3",
         "span:0,inf",
+        "bits",
+        "bits:0",
+        "bits:1.5",
         "plateau:0.5",
         "clahe:0",
         "clahe:-1",
@@ -63,6 +72,74 @@ def test_texts_name_tones(spec: str, tone: object) -> None:
 def test_texts_that_name_none(spec: str) -> None:
     with pytest.raises(UsageError, match=r"expected .*, found"):
         parse_tone(spec)
+
+
+@pytest.mark.parametrize("spec", ["full", "span:100,300", "plateau", "clahe"])
+def test_black_hot_is_the_inverse(spec: str) -> None:
+    counts = scene(32, 48)[0].astype(np.uint16) + 80
+    before = counts.copy()
+    for tone, inverse in (
+        (parse_tone(spec), parse_tone(spec, "black-hot")),
+        (SmoothedTone(spec, 2), SmoothedTone(parse_tone(spec, "black-hot"), 2)),
+    ):
+        (levels, found), (turned, same) = tone(counts), inverse(counts)
+        np.testing.assert_allclose(turned, 1 - levels, atol=1e-6)
+        assert (same, str(inverse)) == (found, f"{tone} black-hot")
+    np.testing.assert_array_equal(counts, before)
+    inverted = Fuser("piafusion-fast", tone=spec, polarity="black-hot", tile=32)
+    assert str(inverted.adjusted().tone) == str(inverted.tone) == f"{parse_tone(spec)} black-hot"
+    with pytest.raises(UsageError, match="a polarity of white-hot or black-hot, found 'hot'"):
+        parse_tone(spec, "hot")
+    with pytest.raises(UsageError, match="found a SmoothedTone"):
+        as_tone(SmoothedTone(spec, 2), "black-hot")
+
+
+def test_a_black_hot_pair_is_fused_as_the_white_hot_one() -> None:
+    infrared, visible = scene(64, 96)
+    for tile in (None, 32):
+        fuser = Fuser("piafusion-fast", polarity="black-hot", tile=tile)
+        turned = fuser(255 - infrared, visible)
+        white = Fuser("piafusion-fast", tile=tile)(infrared, visible)
+        assert np.abs(turned.astype(int) - white).max() <= 1
+
+
+RAW = scene(64, 96)[0].astype(np.uint16)
+
+
+@pytest.mark.parametrize(
+    ("tone", "infrared", "advice"),
+    [
+        ("full", RAW + 7000, r"70\d\d to 72[\d.]+, fill 0\.\d% of 16 bits .* --tone percentile"),
+        ("full", RAW * 257, ""),
+        ("full", np.full((64, 96), 7000, np.uint16), ""),
+        ("full", scene(64, 96)[0], ""),
+        ("percentile", RAW + 7000, ""),
+        ("span:20,40", RAW + 7000, r"span:20,40 makes 100% .* use --tone span:70\d\d,72[\d.]+ or"),
+        ("span:7000,7255", RAW + 7000, ""),
+    ],
+)
+@pytest.mark.parametrize("polarity", ["white-hot", "black-hot"])
+def test_a_tone_that_shows_little_names_a_better_one(tone, infrared, advice, polarity) -> None:
+    for tile in (None, 32):
+        fuser = Fuser("piafusion-fast", tone=tone, polarity=polarity, tile=tile)
+        found = fuser.fuse(infrared, np.zeros((64, 96), np.uint8)).tone.advice
+        assert re.search(advice, found) if advice else not found
+
+
+@pytest.mark.parametrize("bits", [10, 12, 14])
+def test_a_visible_picture_of_few_bits_in_sixteen(bits: int) -> None:
+    infrared, visible = scene(64, 96)
+    counts = np.rint(visible / 255 * (2**bits - 1)).astype(np.uint16)
+    fuser = Fuser("piafusion-fast", visible_tone=f"bits:{bits}")
+    fused = fuser(infrared, counts)
+    assert fused.dtype == np.uint16
+    expected = Fuser("piafusion-fast")(infrared, visible)
+    assert np.abs(fused / 257 - expected).max() < 1.5
+    np.testing.assert_array_equal(pickle.loads(pickle.dumps(fuser))(infrared, counts), fused)  # noqa: S301
+    degrees = show_visible(np.array([[10.0, 20, 30]]), Span(10, 30))
+    assert degrees.tolist() == [[0, 0.5, 1]]
+    with pytest.raises(UsageError, match="expected a visible tone of full"):
+        parse_visible_tone("clahe")
 
 
 def test_full_is_the_range_of_the_dtype() -> None:

@@ -57,6 +57,21 @@ def test_methods(method: str, client: TestClient, pair: dict[str, bytes]) -> Non
     np.testing.assert_array_equal(decode_image(response.content, "fused"), expected)
 
 
+def test_polarity_and_the_range_of_the_visible(client: TestClient, pair: dict[str, bytes]) -> None:
+    infrared, visible = scene(96, 128)
+    files = {
+        "infrared": bytes(encode_image(255 - infrared, ".png")),
+        "visible": bytes(encode_image(visible.astype(np.uint16) * 16, ".png")),
+    }
+    data = {"polarity": "black-hot", "visible_tone": "span:0,4080"}
+    response = client.post("/v1/fuse", files=files, data=data)
+    fused = decode_image(response.content, "fused")
+    expected = decode_image(client.post("/v1/fuse", files=pair).content, "fused")
+    assert np.abs(fused / 257 - expected).max() < 1.5
+    for name in data:
+        assert client.post("/v1/fuse", files=pair, data={name: "hot"}).status_code == 422
+
+
 def test_raw_counts_with_a_tone(client: TestClient, pair: dict[str, bytes]) -> None:
     counts = scene(96, 128)[0].astype(np.float32) + 7000
     counts[0, 0] = np.nan
@@ -64,6 +79,9 @@ def test_raw_counts_with_a_tone(client: TestClient, pair: dict[str, bytes]) -> N
     response = client.post("/v1/fuse", files=files, data={"tone": "span:7000,7200"})
     assert response.headers["piafusion-tone"] == "low=7000, high=7200, filled=1"
     assert client.post("/v1/fuse", files=files).status_code == 422
+    files["infrared"] = bytes(encode_image(scene(96, 128)[0].astype(np.uint16) + 7000, ".png"))
+    plain = client.post("/v1/fuse", files=files)
+    assert "spread them with --tone percentile" in plain.headers["piafusion-advice"]
     sixteen = {**pair, "visible": bytes(encode_image(np.full((96, 128), 900, np.uint16), ".png"))}
     refused = client.post("/v1/fuse", files=sixteen, data={"format": "jpeg"})
     assert refused.status_code == 422

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from piafusion.cli.options import ALIGNMENT, JsonOption, OverwriteOption
+from piafusion.cli.options import (
+    ALIGNMENT,
+    JsonOption,
+    OverwriteOption,
+    PolarityOption,
+    ToneOption,
+    VisibleToneOption,
+)
 from piafusion.cli.printing import print_table, say, say_json, warn
 from piafusion.cli.progress import track
 from piafusion.errors import PiafusionError, SizeMismatchError, UsageError
@@ -19,6 +27,8 @@ if TYPE_CHECKING:
     from piafusion.imaging.align.check import Residual
     from piafusion.imaging.arrays import Image
     from piafusion.imaging.pairs import Pair
+
+    Read = Callable[[Pair], tuple[Image, Image]]
 
 AlignmentOption = Annotated[
     Path | None,
@@ -62,6 +72,9 @@ def align(
             "10 by default.",
         ),
     ] = None,
+    tone: ToneOption = "full",
+    polarity: PolarityOption = "white-hot",
+    visible_tone: VisibleToneOption = "full",
     overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -70,12 +83,13 @@ def align(
         raise UsageError("expected either --output FILE or --check; give one of the two")
     if not check and (alignment is not None or limit is not None):
         raise UsageError("--alignment and --limit: are for --check; piafusion fuse applies a file")
+    read = _reader(tone, polarity, visible_tone)
     if output is None:
-        _check(infrared, visible, alignment, limit, as_json=as_json)
+        _check(infrared, visible, read, alignment, limit, as_json=as_json)
         return
     if output.exists() and not overwrite:
         raise UsageError(f"{output}: exists already; add --overwrite or choose another name")
-    found = estimate(infrared, visible, kind=kind, most=pairs)
+    found = _estimate(infrared, visible, read, kind, pairs)
     found.save(output, overwrite=overwrite)
     if as_json:
         say_json({"output": str(output), **found.to_json()})
@@ -88,8 +102,12 @@ def align(
     )
 
 
-def estimate(
-    infrared: Path, visible: Path, *, kind: str = "homography", most: int = MOST_PAIRS
+def _estimate(
+    infrared: Path,
+    visible: Path,
+    read: Read,
+    kind: str = "homography",
+    most: int = MOST_PAIRS,
 ) -> Alignment:
     """Estimate one alignment from two files, or from pairs spread evenly over two folders.
 
@@ -101,11 +119,11 @@ def estimate(
     count = min(most, len(listed))
     chosen = [listed[index * len(listed) // count] for index in range(count)]
     if not infrared.is_dir():
-        return estimate_alignment([_read(chosen[0])], kind)
+        return estimate_alignment([read(chosen[0])], kind)
     pictures = []
     for pair in chosen:
         try:
-            pictures.append(_read(pair))
+            pictures.append(read(pair))
         except PiafusionError as error:
             warn(f"piafusion: {error}; left out")
     if not pictures:
@@ -114,9 +132,15 @@ def estimate(
 
 
 def chosen_alignment(
-    infrared: Path, visible: Path, file: Path | None, how: str | None
+    infrared: Path,
+    visible: Path,
+    file: Path | None,
+    how: str | None,
+    tone: str = "full",
+    polarity: str = "white-hot",
+    visible_tone: str = "full",
 ) -> Alignment | None:
-    """Return what `--alignment FILE` or `--align auto` ask for."""
+    """Return what `--alignment FILE` or `--align auto` ask for; the tones are those of a fuser."""
     from piafusion.imaging.align import read_alignment
 
     if how not in (None, "auto"):
@@ -125,11 +149,19 @@ def chosen_alignment(
         raise UsageError("expected --align auto or --alignment FILE, found both; drop one")
     if file:
         return read_alignment(file)
-    return estimate(infrared, visible) if how else None
+    if not how:
+        return None
+    return _estimate(infrared, visible, _reader(tone, polarity, visible_tone))
 
 
 def _check(
-    infrared: Path, visible: Path, alignment: Path | None, limit: float | None, *, as_json: bool
+    infrared: Path,
+    visible: Path,
+    read: Read,
+    alignment: Path | None,
+    limit: float | None,
+    *,
+    as_json: bool,
 ) -> None:
     """Print the pairs that are not aligned; exit with 1 if the set is not, or a pair fails."""
     from piafusion.imaging.align import read_alignment
@@ -141,7 +173,7 @@ def _check(
     failed: list[dict[str, str]] = []
     for pair in track(_pairs(infrared, visible), "checking"):
         try:
-            checked.append((pair.stem, check_pair(*_read(pair), known, limit=limit)))
+            checked.append((pair.stem, check_pair(*read(pair), known, limit=limit)))
         except SizeMismatchError as error:
             failed.append({"pair": pair.stem, "error": f"{pair.stem}: {error}"})
         except PiafusionError as error:
@@ -191,7 +223,16 @@ def _pairs(infrared: Path, visible: Path) -> list[Pair]:
     return found.pairs
 
 
-def _read(pair: Pair) -> tuple[Image, Image]:
+def _reader(tone: str, polarity: str, visible_tone: str) -> Read:
+    """Return a function that reads a pair as it would be fused: the tones are applied."""
     from piafusion.imaging.io import read_pair
+    from piafusion.imaging.tone import parse_tone, parse_visible_tone, show_visible
 
-    return read_pair(pair.infrared, pair.visible, same_size=False)
+    chosen = parse_tone(tone, polarity)
+    show = partial(show_visible, tone=parse_visible_tone(visible_tone))
+
+    def read(pair: Pair) -> tuple[Image, Image]:
+        ir, vi = read_pair(pair.infrared, pair.visible, chosen.check, show, same_size=False)
+        return (ir if str(chosen) == "full" else chosen(ir)[0]), vi
+
+    return read

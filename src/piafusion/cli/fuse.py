@@ -23,7 +23,9 @@ from piafusion.cli.options import (
     MethodOption,
     ModelOption,
     OverwriteOption,
+    PolarityOption,
     ToneOption,
+    VisibleToneOption,
 )
 from piafusion.cli.printing import say, say_json, warn
 from piafusion.cli.progress import ProgressDisplay, track
@@ -82,6 +84,8 @@ def fuse(
     model: ModelOption = DEFAULT_MODEL,
     method: MethodOption = None,
     tone: ToneOption = "full",
+    polarity: PolarityOption = "white-hot",
+    visible_tone: VisibleToneOption = "full",
     alignment: AlignmentOption = None,
     align: AlignOption = None,
     device: DeviceOption = "auto",
@@ -143,11 +147,12 @@ def fuse(
         before = read_manifest(manifest) if manifest else []
     if align and not all(isinstance(place, Path) for place in (ir, vi)):
         raise UsageError("--align: expected paths, found a URL; estimate first: piafusion align")
+    tones = {"tone": tone, "polarity": polarity, "visible_tone": visible_tone}
     settings: dict[str, Any] = {
         "model": model,
         "device": device,
-        "tone": tone,
-        "alignment": chosen_alignment(ir, vi, alignment, align),
+        **tones,
+        "alignment": chosen_alignment(ir, vi, alignment, align, **tones),
         "tile": tile,
         "method": method,
     }
@@ -181,6 +186,8 @@ def fuse(
     ]
     for failure in failed:
         warn(f"piafusion: {failure['error']}")
+    for advice in _advice(fused):
+        warn(f"piafusion: {advice}")
     skipped = len(planned) - len(jobs)
     if as_json:
         report = {
@@ -198,7 +205,7 @@ def fuse(
     elif fused or skipped:
         where = fused[0].job.output if len(planned) == 1 and fused else out
         say(_summary(len(fused), len(planned), len(failed), skipped, seconds) + f": {where}")
-        if fused and tone != "full":
+        if fused and run.tone != "full":
             say(_tone_line(run.tone, [result.tone for result in fused if result.tone]))
     if stopped:
         warn(
@@ -245,6 +252,7 @@ def _run_on_ray(
     """Return a run in processes of this machine or of a cluster."""
     from piafusion import cluster
     from piafusion.fuser import Fuser
+    from piafusion.imaging.tone import parse_tone
 
     cluster.load_ray()
     if settings["device"] in ("auto", "cpu"):  # errors are found before Ray is started
@@ -252,7 +260,7 @@ def _run_on_ray(
     if Path(settings["model"]).is_file():
         settings = {**settings, "model": str(Path(settings["model"]).absolute())}
     results = cluster.fuse_on_ray(settings, jobs, workers=workers, address=address)
-    return _Run(results, settings["tone"])
+    return _Run(results, str(parse_tone(settings["tone"], settings["polarity"])))
 
 
 def _check_engine(engine: str, address: str | None) -> None:
@@ -294,8 +302,23 @@ def _tone_line(tone: str, ranges: list[InfraredRange]) -> str:
     return f"tone {tone}: {ends[0]} is black, {ends[1]} white{dead}"
 
 
+def _advice(fused: Sequence[FusedPair]) -> list[str]:
+    """Return the advice about the infrared ranges of a run, the first of each kind, in one line."""
+    kinds: dict[str, list[str]] = {}
+    for result in fused:
+        if result.tone and result.tone.advice:
+            kind = result.tone.advice.rpartition(";")[2]  # the next step; the values differ
+            kinds.setdefault(kind[:20], []).append(f"{result.job.infrared}: {result.tone.advice}")
+    return [
+        lines[0] + (f" ({len(lines)} pairs in all)" if len(lines) > 1 else "")
+        for lines in kinds.values()
+    ]
+
+
 def _describe(result: FusedPair) -> dict[str, object]:
     """Return an entry of the report."""
+    tone = asdict(result.tone) if result.tone else {}
+    advice = tone.pop("advice", "") or None
     return {
         "infrared": str(result.job.infrared),
         "visible": str(result.job.visible),
@@ -303,5 +326,6 @@ def _describe(result: FusedPair) -> dict[str, object]:
         "width": result.width,
         "height": result.height,
         "seconds": round(result.seconds, 4),
-        "tone": asdict(result.tone) if result.tone else None,
+        "tone": tone or None,
+        "advice": advice,
     }

@@ -11,7 +11,7 @@ import typer
 from piafusion.errors import UsageError
 
 INPUT, OUTPUT, METHOD = "Input", "Output", "Model or method"
-INFRARED, ALIGNMENT, PERFORMANCE = "Infrared", "Alignment", "Performance"
+INFRARED, VISIBLE, ALIGNMENT, PERFORMANCE = "Infrared", "Visible", "Alignment", "Performance"
 """Headings of the groups of options in the help."""
 
 ModelOption = Annotated[
@@ -44,8 +44,23 @@ ToneOption = Annotated[
     typer.Option(
         "--tone",
         help="How infrared values become grey: full, percentile:LOW,HIGH, span:LOW,HIGH, "
-        "plateau:LIMIT or clahe:CLIP.",
+        "bits:COUNT, plateau:LIMIT or clahe:CLIP.",
         rich_help_panel=INFRARED,
+    ),
+]
+PolarityOption = Annotated[
+    str,
+    typer.Option(
+        help="white-hot, or black-hot: hot things are dark in the infrared, which is inverted.",
+        rich_help_panel=INFRARED,
+    ),
+]
+VisibleToneOption = Annotated[
+    str,
+    typer.Option(
+        help="Range of the visible values: full, bits:COUNT (such as bits:12 in a file of 16 "
+        "bits), span:LOW,HIGH or percentile:LOW,HIGH.",
+        rich_help_panel=VISIBLE,
     ),
 ]
 JsonOption = Annotated[

@@ -23,6 +23,7 @@ from piafusion.cli.options import (
     JsonOption,
     ModelOption,
     OverwriteOption,
+    PolarityOption,
     ToneOption,
 )
 from piafusion.cli.printing import say, say_json, warn
@@ -33,6 +34,7 @@ from piafusion.errors import UsageError, VideoError
 if TYPE_CHECKING:
     from piafusion.fuser import Fuser
     from piafusion.imaging.arrays import Image
+    from piafusion.imaging.tone import Tone
     from piafusion.video.frames import Layout
     from piafusion.video.inputs import VideoInputs
     from piafusion.video.pipeline import VideoRun
@@ -123,6 +125,7 @@ def video(
     ] = 30.0,
     model: ModelOption = VIDEO_MODEL,
     tone: ToneOption = "full",
+    polarity: PolarityOption = "white-hot",
     alignment: AlignmentOption = None,
     resize: Annotated[
         bool,
@@ -150,7 +153,7 @@ def video(
     from piafusion.video.inputs import open_halves, open_two
     from piafusion.video.pipeline import fuse_video
 
-    parse_tone(tone)  # a wrong one is refused before a source is opened
+    chosen = parse_tone(tone, polarity)  # a wrong one is refused before a source is opened
     fuser, workers = _make_fuser(model, device, alignment)
     with StopSignals() as stop, ProgressDisplay() as display:
         matching = Matching(_exact(offset), _exact(max_gap), reconnect, warn)
@@ -169,7 +172,7 @@ def video(
             inputs,
             fuser,
             partial(_make_writer, output, inputs, crf, overwrite),
-            prepare=_make_prepare(tone, inputs.format.rate, resize=resize),
+            prepare=_make_prepare(chosen, inputs.format.rate, resize=resize),
             workers=workers,
             duration=None if duration is None else _exact(duration),
             stopped=stop.asked,
@@ -202,23 +205,26 @@ def _make_fuser(model: str, device: str, alignment: Path | None) -> tuple[Fuser,
     return fuser, share.workers
 
 
-def _make_prepare(
-    tone: str, rate: Fraction, *, resize: bool
-) -> Callable[[Image, Image], Image] | None:
+def _make_prepare(tone: Tone, rate: Fraction, *, resize: bool) -> Callable[[Image, Image], Image]:
     """Return a function for the infrared frames in their order, before several are fused at once.
 
     The tone is applied here and not in the `Fuser`, because smoothing needs the frames in order.
     """
-    from piafusion.imaging.tone import SmoothedTone
+    from piafusion.imaging.tone import Full, SmoothedTone
     from piafusion.video.frames import scale_to
 
-    if tone == "full":
-        return scale_to if resize else None
-    smoothed = SmoothedTone(tone, half_life=float(HALF_LIFE * rate))
+    plain = isinstance(tone, Full)
+    smoothed = None if plain else SmoothedTone(tone, half_life=float(HALF_LIFE * rate))
+    first = True
 
     def prepare(infrared: Image, visible: Image) -> Image:
-        infrared = smoothed.check(infrared)
-        return smoothed(scale_to(infrared, visible) if resize else infrared)[0]
+        nonlocal first
+        infrared = tone.check(infrared)
+        if first and (advice := tone.advise(infrared)):
+            warn(f"piafusion: {advice}")
+        first = False
+        infrared = scale_to(infrared, visible) if resize else infrared
+        return smoothed(infrared)[0] if smoothed else infrared
 
     return prepare
 

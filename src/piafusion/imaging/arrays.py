@@ -35,6 +35,21 @@ def as_visible(image: Image) -> Image:
     return image
 
 
+def as_raw_visible(image: Image) -> Image:
+    """Check a visible image of any range and return it as H x W or H x W x 3, dtype unchanged.
+
+    Args:
+        image: H x W, H x W x 1 or H x W x 3 RGB; uint8, uint16 or finite floats.
+
+    Raises:
+        ImageError: If shape, dtype or values are anything else.
+    """
+    _check_dtype(image)
+    image = _one_picture(image)
+    _check_finite(image)
+    return image
+
+
 def as_infrared(image: Image) -> Image:
     """Check an infrared image and return it as H x W, its dtype unchanged.
 
@@ -180,15 +195,21 @@ def _check_dtype(image: Image) -> None:
 def _check_values(image: Image) -> None:
     if image.dtype.kind != "f":
         return
-    low, high = float(image.min()), float(image.max())  # either is NaN if any value is
-    if not np.isfinite([low, high]).all():
-        count = int(np.count_nonzero(~np.isfinite(image)))
-        raise ImageError(f"expected finite values, found {count} NaN or infinite; replace them")
+    low, high = _check_finite(image)
     if low < 0 or high > 1:
         raise ImageError(
             f"expected floats in [0, 1], found {low:g} to {high:g}; scale them by the sensor's "
             "full range"
         )
+
+
+def _check_finite(image: Image) -> tuple[float, float]:
+    """Return the smallest and largest value."""
+    low, high = float(image.min()), float(image.max())  # either is NaN if any value is
+    if not np.isfinite([low, high]).all():
+        count = int(np.count_nonzero(~np.isfinite(image)))
+        raise ImageError(f"expected finite values, found {count} NaN or infinite; replace them")
+    return low, high
 
 
 def _describe_fourth_channel(fourth: Image) -> str:

@@ -71,6 +71,7 @@ def read_pair(
     infrared: Path | str,
     visible: Path | str,
     check: Callable[[Image], Image] = as_infrared,
+    check_visible: Callable[[Image], Image] = as_visible,
     *,
     same_size: bool = True,
 ) -> tuple[Image, Image]:
@@ -80,6 +81,7 @@ def read_pair(
         infrared: File of the infrared picture.
         visible: File of the visible picture.
         check: Applied to the infrared picture: that of a tone, for other than display values.
+        check_visible: Applied to the visible picture, likewise.
         same_size: Refuse two sizes, which need an alignment.
 
     Returns:
@@ -91,7 +93,7 @@ def read_pair(
         MissingExtraError: If a radiometric JPEG needs the `thermal` extra.
     """
     ir = read_infrared(infrared, check)
-    vi = read_image(visible, check=as_visible)
+    vi = read_image(visible, check_visible)
     if same_size:
         check_same_size(ir, vi, names=(str(infrared), str(visible)))
     return ir, vi

@@ -1,21 +1,31 @@
 """Tones map raw infrared values, counts or degrees, to [0, 1] (`docs/thermal.md`).
 
 A tone is a small frozen object that a text names: `full`, `percentile:1,99`, `span:20,40`,
-`plateau:4` or `clahe:2`.
+`plateau:4` or `clahe:2`. Those that are one line over the whole picture also serve for a visible
+picture whose values fill a part of its dtype (`bits:12`).
 """
 
 from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import cv2
 import numpy as np
 
 from piafusion.errors import ImageError, UsageError
-from piafusion.imaging.arrays import Image, as_raw_infrared, full_scale, to_uint8, to_unit
+from piafusion.imaging.arrays import (
+    Image,
+    as_raw_infrared,
+    as_raw_visible,
+    as_visible,
+    from_unit,
+    full_scale,
+    to_uint8,
+    to_unit,
+)
 from piafusion.imaging.tone_curve import (
     InfraredRange,
     Levels,
@@ -27,6 +37,11 @@ from piafusion.imaging.tone_curve import (
 
 _BINS, _LEVELS = 1024, 16385  # bins of the plateau histogram, levels of its curve
 _LEAST, _MOST = 1e-300, 1e300  # ranges that can be cut into bins
+_SMALL_PART = 1 / 8  # of 16 bits: counts of 12 bits fill less, a picture scaled for display more
+_MOST_PIXELS = 0.5  # that may be black or white
+_LOOK = 8_000  # pixels that are enough to see either
+
+POLARITIES = ("white-hot", "black-hot")
 
 
 @dataclass(frozen=True)
@@ -70,7 +85,13 @@ class Tone(ABC):
     ) -> tuple[Levels, InfraredRange]:
         """Apply a curve; arguments and results are those of a call."""
         frame, filled = fill_dead(infrared)
-        return curve(frame, out), InfraredRange(curve.low, curve.high, filled)
+        found = InfraredRange(curve.low, curve.high, filled, self.advise(frame))
+        return curve(frame, out), found
+
+    def advise(self, infrared: Image) -> str:
+        """Return a line that names a better tone if this one shows little of a picture, or ""."""
+        del infrared
+        return ""
 
 
 @dataclass(frozen=True)
@@ -101,15 +122,29 @@ class Full(Tone):
         """Return the line over the dtype's range."""
         return ToneCurve(0.0, float(full_scale(infrared.dtype)))
 
-    def range_of(self, dtype: np.dtype[Any]) -> InfraredRange:
-        """Return the range of a dtype."""
-        return InfraredRange(0.0, float(full_scale(dtype)))
+    def range_of(self, infrared: Image) -> InfraredRange:
+        """Return the range of the picture's dtype."""
+        high = float(full_scale(infrared.dtype))
+        return InfraredRange(0.0, high, advice=self.advise(infrared))
+
+    def advise(self, infrared: Image) -> str:
+        """Tell raw counts, which fill a small part of 16 bits."""
+        if infrared.dtype != np.uint16:
+            return ""
+        low, high = percentiles(_some(infrared), (1, 99))
+        share = (high - low) / 65535
+        if not 0 < share < _SMALL_PART:  # a flat picture gains nothing
+            return ""
+        return (
+            f"the infrared values, {low:g} to {high:g}, fill {share:.1%} of 16 bits and come out "
+            "nearly alike; spread them with --tone percentile"
+        )
 
     def render(
         self, infrared: Image, curve: ToneCurve, out: Levels | None = None
     ) -> tuple[Levels, InfraredRange]:
         """Scale by the dtype's range."""
-        return to_unit(infrared, out), self.range_of(infrared.dtype)
+        return to_unit(infrared, out), self.range_of(infrared)
 
 
 @dataclass(frozen=True)
@@ -153,6 +188,18 @@ class Span(Tone):
         """Return the line, the same for every picture."""
         del infrared
         return ToneCurve(self.low, self.high)
+
+    def advise(self, infrared: Image) -> str:
+        """Tell a span beside the values of the picture."""
+        values = _some(infrared)
+        outside = float(np.mean((values <= self.low) | (values >= self.high)))
+        low, high = percentiles(values, (1, 99))
+        if outside <= _MOST_PIXELS or low == high:
+            return ""
+        return (
+            f"{self} makes {outside:.0%} of the pixels black or white, because the values go from "
+            f"{low:g} to {high:g}; use --tone span:{low:.5g},{high:.5g} or percentile"
+        )
 
 
 @dataclass(frozen=True)
@@ -225,6 +272,35 @@ class Clahe(Tone):
         return np.multiply(levels, np.float32(1 / 255), out=shown), found
 
 
+@dataclass(frozen=True)
+class BlackHot(Tone):
+    """Another tone for a camera that shows hot things dark: the levels are inverted after it.
+
+    >>> BlackHot(Percentile(0, 100))(np.array([[10, 20, 30]]))[0].tolist()
+    [[1.0, 0.5, 0.0]]
+    """
+
+    tone: Tone
+
+    def __str__(self) -> str:
+        return f"{self.tone} black-hot"
+
+    def check(self, infrared: Image) -> Image:
+        """Check as the other tone does."""
+        return self.tone.check(infrared)
+
+    def measure(self, infrared: Image) -> ToneCurve:
+        """Return the curve of the other tone."""
+        return self.tone.measure(infrared)
+
+    def render(
+        self, infrared: Image, curve: ToneCurve, out: Levels | None = None
+    ) -> tuple[Levels, InfraredRange]:
+        """Apply the other tone and invert; low becomes 1, high 0."""
+        shown, found = self.tone.render(infrared, curve, out)
+        return np.subtract(np.float32(1), shown, out=out), found
+
+
 class SmoothedTone:
     """A tone for a video: the curve follows the frames slowly, so that the picture does not pump.
 
@@ -276,29 +352,95 @@ class SmoothedTone:
 
 AnyTone = Tone | SmoothedTone
 
-_TONES: dict[str, tuple[type[Tone], tuple[int, ...]]] = {  # name -> how many numbers may follow
+
+def _bits(count: float) -> Span:
+    """Return the span of whole numbers of so many bits."""
+    if count not in range(1, 33):
+        raise UsageError(f"expected 1 to 32 bits, found {count:g}")
+    return Span(0, 2 ** int(count) - 1)
+
+
+# name -> how many numbers may follow
+_TONES: dict[str, tuple[Callable[..., Tone], tuple[int, ...]]] = {
     "full": (Full, (0,)),
     "percentile": (Percentile, (0, 2)),
     "span": (Span, (2,)),
+    "bits": (_bits, (1,)),
     "plateau": (Plateau, (0, 1)),
     "clahe": (Clahe, (0, 1)),
 }
 
 
-def as_tone(tone: str | AnyTone) -> AnyTone:
-    """Return the tone that a text names; an object is returned as it is."""
-    return parse_tone(tone) if isinstance(tone, str) else tone
+def as_tone(tone: str | AnyTone, polarity: str = "white-hot") -> AnyTone:
+    """Return the tone that a text names; an object is returned as it is.
+
+    Args:
+        tone: A text as `parse_tone` takes it, or a tone.
+        polarity: "white-hot", or "black-hot" for pictures in which hot things are dark.
+
+    Raises:
+        UsageError: If there is no such tone or polarity.
+    """
+    if isinstance(tone, str):
+        return parse_tone(tone, polarity)
+    if not isinstance(tone, SmoothedTone):
+        return _turned(tone, polarity)
+    if polarity != "white-hot":
+        raise UsageError(
+            "expected a tone of one picture for black-hot, found a SmoothedTone; smooth the "
+            'inverted one: SmoothedTone(parse_tone("percentile", "black-hot"), half_life)'
+        )
+    return tone
 
 
-def parse_tone(spec: str) -> Tone:
+def parse_visible_tone(spec: str) -> Tone:
+    """Return the tone for visible pictures that a text names.
+
+    Args:
+        spec: `full`, `bits:COUNT`, `span:LOW,HIGH`, `percentile` or `percentile:LOW,HIGH`.
+
+    Raises:
+        UsageError: If it names another tone or its numbers cannot be used.
+    """
+    if spec.partition(":")[0] not in ("full", "bits", "span", "percentile"):
+        raise UsageError(
+            "expected a visible tone of full, bits:COUNT, span:LOW,HIGH or percentile:LOW,HIGH, "
+            f"found {spec!r}"
+        )
+    return parse_tone(spec)
+
+
+def show_visible(visible: Image, tone: Tone) -> Image:
+    """Check a visible picture and bring it to its display range.
+
+    Args:
+        visible: H x W, H x W x 1 or H x W x 3 RGB; uint8, uint16 or float, which lies in [0, 1]
+            if the tone is full.
+        tone: One of `parse_visible_tone`.
+
+    Returns:
+        H x W or H x W x 3 in the same dtype, over all of its range: 255, 65535 or 1 is white.
+
+    Raises:
+        ImageError: If it is no such picture.
+    """
+    if isinstance(tone, Full):
+        return as_visible(visible)
+    image = as_raw_visible(visible)
+    return from_unit(tone(image)[0], image.dtype)
+
+
+def parse_tone(spec: str, polarity: str = "white-hot") -> Tone:
     """Return the tone that a text names.
 
     Args:
-        spec: `full`, `percentile` or `percentile:LOW,HIGH`, `span:LOW,HIGH`, `plateau` or
-            `plateau:LIMIT`, `clahe` or `clahe:CLIP`.
+        spec: `full`, `percentile` or `percentile:LOW,HIGH`, `span:LOW,HIGH`, `bits:COUNT` (the
+            span of whole numbers of so many bits), `plateau` or `plateau:LIMIT`, `clahe` or
+            `clahe:CLIP`.
+        polarity: "white-hot", or "black-hot" for pictures in which hot things are dark.
 
     Raises:
-        UsageError: If it names no tone or its numbers cannot be used.
+        UsageError: If it names no tone, there is no such polarity, or its numbers cannot be used.
 
     >>> (str(parse_tone("percentile")), parse_tone("span:-20,40"))
     ('percentile:1,99', Span(low=-20.0, high=40.0))
@@ -311,7 +453,19 @@ def parse_tone(spec: str) -> Tone:
         tone = None
     if tone is None or len(numbers) not in counts:
         raise UsageError(
-            "expected a tone of full, percentile:LOW,HIGH, span:LOW,HIGH, plateau:LIMIT or "
-            f"clahe:CLIP, found {spec!r}"
+            "expected a tone of full, percentile:LOW,HIGH, span:LOW,HIGH, bits:COUNT, "
+            f"plateau:LIMIT or clahe:CLIP, found {spec!r}"
         )
-    return tone(*numbers)
+    return _turned(tone(*numbers), polarity)
+
+
+def _turned(tone: Tone, polarity: str) -> Tone:
+    if polarity not in POLARITIES:
+        raise UsageError(f"expected a polarity of {' or '.join(POLARITIES)}, found {polarity!r}")
+    return tone if polarity == "white-hot" else BlackHot(tone)
+
+
+def _some(image: Image) -> Image:
+    """Return some finite values of a picture."""
+    values = sample(image)
+    return values[:: len(values) // _LOOK | 1]

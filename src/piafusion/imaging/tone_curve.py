@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import cv2
@@ -25,11 +25,13 @@ class InfraredRange:
         low: The raw value that became 0, in counts or degrees as the file holds them.
         high: The raw value that became 1.
         filled: How many pixels were NaN or infinite and got their neighbours' values.
+        advice: What to know about that range, such as a better one; empty where it fits.
     """
 
     low: float
     high: float
     filled: int = 0
+    advice: str = field(default="", compare=False, repr=False)
 
 
 @dataclass(frozen=True)

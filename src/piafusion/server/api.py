@@ -44,6 +44,7 @@ EXPOSED = (
     "Piafusion-Model",
     "Piafusion-Day-Probability",
     "Piafusion-Tone",
+    "Piafusion-Advice",
     "Piafusion-Size",
     "Piafusion-Alignment",
     "Piafusion-Metrics",
@@ -57,6 +58,7 @@ _FUSED_HEADERS = {
     "Piafusion-Model": {"description": "Model or method.", **_TEXT},
     "Piafusion-Day-Probability": {"description": "0 to 1; of the visible picture.", **_TEXT},
     "Piafusion-Tone": {"description": "low=, high=, filled=: infrared values.", **_TEXT},
+    "Piafusion-Advice": {"description": "A better tone, if this one shows little.", **_TEXT},
     "Piafusion-Size": {"description": "WIDTHxHEIGHT.", **_TEXT},
     "Piafusion-Alignment": {"description": "The one that was applied, as JSON.", **_TEXT},
     "Piafusion-Metrics": {"description": "NAME=VALUE, ...", **_TEXT},
@@ -257,6 +259,8 @@ def _describe(result: FusionResult, name: str, waited: float) -> dict[str, Any]:
         "Piafusion-Size": f"{result.width}x{result.height}",
         "Piafusion-Tone": f"low={tone.low:g}, high={tone.high:g}, filled={tone.filled}",
     }
+    if tone.advice:
+        headers["Piafusion-Advice"] = tone.advice
     if result.light:
         headers["Piafusion-Day-Probability"] = f"{result.light.day:.4f}"
     if result.alignment:

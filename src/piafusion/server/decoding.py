@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import partial
 
 from piafusion.errors import ImageError
-from piafusion.imaging.arrays import Image, as_visible
+from piafusion.imaging.arrays import Image
 from piafusion.imaging.headers import read_header
 from piafusion.imaging.io import decode_image, decode_infrared
 from piafusion.run.processes import KillableProcesses, decoding_seconds, limit_memory
@@ -41,9 +41,9 @@ class Decoders:
         """
         return self._decode(decode_infrared, data, name, check)
 
-    def visible(self, data: bytes, name: str) -> Image:
-        """Return the visible picture of a file; errors are those of `infrared`."""
-        return self._decode(decode_image, data, name, as_visible)
+    def visible(self, data: bytes, name: str, check: Callable[[Image], Image]) -> Image:
+        """Return the visible picture of a file, checked; errors are those of `infrared`."""
+        return self._decode(decode_image, data, name, check)
 
     def _decode(
         self,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, InstanceOf, ValidationError, WithJsonSchema
@@ -15,7 +16,7 @@ from starlette.requests import Request
 
 from piafusion.errors import AlignmentError, PiafusionError, UsageError
 from piafusion.imaging.align import Alignment, parse_alignment
-from piafusion.imaging.tone import as_tone
+from piafusion.imaging.tone import parse_tone, parse_visible_tone
 from piafusion.metrics import check_names
 from piafusion.server.fusers import FuserCache
 from piafusion.server.problems import HttpProblem
@@ -37,7 +38,15 @@ class PairOptions(BaseModel):
     tone: str = Field(
         "full",
         description="How infrared values become grey: full, percentile:LOW,HIGH, span:LOW,HIGH, "
-        "plateau:LIMIT or clahe:CLIP.",
+        "bits:COUNT, plateau:LIMIT or clahe:CLIP.",
+    )
+    polarity: str = Field(
+        "white-hot", description="white-hot, or black-hot: hot things are dark in the infrared."
+    )
+    visible_tone: str = Field(
+        "full",
+        description="Range of the visible values: full, bits:COUNT, span:LOW,HIGH or "
+        "percentile:LOW,HIGH.",
     )
     alignment: str = Field("", description="JSON of `piafusion align`, or auto.")
     format: Format = Field("png", description="Format of the fused pictures.")
@@ -154,7 +163,11 @@ def fusion_request(form: PairForm | BatchForm, fusers: FuserCache) -> FusionRequ
     if form.alignment:
         alignment = "auto" if form.alignment == "auto" else _parse(form.alignment)
     wanted = FusionRequest(
-        fusers.check(form.model, form.method), as_tone(form.tone), alignment, form.format
+        fusers.check(form.model, form.method),
+        parse_tone(form.tone, form.polarity),
+        alignment,
+        form.format,
+        visible_tone=parse_visible_tone(form.visible_tone),
     )
     if isinstance(form, BatchForm):
         return wanted
@@ -162,9 +175,7 @@ def fusion_request(form: PairForm | BatchForm, fusers: FuserCache) -> FusionRequ
     check_names(names, "float")
     if len(set(names)) < len(names):
         raise UsageError("metrics: expected each name once, found one several times")
-    return FusionRequest(
-        wanted.name, wanted.tone, wanted.alignment, wanted.format, shown=form.show, metrics=names
-    )
+    return replace(wanted, shown=form.show, metrics=names)
 
 
 def _parse(alignment: str) -> Alignment:

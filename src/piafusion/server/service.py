@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Literal
 
 import cv2
@@ -20,7 +21,7 @@ from piafusion.imaging.arrays import check_minimum, check_same_size, to_uint8, t
 from piafusion.imaging.colour import luminance
 from piafusion.imaging.io import encode_image
 from piafusion.imaging.tiling import Floats
-from piafusion.imaging.tone import AnyTone
+from piafusion.imaging.tone import Full, Tone, show_visible
 from piafusion.imaging.tone_curve import InfraredRange
 from piafusion.metrics import evaluate
 from piafusion.server.decoding import Decoders
@@ -46,14 +47,16 @@ class FusionRequest:
         format: Format of the picture that is sent back.
         shown: The fused picture, or one of the two as it was fused.
         metrics: Metrics to score the fused picture with.
+        visible_tone: The range of visible values that becomes black to white.
     """
 
     name: str
-    tone: AnyTone
+    tone: Tone
     alignment: Alignment | Literal["auto"] | None = None
     format: Format = "png"
     shown: ShownPicture = "fused"
     metrics: tuple[str, ...] = ()
+    visible_tone: Tone = Full()  # noqa: RUF009 - it is frozen
 
 
 @dataclass
@@ -160,7 +163,8 @@ class FusionService:
             ir = self._decoders.infrared(infrared, names[0], wanted.tone.check)
         except MissingExtraError as error:
             raise HttpProblem(415, "missing-extra", str(error)) from error
-        vi = self._decoders.visible(visible, names[1])
+        show = partial(show_visible, tone=wanted.visible_tone)
+        vi = self._decoders.visible(visible, names[1], show)
         if wanted.alignment is None:
             check_same_size(ir, vi, names)
         check_minimum(ir, MIN_SIDE, names[0])

@@ -68,6 +68,8 @@ function formOf(extra) {
   const [kind, name] = $("how").value.split(":");
   if (name) form.append(kind, name);
   form.append("tone", $("tone").value);
+  form.append("polarity", $("polarity").value);
+  form.append("visible_tone", $("visible-tone").value);
   for (const [key, value] of Object.entries(extra)) if (value) form.append(key, value);
   return form;
 }
@@ -93,7 +95,8 @@ async function fuse() {
     const fused = await response.blob();
     alignment = response.headers.get("Piafusion-Alignment") ?? "";
     const infrared = await view("infrared", signal);
-    const visible = (await pixelsOf(files.visible)) ? files.visible : await view("visible", signal);
+    const asItIs = $("visible-tone").value === "full" && await pixelsOf(files.visible);
+    const visible = asItIs ? files.visible : await view("visible", signal);
     if (signal.aborted) return;
     for (const [name, blob] of Object.entries({ infrared, visible, fused })) keep(name, blob);
     fusedFile = fused;
@@ -135,7 +138,9 @@ function show(headers) {
     headers.get("Server-Timing").split(", ").map((step) => step.split(";dur=")),
   );
   $("timing").textContent = `${width} × ${height}, fused in ${Math.round(steps.fuse)} ms`;
-  say(`Fused with ${headers.get("Piafusion-Model")}`);
+  const advice = headers.get("Piafusion-Advice");
+  const fused = `Fused with ${headers.get("Piafusion-Model")}`;
+  say(advice ? `${fused}. Note: ${withControl({ detail: advice })}` : fused);
 }
 
 function paint() {
@@ -281,7 +286,7 @@ $("swap").addEventListener("click", async () => {
   fuse();
 });
 $("how").addEventListener("change", () => { note(); fuse(); });
-$("tone").addEventListener("change", fuse);
+for (const name of ["tone", "polarity", "visible-tone"]) $(name).addEventListener("change", fuse);
 $("alignment").addEventListener("change", () => {
   $("rig").hidden = $("alignment").value !== "file";
   if ($("rig").hidden || $("rig").files.length) fuse();

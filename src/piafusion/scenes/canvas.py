@@ -5,8 +5,8 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from piafusion.scenes.ground import Array
 from piafusion.scenes.plan import Plan
+from piafusion.scenes.texture import Array
 
 FAR = 400.0
 """Depth of the sky in metres."""

@@ -6,9 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from piafusion.scenes.ground import Array
 from piafusion.scenes.render import Frame, Placement, Surface
-from piafusion.scenes.texture import lettering, rgb, stamp
+from piafusion.scenes.texture import Array, lettering, rgb, stamp
 
 PAINTS = (
     (0.42, 0.03, 0.03),
@@ -165,17 +164,17 @@ def _bodywork(
         glow = rear & (wide < 0.3) & (up > 0.48) & (up < 0.64)
         emission = np.where(glow[..., None], 0.25 * paint, emission)
     roof = 0.24 if night else 0.50
-    heat = np.where(up > 1.3, roof, 0.34 + 0.05 * (up < 0.5))
+    thermal = np.where(up > 1.3, roof, 0.34 + 0.05 * (up < 0.5))
     if driven:
         bonnet = np.clip((ahead - 0.85) / 0.5, 0.0, 1.0) * (up > 0.55)
-        heat = heat + 0.36 * bonnet
-        heat = np.where(grille, 0.93, heat)
-        heat = np.where(head, 0.80, heat)
-        heat = np.where(up < 0.34, 0.66, heat)
-        heat = np.where(arch, 0.62, heat)
-    heat = np.where(glass, 0.20, heat) + 0.008 * frame.noise.cloudy(ahead, across, 20.0)
+        thermal = thermal + 0.36 * bonnet
+        thermal = np.where(grille, 0.93, thermal)
+        thermal = np.where(head, 0.80, thermal)
+        thermal = np.where(up < 0.34, 0.66, thermal)
+        thermal = np.where(arch, 0.62, thermal)
+    thermal = np.where(glass, 0.20, thermal) + 0.008 * frame.noise.cloudy(ahead, across, 20.0)
     gloss = np.where(glass, 0.55, np.where(dark | arch | number, 0.02, 0.16))
-    return Surface(paint, heat, emission, gloss)
+    return Surface(paint, thermal, emission, gloss)
 
 
 def _paint_wheel(frame: Frame, place: Placement, ahead: float, side: int, *, driven: bool) -> None:

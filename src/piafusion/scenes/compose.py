@@ -7,17 +7,16 @@ import numpy as np
 
 from piafusion.scenes import library
 from piafusion.scenes.canvas import FAR, Canvas
-from piafusion.scenes.ground import Array
 from piafusion.scenes.hour import Hour
 from piafusion.scenes.houses import STREET_END, WALL
 from piafusion.scenes.library import GLOW, Front
-from piafusion.scenes.plan import Plan, Row, Thing
+from piafusion.scenes.plan import HousePlace, Plan, Thing
 from piafusion.scenes.roadlight import RoadLight
 from piafusion.scenes.street import KERB
-from piafusion.scenes.texture import rgb, smoothstep
+from piafusion.scenes.texture import Array, rgb, smoothstep
 
 WARMTH = 34.0
-"""Degrees Celsius from a heat of 0 to 1 in the detailed parts, whose air has a heat of `MILD`."""
+"""Degrees Celsius from thermal value 0 to 1 in the parts, whose air has the value `MILD`."""
 MILD = 0.40
 _LATTICE = 24  # rows and columns at which the light on a house front is computed
 _LAMP_HEIGHT, _ARM = 6.6, 1.7
@@ -30,8 +29,8 @@ def paint_street(plan: Plan, hour: Hour, height: int, width: int) -> Canvas:
     _paint_sky(canvas, plan, hour)
     _paint_ground(canvas, plan, hour, light)
     _paint_end(canvas, plan, hour)
-    for row in sorted(plan.rows, key=lambda row: -row.near):
-        _paint_house(canvas, plan, hour, light, row)
+    for house in sorted(plan.houses, key=lambda house: -house.near):
+        _paint_house(canvas, plan, hour, light, house)
     upright: list[tuple[float, Thing | int]] = [(thing.z, thing) for thing in plan.things]
     upright += [(z, side) for side, z in plan.lamps]
     for z, what in sorted(upright, key=lambda item: -item[0]):
@@ -105,12 +104,12 @@ def _edges(width: int, height: int) -> Array:
 
 
 def _surface(
-    hour: Hour, normal: tuple[float, float, float], albedo: Array, heat: float, sun: float = 1.0
+    hour: Hour, normal: tuple[float, float, float], albedo: Array, thermal: float, sun: float = 1.0
 ) -> Array:
     """Light and temperature, `4`, of a plain surface."""
     slope = sun * max(0.0, float(np.dot(normal, hour.sun)))
     light = hour.skylight * (0.6 + 0.4 * normal[1]) + slope * hour.sunlight
-    warm = hour.air + WARMTH * (heat - MILD) + hour.stored + slope * hour.solar
+    warm = hour.air + WARMTH * (thermal - MILD) + hour.stored + slope * hour.solar
     return np.append(np.asarray(albedo, np.float32) * light, np.float32(warm)).astype(np.float32)
 
 
@@ -151,14 +150,16 @@ def _light_on_wall(hour: Hour, normal: tuple[float, float, float]) -> Array:
     return np.append(light, np.float32(slope * hour.solar)).astype(np.float32)
 
 
-def _paint_house(canvas: Canvas, plan: Plan, hour: Hour, light: RoadLight, row: Row) -> None:
+def _paint_house(
+    canvas: Canvas, plan: Plan, hour: Hour, light: RoadLight, house: HousePlace
+) -> None:
     """Gable and front of a house beside the street; the eaves hide its roof from below."""
-    side, front, top = row.side, row.front, row.front.height
+    side, front, top = house.side, house.front, house.front.height
     room = canvas.centre[0] if side < 0 else canvas.width - canvas.centre[0]
     nearest = max(2.0, 0.97 * abs(side * WALL - canvas.eye[0]) * canvas.focal / max(room, 1.0))
-    if row.far <= nearest + 0.5:
+    if house.far <= nearest + 0.5:
         return
-    x, near, far = side * WALL, row.near, row.far
+    x, near, far = side * WALL, house.near, house.far
     if near > nearest * 0.6:
         shape = [(x, 0, near), (x, top, near), (x + side * 5, top + 3.4, near)]
         shape += [(x + side * 10, top, near), (x + side * 10, 0, near)]

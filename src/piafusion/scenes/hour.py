@@ -6,8 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from piafusion.scenes.ground import Array
-from piafusion.scenes.texture import rgb, smoothstep
+from piafusion.scenes.texture import Array, rgb, smoothstep
 
 NIGHT_ELEVATION, DAY_ELEVATION = -14.0, 50.0
 """Height of the sun, in degrees, for a daylight of 0 and 1."""

@@ -6,9 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from piafusion.scenes.ground import Array
-from piafusion.scenes.render import Frame, Surface
-from piafusion.scenes.texture import Noise, lettering, rgb, smoothstep, stamp
+from piafusion.scenes.render import Surface
+from piafusion.scenes.texture import Array, Noise, rgb, smoothstep, stamp
 
 WALL = 9.2
 """Distance in metres from the middle of the road to the houses."""
@@ -67,55 +66,7 @@ def plan_houses(rng: np.random.Generator, *, night: bool) -> list[House]:
     return houses
 
 
-def paint_house(frame: Frame, house: House) -> None:
-    """Front, gable towards the camera, roof and chimney of a house."""
-    x = house.side * WALL
-    sign = lettering([house.shop]) if house.shop else None
-
-    def front(_: Array, y: Array, z: Array) -> Surface:
-        along = (house.far - z) if house.side > 0 else (z - house.near)
-        return front_surface(frame.noise, house, along, y, z, sign)
-
-    def gable(x: Array, y: Array, z: Array) -> Surface:
-        albedo, heat = _wall(frame.noise, house, np.abs(x), y, z)
-        return Surface(albedo * 0.85, heat)
-
-    def tiles(x: Array, y: Array, z: Array) -> Surface:
-        course = np.mod(y, 0.28) / 0.28
-        tone = 0.75 + 0.35 * course + 0.08 * frame.noise.grainy(z, np.floor(y / 0.28), 3.0)
-        tone = tone + 0.10 * frame.noise.cloudy(z, y, 12.0)
-        red = np.array([0.30, 0.13, 0.09] if house.bays % 2 else [0.15, 0.15, 0.17])
-        return Surface(tone[..., None] * red, 0.27 + 0.01 * frame.noise.cloudy(z, y, 12.0))
-
-    top, eaves, ridge = house.height, x - house.side * 0.35, x + house.side * 5.0
-    near, far = house.near, house.far
-    front_corners = [(x, 0, near), (x, top, near), (x, top, far), (x, 0, far)]
-    frame.polygon(front_corners, front, scenery=True)
-    back = x + house.side * 10.0
-    frame.polygon(
-        [
-            (x, 0, near),
-            (x, top, near),
-            (ridge, top + 3.6, near),
-            (back, top, near),
-            (back, 0, near),
-        ],
-        gable,
-        scenery=True,
-    )
-    slope = [(eaves, top - 0.2, near), (eaves, top - 0.2, far)]
-    slope += [(ridge, top + 3.6, far), (ridge, top + 3.6, near)]
-    frame.polygon(slope, tiles, scenery=True)
-    stack = near + 0.3 * (far - near)
-    for z0, z1 in ((stack, stack), (stack, stack + 1.2)):
-        wide = 0.8 * house.side if z0 == z1 else 0.0
-        at = x + house.side * 2.6
-        shape = [(at, top + 1, z0), (at, top + 4.2, z0)]
-        shape += [(at + wide, top + 4.2, z1), (at + wide, top + 1, z1)]
-        frame.polygon(shape, Surface((0.27, 0.15, 0.11), 0.47))
-
-
-def _wall(noise: Noise, house: House, along: Array, y: Array, z: Array) -> tuple[Array, Array]:
+def bare_wall(noise: Noise, house: House, along: Array, y: Array, z: Array) -> tuple[Array, Array]:
     """Colour and thermal value of bare wall."""
     fade = 1.0 / (1.0 + (z / 18.0) ** 2)
     streaks = noise.cloudy(along, y * 0.15 + house.near, 22.0)
@@ -129,16 +80,16 @@ def _wall(noise: Noise, house: House, along: Array, y: Array, z: Array) -> tuple
     else:
         tone = tone + 0.035 * noise.grainy(along, y, 30.0) * fade
     tone = tone * (0.78 + 0.22 * smoothstep(0.0, 1.6, y))
-    heat = 0.37 + 0.012 * streaks + 0.010 * noise.cloudy(along, y, 5.0)
-    heat = heat + 0.03 * (np.mod(y - 0.15, STOREY) < 0.22)
-    return tone[..., None] * np.asarray(house.colour, np.float32), heat
+    thermal = 0.37 + 0.012 * streaks + 0.010 * noise.cloudy(along, y, 5.0)
+    thermal = thermal + 0.03 * (np.mod(y - 0.15, STOREY) < 0.22)
+    return tone[..., None] * np.asarray(house.colour, np.float32), thermal
 
 
 def front_surface(
     noise: Noise, house: House, along: Array, y: Array, z: Array, sign: Array | None
 ) -> Surface:
     """A house front with rows of windows and, below them, doors or a shop."""
-    albedo, heat = _wall(noise, house, along, y, z)
+    albedo, thermal = bare_wall(noise, house, along, y, z)
     length = house.far - house.near
     bay = length / house.bays
     column = np.clip(np.floor(along / bay), 0, house.bays - 1).astype(int)
@@ -168,7 +119,7 @@ def front_surface(
         panel = (np.abs(np.abs(across) - 0.28) < 0.18) & (np.mod(y, 1.1) > 0.25)
         wood = np.where(panel, 0.8, 1.0)[..., None] * rgb(0.10, 0.17, 0.15)
         albedo = np.where(door[..., None], wood, albedo)
-        heat = np.where(door, 0.42, heat)
+        thermal = np.where(door, 0.42, thermal)
     glass = pane | shop
     bars = pane & ((np.abs(across) < 0.04) | (np.abs(up - 1.95) < 0.035))
     rim = pane & ((np.abs(across) > half_width - 0.07) | (up < low + 0.07) | (up > high - 0.06))
@@ -181,8 +132,8 @@ def front_surface(
     albedo = np.where(open_glass[..., None], inside[..., None], albedo)
     albedo = np.where((glass & rim)[..., None], np.float32(0.55), albedo)
     cold = 0.245 + 0.03 * noise.cloudy(along, y, 2.0) + 0.05 * (lamp > 0)
-    heat = np.where(open_glass, cold, np.where(rim, 0.41, heat))
-    heat = heat + 0.05 * (upper & ~glass & (np.abs(across) < 0.5) & (up > 0.35) & (up < 0.9))
+    thermal = np.where(open_glass, cold, np.where(rim, 0.41, thermal))
+    thermal = thermal + 0.05 * (upper & ~glass & (np.abs(across) < 0.5) & (up > 0.35) & (up < 0.9))
 
     cool = (np.mod(column * 7 + floor * 3, 5) == 0)[..., None]
     warm = np.where(cool, rgb(0.72, 0.80, 0.85), rgb(1.0, 0.66, 0.30))
@@ -191,7 +142,7 @@ def front_surface(
     emission = 0.75 * glow[..., None] * warm
     if house.shop and sign is not None:
         albedo, emission = _shop(noise, house, along, y, (albedo, emission), shop & ~rim, sign)
-    return Surface(albedo, heat, emission, gloss=0.55 * open_glass * (1.0 - 0.6 * curtain))
+    return Surface(albedo, thermal, emission, gloss=0.55 * open_glass * (1.0 - 0.6 * curtain))
 
 
 def _shop(
@@ -230,23 +181,3 @@ def _shop(
         emission = np.where(window[..., None], inside, emission)
         emission = np.where(board[..., None], 0.35 * ink[..., None] * light, emission)
     return albedo, emission
-
-
-def paint_street_end(frame: Frame, rng: np.random.Generator, *, night: bool) -> None:
-    """A row of houses across the far end, with treetops behind it."""
-    lit = np.where(rng.random((6, 16)) < 0.3, 0.8, 0.0) * night
-    for index in range(5):
-        colour = PLASTER[int(rng.integers(len(PLASTER)))]
-        left = -32.0 + 13.0 * index
-        top = float(rng.integers(2, 4)) * STOREY + 0.9
-        row = House(1, 0.0, 13.0, top, False, colour, "", 5, lit)
-
-        def front(x: Array, y: Array, z: Array, row: House = row, left: float = left) -> Surface:
-            return front_surface(frame.noise, row, x - left, y, z, None)
-
-        z = STREET_END + 14.0
-        corners = [(left, 0, z), (left, top, z), (left + 13, top, z), (left + 13, 0, z)]
-        frame.polygon(corners, front, scenery=True)
-        slope = [(left, top, z), (left + 13, top, z)]
-        slope += [(left + 12.5, top + 3.2, z + 4), (left + 0.5, top + 3.2, z + 4)]
-        frame.polygon(slope, Surface((0.22, 0.11, 0.09), 0.27))

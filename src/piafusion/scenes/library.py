@@ -14,13 +14,11 @@ import numpy as np
 
 from piafusion.scenes.cars import PAINTS as DEMO_PAINTS
 from piafusion.scenes.cars import paint_car
-from piafusion.scenes.ground import Array, GroundMaps
 from piafusion.scenes.houses import House, front_surface, plan_houses
 from piafusion.scenes.people import COATS, DARK_COAT, paint_bicycle, paint_cyclist, paint_person
-from piafusion.scenes.render import Camera, Frame, Placement
-from piafusion.scenes.shading import SUN
+from piafusion.scenes.render import Camera, Frame, Ground, Placement
 from piafusion.scenes.street import KERB, ground_surface, paint_signs, paint_tree
-from piafusion.scenes.texture import Noise, lettering, smoothstep
+from piafusion.scenes.texture import Array, Noise, lettering, smoothstep
 
 VEHICLE, PERSON, BICYCLE = 1, 2, 3
 """Labels of the paper's Table 4; 0 is background."""
@@ -54,7 +52,7 @@ class Level:
     """A sprite at one size; outside the thing all planes are 0.
 
     Attributes:
-        paint: uint8 `h x w x 4`: albedo RGB and heat, times opacity.
+        paint: uint8 `h x w x 4`: albedo RGB and thermal value, times opacity.
         shape: uint8 `h x w x 4`: normal x, y, z (128 is 0), and opacity.
         mirror: uint8 `h x w`, the share of the sky that it mirrors, times opacity, or None.
         glow: float32 `h x w x 3`, linear radiance of its own lights, or None.
@@ -121,7 +119,7 @@ def _frame(x: float, z: float, wide: float, tall: float, texels: float) -> Frame
         centre_v=height - scale * (_EYE + _BELOW),
         eye=(0.0, _EYE, 0.0),
     )
-    return Frame(camera, _noise(0), GroundMaps(SUN))
+    return Frame(camera, _noise(0), Ground())
 
 
 def _sprite(frame: Frame, x: float, z: float, labels: Array, *, alive: bool = False) -> Sprite:
@@ -137,9 +135,9 @@ def _sprite(frame: Frame, x: float, z: float, labels: Array, *, alive: bool = Fa
     facing = (view * normal).sum(axis=-1)
     above = smoothstep(-0.06, 0.22, view[..., 1] - 2 * facing * normal[..., 1])
     fresnel = frame.gloss[block] * (0.35 + 0.65 * (1 - np.clip(-facing, 0, 1)) ** 3)
-    single = (frame.heat[block], opaque[block], fresnel * above)
-    heat, opacity, mirror = (np.asarray(plane, np.float32)[..., None] for plane in single)
-    planes = np.concatenate([frame.albedo[block], heat, normal, opacity, mirror], axis=-1)
+    single = (frame.thermal[block], opaque[block], fresnel * above)
+    thermal, opacity, mirror = (np.asarray(plane, np.float32)[..., None] for plane in single)
+    planes = np.concatenate([frame.albedo[block], thermal, normal, opacity, mirror], axis=-1)
     glow = frame.emission[block] if frame.emission[block].any() else None
     own = labels[block]
     levels: list[Level] = []
@@ -283,7 +281,7 @@ def front_texture(index: int, across: int, down: int, *, mirrored: bool) -> tupl
         mirrored: For the side of the street on which its lettering cannot be read.
 
     Returns:
-        Albedo RGB and heat, and light from inside RGB and the share of the sky that it mirrors,
+        Albedo RGB and thermal value; light from inside RGB and the share of sky that it mirrors;
         both uint8 `h x w x 4`. Rows go from the eaves down, columns away from the camera.
     """
     if mirrored:
@@ -305,15 +303,15 @@ def front_texture(index: int, across: int, down: int, *, mirrored: bool) -> tupl
     along = np.float32(length) - z if house.side > 0 else z
     surface = front_surface(_noise(0), house, along, y, np.full_like(z, 9.0), board)
     glow = np.broadcast_to(np.asarray(surface.emission, np.float32), (*z.shape, 3))
-    single = (np.asarray(surface.heat), 0.6 * np.asarray(surface.gloss))
-    heat, mirror = (np.broadcast_to(plane, z.shape)[..., None] for plane in single)
-    paint = np.concatenate([np.asarray(surface.albedo), heat], axis=-1)
+    single = (np.asarray(surface.thermal), 0.6 * np.asarray(surface.gloss))
+    thermal, mirror = (np.broadcast_to(plane, z.shape)[..., None] for plane in single)
+    paint = np.concatenate([np.asarray(surface.albedo), thermal], axis=-1)
     return _bytes(paint), _bytes(np.concatenate([glow / GLOW, mirror], axis=-1))
 
 
 @cache
 def ground(index: int) -> tuple[Array, ...]:
-    """One of `GROUNDS` grounds: uint8 `h x w x 4` (albedo RGB, heat) for each of its bands.
+    """One of `GROUNDS` grounds: uint8 `h x w x 4` (albedo RGB, thermal value) for each band.
 
     Rows go from the far end of the band to the near one, columns from left to right. The second
     half has grass beside the pavement: on the right, on the left, on both sides.
@@ -328,15 +326,15 @@ def ground(index: int) -> tuple[Array, ...]:
             np.arange(far - 0.5 / texels, near, -1 / texels, dtype=np.float32),
         )
         surface = ground_surface(noise, x, z, ahead)
-        albedo, heat = np.asarray(surface.albedo), np.asarray(surface.heat)
+        albedo, thermal = np.asarray(surface.albedo), np.asarray(surface.thermal)
         for side in lawns:
             lawn = side * x > KERB + 2.0 + 0.1 * noise.cloudy(x, z, 30.0)
             blades = 1 + 0.22 * noise.cloudy(x, z, 40.0) + 0.25 * noise.grainy(x, z, 45.0)
             tuft = np.clip(blades + 0.18 * noise.cloudy(x, z, 4.0), 0.3, 2.2)[..., None]
             green = np.array([0.060, 0.105, 0.026], np.float32)
             albedo = np.where(lawn[..., None], green * tuft, albedo)
-            heat = np.where(lawn, 0.33 + 0.012 * blades, heat)
-        planes = np.concatenate([albedo, heat[..., None]], axis=-1)
+            thermal = np.where(lawn, 0.33 + 0.012 * blades, thermal)
+        planes = np.concatenate([albedo, thermal[..., None]], axis=-1)
         bands.append(_bytes(planes))
     return tuple(bands)
 

@@ -8,9 +8,8 @@ from typing import TypeAlias
 
 import numpy as np
 
-from piafusion.scenes.ground import Array
 from piafusion.scenes.render import Frame, Placement, Surface
-from piafusion.scenes.texture import rgb
+from piafusion.scenes.texture import Array, rgb
 
 COATS = (
     (0.06, 0.07, 0.11),

@@ -16,7 +16,7 @@ LEFT, RIGHT = -1, 1
 
 
 @dataclass(frozen=True)
-class Row:
+class HousePlace:
     """A house beside the street, from `near` to `far` (metres)."""
 
     front: Front
@@ -69,7 +69,7 @@ class Plan:
         azimuth: Direction of the sun, radians from ahead to the right.
         ground: Index of the ground.
         sky: Index of the clouds, how far they are moved, and how much there is of them.
-        rows: Houses, near ones first.
+        houses: Houses, near ones first.
         end: Fronts that close the street, from left to right.
         things: Sprites, in no order.
         lamps: Side and z of street lamps.
@@ -81,7 +81,7 @@ class Plan:
     azimuth: float
     ground: int
     sky: tuple[int, float, float]
-    rows: tuple[Row, ...]
+    houses: tuple[HousePlace, ...]
     end: tuple[Front, ...]
     things: tuple[Thing, ...]
     lamps: tuple[tuple[int, float], ...]
@@ -92,7 +92,7 @@ def plan_street(rng: np.random.Generator) -> Plan:
     eye = (float(rng.uniform(1.1, 2.0)), float(rng.uniform(1.4, 1.85)))
     ground = int(rng.integers(library.GROUNDS))
     green = ((), (), (), (RIGHT,), (LEFT,), (LEFT, RIGHT))[ground]
-    rows = [row for side in (LEFT, RIGHT) if side not in green for row in _houses(rng, side)]
+    houses = [house for side in (LEFT, RIGHT) if side not in green for house in _houses(rng, side)]
     things = [*_trees(rng, green), *_traffic(rng, eye[0]), *_parked(rng, eye[0])]
     things += [*_walkers(rng), *_bicycles(rng)]
     if rng.random() < 0.3:
@@ -104,21 +104,21 @@ def plan_street(rng: np.random.Generator) -> Plan:
         azimuth=float(rng.uniform(-np.pi, np.pi)),
         ground=ground,
         sky=(int(rng.integers(library.SKIES)), float(rng.random()), float(rng.uniform(0.4, 1))),
-        rows=tuple(rows),
+        houses=tuple(houses),
         end=tuple(library.front(int(i)) for i in rng.integers(library.FRONTS, size=7)),
         things=tuple(things),
         lamps=tuple(_lamps(rng)),
     )
 
 
-def _houses(rng: np.random.Generator, side: int) -> list[Row]:
-    rows: list[Row] = []
+def _houses(rng: np.random.Generator, side: int) -> list[HousePlace]:
+    houses: list[HousePlace] = []
     near = float(rng.uniform(-14, -4))
     while near < STREET_END:
-        row = Row(library.front(int(rng.integers(library.FRONTS))), side, near)
-        rows.append(row)
-        near = row.far + float(rng.choice([0.0, 0.0, 0.0, 4.0, 9.0]))
-    return rows
+        house = HousePlace(library.front(int(rng.integers(library.FRONTS))), side, near)
+        houses.append(house)
+        near = house.far + float(rng.choice([0.0, 0.0, 0.0, 4.0, 9.0]))
+    return houses
 
 
 def _lamps(rng: np.random.Generator) -> list[tuple[int, float]]:

@@ -1,8 +1,8 @@
 """A small deferred renderer: from 3-D shapes to material, depth and thermal value per pixel.
 
 World axes are metres: x to the right, y up, z ahead; the ground is y = 0. Shapes are painted with a
-depth test in any order. Shading happens afterwards, in `_shading`, once for the visible and once
-for the infrared picture, which is why both are aligned exactly.
+depth test in any order. Shading happens afterwards, once for the visible and once for the
+infrared picture, which is why both are aligned exactly.
 """
 
 from __future__ import annotations
@@ -15,8 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import ArrayLike
 
-from piafusion.scenes.ground import Array, GroundMaps
-from piafusion.scenes.texture import Noise
+from piafusion.scenes.texture import Array, Noise
 
 NEAR = 0.6
 """Distance in metres of the plane in front of which nothing is drawn."""
@@ -54,14 +53,30 @@ class Camera:
 class Surface:
     """The material of a shape; each entry is a constant or an array of the painted block.
 
-    `albedo` and `emission` are linear RGB (`h x w x 3`), `heat` is the value in the thermal image,
-    and `gloss` the share of mirror reflection; heat, albedo and gloss lie in [0, 1].
+    `albedo` and `emission` are linear RGB (`h x w x 3`), `thermal` is the value in the thermal
+    image, and `gloss` the share of mirror reflection; thermal, albedo and gloss lie in [0, 1].
     """
 
     albedo: ArrayLike
-    heat: ArrayLike
+    thermal: ArrayLike
     emission: ArrayLike = 0.0
     gloss: ArrayLike = 0.0
+
+
+class Ground:
+    """Told of what stands on the ground; one that draws shadows and warmth is a subclass."""
+
+    def cast_polygon(self, points: Array) -> None:
+        """Add the sun shadow of a polygon `N x 3`."""
+
+    def cast_rod(self, start: Array, stop: Array, radius: float) -> None:
+        """Add the sun shadow of a rod between two points `3`."""
+
+    def cast_discs(self, centres: Array, radii: Array) -> None:
+        """Add the sun shadows of many small balls, centres `N x 3` and radii `N`."""
+
+    def rest(self, outline: Array, *, warmth: float = 0.0) -> None:
+        """Darken, and warm by `warmth` in [0, 1], the ground under an outline `N x 2` of x, z."""
 
 
 Material: TypeAlias = Callable[[Array, Array, Array], Surface]
@@ -93,7 +108,7 @@ class Placement:
 class Frame:
     """The picture under construction: depth and material of the nearest shape at each pixel."""
 
-    def __init__(self, camera: Camera, noise: Noise, ground: GroundMaps) -> None:
+    def __init__(self, camera: Camera, noise: Noise, ground: Ground) -> None:
         """Start with nothing at infinite depth."""
         shape = (camera.height, camera.width)
         self.camera = camera
@@ -103,7 +118,7 @@ class Frame:
         self.albedo = np.zeros((*shape, 3), np.float32)
         self.normal = np.zeros((*shape, 3), np.float32)
         self.emission = np.zeros((*shape, 3), np.float32)
-        self.heat = np.zeros(shape, np.float32)
+        self.thermal = np.zeros(shape, np.float32)
         self.gloss = np.zeros(shape, np.float32)
         self.person = np.zeros(shape, np.uint8)
         """0 for things, 1 for people, 2 for people who stand in the dark at night."""
@@ -208,7 +223,7 @@ class Frame:
             radii: Radius in metres at each end.
             surface: Constant surface.
             person: Value for the `person` mask.
-            rough: Strength of folds or bark in albedo and heat.
+            rough: Strength of folds or bark in albedo and thermal value.
         """
         axis = np.stack(ends)
         far = axis[:, 2] - self.camera.eye[2]
@@ -244,7 +259,7 @@ class Frame:
         limb = (0.84 + 0.16 * bulge) * (1.0 + 0.25 * (folds - 1.0))
         painted = Surface(
             albedo=np.asarray(surface.albedo) * np.expand_dims(folds, -1),
-            heat=np.asarray(surface.heat) * limb,
+            thermal=np.asarray(surface.thermal) * limb,
             emission=surface.emission,
             gloss=surface.gloss,
         )
@@ -281,7 +296,7 @@ class Frame:
         mask = (tint > 0) & (depth < self.depth[rows, columns])
         painted = Surface(
             albedo=np.asarray(surface.albedo, np.float32) * tint[..., None],
-            heat=np.asarray(surface.heat) * (0.84 + 0.16 * tint),
+            thermal=np.asarray(surface.thermal) * (0.84 + 0.16 * tint),
         )
         self._write(block, mask, depth, layer[..., :3], painted)
 
@@ -308,7 +323,7 @@ class Frame:
     ) -> None:
         np.copyto(self.depth[block], depth, where=mask)
         np.copyto(self.person[block], np.uint8(person), where=mask)
-        np.copyto(self.heat[block], surface.heat, where=mask, casting="same_kind")
+        np.copyto(self.thermal[block], surface.thermal, where=mask, casting="same_kind")
         np.copyto(self.gloss[block], surface.gloss, where=mask, casting="same_kind")
         np.copyto(self.scenery[block], False, where=mask)
         for buffer, value in (

@@ -11,13 +11,12 @@ import cv2
 import numpy as np
 
 from piafusion.scenes import library
-from piafusion.scenes.ground import Array
 from piafusion.scenes.hour import Hour
 from piafusion.scenes.houses import WALL
 from piafusion.scenes.library import BEAM, LAMP, LIGHT_TEXELS
 from piafusion.scenes.plan import Plan, Thing
 from piafusion.scenes.street import KERB
-from piafusion.scenes.texture import smoothstep
+from piafusion.scenes.texture import Array, smoothstep
 
 LEFT, RIGHT, NEAR, FAR = -20.0, 20.0, 1.0, 101.0
 _SHADE_TEXELS = 10.0
@@ -163,10 +162,10 @@ class RoadLight:
     def _draw_shadows(self, shadow: Array, plan: Plan) -> None:
         x, y, z = self._hour.sun
         fall = np.array([-x / y, -z / y])  # on the ground, for each metre of height
-        for row in plan.rows:
-            base = np.array([(row.side * WALL, row.near), (row.side * WALL, row.far)])
-            top = row.front.height + 1.0
-            deep = base + [row.side * 10.0, 0.0]
+        for house in plan.houses:
+            base = np.array([(house.side * WALL, house.near), (house.side * WALL, house.far)])
+            top = house.front.height + 1.0
+            deep = base + [house.side * 10.0, 0.0]
             points = np.concatenate([base, deep, base + top * fall, deep + top * fall])
             cv2.fillConvexPoly(shadow, cv2.convexHull(_texels(points)), 255)
         for thing in plan.things:
@@ -259,9 +258,9 @@ def _warp(chart: Array, places: Array, size: tuple[int, int], border: int) -> Ar
 def _skyline(plan: Plan, side: int) -> Array:
     """Height of the houses of a side, at every `_SKYLINE_STEP` from z = -100 on."""
     heights = np.zeros(300, np.float32)
-    for row in plan.rows:
-        if row.side == side:
-            heights[int(row.near + 100) : int(row.far + 100)] = row.front.height
+    for house in plan.houses:
+        if house.side == side:
+            heights[int(house.near + 100) : int(house.far + 100)] = house.front.height
     return heights
 
 

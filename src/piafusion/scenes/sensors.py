@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from piafusion.scenes import library
 from piafusion.scenes.canvas import Canvas
-from piafusion.scenes.ground import Array
 from piafusion.scenes.hour import Hour
+from piafusion.scenes.texture import Array
 
 CLEAR, THICK = 3000.0, 45.0
 """Visibility in metres for a fog of 0 and 1."""
@@ -22,7 +22,9 @@ _WHITE = 4.0  # exposed light that is still told apart from more
 _STEPS = 4096
 
 
-def see(canvas: Canvas, hour: Hour, fog: float, rng: np.random.Generator) -> NDArray[np.uint8]:
+def visible_camera(
+    canvas: Canvas, hour: Hour, fog: float, rng: np.random.Generator
+) -> NDArray[np.uint8]:
     """The colour camera's picture, `H x W x 3` RGB."""
     through = cv2.exp(canvas.depth * np.float32(-3.912 / _visibility(fog)))
     airlight = 0.55 * hour.horizon + 0.35 * hour.skylight + 0.02 * hour.lamps * fog
@@ -46,7 +48,7 @@ def see(canvas: Canvas, hour: Hour, fog: float, rng: np.random.Generator) -> NDA
     return np.asarray(cv2.merge(levels), np.uint8)
 
 
-def feel(
+def infrared_camera(
     canvas: Canvas, hour: Hour, fog: float, warp: Array, rng: np.random.Generator
 ) -> NDArray[np.uint8]:
     """The thermal camera's picture, `H x W`.

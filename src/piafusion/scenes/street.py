@@ -4,57 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from piafusion.scenes.ground import Array
-from piafusion.scenes.houses import STREET_END
 from piafusion.scenes.render import Frame, Surface
-from piafusion.scenes.texture import Noise, lettering, rgb, smoothstep, stamp
+from piafusion.scenes.texture import Array, Noise, lettering, rgb, stamp
 
 KERB = 5.4
 """Distance in metres from the middle of the road to the kerb."""
-
-
-def paint_sky(frame: Frame, *, night: bool) -> None:
-    """Fill what no shape covers: gradient and clouds, cold in the infrared."""
-    empty = np.isinf(frame.depth)
-    rows = slice(0, int(np.flatnonzero(empty.any(axis=1)).max(initial=0)) + 1)
-    empty = empty[rows]
-    dx, dy = frame.camera.rays(rows, slice(0, frame.camera.width))
-    up = np.maximum(dy, 0.012)
-    reach = 1.0 / (up + np.float32(0.16))
-    cover = frame.noise.cloudy(dx * reach + 3.0, reach, 30.0)
-    cover = cover + 0.30 * frame.noise.cloudy(dx * reach, reach, 110.0)
-    cloud = smoothstep(-0.2, 1.3, cover) * smoothstep(0.0, 0.1, dy)
-    height = smoothstep(-0.05, 0.75, dy)[..., None]
-    if night:
-        low, high, puff = (
-            rgb(0.020, 0.019, 0.023),
-            rgb(0.003, 0.004, 0.009),
-            rgb(0.014, 0.012, 0.013),
-        )
-    else:
-        low, high, puff = rgb(0.60, 0.76, 0.96), rgb(0.13, 0.30, 0.72), rgb(1.45, 1.42, 1.38)
-    sky = low + (high - low) * height
-    shade = puff * (1.0 - 0.22 * smoothstep(0.6, 2.4, cover))[..., None]
-    sky = sky + (shade - sky) * (cloud * 0.85)[..., None]
-    np.copyto(frame.emission[rows], sky, where=empty[..., None], casting="same_kind")
-    cold = 0.20 - 0.14 * height[..., 0] + (0.05 if night else 0.09) * cloud
-    np.copyto(frame.heat[rows], cold, where=empty, casting="same_kind")
-
-
-def paint_ground(frame: Frame) -> None:
-    """Asphalt with lanes, cracks and a crossing; kerbs and pavements beside it."""
-    far = STREET_END + 60.0
-
-    def material(x: Array, y: Array, z: Array) -> Surface:
-        return ground_surface(frame.noise, x, z)
-
-    wide = 60.0
-    corners = [(-wide, 0, -5), (wide, 0, -5), (wide, 0, far), (-wide, 0, far)]
-    frame.polygon(corners, material, scenery=True)
-    for side in (-1, 1):
-        low, high = (side * KERB, 0.0), (side * KERB, 0.13)
-        face = [(*low, -5), (*high, -5), (*high, far), (*low, far)]
-        frame.polygon(face, Surface((0.27, 0.26, 0.25), 0.38), scenery=True)
 
 
 def ground_surface(noise: Noise, x: Array, z: Array, ahead: float = 0.0) -> Surface:
@@ -66,23 +20,23 @@ def ground_surface(noise: Noise, x: Array, z: Array, ahead: float = 0.0) -> Surf
     tracks = np.exp(-(((np.abs(away - 1.75) - 0.75) / 0.28) ** 2))
     speck = noise.cloudy(x, z * 0.6, 150.0) * fade
     asphalt = 0.100 + 0.011 * cloud + 0.019 * grain + 0.011 * speck - 0.014 * tracks
-    heat = 0.43 + 0.014 * cloud + 0.007 * grain + 0.035 * tracks
+    thermal = 0.43 + 0.014 * cloud + 0.007 * grain + 0.035 * tracks
     patch = (noise.cloudy(x * 0.5 + 7, z * 0.2, 6.0) > 1.25) & (away < KERB)
     asphalt = asphalt * np.where(patch, 0.76, 1.0)
     cover = np.hypot(x - 0.55, z - 8.3)
     lid = (cover < 0.33) & ((np.mod(x, 0.09) < 0.05) | (np.mod(z, 0.11) < 0.05))
     asphalt = np.where(cover < 0.33, np.where(lid, 0.085, 0.04), asphalt)
     asphalt = np.where(np.abs(cover - 0.36) < 0.025, 0.03, asphalt)
-    heat = heat + 0.12 * (cover < 0.33)
+    thermal = thermal + 0.12 * (cover < 0.33)
     vein = np.abs(noise.cloudy(x + 11, z * 0.7, 22.0))
     crack = (vein < 0.03) & (noise.cloudy(x * 0.4, z * 0.3 + 5, 9.0) > 0.25) & (z < 40)
     asphalt = np.where(crack, 0.03, asphalt)
-    heat = np.where(crack, heat - 0.02, heat)
+    thermal = np.where(crack, thermal - 0.02, thermal)
     worn = np.clip(0.86 + 0.2 * noise.cloudy(x, z, 45.0), 0.35, 1.0)
     paint = _markings(x, away, z + ahead) * worn
     tone = asphalt + (0.62 - asphalt) * paint
     colour = tone[..., None] * rgb(1.0, 0.99, 0.97)
-    slab, slab_heat = _paving(noise, x, z, fade)
+    slab, slab_thermal = _paving(noise, x, z, fade)
     kerb = (away > KERB) & (away < KERB + 0.22)
     joint = kerb & (np.mod(z, 1.0) < 0.03) & (z < 30)
     walk = (away >= KERB + 0.22)[..., None]
@@ -91,8 +45,8 @@ def ground_surface(noise: Noise, x: Array, z: Array, ahead: float = 0.0) -> Surf
     colour = np.where(kerb[..., None], edge, colour)
     gutter = (away > KERB - 0.3) & (away <= KERB)
     colour = colour * np.where(gutter, 0.68, 1.0)[..., None]
-    heat = np.where(away >= KERB, slab_heat, heat - 0.03 * gutter)
-    return Surface(np.clip(colour, 0.01, 0.9), heat)
+    thermal = np.where(away >= KERB, slab_thermal, thermal - 0.03 * gutter)
+    return Surface(np.clip(colour, 0.01, 0.9), thermal)
 
 
 def _markings(x: Array, away: Array, z: Array) -> Array:
@@ -114,8 +68,8 @@ def _paving(noise: Noise, x: Array, z: Array, fade: Array) -> tuple[Array, Array
     stain = noise.cloudy(x, z, 14.0)
     grey = 0.30 + 0.022 * slab * fade + 0.02 * stain + 0.02 * noise.grainy(x, z, 60.0) * fade
     grey = grey * (1.0 - 0.42 * seam * np.minimum(1.0, 1.6 * fade))
-    heat = 0.37 + 0.012 * stain + 0.004 * slab * fade - 0.012 * seam * fade
-    return grey[..., None] * rgb(1.0, 0.97, 0.92), heat
+    thermal = 0.37 + 0.012 * stain + 0.004 * slab * fade - 0.012 * seam * fade
+    return grey[..., None] * rgb(1.0, 0.97, 0.92), thermal
 
 
 def paint_tree(frame: Frame, rng: np.random.Generator, x: float, z: float) -> None:
@@ -124,8 +78,8 @@ def paint_tree(frame: Frame, rng: np.random.Generator, x: float, z: float) -> No
     bark = Surface((0.13, 0.10, 0.075), 0.43)
     fork = np.array([x + rng.normal(0, 0.08), height * 0.42, z])
     root = np.array([x, 0.0, z])
-    _rod(frame, root, fork, (0.19, 0.13), bark, rough=0.22)
-    _rod(frame, root - [0, 0.15, 0], root + [0, 0.35, 0], (0.30, 0.17), bark, rough=0.22)
+    rod(frame, root, fork, (0.19, 0.13), bark, rough=0.22)
+    rod(frame, root - [0, 0.15, 0], root + [0, 0.35, 0], (0.30, 0.17), bark, rough=0.22)
     frame.ground.rest(root[[0, 2]] + np.array([(-0.4, -0.4), (0.4, -0.4), (0.4, 0.4), (-0.4, 0.4)]))
     count = int(rng.integers(13, 18))
     spread = rng.normal(0, 1, (count, 3))
@@ -133,7 +87,7 @@ def paint_tree(frame: Frame, rng: np.random.Generator, x: float, z: float) -> No
     middle = np.array([x, height * 0.72, z])
     clumps = middle + spread * [1.55, 1.35, 1.5] * rng.uniform(0.45, 1.05, (count, 1))
     for clump in clumps:
-        _rod(frame, fork, clump, (0.075, 0.025), bark, rough=0.2)
+        rod(frame, fork, clump, (0.075, 0.025), bark, rough=0.2)
     per = int(np.clip(5200 / max(z, 4.0), 45, 420))
     offsets = rng.normal(0, 1, (count, per, 3))
     offsets /= np.linalg.norm(offsets, axis=2, keepdims=True)
@@ -153,27 +107,11 @@ def paint_tree(frame: Frame, rng: np.random.Generator, x: float, z: float) -> No
     frame.ground.cast_discs(leaves[::3], 1.5 * size[::3])
 
 
-def paint_lamp(frame: Frame, side: int, z: float, *, lit: bool) -> Array:
-    """A street lamp with its arm over the road; returns where its light comes from (`3`)."""
-    steel = Surface((0.10, 0.11, 0.11), 0.33, gloss=0.1)
-    foot = np.array([side * (KERB + 0.45), 0.0, z])
-    top = foot + [0, 6.4, 0]
-    head = top + [-side * 1.7, 0.35, 0]
-    _rod(frame, foot, foot + [0, 1.0, 0], (0.11, 0.10), steel)
-    _rod(frame, foot, top, (0.075, 0.05), steel)
-    _rod(frame, top, head, (0.05, 0.04), steel)
-    _rod(frame, head + [side * 0.3, 0.02, 0], head - [side * 0.35, 0, 0], (0.12, 0.09), steel)
-    glow = (14.0, 9.6, 4.6) if lit else (0.0, 0.0, 0.0)
-    bulb = Surface((0.7, 0.7, 0.66), 0.62 if lit else 0.38, emission=glow)
-    _rod(frame, head + [side * 0.2, -0.08, 0], head - [side * 0.28, 0.1, 0], (0.085, 0.07), bulb)
-    return np.asarray(head - [0.0, 0.15, 0.0])
-
-
 def paint_signs(frame: Frame, z: float, *, night: bool) -> None:
     """A direction board and a speed limit at the right kerb; by night they send headlight back."""
     steel = Surface((0.35, 0.36, 0.37), 0.31, gloss=0.2)
     x = KERB + 0.75
-    _rod(frame, np.array([x, 0, z]), np.array([x, 3.65, z]), (0.04, 0.04), steel)
+    rod(frame, np.array([x, 0, z]), np.array([x, 3.65, z]), (0.04, 0.04), steel)
     tile = lettering(["HARBOUR 4", "OLD TOWN 12", "Museum  P"])
     wide, tall = 1.75, 0.98
     echo = 0.45 if night else 0.0
@@ -204,7 +142,7 @@ def paint_signs(frame: Frame, z: float, *, night: bool) -> None:
         frame.ground.cast_polygon(shape)
 
 
-def _rod(
+def rod(
     frame: Frame,
     start: Array,
     stop: Array,
@@ -213,6 +151,7 @@ def _rod(
     *,
     rough: float = 0.0,
 ) -> None:
+    """Paint a tapered rod, and let it cast its shadow."""
     frame.capsule((start, stop), radii, surface, rough=rough)
     frame.ground.cast_rod(start, stop, max(radii))
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any, TypeAlias
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
-from piafusion.scenes.ground import Array
+Array: TypeAlias = NDArray[Any]
 
 NOISE_TILE = 512
 

@@ -5,7 +5,8 @@ from piafusion.errors import SizeMismatchError
 from piafusion.imaging.align import Alignment, Quality
 from piafusion.imaging.align.check import UNLIKE, Residual, check_pair, is_mostly_unlike
 from piafusion.imaging.io import read_pair
-from piafusion.scenes.synthetic import demo_scenes_root, road_scene
+from piafusion.scenes.synthetic import demo_scenes_root
+from tools.demo_scenes import road_scene
 
 QUALITY = Quality(score=0.5, likeness=0.3, disagreement=1.0, residual=0.8, pairs=3)
 

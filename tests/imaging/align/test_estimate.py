@@ -4,7 +4,7 @@ import pytest
 from piafusion.errors import AlignmentError, ImageError, SizeMismatchError, UsageError
 from piafusion.imaging.align import estimate_alignment
 from piafusion.imaging.align.geometry import corner_error
-from piafusion.scenes.synthetic import road_scene
+from tools.demo_scenes import road_scene
 
 Known = tuple[np.ndarray, np.ndarray, np.ndarray]
 

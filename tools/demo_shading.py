@@ -1,4 +1,4 @@
-"""Shading: turn a painted frame into the visible and the infrared picture."""
+"""Light on the painted streets of `tools.demo_scenes`: the visible and the infrared picture."""
 
 from __future__ import annotations
 
@@ -8,13 +8,84 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from piafusion.scenes.ground import Array
 from piafusion.scenes.houses import WALL, House
-from piafusion.scenes.render import Frame
-from piafusion.scenes.texture import rgb, smoothstep
+from piafusion.scenes.render import SUBPIXEL_BITS, Frame, Ground
+from piafusion.scenes.texture import Array, rgb, smoothstep
 
 SUN = (-0.540, 0.757, -0.368)
 """Unit vector towards the sun: high, behind the camera, to the left."""
+
+LEFT, RIGHT, FAR = -10.0, 22.0, 80.0
+"""Extent of the maps in metres: x from LEFT to RIGHT, z from 0 to FAR."""
+TEXELS = 20.0
+
+
+class GroundMaps(Ground):
+    """Shadow and warmth that objects leave on the ground, drawn while they are painted."""
+
+    def __init__(self, sun: tuple[float, float, float]) -> None:
+        """Start empty; `sun` is the unit vector towards the sun."""
+        self.sun = np.asarray(sun, np.float64)
+        shape = (int(FAR * TEXELS), int((RIGHT - LEFT) * TEXELS))
+        self._shadow = np.zeros(shape, np.uint8)
+        self._contact = np.zeros(shape, np.uint8)
+        self._warmth = np.zeros(shape, np.uint8)
+
+    def cast_polygon(self, points: Array) -> None:
+        """Add the sun shadow of a polygon `N x 3`."""
+        cv2.fillPoly(self._shadow, [_fixed(self._fall(points))], 255, cv2.LINE_8, SUBPIXEL_BITS)
+
+    def cast_rod(self, start: Array, stop: Array, radius: float) -> None:
+        """Add the sun shadow of a rod between two points `3`."""
+        ends = _fixed(self._fall(np.stack([start, stop])))
+        thickness = max(1, round(2 * radius * TEXELS))
+        first, last = ends.tolist()
+        cv2.line(self._shadow, first, last, 255, thickness, cv2.LINE_AA, SUBPIXEL_BITS)
+
+    def cast_discs(self, centres: Array, radii: Array) -> None:
+        """Add the sun shadows of many small balls, centres `N x 3` and radii `N`."""
+        places = _fixed(self._fall(centres)).tolist()
+        sizes = np.maximum(np.rint(radii * TEXELS * (1 << SUBPIXEL_BITS)), 1).astype(int).tolist()
+        for place, size in zip(places, sizes, strict=True):
+            cv2.circle(self._shadow, place, size, 255, cv2.FILLED, cv2.LINE_8, SUBPIXEL_BITS)
+
+    def rest(self, outline: Array, *, warmth: float = 0.0) -> None:
+        """Darken, and warm by `warmth` in [0, 1], the ground under an outline `N x 2` of x, z."""
+        corners = _fixed(outline)
+        cv2.fillPoly(self._contact, [corners], 255, cv2.LINE_8, SUBPIXEL_BITS)
+        if warmth:
+            cv2.fillPoly(self._warmth, [corners], 255 * warmth, cv2.LINE_8, SUBPIXEL_BITS)
+
+    def shadow(self, x: Array, y: Array, z: Array) -> Array:
+        """Share of the sun that things take away at world positions (any shape), in [0, 1]."""
+        reach = y / np.float32(self.sun[1])
+        fall_x = x - reach * np.float32(self.sun[0])
+        fall_z = z - reach * np.float32(self.sun[2])
+        return _read(cv2.GaussianBlur(self._shadow, (0, 0), 1.3), fall_x, fall_z)
+
+    def contact(self, x: Array, z: Array) -> Array:
+        """Closeness of things that stand on the ground at x, z, in [0, 1]."""
+        return _read(cv2.GaussianBlur(self._contact, (0, 0), 3.5), x, z)
+
+    def warmth(self, x: Array, z: Array) -> Array:
+        """Warmth that engines left on the ground at x, z, in [0, 1]."""
+        return _read(cv2.GaussianBlur(self._warmth, (0, 0), 7.0), x, z)
+
+    def _fall(self, points: Array) -> Array:
+        """Where the sun's rays through `points` `N x 3` meet the ground, `N x 2` of x, z."""
+        return np.asarray((points - points[:, 1:2] * (self.sun / self.sun[1]))[:, [0, 2]])
+
+
+def _fixed(places: Array) -> Array:
+    texels = (places - [LEFT, 0.0]) * TEXELS - 0.5
+    return np.rint(texels * (1 << SUBPIXEL_BITS)).astype(np.int32)
+
+
+def _read(chart: Array, x: Array, z: Array) -> Array:
+    u = ((x - np.float32(LEFT)) * np.float32(TEXELS)).astype(np.float32)
+    v = np.clip(z * np.float32(TEXELS), -1e4, 1e4).astype(np.float32)
+    read = cv2.remap(chart, u, v, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=0)
+    return read.astype(np.float32) / np.float32(255.0)
 
 
 @dataclass(frozen=True)
@@ -196,20 +267,20 @@ def camera_noise(picture: Array, rng: np.random.Generator, *, night: bool) -> Ar
 
 def infrared(frame: Frame, points: Points, sun: Array, *, night: bool) -> Array:
     """Heat as grey levels in [0, 255] at render size, before the blur of the lens."""
-    heat = frame.heat + 0.26 * frame.ground.warmth(points.x, points.z) * (
+    thermal = frame.thermal + 0.26 * frame.ground.warmth(points.x, points.z) * (
         frame.scenery & (points.y < 0.05)
     )
     if not night:
         gentle = cv2.GaussianBlur(sun, (0, 0), max(0.5, 0.004 * frame.camera.width))
         soaked = (0.10 + 0.15 * np.minimum(gentle, 1.0)) * ~points.sky
         soaked *= np.where(frame.scenery, 1.0, 0.45) * (frame.person == 0)
-        heat = heat + soaked * (1.0 - 0.8 * np.minimum(frame.gloss * 2, 1.0)) * 0.9
+        thermal = thermal + soaked * (1.0 - 0.8 * np.minimum(frame.gloss * 2, 1.0)) * 0.9
     facing = np.clip(-_dot(frame.normal, points.view), 0.0, 1.0)
-    heat = heat * np.where(points.sky, 1.0, 0.93 + 0.07 * np.sqrt(facing))
+    thermal = thermal * np.where(points.sky, 1.0, 0.93 + 0.07 * np.sqrt(facing))
     air = 0.34 if night else 0.46
     mist = (1.0 - np.exp(-points.z / 260.0)) * ~points.sky
-    heat = heat + (air - heat) * mist
-    shown = np.clip(heat, 0.0, 1.0) ** (1.42 if night else 1.2)
+    thermal = thermal + (air - thermal) * mist
+    shown = np.clip(thermal, 0.0, 1.0) ** (1.42 if night else 1.2)
     return np.asarray(np.float32(255.0) * shown, np.float32)
 
 

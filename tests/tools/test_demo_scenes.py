@@ -4,12 +4,8 @@ import cv2
 import numpy as np
 import pytest
 
-from piafusion.scenes.synthetic import (
-    Scene,
-    demo_scenes_root,
-    road_scene,
-    write_demo_scenes,
-)
+from piafusion.scenes.synthetic import demo_scenes_root
+from tools.demo_scenes import Scene, road_scene, write_demo_scenes
 
 SMALL = {"height": 97, "width": 131}
 NAMES = ["ir/street_D.png", "ir/street_N.png", "vi/street_D.png", "vi/street_N.png"]

@@ -32,7 +32,7 @@ def png(
     """Return a PNG file whose rows, filters and all, may be too few; `extra` are chunks."""
     header = struct.pack(">IIBBBBB", width, height, bits, colour, 0, 0, interlaced)
     if colour == 3:
-        extra += png_chunk(b"PLTE", bytes(range(256))[: 3 << bits] * (3 if bits == 8 else 1))
+        extra = png_chunk(b"PLTE", bytes(range(256))[: 3 << bits] * (3 if bits == 8 else 1)) + extra
     pixels = png_chunk(b"IDAT", zlib.compress(rows))
     return b"".join(
         [b"\x89PNG\r\n\x1a\n", png_chunk(b"IHDR", header), extra, pixels, png_chunk(b"IEND", b"")]

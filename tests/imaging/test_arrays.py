@@ -49,6 +49,12 @@ def test_false_colours_are_no_infrared(dtype: type) -> None:
     colours = (np.eye(3)[np.arange(64) % 3].reshape(8, 8, 3) * scale).astype(dtype)
     with pytest.raises(ImageError, match=r"expected a grey infrared image.*100%.*palette"):
         as_infrared(colours)
+    marked = np.full((30, 30, 3), scale / 2, dtype)
+    marked[3:11, 4:12, 1] = 0  # a logo of 7 %
+    np.testing.assert_array_equal(as_infrared(marked), marked[..., 1])
+    marked[3:13, 4:14, 1] = 0
+    with pytest.raises(ImageError, match="found colours in 11% of the picture"):
+        as_infrared(marked)
 
 
 def test_a_fourth_channel_is_named_for_what_it_is() -> None:
@@ -57,8 +63,12 @@ def test_a_fourth_channel_is_named_for_what_it_is() -> None:
     with pytest.raises(ImageError, match="RGB and thermal in one file"):
         as_visible(rgba)
     rgba[..., 3] = 255
-    with pytest.raises(ImageError, match=r"alpha channel.*flatten"):
+    rgba[0, 0, 3] = 254
+    with pytest.raises(ImageError, match=r"transparent pixels.*flatten"):
         as_visible(rgba)
+    for scale in (np.uint8(1), np.uint16(257), np.float64(1 / 255)):
+        opaque = np.where(np.arange(4) == 3, 255, rgba // 2) * scale
+        np.testing.assert_array_equal(as_visible(opaque), opaque[..., :3])
 
 
 @pytest.mark.parametrize(

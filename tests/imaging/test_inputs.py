@@ -57,9 +57,15 @@ def test_pil_pictures(mode: str) -> None:
     np.testing.assert_array_equal(FUSER(Pil.fromarray(INFRARED), given), FUSER(INFRARED, expected))
 
 
-def test_transparent_pil_pictures_are_refused() -> None:
-    with pytest.raises(ImageError, match="alpha channel"):
-        FUSER(INFRARED, Pil.fromarray(VISIBLE).convert("RGBA"))
+def test_alpha_is_left_out_where_it_is_opaque_and_refused_elsewhere() -> None:
+    right = FUSER(INFRARED, VISIBLE)
+    rgba = np.dstack([VISIBLE, np.full_like(INFRARED, 255)])
+    for given in (rgba, Pil.fromarray(rgba)):
+        np.testing.assert_array_equal(FUSER(INFRARED, given), right)
+    np.testing.assert_array_equal(BGR(INFRARED, rgba[..., [2, 1, 0, 3]])[..., ::-1], right)
+    rgba[3, 4, 3] = 0
+    with pytest.raises(ImageError, match="transparent pixels"):
+        FUSER(INFRARED, Pil.fromarray(rgba))
 
 
 @pytest.mark.parametrize("dtype", [torch.uint8, torch.float32, torch.float16, torch.bfloat16])

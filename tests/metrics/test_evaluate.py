@@ -229,7 +229,7 @@ BAD = {
     "below": (spoilt(-0.25), r"floats in \[0, 1\], found -0\.25 to 0"),
     "signed": (GOOD.astype(np.int32), r"uint8, uint16 or float in \[0, 1\], found int32"),
     "bool": (GOOD.astype(bool), "found bool"),
-    "alpha": (np.zeros((44, 44, 4)), "found an alpha channel"),
+    "alpha": (np.zeros((44, 44, 4)), "found transparent pixels"),
     "batch": (np.zeros((1, 44, 44, 3)), r"found the shape \(1, 44, 44, 3\)"),
     "empty": (np.zeros((0, 44)), r"found the shape \(0, 44\)"),
     "list": ([[0.0]], "NumPy array, found list"),

@@ -139,7 +139,7 @@ VISIBLES: dict[str, tuple[bytes, int]] = {
     "bmp bomb": (patched(BMP, b"BM", 18, struct.pack("<ii", 50_000, -50_000)), 413),
     "bmp cut": (BMP[: len(BMP) // 2], 422),
     "bmp without a size": (BMP[:20], 422),
-    "alpha": (encoded(".png", np.dstack([VISIBLE, INFRARED * 0 + 255])), 422),
+    "alpha": (encoded(".png", np.dstack([VISIBLE, INFRARED * 0 + 127])), 422),
     "another size": (file_of(VISIBLE[:90]), 422),
     "too small": (file_of(VISIBLE[:4, :4]), 422),
 }

@@ -18,13 +18,16 @@ Image = NDArray[Any]
 
 # Largest difference between channels that still counts as grey: JPEG rounds them apart.
 _GREY_TOLERANCE = 8 / 255
+COLOURED_SHARE = 0.1
+"""Of a grey picture's pixels, those that may be coloured: spot meters, scales and logos are."""
 
 
 def as_visible(image: Image) -> Image:
     """Check a visible image and return it as H x W or H x W x 3, its dtype unchanged.
 
     Args:
-        image: H x W, H x W x 1 or H x W x 3 RGB; uint8, uint16, or float in [0, 1].
+        image: H x W, H x W x 1, H x W x 3 RGB or H x W x 4 with an alpha that is opaque
+            everywhere; uint8, uint16, or float in [0, 1].
 
     Raises:
         ImageError: If shape, dtype or values are anything else.
@@ -54,7 +57,8 @@ def as_infrared(image: Image) -> Image:
     """Check an infrared image and return it as H x W, its dtype unchanged.
 
     Args:
-        image: H x W, H x W x 1, or H x W x 3 with equal channels (up to JPEG's rounding).
+        image: As for `as_visible`; three channels have to be equal, up to JPEG's rounding, but
+            for a tenth of the pixels: green counts there.
 
     Raises:
         ImageError: If it is not grey, or shape, dtype or values are not those of `as_visible`.
@@ -66,8 +70,7 @@ def as_raw_infrared(image: Image) -> Image:
     """Check an infrared image of any range and return it as H x W, its dtype unchanged.
 
     Args:
-        image: H x W, H x W x 1, or H x W x 3 with equal channels (up to JPEG's rounding);
-            integers or floats, which may hold NaN and infinity.
+        image: Shapes as for `as_infrared`; integers or floats, which may hold NaN and infinity.
 
     Raises:
         ImageError: If it is not grey, not numbers or of another shape.
@@ -86,13 +89,15 @@ def as_raw_infrared(image: Image) -> Image:
         scale = float(np.ptp(planes)) or 1.0
     red, green, blue = cv2.split(planes)
     differences = ((red, green), (green, blue), (blue, red))
-    spread = max(cv2.norm(*two, cv2.NORM_INF) for two in differences) / scale
-    if spread > _GREY_TOLERANCE:
-        raise ImageError(
-            "expected a grey infrared image, found colours (channels differ by up to "
-            f"{spread:.0%} of the range); export it without a false-colour palette, or swap "
-            "the arguments if this is the visible image"
-        )
+    limit = _GREY_TOLERANCE * scale
+    if max(cv2.norm(*two, cv2.NORM_INF) for two in differences) > limit:
+        share = float(np.mean(np.ptp(planes, axis=2) > limit))
+        if share > COLOURED_SHARE:
+            raise ImageError(
+                f"expected a grey infrared image, found colours in {share:.0%} of the picture; "
+                "export it without a false-colour palette, or swap the arguments if this is the "
+                "visible image"
+            )
     return image[..., 1]
 
 
@@ -129,6 +134,17 @@ def check_minimum(image: Shaped, side: int, name: str = "picture") -> None:
 def native(image: Image) -> Image:
     """Return an array in the byte order of this machine."""
     return image if image.dtype.isnative else image.astype(image.dtype.newbyteorder("="))
+
+
+def turned(image: Image, orientation: int) -> Image:
+    """Return a picture turned and mirrored as an orientation of EXIF and TIFF, 1 to 8, says."""
+    if orientation in (5, 6, 7, 8):
+        image = image.swapaxes(0, 1)
+    if orientation in (2, 3, 6, 7):
+        image = image[:, ::-1]
+    if orientation in (3, 4, 7, 8):
+        image = image[::-1]
+    return np.ascontiguousarray(image)
 
 
 def to_unit(image: Image, out: NDArray[np.float32] | None = None) -> NDArray[np.float32]:
@@ -173,7 +189,9 @@ def _one_picture(image: Image) -> Image:
     if image.ndim == 3 and image.shape[2] == 1:
         image = image[..., 0]
     if image.ndim == 3 and image.shape[2] == 4:
-        raise ImageError(_describe_fourth_channel(image[..., 3]))
+        if image.dtype.kind not in "uif" or (image[..., 3] != full_scale(image.dtype)).any():
+            raise ImageError(_describe_fourth_channel(image[..., 3]))
+        image = np.ascontiguousarray(image[..., :3])
     if not (image.ndim == 2 or (image.ndim == 3 and image.shape[2] == 3)) or image.size == 0:
         raise ImageError(
             f"expected H x W or H x W x 3, found the shape {image.shape}; "
@@ -221,6 +239,6 @@ def _describe_fourth_channel(fourth: Image) -> str:
             "channels as the visible and the fourth as the infrared image"
         )
     return (
-        "expected grey or RGB, found an alpha channel (4 channels); flatten the picture and "
-        "save it without transparency"
+        "expected grey or RGB, found transparent pixels (4 channels, alpha below its full value); "
+        "flatten the picture and save it without transparency"
     )

@@ -20,11 +20,11 @@ ReadFile: TypeAlias = Callable[[Path], Image]
 """Takes the path of a file and returns its picture: H x W or H x W x 3 RGB."""
 
 # Suffix -> dtypes that the format holds, and the settings of its encoder.
-_ANY_INTEGER, _BYTES = ("uint8", "uint16"), ("uint8",)
+_ANY_INTEGER, _BYTES, _FLOATS = ("uint8", "uint16"), ("uint8",), ("float32", "float64")
 FORMATS: dict[str, tuple[tuple[str, ...], tuple[int, ...]]] = {
     ".png": (_ANY_INTEGER, ()),
-    ".tif": ((*_ANY_INTEGER, "float32"), ()),
-    ".tiff": ((*_ANY_INTEGER, "float32"), ()),
+    ".tif": ((*_ANY_INTEGER, *_FLOATS), ()),
+    ".tiff": ((*_ANY_INTEGER, *_FLOATS), ()),
     ".jpg": (_BYTES, (cv2.IMWRITE_JPEG_QUALITY, 95)),
     ".jpeg": (_BYTES, (cv2.IMWRITE_JPEG_QUALITY, 95)),
     ".bmp": (_BYTES, ()),

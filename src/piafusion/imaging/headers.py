@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from piafusion.errors import ImageError, UsageError
-from piafusion.imaging.jpeg import FIRST_BYTES, read_jpeg
+from piafusion.imaging.jpeg import FIRST_BYTES, Jpeg, read_jpeg
 from piafusion.imaging.tiff_directory import (
     BITS,
     HEIGHT,
@@ -22,6 +22,7 @@ from piafusion.imaging.tiff_directory import (
     TILE_HEIGHT,
     TILE_WIDTH,
     WIDTH,
+    Tags,
     find_picture,
     is_tiff,
 )
@@ -52,6 +53,10 @@ class Header:
         bits: Bits of a channel.
         end: Place in the file where the picture ends; later bytes are no part of it. None if the
             file ends before, or cannot hold as many pixels as it claims.
+        exif: EXIF data of a PNG, JPEG or WebP file; they begin as a TIFF file does, or with
+            their name.
+        detail: What else its format's decoder needs: the outline of a JPEG, the tags of a TIFF,
+            of a grey PNG the level that is transparent.
     """
 
     format: str
@@ -60,6 +65,8 @@ class Header:
     channels: int
     bits: int
     end: int | None
+    exif: bytes = b""
+    detail: Jpeg | Tags | int | None = None
 
     @property
     def pixels(self) -> int:
@@ -137,7 +144,7 @@ def _png(data: bytes) -> Header:
         raise _wrong("PNG", "another first chunk than IHDR")
     width, height, bits, colour = struct.unpack_from(">IIBB", data, 16)
     stored = _PNG_CHANNELS.get(colour, 4)
-    place, packed, end = 8, 0, None
+    place, packed, end, exif, level = 8, 0, None, b"", None
     for _ in range(_MOST_PNG_CHUNKS):
         if place + 12 > len(data):
             break
@@ -145,6 +152,11 @@ def _png(data: bytes) -> Header:
         if kind == b"acTL" and struct.unpack_from(">I", data, place + 8)[0] > 1:
             raise _several("PNG")
         packed += length if kind == b"IDAT" else 0
+        if kind == b"eXIf":
+            exif = exif or data[place + 8 : place + 8 + length]
+        if kind == b"tRNS" and not colour and bits in (1, 2, 4, 8, 16):
+            level = struct.unpack_from(">H", data, place + 8)[0] % (1 << bits)
+            level *= 255 // ((1 << bits) - 1) if bits < 8 else 1  # as the decoder stretches
         place += 12 + length
         if kind == b"IEND":
             end = place if place <= len(data) else None
@@ -153,20 +165,21 @@ def _png(data: bytes) -> Header:
         raise _wrong("PNG", f"more than {_MOST_PNG_CHUNKS} chunks")
     if height * (width * bits * stored // 8) > _DEFLATE * packed:
         end = None
-    return Header("png", width, height, 4 if colour == _PNG_COLOURS else stored, bits, end)
+    channels = 4 if colour == _PNG_COLOURS else stored
+    return Header("png", width, height, channels, bits, end, exif, level)
 
 
 def _jpeg(data: bytes) -> Header:
     outline = read_jpeg(data)
     size = (outline.width, outline.height, outline.channels, outline.bits)
-    return Header("jpeg", *size, outline.end)
+    return Header("jpeg", *size, outline.end, outline.exif, outline)
 
 
 def _webp(data: bytes) -> Header:
     """Return the largest of the canvas and the picture."""
     sizes: list[tuple[int, int]] = []
     end = 8 + struct.unpack_from("<I", data, 4)[0]
-    place, frames, channels = 12, 0, 3
+    place, frames, channels, exif = 12, 0, 3, b""
     for _ in range(_MOST_WEBP_CHUNKS):
         if place + 8 > min(end, len(data)):
             break
@@ -189,6 +202,8 @@ def _webp(data: bytes) -> Header:
         elif kind == b"ANMF":
             sizes.append((_three(data, body + 6) + 1, _three(data, body + 9) + 1))
             frames += 1
+        elif kind == b"EXIF":
+            exif = exif or data[body : body + length]
         elif not sizes:
             raise _wrong("WebP", "a first chunk that is no picture")
         if frames > 1:
@@ -199,7 +214,7 @@ def _webp(data: bytes) -> Header:
     if not sizes:
         raise _wrong("WebP", "no picture")
     width, height = (max(side) for side in zip(*sizes, strict=True))
-    return Header("webp", width, height, channels, 8, end if end <= len(data) else None)
+    return Header("webp", width, height, channels, 8, end if end <= len(data) else None, exif)
 
 
 def _bmp(data: bytes) -> Header:
@@ -229,7 +244,7 @@ def _tiff(data: bytes) -> Header:
     if min(width, height) > 0:
         width = max(width, tags.number(TILE_WIDTH, 1))
         height = max(height, tags.number(TILE_HEIGHT, 1))
-    return Header("tiff", width, height, samples, bits, len(data))
+    return Header("tiff", width, height, samples, bits, len(data), detail=tags)
 
 
 def _three(data: bytes, place: int) -> int:

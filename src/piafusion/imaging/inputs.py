@@ -32,7 +32,7 @@ class InputPicture:
 
     Attributes:
         image: H x W or H x W x 3 RGB in native byte order; masked pixels are filled.
-        shape: The shape that the array came with.
+        shape: The shape that the array came with, without alpha.
         masked: H x W; True where a masked array has no value. None for other pictures.
         dtype: The dtype that the array came with, byte order and all; None for other pictures.
     """
@@ -79,8 +79,8 @@ def read_input(
         )
     kind = type(picture).__module__.partition(".")[0]
     if kind == "PIL":
-        image = _from_pil(picture)
-        return InputPicture(check(image), image.shape)
+        image = check(_from_pil(picture))
+        return InputPicture(image, image.shape)
     if kind == "torch":
         image = _from_torch(picture, name)
     elif isinstance(picture, np.ndarray):
@@ -101,13 +101,16 @@ def read_input(
         if masked.all():
             raise ImageError(f"{name}: expected values, found a picture masked as a whole")
         image = fill(image, masked)
-    return InputPicture(check(image), shape, masked, dtype)
+    image = check(image)
+    return InputPicture(image, shape if shape[2:] == (1,) else image.shape, masked, dtype)
 
 
 def in_order(image: Image, color_order: ColorOrder) -> Image:
-    """Turn RGB into the order, or back; a grey image has none."""
-    if color_order == "rgb" or image.ndim == 2 or image.shape[2] != 3:
+    """Turn RGB or RGBA into the order, or back; a grey image has none."""
+    if color_order == "rgb" or image.ndim == 2 or image.shape[2] not in (3, 4):
         return image
+    if image.shape[2] == 4:
+        return np.ascontiguousarray(image[..., [2, 1, 0, 3]])
     return np.ascontiguousarray(image[..., ::-1])
 
 

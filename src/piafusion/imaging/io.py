@@ -11,10 +11,20 @@ import numpy as np
 
 from piafusion.errors import ImageError, MissingExtraError, OutputError, PiafusionError, UsageError
 from piafusion.files import write_bytes
-from piafusion.imaging.arrays import Image, as_infrared, as_visible, check_same_size, native
+from piafusion.imaging.arrays import (
+    Image,
+    as_infrared,
+    as_visible,
+    check_same_size,
+    full_scale,
+    native,
+    turned,
+)
 from piafusion.imaging.flir import is_radiometric, read_celsius
 from piafusion.imaging.formats import FORMATS, ReadFile, find_reader
-from piafusion.imaging.headers import check_size, png_pixels, read_header
+from piafusion.imaging.headers import Header, check_size, png_pixels, read_header
+from piafusion.imaging.jpeg import Jpeg, decode_jpeg
+from piafusion.imaging.tiff_directory import Tags, exif_orientation
 
 
 def read_image(path: Path | str, check: Callable[[Image], Image] = lambda image: image) -> Image:
@@ -54,17 +64,32 @@ def read_infrared(path: Path | str, check: Callable[[Image], Image] = as_infrare
 
 
 def decode_image(
-    data: bytes, name: str, check: Callable[[Image], Image] = lambda image: image
+    data: bytes,
+    name: str,
+    check: Callable[[Image], Image] = lambda image: image,
+    header: Header | None = None,
 ) -> Image:
-    """Decode the bytes of a picture's file, which errors call `name`: as `read_image`."""
+    """Decode the bytes of a picture's file: as `read_image`.
+
+    Args:
+        data: Content of the file.
+        name: The name that errors call it.
+        check: Applied to the array.
+        header: What `read_header` has found, if that is known already.
+    """
     with _named(name):
-        return check(_decode(data))
+        return check(_decode(data, header))
 
 
-def decode_infrared(data: bytes, name: str, check: Callable[[Image], Image] = as_infrared) -> Image:
-    """Decode the bytes of an infrared file, which errors call `name`: as `read_infrared`."""
+def decode_infrared(
+    data: bytes,
+    name: str,
+    check: Callable[[Image], Image] = as_infrared,
+    header: Header | None = None,
+) -> Image:
+    """Decode the bytes of an infrared file: as `read_infrared`; arguments as `decode_image`."""
     with _named(name):
-        return check(_decode_infrared(data))
+        return check(_decode_infrared(data, header))
 
 
 def read_pair(
@@ -150,7 +175,12 @@ def encode_image(image: Image, suffix: str, *, name: str = "result") -> memoryvi
         raise UsageError(
             f"{name}: expected {' or '.join(dtypes)} for this format, found {image.dtype}; {advice}"
         )
-    pixels = cv2.cvtColor(image, cv2.COLOR_RGB2BGR) if image.ndim == 3 else image
+    if image.ndim == 2:
+        pixels = image
+    elif image.dtype == np.float64:  # cvtColor is fast and knows no doubles
+        pixels = image[..., ::-1]
+    else:
+        pixels = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
     done, encoded = cv2.imencode(suffix, pixels, settings)
     if not done:
         raise OutputError(f"{name}: the {suffix} encoder failed; choose another format")
@@ -203,19 +233,15 @@ def _named(name: str) -> Iterator[None]:
         raise type(error)(f"{name}: {error}") from error
 
 
-def _decode_infrared(data: bytes) -> Image:
-    return read_celsius(data) if is_radiometric(data) else _decode(data)
+def _decode_infrared(data: bytes, header: Header | None = None) -> Image:
+    return read_celsius(data) if is_radiometric(data) else _decode(data, header)
 
 
-def _decode(data: bytes) -> Image:
-    """Return the picture with RGB channel order.
-
-    OpenCV gives back memory that it has not cleared; it is asked for nothing but whole files of
-    formats whose decoders are known to fill all of it.
-    """
+def _decode(data: bytes, header: Header | None = None) -> Image:
+    """Return the picture upright and with RGB channel order."""
     if not data:
         raise ImageError("expected a whole image file, found an empty file; copy it again")
-    header = read_header(data)
+    header = header or read_header(data)
     if header is None:
         raise ImageError(_UNDECODABLE)
     if header.end is None:
@@ -224,26 +250,41 @@ def _decode(data: bytes) -> Image:
             "early; copy it again"
         )
     check_size(header.width, header.height)
-    if header.format == "tiff":
+    if isinstance(header.detail, Tags):
         from piafusion.imaging.tiff_pixels import decode_tiff  # other pictures start without it
 
-        return decode_tiff(data)
+        return decode_tiff(data, header.detail)
+    if len(data) > header.end:
+        data = data[: header.end]
+    if isinstance(header.detail, Jpeg):
+        image = decode_jpeg(data, header.detail)
+    else:
+        image = _decode_rest(data, header)
+    return turned(image, exif_orientation(header.exif)) if header.exif else image
+
+
+def _decode_rest(data: bytes, header: Header) -> Image:
+    """Return the picture of a PNG, WebP or BMP file as it lies there.
+
+    OpenCV gives back memory that it has not cleared; it is asked for nothing but whole files of
+    formats whose decoders are known to fill all of it.
+    """
     if header.format == "png":
         data = png_pixels(data)
-    # A JPEG may say in its EXIF data that it is rotated; only this flag obeys. It drops alpha,
-    # which JPEG has not.
-    turning = cv2.IMREAD_ANYCOLOR | cv2.IMREAD_ANYDEPTH
-    flags = turning if header.format == "jpeg" else cv2.IMREAD_UNCHANGED
     try:
-        image = cv2.imdecode(np.frombuffer(data, np.uint8, min(header.end, len(data))), flags)
+        image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
     except cv2.error:
         image = None
     if image is None:
         raise ImageError(_UNDECODABLE)
     if image.ndim == 2:
-        return image
-    conversion = {3: cv2.COLOR_BGR2RGB, 4: cv2.COLOR_BGRA2RGBA}.get(image.shape[2])
-    return image if conversion is None else cv2.cvtColor(image, conversion)
+        if header.detail is None or not (image == header.detail).any():
+            return image
+        alpha = np.where(image == header.detail, 0, full_scale(image.dtype)).astype(image.dtype)
+        return np.dstack([image, image, image, alpha])
+    if header.channels == 2 and (image[..., 3] == full_scale(image.dtype)).all():
+        return np.ascontiguousarray(image[..., 0])
+    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB if image.shape[2] == 3 else cv2.COLOR_BGRA2RGBA)
 
 
 _UNDECODABLE = (

@@ -1,4 +1,4 @@
-"""The outline of a JPEG file, read marker by marker before anything is decoded."""
+"""JPEG files: the outline, read marker by marker, and the pixels, whose damage is an error."""
 
 from __future__ import annotations
 
@@ -7,16 +7,20 @@ import struct
 from dataclasses import dataclass
 
 from piafusion.errors import ImageError
+from piafusion.imaging.arrays import Image
 
 FIRST_BYTES = b"\xff\xd8\xff"
 
 _FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}  # markers that hold a size
 _BARE = {0x01, *range(0xD0, 0xD8)}  # markers without a length
-_SCAN, _END, _LINES, _APP1 = 0xDA, 0xD9, 0xDC, 0xE1
+_SCAN, _END, _LINES, _CODES, _APP1 = 0xDA, 0xD9, 0xDC, 0xC4, 0xE1
 _MOST_SCANS = 64  # each one goes over all of the picture
 _MOST_SEGMENTS = 4096  # thumbnails, colour profiles and thermal data have some hundred
 _MOST_PIXELS = 1024  # in a byte: 8 x 8 pixels take at least one bit of Huffman code
 _HUFFMAN = (0xC0, 0xC1, 0xC2)
+_SEQUENTIAL = (0xC0, 0xC1)  # each block is written once, and its codes end with a symbol
+_ZEROS = bytes(128)
+_EXIF = b"Exif\x00\x00"
 _MARKER = re.compile(rb"\xff{1,1024}([^\x00\xff])")
 _MARKER_AFTER_A_SCAN = re.compile(rb"\xff([^\x00\xff\xd0-\xd7])")  # found fast by its first byte
 
@@ -33,6 +37,7 @@ class Jpeg:
         end: Place in the file where the picture ends; None if the file ends before, or cannot
             hold as many pixels as it claims.
         flir: Contents of the APP1 segments of FLIR cameras, without the name.
+        exif: Content of the first Exif segment, without the name.
     """
 
     width: int
@@ -41,13 +46,15 @@ class Jpeg:
     bits: int
     end: int | None
     flir: tuple[bytes, ...]
+    exif: bytes
 
 
 def read_jpeg(data: bytes) -> Jpeg:
     """Return the outline of a JPEG file; the time is bounded by the file's length.
 
     Raises:
-        ImageError: If it has no frame or several, or too many scans or segments.
+        ImageError: If it has no frame or several, too many scans or segments, or a run of zeros
+            in place of its pixels.
     """
     try:
         return _walk(data)
@@ -55,24 +62,53 @@ def read_jpeg(data: bytes) -> Jpeg:
         raise _wrong("that ends too early") from error
 
 
+def decode_jpeg(data: bytes, outline: Jpeg) -> Image:
+    """Return the pixels of a whole JPEG file as they lie in it: H x W or H x W x 3 RGB, uint8.
+
+    Raises:
+        ImageError: If its data are damaged, by the least warning of the decoder, or it has other
+            channels or bits.
+    """
+    if outline.channels not in (1, 3) or outline.bits != 8:
+        name = "CMYK" if outline.channels == 4 else f"{outline.channels} channels"
+        raise ImageError(
+            f"expected a JPEG file that is grey or RGB of 8 bits, found {name} of {outline.bits} "
+            "bits; convert it to RGB"
+        )
+    import simplejpeg  # takes time to load, which only JPEG files pay
+
+    try:
+        pixels: Image = simplejpeg.decode_jpeg(data, "GRAY" if outline.channels == 1 else "RGB")
+    except ValueError as error:  # also for what libjpeg only warns of
+        reason = " ".join(str(error).split())
+        raise ImageError(
+            f"expected a whole JPEG file, found damage ({reason}); copy it again"
+        ) from error
+    return pixels[..., 0] if outline.channels == 1 else pixels
+
+
 def _walk(data: bytes) -> Jpeg:
-    place, scans, short = 2, 0, False
+    place, scans, short, dense = 2, 0, False, False
     frame: tuple[int, int, int, int] | None = None
+    kind, exif = 0, b""
+    codes: dict[int, int] = {}  # of each table of Huffman codes, what a code of zeros stands for
     flir: list[bytes] = []
     for _ in range(_MOST_SEGMENTS):
         # Behind a scan's header lie its data, without a length; markers of restart belong to it.
         found = _MARKER_AFTER_A_SCAN.search(data, place) if scans else _MARKER.match(data, place)
         if not found:
             if scans and frame:
-                return Jpeg(*frame, None, tuple(flir))
+                return Jpeg(*frame, None, tuple(flir), exif)
             if place >= len(data):
                 raise _wrong("that ends too early")
             raise _wrong("without a marker where one has to be")
+        if dense and data.find(_ZEROS, place, found.start()) >= 0:
+            raise _wrong("with a run of zeros in place of pixels")
         marker, place = found[1][0], found.end()
         if marker == _END:
             if not (frame and scans):
                 raise _wrong("without a picture")
-            return Jpeg(*frame, None if short else place, tuple(flir))
+            return Jpeg(*frame, None if short else place, tuple(flir), exif)
         if marker in _BARE:
             continue
         if marker == 0xD8:
@@ -85,7 +121,7 @@ def _walk(data: bytes) -> Jpeg:
                 raise _wrong("of several frames")
             bits, height, width, channels = struct.unpack_from(">BHHB", data, place + 2)
             short = marker in _HUFFMAN and width * height > _MOST_PIXELS * len(data)
-            frame = (width, height, channels, bits)
+            frame, kind = (width, height, channels, bits), marker
         elif marker == _LINES:
             raise _wrong("that tells its height behind the pixels")
         elif marker == _SCAN:
@@ -94,10 +130,28 @@ def _walk(data: bytes) -> Jpeg:
                 raise _wrong("without a frame")
             if scans > _MOST_SCANS:
                 raise _wrong(f"of more than {_MOST_SCANS} scans")
-        elif marker == _APP1 and data[place + 2 : place + 7] == b"FLIR\x00":
-            flir.append(data[place + 7 : place + length])
+            tables = data[place + 4 : place + length - 3 : 2]
+            # A code of zeros that does not end a block would write 63 equal frequencies, and so
+            # in block after block: nothing that a camera sees.
+            dense = kind in _SEQUENTIAL and any(codes.get(0x10 | each & 15) for each in tables)
+        elif marker == _CODES:
+            codes |= _codes_of_zeros(data[place + 2 : place + length])
+        elif marker == _APP1:
+            if data[place + 2 : place + 7] == b"FLIR\x00":
+                flir.append(data[place + 7 : place + length])
+            elif data[place + 2 : place + 8] == _EXIF:
+                exif = exif or data[place + 8 : place + length]
         place += length
     raise _wrong(f"of more than {_MOST_SEGMENTS} segments")
+
+
+def _codes_of_zeros(segment: bytes) -> dict[int, int]:
+    """Return, for each table in a segment, the symbol whose code is nothing but zeros."""
+    found, place = {}, 0
+    while place + 17 < len(segment):
+        found[segment[place]] = segment[place + 17]
+        place += 17 + sum(segment[place + 1 : place + 17])
+    return found
 
 
 def _wrong(what: str) -> ImageError:

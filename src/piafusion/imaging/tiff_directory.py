@@ -12,6 +12,7 @@ from piafusion.errors import ImageError
 TIFF_SUFFIXES = frozenset({".tif", ".tiff"})
 
 WIDTH, HEIGHT, BITS, SAMPLES, TILE_WIDTH, TILE_HEIGHT = 256, 257, 258, 277, 322, 323
+ORIENTATION = 274
 _SUBFILE_TYPE = 254
 # Pixel scale, tie points, transformation and keys of GeoTIFF; no-data value; RPC coefficients.
 _GEOREFERENCE = {33550, 33922, 34264, 34735, 42113, 50844}
@@ -143,6 +144,18 @@ def find_picture(data: bytes) -> Tags:
         ImageError: If there are several pages, or the directories are damaged or too many.
     """
     return _find(lambda place, size: data[place : place + size])
+
+
+def exif_orientation(exif: bytes) -> int:
+    """Return how the picture that EXIF data belong to has to be turned, as `arrays.turned` does.
+
+    It is 1, not at all, where they are damaged or say nothing.
+    """
+    data = exif.removeprefix(b"Exif\x00\x00") + bytes(8)  # some end without the last link
+    try:
+        return _first(lambda place, size: data[place : place + size])[0].number(ORIENTATION, 1)
+    except ImageError:
+        return 1
 
 
 def _find(read: Read) -> Tags:

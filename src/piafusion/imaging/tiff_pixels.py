@@ -15,23 +15,23 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from piafusion.errors import ImageError
-from piafusion.imaging.arrays import Image
-from piafusion.imaging.jpeg import read_jpeg
+from piafusion.imaging.arrays import Image, turned
+from piafusion.imaging.jpeg import decode_jpeg, read_jpeg
 from piafusion.imaging.tiff_directory import (
     BITS,
     HEIGHT,
+    ORIENTATION,
     SAMPLES,
     TILE_HEIGHT,
     TILE_WIDTH,
     WIDTH,
     Tags,
-    find_picture,
 )
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-_COMPRESSION, _PHOTOMETRIC, _BIT_ORDER, _STRIP_PLACES, _TURN = 259, 262, 266, 273, 274
+_COMPRESSION, _PHOTOMETRIC, _BIT_ORDER, _STRIP_PLACES = 259, 262, 266, 273
 _STRIP_ROWS, _STRIP_SIZES, _PLANES, _PREDICTOR, _COLOURS = 278, 279, 284, 317, 320
 _TILE_PLACES, _TILE_SIZES, _EXTRA, _KIND, _JPEG_TABLES, _DEPTH = 324, 325, 338, 339, 347, 32997
 
@@ -46,6 +46,7 @@ _PACKED = (1, 2, 4, 10, 12, 14)  # bits that do not fill bytes
 _MOST_SEGMENTS = 2**18
 _OVERHEAD = 2**12  # bytes that a compressed strip may have beyond twice its pixels
 _TABLES = 2**16  # bytes, of the tables that JPEG strips share
+_ADOBE = b"\xff\xee\x00\x0eAdobe\x00\x64" + bytes(4)  # the next byte: 0 is RGB, 1 is YCbCr
 
 
 @dataclass(frozen=True)
@@ -78,8 +79,8 @@ class _Layout:
         return np.dtype(f"{self.kind}{bits // 8}")
 
 
-def decode_tiff(data: bytes) -> Image:
-    """Return the picture in a TIFF or BigTIFF file.
+def decode_tiff(data: bytes, tags: Tags) -> Image:
+    """Return the picture in a TIFF or BigTIFF file, whose tags `find_picture` has found.
 
     Returns:
         H x W, H x W x 3 RGB or H x W x 4 (the fourth being alpha or another band), turned as the
@@ -89,7 +90,6 @@ def decode_tiff(data: bytes) -> Image:
     Raises:
         ImageError: If anything is missing, damaged or of a layout that is not read here.
     """
-    tags = find_picture(data)
     layout = _read_layout(tags, data)
     pixels = np.zeros((layout.height, layout.width, layout.samples), layout.dtype)
     across = -(-layout.width // layout.columns)
@@ -104,7 +104,7 @@ def decode_tiff(data: bytes) -> Image:
             target = target[..., plane : plane + 1]
         block = _decode(layout, layout.data[place : place + size], rows, channels)
         target[...] = block[:rows, : target.shape[1]]
-    return _turned(_coloured(layout, tags, pixels), tags.number(_TURN, 1))
+    return turned(_coloured(layout, tags, pixels), tags.number(ORIENTATION, 1))
 
 
 def _read_layout(tags: Tags, data: bytes) -> _Layout:
@@ -267,6 +267,12 @@ def _unpredict(layout: _Layout, raw: memoryview, shape: tuple[int, int, int]) ->
 
 
 def _decode_jpeg(layout: _Layout, data: bytes, rows: int, channels: int) -> Image:
+    head = b""
+    if channels == 3:  # what its colours are tells the TIFF file
+        head = _ADOBE + bytes([layout.photometric == _YCBCR])
+        if layout.photometric != _YCBCR and data[6:10] == b"JFIF":  # it would have the last word
+            raise _damaged("a JPEG strip or tile of YCbCr for RGB")
+    data = data[:2] + head + layout.tables[2:-2] + data[2:]
     outline = read_jpeg(data)
     full = (layout.rows, layout.columns)
     found = (outline.height, outline.width)
@@ -274,21 +280,7 @@ def _decode_jpeg(layout: _Layout, data: bytes, rows: int, channels: int) -> Imag
         raise _damaged(f"a JPEG strip or tile of {found[1]}x{found[0]} for {full[1]}x{full[0]}")
     if outline.end is None:
         raise _damaged("a JPEG strip or tile that ends too early")
-    colours = "GRAYSCALE" if channels == 1 else "RGB"
-    stored = "YCBCR" if layout.photometric == _YCBCR and channels == 3 else colours
-    pixels = np.zeros(found if channels == 1 else (*found, channels), np.uint8)
-    codecs = _codecs()
-    try:
-        codecs.jpeg8_decode(
-            data,
-            tables=layout.tables or None,
-            colorspace=stored,
-            outcolorspace=colours,
-            out=pixels,
-        )
-    except (RuntimeError, ValueError) as error:
-        raise _damaged(" ".join(str(error).split())) from error
-    return pixels.reshape(*found, channels)
+    return decode_jpeg(data, outline).reshape(*found, channels)
 
 
 def _coloured(layout: _Layout, tags: Tags, pixels: NDArray[Any]) -> Image:
@@ -316,17 +308,6 @@ def _coloured(layout: _Layout, tags: Tags, pixels: NDArray[Any]) -> Image:
                 f"{'transparency' if extra in _ALPHAS else 'another'}; save it without the second"
             )
     return np.ascontiguousarray(grey) if layout.samples <= 2 else pixels
-
-
-def _turned(image: Image, turn: int) -> Image:
-    """Turn and mirror a picture as the tag 274 says."""
-    if turn in (5, 6, 7, 8):
-        image = image.swapaxes(0, 1)
-    if turn in (2, 3, 6, 7):
-        image = image[:, ::-1]
-    if turn in (3, 4, 7, 8):
-        image = image[::-1]
-    return np.ascontiguousarray(image)
 
 
 def _codecs() -> Any:  # noqa: ANN401 - a module without types

@@ -7,7 +7,7 @@ from functools import partial
 
 from piafusion.errors import ImageError
 from piafusion.imaging.arrays import Image
-from piafusion.imaging.headers import read_header
+from piafusion.imaging.headers import Header, read_header
 from piafusion.imaging.io import decode_image, decode_infrared
 from piafusion.run.processes import KillableProcesses, decoding_seconds, limit_memory
 from piafusion.server.problems import HttpProblem
@@ -82,11 +82,10 @@ def _decode_checked(
     megapixels: float,
 ) -> Image:
     """Decode a file, in another process, unless its header says that it is too large."""
-    _check_header(data, name, megapixels)
-    return decode(data, name, check)
+    return decode(data, name, check, _checked_header(data, name, megapixels))
 
 
-def _check_header(data: bytes, name: str, megapixels: float) -> None:
+def _checked_header(data: bytes, name: str, megapixels: float) -> Header:
     """Refuse a picture that is too large by its header, before it takes any memory."""
     if not data:
         raise ImageError(f"{name}: expected an image file, found an empty one; send it again")
@@ -108,3 +107,4 @@ def _check_header(data: bytes, name: str, megapixels: float) -> None:
             f"{name}: expected at most {megapixels:g} megapixels, found "
             f"{header.width}x{header.height}; send a smaller picture",
         )
+    return header

@@ -14,13 +14,12 @@ from av import VideoFrame
 from av.video.reformatter import VideoReformatter
 
 from piafusion.errors import ImageError
-from piafusion.imaging.arrays import Image
+from piafusion.imaging.arrays import COLOURED_SHARE, Image
 
 Layout = Literal["side-by-side", "top-bottom"]
 
 # A palette or the visible video colours much of a picture; overlays and compression only a little.
 _COLOURED = 24  # levels of 255 between the channels
-_COLOURED_SHARE = 0.1  # of the pixels
 _THUMBNAIL = 32  # pixels a side
 _STRIDE = 8  # one pixel out of so many is enough to notice a palette
 
@@ -107,7 +106,7 @@ def split_halves(image: Image, layout: Layout, *, infrared_first: bool) -> tuple
 def refuse_palette(image: Image) -> None:
     """Raise `ImageError` if much of an infrared picture, H x W x 3 uint8, is coloured."""
     coloured = float(np.mean(np.ptp(image, axis=2) > _COLOURED))
-    if coloured > _COLOURED_SHARE:
+    if coloured > COLOURED_SHARE:
         raise ImageError(
             f"expected grey infrared frames, found colours in {coloured:.0%} of the picture; "
             "record it without a palette, or swap the two if this is the visible video"

@@ -25,7 +25,7 @@ COLUMNS = (
     *("model", "engine", "size", "threads", "frames", "first", "network", "p99", "end to end"),
     *("p99", "frames/s", "MiB", ""),
 )
-Row = dict[str, Any]
+Timings = dict[str, Any]
 _LARGEST = 16384  # pixels of a side
 
 
@@ -97,11 +97,11 @@ def _runners(engines: list[str] | None, devices: list[str] | None) -> list[tuple
     return [("onnx", "auto"), *installed]
 
 
-def _measure(setups: list[Setup], frames: int, budget: float) -> list[Row]:
+def _measure(setups: list[Setup], frames: int, budget: float) -> list[Timings]:
     """Time each setup; what the next smaller size says would take too long is left out."""
     from piafusion.lab.evaluation.timing import measure
 
-    rows: list[Row] = []
+    rows: list[Timings] = []
     paces: dict[tuple[str, str, str], float] = {}  # seconds for a pixel, network and end to end
     for setup in track(setups, "measuring"):
         runner, pixels = (setup.model, setup.engine, setup.device), setup.width * setup.height
@@ -121,7 +121,7 @@ def _measure(setups: list[Setup], frames: int, budget: float) -> list[Row]:
     return rows
 
 
-def _texts(row: Row) -> list[str]:
+def _texts(row: Timings) -> list[str]:
     """Return a row as texts, in the order of `COLUMNS`."""
     runner = [row["model"], row["engine"], f"{row['width']}x{row['height']}"]
     if row["device"] != "auto":

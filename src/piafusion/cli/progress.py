@@ -82,13 +82,7 @@ class ProgressDisplay:
 
 
 def track(items: Iterable[Item], label: str, *, total: int | None = None) -> Iterator[Item]:
-    """Yield the items and show how many of them are done.
-
-    Args:
-        items: The items to work on.
-        label: The kind of work, for example "fusing".
-        total: Number of items; by default their length, if they have one.
-    """
+    """Yield the items and show how many of them are done."""
     with ProgressDisplay() as display:
         yield from counted(items, label, display, total)
 

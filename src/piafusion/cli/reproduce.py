@@ -55,7 +55,7 @@ def reproduce(
     from piafusion.files import write_bytes
     from piafusion.lab.data.folders import claim_folder
     from piafusion.lab.paper.datasets import find_data, paint_data
-    from piafusion.lab.paper.run import MARK, NUMBERS, PAGE, STEPS, Plan, tally
+    from piafusion.lab.paper.run import MARK, NUMBERS, PAGE, STEPS, ReproductionPlan, tally
     from piafusion.lab.paper.run import reproduce as run
 
     roots = {"msrs": msrs, "roadscene": roadscene, "tno": tno}
@@ -71,7 +71,7 @@ def reproduce(
     write_bytes(output / MARK, b"")
     if quick:
         data_sets = paint_data(output / "scenes")
-        plan = Plan(
+        plan = ReproductionPlan(
             steps,
             chosen,
             scenes=2,
@@ -84,7 +84,7 @@ def reproduce(
         )
     else:
         data_sets = find_data(given, limit)
-        plan = Plan(steps, chosen, seeds=seeds)
+        plan = ReproductionPlan(steps, chosen, seeds=seeds)
     with ProgressDisplay() as display:
         experiments = run(data_sets, output, plan, display)
     claims = [claim for each in experiments for claim in each.claims]

@@ -51,11 +51,8 @@ def minimise(
 ) -> Plane:
     """Return the y with the smallest E(y).
 
-    Args:
-        difference: Infrared minus luminance, H x W.
-        weight: Weight of the gradients.
-        tolerance: Relative fall of E over ten iterations at which the search ends.
-        threads: Threads of the cosine transforms.
+    `difference` is infrared minus luminance, H x W. The search ends when E falls by less than
+    `tolerance` in ten iterations.
     """
     height, width = difference.shape
     start = difference

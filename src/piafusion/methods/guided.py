@@ -24,9 +24,7 @@ _LEAST_WEIGHT = 1e-6  # if both filtered weights are 0, the sources share equall
 def guided(infrared: Plane, luminance: Plane) -> Plane:
     """Fuse bases and details with weights of where each source is the more salient.
 
-    Args:
-        infrared: H x W in [0, 1].
-        luminance: H x W in [0, 1].
+    Planes are H x W in [0, 1].
 
     Returns:
         H x W; near strong edges it may leave [0, 1].

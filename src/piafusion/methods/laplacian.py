@@ -14,9 +14,7 @@ SMALLEST = 4  # pixels that the shorter side of the base keeps
 def laplacian(infrared: Plane, luminance: Plane) -> Plane:
     """Take at each level the value that is further from 0, and of the base the mean.
 
-    Args:
-        infrared: H x W in [0, 1].
-        luminance: H x W in [0, 1].
+    Planes are H x W in [0, 1].
 
     Returns:
         H x W; near strong edges it may leave [0, 1].

@@ -80,12 +80,7 @@ def fuse(
 ) -> Plane:
     """Fuse two planes of at least 16 x 16 pixels.
 
-    Args:
-        infrared: H x W in [0, 1].
-        luminance: H x W in [0, 1].
-        projection: L, 256 x 256.
-        levels: Number of decompositions of the base.
-        threads: Number of threads that work on strips of windows.
+    They are H x W in [0, 1]; the projection L is 256 x 256.
     """
     details = np.zeros_like(infrared)
     for _ in range(levels):

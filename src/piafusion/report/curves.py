@@ -42,12 +42,6 @@ def cumulative_curves(
 
     A point (x, y) says that the share x of the pairs has a value of at most y.
 
-    Args:
-        data: Name of the data set.
-        metric: Name of the metric.
-        values: The values of all pairs, by method.
-        styles: The line style of each method.
-
     Returns:
         An SVG element to put into an HTML page; text and axes take the page's colour.
     """

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from copy import deepcopy
 from typing import Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from piafusion.errors import UsageError
 
@@ -26,6 +26,22 @@ class ComputeSettings(TypedSettings):
 
     accelerator: Literal["auto", "cpu", "gpu"] = "auto"
     precision: Literal["32-true", "16-mixed", "bf16-mixed"] = "32-true"
+
+
+class LoopSettings(TypedSettings):
+    """Settings that every training has."""
+
+    preset: str = Field(description="where the settings started from")
+    steps: int = Field(gt=0, description="length of the schedule")
+    learning_rate: float = Field(default=1e-3, gt=0)
+    decay: float = Field(
+        default=0.01, gt=0, le=1, description="last learning rate as a share of the first"
+    )
+    gradient_clip: float = Field(default=1.0, gt=0, description="largest gradient norm")
+    gradient_limit: float = Field(
+        default=1e4, gt=0, description="gradient norm before clipping at which the run stops"
+    )
+    hardware: ComputeSettings = ComputeSettings()
 
 
 def preset_values(

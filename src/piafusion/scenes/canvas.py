@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from piafusion.scenes.plan import Plan
+from piafusion.scenes.plan import StreetPlan
 from piafusion.scenes.texture import Array
 
 FAR = 400.0
@@ -24,7 +24,7 @@ class Canvas:
         labels: uint8 `H x W`.
     """
 
-    def __init__(self, plan: Plan, height: int, width: int) -> None:
+    def __init__(self, plan: StreetPlan, height: int, width: int) -> None:
         """Start with an undefined picture of the sky."""
         self.height, self.width = height, width
         self.focal = plan.zoom * min(height, 0.8 * width)
@@ -60,12 +60,7 @@ class Canvas:
     ) -> None:
         """Lay something over a block.
 
-        Args:
-            block: Where.
-            layer: `h x w x 4` or `4`, like `pixels`.
-            opacity: float32 `h x w` in [0, 1].
-            depth: Depth of the layer.
-            labels: Labels of the layer.
+        The layer is `h x w x 4` or `4`, like `pixels`; its opacity float32 `h x w` in [0, 1].
         """
         under = self.pixels[block]
         if layer.ndim == 1:

@@ -10,7 +10,7 @@ from piafusion.scenes.canvas import FAR, Canvas
 from piafusion.scenes.hour import Hour
 from piafusion.scenes.houses import STREET_END, WALL
 from piafusion.scenes.library import GLOW, Front
-from piafusion.scenes.plan import HousePlace, Plan, Thing
+from piafusion.scenes.plan import HousePlace, StreetPlan, Thing
 from piafusion.scenes.roadlight import RoadLight
 from piafusion.scenes.street import KERB
 from piafusion.scenes.texture import Array, rgb, smoothstep
@@ -22,7 +22,7 @@ _LATTICE = 24  # rows and columns at which the light on a house front is compute
 _LAMP_HEIGHT, _ARM = 6.6, 1.7
 
 
-def paint_street(plan: Plan, hour: Hour, height: int, width: int) -> Canvas:
+def paint_street(plan: StreetPlan, hour: Hour, height: int, width: int) -> Canvas:
     """Paint a street, far things first."""
     canvas = Canvas(plan, height, width)
     light = RoadLight(plan, hour)
@@ -41,7 +41,7 @@ def paint_street(plan: Plan, hour: Hour, height: int, width: int) -> Canvas:
     return canvas
 
 
-def _paint_sky(canvas: Canvas, plan: Plan, hour: Hour) -> None:
+def _paint_sky(canvas: Canvas, plan: StreetPlan, hour: Hour) -> None:
     """Gradient and clouds, down to a little below the horizon."""
     rows = min(canvas.height, int(canvas.centre[1]) + 3)
     dy = (canvas.centre[1] - np.arange(rows, dtype=np.float32) - 0.5) / np.float32(canvas.focal)
@@ -64,7 +64,7 @@ def _paint_sky(canvas: Canvas, plan: Plan, hour: Hour) -> None:
     canvas.depth[:rows] = np.minimum(FAR, 40.0 / np.maximum(dy, 0.05) + 60.0)[:, None]
 
 
-def _paint_ground(canvas: Canvas, plan: Plan, hour: Hour, light: RoadLight) -> None:
+def _paint_ground(canvas: Canvas, plan: StreetPlan, hour: Hour, light: RoadLight) -> None:
     eye = canvas.eye[1]
     for (near, far, half, _), texels in zip(
         library.GROUND_BANDS, library.ground(plan.ground), strict=True
@@ -113,7 +113,7 @@ def _surface(
     return np.append(np.asarray(albedo, np.float32) * light, np.float32(warm)).astype(np.float32)
 
 
-def _paint_end(canvas: Canvas, plan: Plan, hour: Hour) -> None:
+def _paint_end(canvas: Canvas, plan: StreetPlan, hour: Hour) -> None:
     """Houses across the far end of the street."""
     z = STREET_END + 14.0
     left = -46.0
@@ -151,7 +151,7 @@ def _light_on_wall(hour: Hour, normal: tuple[float, float, float]) -> Array:
 
 
 def _paint_house(
-    canvas: Canvas, plan: Plan, hour: Hour, light: RoadLight, house: HousePlace
+    canvas: Canvas, plan: StreetPlan, hour: Hour, light: RoadLight, house: HousePlace
 ) -> None:
     """Gable and front of a house beside the street; the eaves hide its roof from below."""
     side, front, top = house.side, house.front, house.front.height

@@ -181,11 +181,7 @@ def _means(planes: Array) -> Array:
 def car(view: int, paint: int, *, oncoming: bool, driven: bool) -> Sprite:
     """A car, with its lights on if it is driven.
 
-    Args:
-        view: Index of `VIEWS`.
-        paint: Index of `PAINTS`.
-        oncoming: Whether it shows its front rather than its back.
-        driven: Whether engine, tyres and lights are on.
+    `view` and `paint` are indices of `VIEWS` and `PAINTS`.
     """
     black, white = (_car(view, tone, oncoming=oncoming, driven=driven) for tone in (0.0, 1.0))
     colour = np.asarray(PAINTS[paint], np.float32)

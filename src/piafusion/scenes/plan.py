@@ -59,7 +59,7 @@ class Thing:
 
 
 @dataclass(frozen=True)
-class Plan:
+class StreetPlan:
     """A street: everything but the light.
 
     Attributes:
@@ -87,7 +87,7 @@ class Plan:
     lamps: tuple[tuple[int, float], ...]
 
 
-def plan_street(rng: np.random.Generator) -> Plan:
+def plan_street(rng: np.random.Generator) -> StreetPlan:
     """Draw a street."""
     eye = (float(rng.uniform(1.1, 2.0)), float(rng.uniform(1.4, 1.85)))
     ground = int(rng.integers(library.GROUNDS))
@@ -97,7 +97,7 @@ def plan_street(rng: np.random.Generator) -> Plan:
     things += [*_walkers(rng), *_bicycles(rng)]
     if rng.random() < 0.3:
         things.append(Thing(library.sign(), KERB + 0.75, float(rng.uniform(11, 24)), 0.1, 0.1, 3))
-    return Plan(
+    return StreetPlan(
         eye=eye,
         zoom=float(rng.uniform(1.0, 1.25)),
         centre=(0.5 + float(rng.uniform(-0.07, 0.07)), 0.47 + float(rng.uniform(-0.035, 0.035))),

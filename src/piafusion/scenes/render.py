@@ -134,10 +134,8 @@ class Frame:
     ) -> None:
         """Paint a flat polygon.
 
-        Args:
-            points: Corners `N x 3` in order.
-            material: A surface, or a function of the world position that gives one.
-            scenery: Whether the shadows of things fall on it.
+        The corners are `N x 3` in order; the material may be a function of the world position. The
+        shadows of things fall on scenery.
         """
         corners = np.asarray(points, np.float64)
         facing = flat_normal(corners)
@@ -169,10 +167,7 @@ class Frame:
     def mesh(self, faces: Array, normals: Array, material: Material) -> None:
         """Paint a round body of many faces that share one material.
 
-        Args:
-            faces: Corners `N x K x 3`, every face flat or nearly so.
-            normals: Normals at the corners, `N x K x 3`.
-            material: Function of the world position, asked once for the whole body.
+        Faces are `N x K x 3`, each nearly flat, and so are the normals at their corners.
         """
         ahead = faces[..., 2] - self.camera.eye[2]
         if ahead.min() < NEAR:
@@ -218,12 +213,7 @@ class Frame:
     ) -> None:
         """Paint a round, tapered rod.
 
-        Args:
-            ends: Centres of both ends, `3` each.
-            radii: Radius in metres at each end.
-            surface: Constant surface.
-            person: Value for the `person` mask.
-            rough: Strength of folds or bark in albedo and thermal value.
+        Ends are `3` each, radii in metres; `rough` is the strength of folds or bark.
         """
         axis = np.stack(ends)
         far = axis[:, 2] - self.camera.eye[2]
@@ -268,11 +258,8 @@ class Frame:
     def leaves(self, centres: Array, normals: Array, sizes: Array, surface: Surface) -> None:
         """Paint many small discs that share one depth.
 
-        Args:
-            centres: World positions `N x 3`, far ones first.
-            normals: Unit normals `N x 3`.
-            sizes: Radius in metres and a factor on the albedo, `N x 2`.
-            surface: Constant surface.
+        Centres and unit normals are `N x 3`, far ones first; sizes are a radius in metres and a
+        factor on the albedo, `N x 2`.
         """
         ahead = centres[:, 2] - self.camera.eye[2]
         if ahead.min() < NEAR:

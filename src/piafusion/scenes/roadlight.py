@@ -14,7 +14,7 @@ from piafusion.scenes import library
 from piafusion.scenes.hour import Hour
 from piafusion.scenes.houses import WALL
 from piafusion.scenes.library import BEAM, LAMP, LIGHT_TEXELS
-from piafusion.scenes.plan import Plan, Thing
+from piafusion.scenes.plan import StreetPlan, Thing
 from piafusion.scenes.street import KERB
 from piafusion.scenes.texture import Array, smoothstep
 
@@ -30,7 +30,7 @@ Seen = Callable[[list[tuple[float, float]]], Array]
 class RoadLight:
     """The light of one street at one hour."""
 
-    def __init__(self, plan: Plan, hour: Hour) -> None:
+    def __init__(self, plan: StreetPlan, hour: Hour) -> None:
         """Draw the maps."""
         self._hour = hour
         self._sunny = bool(hour.sunlight.max() > 0.002)
@@ -65,7 +65,7 @@ class RoadLight:
                 plane += lamp * open_sky
         return light, warmth
 
-    def on_wall(self, plan: Plan, side: int, y: Array, z: Array) -> Array:
+    def on_wall(self, plan: StreetPlan, side: int, y: Array, z: Array) -> Array:
         """Light RGB and degrees by the sun, `h x w x 4`, on the wall of a side at y (rows), z."""
         hour = self._hour
         result = np.zeros((y.shape[0], z.shape[1], 4), np.float32)
@@ -89,9 +89,7 @@ class RoadLight:
     def on_thing(self, thing: Thing, shape: Array) -> tuple[Array, float]:
         """Light on a thing and the warmth that the sun gives it.
 
-        Args:
-            thing: What.
-            shape: float32 `h x w x 4`, its normal (0 to 255 for -1 to 1) and opacity.
+        The shape is float32 `h x w x 4`: normal (0 to 255 for -1 to 1) and opacity.
 
         Returns:
             Light RGB and a 1, `h x w x 4`, and degrees above the air.
@@ -139,7 +137,7 @@ class RoadLight:
         )
         return float(shade) / 255, self._lamps[place]
 
-    def _draw_shade(self, plan: Plan) -> Array:
+    def _draw_shade(self, plan: StreetPlan) -> Array:
         """Sun shadow, nearness of things and warmth of engines, uint8 `H x W x 3`."""
         shape = (int((FAR - NEAR) * _SHADE_TEXELS), int((RIGHT - LEFT) * _SHADE_TEXELS))
         shadow, contact, warmth = (np.zeros(shape, np.uint8) for _ in range(3))
@@ -159,7 +157,7 @@ class RoadLight:
             ]
         )
 
-    def _draw_shadows(self, shadow: Array, plan: Plan) -> None:
+    def _draw_shadows(self, shadow: Array, plan: StreetPlan) -> None:
         x, y, z = self._hour.sun
         fall = np.array([-x / y, -z / y])  # on the ground, for each metre of height
         for house in plan.houses:
@@ -179,7 +177,7 @@ class RoadLight:
                 points = np.concatenate([foot, foot * [1, 1] + thing.height * fall])
                 cv2.fillConvexPoly(shadow, cv2.convexHull(_texels(points)), 255)
 
-    def _draw_lamps(self, plan: Plan) -> Array:
+    def _draw_lamps(self, plan: StreetPlan) -> Array:
         """Light of lamps and headlights on the ground, float32 `H x W x 3`."""
         shape = (int((FAR - NEAR) * LIGHT_TEXELS), int((RIGHT - LEFT) * LIGHT_TEXELS), 3)
         light = np.zeros(shape, np.float32)
@@ -255,7 +253,7 @@ def _warp(chart: Array, places: Array, size: tuple[int, int], border: int) -> Ar
     return cv2.warpPerspective(chart, warp, size, flags=cv2.INTER_LINEAR, borderMode=border)
 
 
-def _skyline(plan: Plan, side: int) -> Array:
+def _skyline(plan: StreetPlan, side: int) -> Array:
     """Height of the houses of a side, at every `_SKYLINE_STEP` from z = -100 on."""
     heights = np.zeros(300, np.float32)
     for house in plan.houses:

@@ -43,12 +43,7 @@ class FusingSpeed:
 
 @dataclass(frozen=True)
 class Offer:
-    """A model or method that requests may name.
-
-    Attributes:
-        name: Its name.
-        summary: One line for a list.
-    """
+    """A model or method that requests may name."""
 
     name: str
     summary: str
@@ -60,10 +55,7 @@ class FuserCache:
     def __init__(self, model: str, device: str = "auto", threads: int = 1) -> None:
         """List the models and methods.
 
-        Args:
-            model: The default model: a name, or the path of an exported file.
-            device: Where networks run.
-            threads: Threads of each network; `piafusion.machine.share_cores` tells how many.
+        The default model is a name or the path of an exported file.
 
         Raises:
             UsageError: If the model is unknown.

@@ -119,11 +119,7 @@ class FusionService:
     ) -> FusionResult:
         """Fuse one pair as a request wants it.
 
-        Args:
-            infrared: Content of the infrared file.
-            visible: Content of the visible file.
-            wanted: The request.
-            names: Names of the two in errors.
+        `names` are those of the two files in errors.
 
         Raises:
             PiafusionError: If a picture cannot be used.

@@ -113,11 +113,8 @@ class DecodingThread:
     def __init__(self, source: VideoSource, url: str, convert: Convert, ahead: int) -> None:
         """Prepare; `start` starts it.
 
-        Args:
-            source: The source to decode.
-            url: The address to open again if the source is live and breaks off.
-            convert: Turns frames into arrays.
-            ahead: Largest number of waiting frames; a live source then drops the oldest.
+        The address is opened again if a live source breaks off. At most `ahead` frames wait; a live
+        source then drops the oldest.
         """
         self.source, self._url, self._convert = source, url, convert
         self.queue = BoundedQueue[Frame](ahead, drop_oldest=source.live)
@@ -214,10 +211,7 @@ class LiveSource:
     def __init__(self, source: VideoSource, url: str, began: float) -> None:
         """Take over an opened source.
 
-        Args:
-            source: The first connection.
-            url: The address to open again.
-            began: Time 0 of the common clock of the sources, on `time.monotonic`.
+        The address is opened again; `began` is time 0 of the common clock, on `time.monotonic`.
         """
         self.reconnections = 0
         self._source, self._url, self._began = source, url, began

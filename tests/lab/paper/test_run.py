@@ -15,10 +15,10 @@ from piafusion.lab.data.writing import Recipe, write_scenes
 from piafusion.lab.evaluation.sets import read_sets
 from piafusion.lab.paper.datasets import PaperData, find_data
 from piafusion.lab.paper.published import OURS, TABLE_2
-from piafusion.lab.paper.run import NUMBERS, PAGE, STEPS, TEXT, Plan, reproduce
+from piafusion.lab.paper.run import NUMBERS, PAGE, STEPS, TEXT, ReproductionPlan, reproduce
 from piafusion.weights import load_manifest, read_weights, save_record
 
-TINY = Plan(
+TINY = ReproductionPlan(
     STEPS,
     ["laplacian", "guided"],
     scenes=1,
@@ -156,7 +156,7 @@ def test_what_is_done_is_not_done_again(
 
 def test_without_pairs_to_train_on_the_ablation_says_so(scenes: Path, tmp_path: Path) -> None:
     (data,) = read_sets([f"tno={scenes / 'test'}"])
-    plan = Plan(["features", "ablation"], [])
+    plan = ReproductionPlan(["features", "ablation"], [])
     experiments = reproduce(PaperData({"tno": data}), tmp_path, plan)
     assert [each.name for each in experiments] == ["features", "ablation"]
     verdicts = {claim.verdict for each in experiments for claim in each.claims}

@@ -4,7 +4,7 @@ import torch
 
 from piafusion.lab.training.augment import (
     INFRARED,
-    ToneRange,
+    CurveRanges,
     change_tone,
     draw_curves,
     draw_moves,
@@ -14,13 +14,13 @@ from piafusion.lab.training.augment import (
 IMAGES = torch.rand(64, 1, 4, 5, generator=torch.Generator().manual_seed(0))
 
 
-def changed(share: float, tones: ToneRange = INFRARED) -> torch.Tensor:
+def changed(share: float, tones: CurveRanges = INFRARED) -> torch.Tensor:
     curves = draw_curves(tones, share, len(IMAGES), np.random.default_rng(0))
     return change_tone(IMAGES, curves)
 
 
 def test_a_tone_curve_by_hand() -> None:
-    square = ToneRange(log_gamma=(np.log(2), np.log(2)), gain=(0.5, 0.5), offset=(0.1, 0.1))
+    square = CurveRanges(log_gamma=(np.log(2), np.log(2)), gain=(0.5, 0.5), offset=(0.1, 0.1))
     torch.testing.assert_close(changed(1.0, square), 0.1 + 0.5 * IMAGES**2)
 
 

@@ -106,11 +106,7 @@ def check_split(
 ) -> Split:
     """Check one folder with `ir`, `vi` and perhaps `label`.
 
-    Args:
-        root: The folder.
-        classes: How many labels there are; they are 0 to one less.
-        alignment: Whether to measure residual misalignment, the slowest part by far.
-        progress: Shows the progress.
+    To measure the alignment takes by far the longest. Labels are 0 to `classes` - 1.
 
     Raises:
         UsageError: If a folder is missing or empty, or nothing pairs up.

@@ -82,11 +82,7 @@ def check_hash(expected: str | None) -> None:
 def verify(path: Path, name: str, expected: str | None, record: Path) -> tuple[str, bool]:
     """Compare a file with the hash it must have: the expected or else the recorded one.
 
-    Args:
-        path: The file.
-        name: Name under which it is recorded.
-        expected: SHA-256 in hexadecimal, or None.
-        record: JSON file with hashes by name.
+    `record` is a JSON file with hashes by name.
 
     Returns:
         Its hash, and whether there was none to compare it with.

@@ -57,10 +57,7 @@ def _apart(one: str, other: str) -> float:
 def claim_folder(output: Path, mark: str, what: str) -> None:
     """Refuse a folder for results if it holds files other than earlier results.
 
-    Args:
-        output: The folder.
-        mark: Name of a file that earlier results have.
-        what: Name of the results, for the message.
+    Earlier results have a file called `mark`; `what` names the results in the message.
 
     Raises:
         UsageError: If it is a file, or other files are in it.

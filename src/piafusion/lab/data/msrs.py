@@ -80,16 +80,10 @@ def build_msrs(
 ) -> Build:
     """Write `output/train` and `output/test` with `ir`, `vi` and `label`, and a manifest.
 
-    It is built in `OUTPUT.partial` and gets its name when it is whole, so that what stopped
-    half-way is not taken for finished; the same call goes on from there. Files that cannot be used
-    are left out and reported. The result depends on nothing but source and settings, byte by byte.
-
-    Args:
-        source: MFNet: `images` with RGB and thermal PNGs, D or N at the end of their stems, and
-            perhaps `labels`.
-        output: New folder.
-        settings: See `BuildSettings`.
-        progress: Shows the progress.
+    The source is MFNet's folder: `images` with RGB and thermal PNGs, D or N at the end of their
+    stems, and perhaps `labels`. The set is built in `OUTPUT.partial` and gets its name when it is
+    whole; after an interruption the same call goes on. Files that cannot be used are left out and
+    reported. The result depends on nothing but source and settings, byte by byte.
 
     Returns:
         The pictures by result; the same if everything was done before.

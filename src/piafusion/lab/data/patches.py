@@ -25,8 +25,8 @@ class Patch:
     """A crop of a pair; views, so copy them to keep them.
 
     Attributes:
-        name: Of the file that it would be written to: stem, row and column, and the light's letter
-            last, so that it is a name of MSRS.
+        name: The stem of its file: the pair's stem, row and column, and last the letter of the
+            light, as in MSRS.
         infrared: `size x size`, in its file's dtype.
         visible: `size x size` or `size x size x 3` RGB.
         day: True, False, or None where the stem does not say.

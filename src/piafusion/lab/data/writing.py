@@ -54,12 +54,6 @@ def write_scenes(
 
     The folder is called `OUTPUT.partial` until all of them are there.
 
-    Args:
-        output: New folder.
-        count: Number of scenes.
-        recipe: Settings of the scenes.
-        progress: Shows the progress.
-
     Returns:
         The stems.
 

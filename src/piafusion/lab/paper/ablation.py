@@ -56,14 +56,7 @@ def ablate(
 ) -> Experiment:
     """Train the full network and both ablations alike, and compare them by day and by night.
 
-    Args:
-        data: Pairs by day and by night to compare on.
-        training: Folder with pairs to train on.
-        output: Folder of the reproduction; finished trainings are used again, others continued.
-        seeds: Number of trainings of each variant.
-        changes: Settings that differ from the presets.
-        scenes: Number of scenes to show.
-        progress: Shows the progress.
+    Finished trainings in the output folder are used again, others are continued.
 
     Raises:
         MissingExtraError: If torch or a package that it needs is not installed.
@@ -251,10 +244,7 @@ def _scenes(data: DataSet, done: Evaluation, seed: int, count: int) -> list[Pict
 def judge(data: DataSet, seeds: Sequence[Values], tests: Mapping[str, Tests]) -> list[Claim]:
     """Judge the paper's claims about its parts: each part has to help in every training.
 
-    Args:
-        data: The pairs.
-        seeds: The values of each training.
-        tests: Tests of the means over the trainings, by light.
+    `seeds` holds the values of each training, `tests` those of their means, by light.
     """
     claims = []
     for section, part, light, name, text in WITHOUT:

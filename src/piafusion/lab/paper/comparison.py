@@ -40,12 +40,7 @@ def compare(
 ) -> Experiment:
     """Fuse and score all test sets with the paper's model, its rivals and our other models.
 
-    Args:
-        data_sets: The data sets to fuse.
-        output: Folder of the reproduction; existing results are used again.
-        methods: Comparison methods beside the baselines.
-        scenes: Number of scenes of each data set to show.
-        progress: Shows the progress.
+    Existing results in the output folder are used again.
     """
     experiment = Experiment(NAME)
     usable, missing = _usable(methods)

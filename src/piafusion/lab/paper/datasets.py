@@ -69,8 +69,7 @@ def find_data(roots: dict[str, Path], limit: int | None = None) -> PaperData:
 def paint_data(folder: Path) -> PaperData:
     """Make small synthetic scenes, half of them by night, to train on and to score.
 
-    Args:
-        folder: Folder for the scenes; existing ones are used again.
+    Existing scenes are used again.
     """
     _paint(folder, {"train": (0, 16), "test": (1000, 12)})
     (data,) = read_sets([f"synthetic={folder / 'test'}"])
@@ -80,8 +79,7 @@ def paint_data(folder: Path) -> PaperData:
 def paint_labelled(folder: Path) -> Path:
     """Make synthetic scenes with labels, half of them by night, and return their folder.
 
-    Args:
-        folder: Folder for the scenes; existing ones are used again.
+    Existing scenes are used again.
     """
     _paint(folder, {"train": (20_000, 240), "test": (90_000, 120)})
     return folder

@@ -70,12 +70,7 @@ def holds_if(condition: bool) -> Verdict:
 
 
 def lead_verdict(lead: float, p: float) -> Verdict:
-    """Judge a lead: it has to exist, and to be significant.
-
-    Args:
-        lead: Mean of the method that is said to be ahead, minus the mean of the other.
-        p: The p value of a two-sided test of their difference.
-    """
+    """Judge a lead: it has to exist, and to be significant."""
     return holds_if(False) if lead <= 0 else "holds" if p < SIGNIFICANT else UNTESTED
 
 
@@ -91,15 +86,8 @@ def ranks_first(
     """Judge the claim that a method has significantly the highest mean of a metric.
 
     It holds if the mean is the highest and the Wilcoxon test against the next is significant. It
-    does not hold if another mean is higher. Otherwise the pairs are too few to test it.
-
-    Args:
-        result: Scores on a data set.
-        metric: A metric in which higher is better.
-        ours: The method of the claim.
-        rivals: The methods that it is compared with; those without scores are skipped.
-        section: Section of the paper.
-        text: The claim.
+    does not hold if another mean is higher. Otherwise the pairs are too few to test it. Rivals
+    without scores are skipped. In the metric higher is better.
     """
     scores = result.scores
     rivals = [name for name in rivals if name in scores.means]

@@ -62,11 +62,7 @@ class Shares:
 def measure_features(data: DataSet, output: Path, pairs: int, progress: Progress) -> Experiment:
     """Measure the shares of both modalities and draw feature maps of a scene of each light.
 
-    Args:
-        data: Pairs by day and by night.
-        output: Folder of the reproduction; measured shares are used again.
-        pairs: Number of pairs of each light to measure, evenly spread.
-        progress: Shows the progress.
+    So many pairs of each light are measured, evenly spread; measured shares are used again.
     """
     experiment = Experiment(NAME)
     lights = {

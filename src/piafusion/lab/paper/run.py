@@ -30,7 +30,7 @@ MARK = ".piafusion-reproduction"
 
 
 @dataclass(frozen=True)
-class Plan:
+class ReproductionPlan:
     """The extent of a reproduction.
 
     Attributes:
@@ -61,16 +61,10 @@ class Plan:
 def reproduce(
     data: PaperData,
     output: Path,
-    plan: Plan,
+    plan: ReproductionPlan,
     progress: Progress = silent,
 ) -> list[Experiment]:
     """Do the experiments and write the report; finished work is used again.
-
-    Args:
-        data: The data sets.
-        output: Folder for all files.
-        plan: The extent.
-        progress: Shows the progress.
 
     Raises:
         PiafusionError: If a step fails for another reason than a missing extra.
@@ -89,7 +83,9 @@ def reproduce(
     return experiments
 
 
-def _features(data: PaperData, output: Path, plan: Plan, progress: Progress) -> Experiment:
+def _features(
+    data: PaperData, output: Path, plan: ReproductionPlan, progress: Progress
+) -> Experiment:
     claims = [("4.7", text) for _, text, _ in FEATURES_BY_LIGHT]
     if data.day_and_night is None:
         return _left_out("features", claims, "needs pairs by day and by night: --msrs")
@@ -100,7 +96,9 @@ def _features(data: PaperData, output: Path, plan: Plan, progress: Progress) -> 
     return measure_features(data.day_and_night, output, plan.feature_pairs, progress)
 
 
-def _ablation(data: PaperData, output: Path, plan: Plan, progress: Progress) -> Experiment:
+def _ablation(
+    data: PaperData, output: Path, plan: ReproductionPlan, progress: Progress
+) -> Experiment:
     claims = [(section, text) for section, *_, text in WITHOUT]
     test, training = data.day_and_night, data.training
     if test is None or training is None:
@@ -114,7 +112,9 @@ def _ablation(data: PaperData, output: Path, plan: Plan, progress: Progress) -> 
         return _left_out("ablation", claims, str(error))
 
 
-def _segmentation(data: PaperData, output: Path, plan: Plan, progress: Progress) -> Experiment:
+def _segmentation(
+    data: PaperData, output: Path, plan: ReproductionPlan, progress: Progress
+) -> Experiment:
     claims = [("4.8", text) for *_, text in SEGMENTED]
     try:
         with needing("segmentation", "segmentation"):
@@ -152,13 +152,7 @@ _JUDGED = (
 
 
 def write_report(experiments: Sequence[Experiment], output: Path, remarks: Sequence[str]) -> None:
-    """Write `reproduction.html`, `reproduction.md` and `reproduction.json`.
-
-    Args:
-        experiments: In the order of the paper.
-        output: Folder of the reproduction.
-        remarks: Remarks about the whole, for the top of the page.
-    """
+    """Write `reproduction.html`, `reproduction.md` and `reproduction.json`."""
     claims = [claim for each in experiments for claim in each.claims]
     summary: list[Block] = [Text(tally(claims)), claims_table(claims), Text(_JUDGED, note=True)]
     introduction = [_INTRODUCTION.format(version=piafusion.__version__), *remarks]

@@ -30,13 +30,8 @@ def segment_sources(
 ) -> Experiment:
     """Train and test one network on each source, and judge the paper's claims about them.
 
-    Args:
-        root: Folder with `train` and `test`, each with `ir`, `vi` and `label`.
-        output: Folder of the reproduction; finished trainings are used again.
-        seeds: Number of trainings on each source.
-        changes: Settings that differ from the preset `short`.
-        synthetic: Whether the pictures are our own scenes.
-        progress: Shows the progress.
+    Finished trainings are used again. `changes` are settings that differ from the preset `short`;
+    `synthetic` says that the pictures are our own scenes.
     """
     settings = resolve("short", dict(changes))
     result = segment(
@@ -78,10 +73,6 @@ def judge(differences: Sequence[SourceScores], data: str) -> list[Claim]:
 
     A source leads if the 95 % intervals over trainings and over scenes both say so. If its mean
     leads but an interval does not, the claim cannot be tested.
-
-    Args:
-        differences: With `paper` against infrared and visible, and these against each other.
-        data: Name of the data.
     """
     found = {(each.source, each.against): each for each in differences if each.part == "all"}
     claims = []

@@ -76,11 +76,7 @@ def fuse(
 ) -> list[NetworkInput]:
     """Fuse what was not fused before, and return the files of each source.
 
-    Args:
-        given: The result of `read_sources`.
-        sets: The splits.
-        output: Fused pictures become `fused/SOURCE/SPLIT/STEM.png` in it.
-        progress: Shows the progress.
+    Fused pictures become `fused/SOURCE/SPLIT/STEM.png` in the output folder.
 
     Raises:
         ImageError: If a pair cannot be fused; a comparison needs all of them.

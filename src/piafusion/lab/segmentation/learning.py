@@ -93,12 +93,8 @@ def train(
 ) -> nn.Module:
     """Train a network and return it, ready to segment.
 
-    Args:
-        settings: Settings of the network and its training.
-        sampler: Draws the batches.
-        seed: Seed of the first parameters and of dropout.
-        folder: Folder for the log, and for the batch at which a guard stops the training.
-        on_step: Is called after each step with the number of steps and the loss.
+    The folder receives the log, and the batch at which a guard stops the training. `on_step` is
+    called after each step with the number of steps and the loss.
 
     Raises:
         TrainingError: If the loss is no longer finite or the gradients are too large.
@@ -131,10 +127,6 @@ def train(
 def predict(network: nn.Module, picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Return the most likely class of each pixel.
 
-    Args:
-        network: Maps pictures to scores.
-        picture: H x W x 3 RGB.
-
     Returns:
         H x W, indices of the classes.
     """
@@ -162,14 +154,8 @@ _ENTRY = {"pictures": str, "counts": {str: [int]}}
 class Trainings:
     """The trainings of a comparison.
 
-    Attributes:
-        settings: Settings of the networks and their training.
-        train: Pictures to train on.
-        test: Pictures to score.
-        output: Folder of the comparison.
-        progress: Shows the progress in training steps.
-        total: Number of trainings of the comparison.
-        done: Number of trainings that are done.
+    `total` is the number of trainings of the comparison, `done` how many of them are done; the
+    progress counts steps.
     """
 
     settings: SegmentationSettings

@@ -175,14 +175,7 @@ class BilateralNet(nn.Module):
         blocks: int = 2,
         decoder: int = 128,
     ) -> None:
-        """Make a network with fresh parameters.
-
-        Args:
-            classes: Number of classes.
-            widths: Channels of the stages, at least two; by default those of ResNet-18.
-            blocks: Residual blocks in each stage.
-            decoder: Channels of the decoder.
-        """
+        """Make a network with fresh parameters."""
         super().__init__()
         self.stem = ConvNorm(3, widths[0], stride=2)
         before = (widths[0], *widths)

@@ -155,12 +155,8 @@ def draw_sheet(
 ) -> NDArray[np.uint8]:
     """Draw scenes: infrared, visible, labels, and each source under the predicted classes.
 
-    Args:
-        test: The scenes to choose from; as many by day as by night if that is known.
-        inputs: The sources.
-        predicted: Folder of the predicted classes, by source.
-        others: See `read_label`.
-        count: Number of scenes.
+    There are as many by day as by night if the light is known. `predicted` holds the folder of the
+    predicted classes of each source.
     """
     rows = []
     pairs = {pair.stem: pair for pair in test.data.pairs}

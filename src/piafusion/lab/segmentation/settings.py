@@ -8,15 +8,14 @@ from typing import Any, Literal
 from pydantic import Field, field_validator, model_validator
 from typing_extensions import Self
 
-from piafusion.run.settings import ComputeSettings, TypedSettings, check_settings, preset_values
+from piafusion.run.settings import LoopSettings, check_settings, preset_values
 
 LEAST_CROP = 32  # pixels
 
 
-class SegmentationSettings(TypedSettings):
+class SegmentationSettings(LoopSettings):
     """How each network is built and trained; data, sources and seeds are given separately."""
 
-    preset: str = Field(description="where the settings started from")
     network: Literal["bilateral", "segformer"]
     widths: tuple[int, ...] = Field(min_length=2, description="channels of the encoder's stages")
     blocks: int = Field(gt=0, description="blocks in each stage")
@@ -25,7 +24,6 @@ class SegmentationSettings(TypedSettings):
         default="ignore",
         description="pixels of MFNet's classes 4 to 8: out of training and scores, or background",
     )
-    steps: int = Field(gt=0)
     batch: int = Field(gt=1, description="batch normalisation needs two")
     crop: tuple[int, int] | None = Field(
         default=None, description="height and width; none: what all training pictures hold"
@@ -42,15 +40,7 @@ class SegmentationSettings(TypedSettings):
         le=1,
         description="how much more rare classes weigh in the loss: their share to this power",
     )
-    learning_rate: float = Field(default=1e-3, gt=0)
-    decay: float = Field(
-        default=0.01, gt=0, le=1, description="last learning rate as a share of the first"
-    )
     gradient_clip: float = Field(default=5.0, gt=0, description="largest gradient norm")
-    gradient_limit: float = Field(
-        default=1e4, gt=0, description="gradient norm before clipping at which the run stops"
-    )
-    hardware: ComputeSettings = ComputeSettings()
 
     @field_validator("widths", "crop", mode="before")
     @classmethod

@@ -16,7 +16,7 @@ from torch import Tensor
 
 
 @dataclass(frozen=True)
-class ToneRange:
+class CurveRanges:
     """Ranges of `offset + gain * value ** gamma`, drawn uniformly; gamma by its logarithm."""
 
     log_gamma: tuple[float, float]
@@ -24,15 +24,15 @@ class ToneRange:
     offset: tuple[float, float]
 
 
-INFRARED = ToneRange(log_gamma=(-1.0, 0.3), gain=(0.7, 1.1), offset=(-0.05, 0.25))
-VISIBLE = ToneRange(log_gamma=(-0.5, 0.5), gain=(0.6, 1.2), offset=(-0.05, 0.1))
+INFRARED = CurveRanges(log_gamma=(-1.0, 0.3), gain=(0.7, 1.1), offset=(-0.05, 0.25))
+VISIBLE = CurveRanges(log_gamma=(-0.5, 0.5), gain=(0.6, 1.2), offset=(-0.05, 0.1))
 
 FURTHEST = 3
 """Largest move of an infrared crop in either direction, in pixels."""
 
 
 def draw_curves(
-    tones: ToneRange, share: float, count: int, generator: np.random.Generator
+    tones: CurveRanges, share: float, count: int, generator: np.random.Generator
 ) -> NDArray[np.float64]:
     """Draw gamma, gain and offset for each image of a batch, 3 x `count`.
 

@@ -32,10 +32,7 @@ class WholeCheckpoints(TorchCheckpointIO):
     ) -> None:
         """Write a checkpoint. If the process is killed meanwhile, a whole one remains.
 
-        Args:
-            checkpoint: The state to save.
-            path: Path of the file; an existing one is renamed to `PREVIOUS`.
-            storage_options: Not used; Lightning passes it.
+        An existing file is renamed to `PREVIOUS`.
 
         Raises:
             OutputError: If it cannot be written; the checkpoints that are there stay.
@@ -69,12 +66,8 @@ class Keeper(Callback):
     ) -> None:
         """Prepare a run.
 
-        Args:
-            run: Folder of the run.
-            every: Steps between checkpoints.
-            last_step: Has a checkpoint too.
-            validate_every: Steps between validations; None: there are none.
-            score: Name of what is logged for the best weights.
+        A checkpoint is due `every` so many steps and after the last. `score` names the logged value
+        that the best weights maximise; without `validate_every` there are no validations.
         """
         self._path, self._every, self._last_step = run / CHECKPOINT, every, last_step
         self._validate_every, self._name = validate_every, score

@@ -15,7 +15,13 @@ from piafusion.lab.models.comparison import COMPARISON, PAPER_WIDTH
 from piafusion.lab.training.data import Sampling
 from piafusion.lab.training.losses import IntensityTarget, TextureLoss
 from piafusion.metrics import SPECS
-from piafusion.run.settings import ComputeSettings, TypedSettings, check_settings, preset_values
+from piafusion.run.settings import (
+    ComputeSettings,
+    LoopSettings,
+    TypedSettings,
+    check_settings,
+    preset_values,
+)
 
 
 class HardwareSettings(ComputeSettings):
@@ -30,10 +36,9 @@ class HardwareSettings(ComputeSettings):
         return self.devices * self.nodes
 
 
-class TrainingSettings(TypedSettings):
-    """Settings that all trainings have."""
+class TrainingSettings(LoopSettings):
+    """Settings that all trainings of a fusion or illumination network have."""
 
-    preset: str = Field(description="where the settings started from")
     model: str
     data: Path
     seed: int = 0
@@ -41,21 +46,12 @@ class TrainingSettings(TypedSettings):
         default=None,
         description="weights to go on from instead of fresh ones: a shipped model or a path",
     )
-    steps: int = Field(gt=0, description="length of the schedule")
     stop: int | None = Field(
         default=None, gt=0, description="end after this many of the schedule's steps"
     )
     batch: int = Field(gt=0)
     crop: int = Field(ge=16, description="side of the square crops in pixels")
     sampling: Sampling = "random"
-    learning_rate: float = Field(default=1e-3, gt=0)
-    decay: float = Field(
-        default=0.01, gt=0, le=1, description="last learning rate as a share of the first"
-    )
-    gradient_clip: float = Field(default=1.0, gt=0, description="largest gradient norm")
-    gradient_limit: float = Field(
-        default=1e4, gt=0, description="gradient norm before clipping at which the run stops"
-    )
     checkpoint_every: int = Field(default=200, gt=0, description="steps between checkpoints")
     validation: int = Field(
         default=0, ge=0, description="hold every so many-th block of neighbours apart; 0: none"

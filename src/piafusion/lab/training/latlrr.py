@@ -43,10 +43,7 @@ _MOST_ITERATIONS = 1000
 def learn_into(folder: Path, root: Path, *, seed: int = 0) -> Path:
     """Learn the projection and put it and its manifest entry into a weights folder.
 
-    Args:
-        folder: Made if missing; other weights in it are kept.
-        root: Dataset folder with `ir` and `vi`.
-        seed: Seed for the choice of patches.
+    Other weights in the folder are kept.
 
     Returns:
         The NumPy archive with `projection`, 256 x 256 float32.
@@ -88,11 +85,6 @@ def learn_into(folder: Path, root: Path, *, seed: int = 0) -> Path:
 
 def draw_patches(root: Path, count: int, seed: int) -> tuple[Array, int]:
     """Draw patches of both modalities, half of them smooth and half of them detailed.
-
-    Args:
-        root: Dataset folder with `ir` and `vi`.
-        count: How many.
-        seed: Seed for the choice.
 
     Returns:
         256 x count in [0, 1], a patch a column, and the number of pairs.

@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Iterable
 from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, NoReturn, Protocol, TypeVar
+from typing import Any, Generic, NoReturn, Protocol, TypeVar
 
 import lightning
 import safetensors.torch
@@ -20,9 +20,7 @@ from torch.utils.data import DataLoader
 
 from piafusion.errors import OutputError, PiafusionError, TrainingError
 from piafusion.files import write_bytes
-
-if TYPE_CHECKING:
-    from piafusion.run.settings import ComputeSettings
+from piafusion.run.settings import LoopSettings
 
 FAILED_BATCH = "failed_batch.safetensors"
 
@@ -31,34 +29,6 @@ _STEPS_WITHOUT_GRADIENT = 10
 
 BatchT = TypeVar("BatchT")
 BatchT_co = TypeVar("BatchT_co", covariant=True)
-
-
-class LoopSettings(Protocol):
-    """The settings that `TrainingLoop` reads."""
-
-    @property
-    def steps(self) -> int:
-        """Number of steps after which the learning rate has decayed."""
-
-    @property
-    def learning_rate(self) -> float:
-        """Learning rate of the first step."""
-
-    @property
-    def decay(self) -> float:
-        """Last learning rate as a share of the first."""
-
-    @property
-    def gradient_clip(self) -> float:
-        """Largest gradient norm."""
-
-    @property
-    def gradient_limit(self) -> float:
-        """Gradient norm before clipping at which the run stops."""
-
-    @property
-    def hardware(self) -> ComputeSettings:
-        """Hardware and precision."""
 
 
 class Sampler(Protocol[BatchT_co]):

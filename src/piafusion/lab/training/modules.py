@@ -55,12 +55,7 @@ class Training(TrainingLoop[Batch]):
     ) -> None:
         """Prepare a run.
 
-        Args:
-            settings: The run's settings.
-            network: The network to train.
-            pairs: Training pairs.
-            held: Pairs to validate on.
-            margin: Pixels that crops have more on each side.
+        `held` are the pairs to validate on; crops have `margin` pixels more on each side.
         """
         sampler = CropSampler(
             pairs,

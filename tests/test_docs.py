@@ -16,6 +16,7 @@ from piafusion.imaging.io import read_image, write_image
 from piafusion.scenes.synthetic import demo_scenes_root
 from piafusion.weights import read_weights
 from tests.conftest import Finished, scene
+from tests.imaging.flir_files import both as photo_of_both
 from tests.lab.segmentation.conftest import write_splits
 from tests.video.conftest import moving, write_video
 
@@ -53,6 +54,9 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         write_image(tmp_path / "vi" / f"{stem}.png", visible)
     write_image(tmp_path / "ir.png", scene()[0])
     write_image(tmp_path / "vi.png", scene()[1])
+    (tmp_path / "PHOTOS").mkdir()
+    for path in (tmp_path / "photo.jpg", tmp_path / "PHOTOS" / "a.jpg"):
+        path.write_bytes(photo_of_both())
     for name in ("ir", "vi"):
         shutil.copytree(tmp_path / name, tmp_path / "DATA" / name)
     write_splits(tmp_path / "LABELLED")

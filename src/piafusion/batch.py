@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from piafusion.errors import PiafusionError
-from piafusion.imaging.io import read_pair
+from piafusion.imaging.io import read_pair, read_photo
 from piafusion.imaging.places import fetch, is_url, sha256, store
 from piafusion.imaging.tiff_directory import wants_windows
 from piafusion.run.pool import map_in_order
@@ -23,6 +23,7 @@ from piafusion.run.progress import Progress, silent
 if TYPE_CHECKING:
     from piafusion.fuser import Fuser
     from piafusion.imaging.arrays import Image
+    from piafusion.imaging.formats import Photo
     from piafusion.imaging.tone_curve import InfraredRange
 
 _STORAGE = 25.0  # seconds more than decoding may take, for a slow disk or network
@@ -31,11 +32,24 @@ _AHEAD = 8  # pairs that are fused for each worker beyond the one whose result i
 
 @dataclass(frozen=True)
 class PairJob:
-    """The files of one pair, and the file for the fused picture; each may lie behind a URL."""
+    """The files of one pair, and the files to write; each may lie behind a URL.
+
+    Attributes:
+        infrared: The infrared picture, or a photo of a thermal camera that holds both.
+        visible: The visible picture; the same path for such a photo.
+        output: For the fused picture.
+        temperature: For the temperatures on the visible picture's pixels, if they are wanted.
+    """
 
     infrared: Path
     visible: Path
     output: Path
+    temperature: Path | None = None
+
+    @property
+    def is_photo(self) -> bool:
+        """Whether one file holds both pictures."""
+        return self.infrared == self.visible
 
 
 @dataclass(frozen=True)
@@ -49,6 +63,7 @@ class FusedPair:
         seconds: Time for reading, fusing and writing.
         tone: The range of infrared values that was used; None for a file that is read in windows:
             there it is the range of the dtype.
+        note: A line for the user about how a photo was read and aligned.
         worker: Host and process that fused it.
         device: Where the network ran.
         sha256: Hashes of the files "infrared", "visible" and "output", if they were asked for.
@@ -62,6 +77,7 @@ class FusedPair:
     worker: str
     device: str
     sha256: Mapping[str, str]
+    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -101,7 +117,7 @@ def fuse_jobs(
         yield fuse_job(fuser, jobs[0], overwrite=overwrite, progress=progress)
         return
     readers = PairReaders(workers)
-    fuse = partial(fuse_job, fuser, overwrite=overwrite, read=readers.read_pair, hashes=True)
+    fuse = partial(fuse_job, fuser, overwrite=overwrite, readers=readers, hashes=True)
     try:
         yield from map_in_order(fuse, jobs, workers=workers, ahead=_AHEAD * workers)
     finally:
@@ -114,7 +130,7 @@ def fuse_job(
     *,
     overwrite: bool = False,
     progress: Progress = silent,
-    read: Callable[..., tuple[Image, Image]] = read_pair,
+    readers: PairReaders | None = None,
     hashes: bool = False,
 ) -> FusedPair | FailedPair:
     """Fuse one pair of files and return the result; files behind URLs are copied here first.
@@ -124,23 +140,32 @@ def fuse_job(
         job: The files.
         overwrite: Replace an existing file.
         progress: Receives the finished tiles of a picture that is fused in tiles.
-        read: `read_pair`, or a function that calls it in another process.
+        readers: Processes that read the files; by default this process reads them.
         hashes: Compute the hashes of the files, for a manifest.
     """
     start = time.perf_counter()
     worker, device = f"{platform.node()}:{os.getpid()}", fuser.engine.device
     sums: dict[str, str] = {}
-    copies = job
+    copies, note = job, ""
     try:
         with _local_copies(job) as copies:
             files, tone = (copies.infrared, copies.visible, copies.output), None
             if hashes:
                 sums |= {"infrared": sha256(files[0]), "visible": sha256(files[1])}
-            if _is_plain(fuser) and wants_windows(copies.visible, copies.output):
+            plain = _is_plain(fuser) and not (job.is_photo or job.temperature)
+            if plain and wants_windows(copies.visible, copies.output):
                 height, width = fuser.fuse_rasters(*files, overwrite=overwrite, progress=progress)
             else:
-                fused = fuser.fuse_files(*files, overwrite=overwrite, read=read)
-                (height, width), tone = fused.image.shape[:2], fused.tone
+                fused = fuser.fuse_files(
+                    copies.infrared,
+                    None if job.is_photo else copies.visible,
+                    copies.output,
+                    overwrite=overwrite,
+                    temperature=copies.temperature,
+                    read=readers.read_pair if readers else read_pair,
+                    read_both=readers.read_photo if readers else read_photo,
+                )
+                (height, width), tone, note = fused.image.shape[:2], fused.tone, fused.note
             if hashes:
                 sums["output"] = sha256(copies.output)
     except Exception as error:  # an error of any library fails this pair, not the others
@@ -152,7 +177,7 @@ def fuse_job(
             reason = reason.replace(str(getattr(copies, name)), str(getattr(job, name)))
         return FailedPair(job, reason, worker, device, sums)
     seconds = time.perf_counter() - start
-    return FusedPair(job, width, height, seconds, tone, worker, device, sums)
+    return FusedPair(job, width, height, seconds, tone, worker, device, sums, note)
 
 
 @contextmanager
@@ -166,8 +191,9 @@ def _local_copies(job: PairJob) -> Iterator[PairJob]:
     with TemporaryDirectory(prefix="piafusion-") as name:
         folder = Path(name)
         output = folder / job.output.name if is_url(job.output) else job.output
-        infrared, visible = fetch(job.infrared, folder / "ir"), fetch(job.visible, folder / "vi")
-        yield PairJob(infrared, visible, output)
+        infrared = fetch(job.infrared, folder / "ir")
+        visible = infrared if job.is_photo else fetch(job.visible, folder / "vi")
+        yield PairJob(infrared, visible, output, job.temperature)
         if output is not job.output:
             store(job.output, output.read_bytes())
 
@@ -198,6 +224,14 @@ class PairReaders:
             partial(read_pair, same_size=same_size), infrared, visible, check, check_visible,
             name=f"{infrared} or {visible}", seconds=_STORAGE + decoding_seconds(size),
         )  # fmt: skip
+
+    def read_photo(self, path: Path | str) -> Photo:
+        """Read a photo as `piafusion.imaging.io.read_photo` does; errors are those of a pair."""
+        path = Path(path)
+        size = path.stat().st_size if path.is_file() else 0
+        return self._processes.call(
+            read_photo, path, name=str(path), seconds=_STORAGE + decoding_seconds(size)
+        )
 
     def close(self) -> None:
         """Kill the processes."""

@@ -105,7 +105,7 @@ def _fuse_there(settings: dict[str, Any], version: str, job: PairJob) -> FusedPa
             f"{piafusion.__version__}; install the same version on every machine"
         )
     fuser, readers = _tools(tuple(settings.items()))
-    return fuse_job(fuser, job, overwrite=True, read=readers.read_pair, hashes=True)
+    return fuse_job(fuser, job, overwrite=True, readers=readers, hashes=True)
 
 
 @lru_cache(maxsize=1)
@@ -117,7 +117,8 @@ def _tools(settings: tuple[tuple[str, Any], ...]) -> tuple[Fuser, PairReaders]:
 def _absolute(job: PairJob) -> PairJob:
     """Return the job with paths that hold in any working directory."""
     paths = (job.infrared, job.visible, job.output)
-    return PairJob(*(path if is_url(path) else path.absolute() for path in paths))
+    infrared, visible, output = (p if is_url(p) else p.absolute() for p in paths)
+    return PairJob(infrared, visible, output, job.temperature and job.temperature.absolute())
 
 
 @contextmanager

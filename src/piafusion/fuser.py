@@ -22,10 +22,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from piafusion.engines import Engine, create_engine
+from piafusion.errors import ImageError, UsageError
 from piafusion.imaging.align import Alignment, read_alignment
 from piafusion.imaging.arrays import check_minimum, check_same_size, to_unit
 from piafusion.imaging.buffers import BufferPool, Buffers
 from piafusion.imaging.colour import join_luminance, luminance, split_luminance
+from piafusion.imaging.formats import Photo
 from piafusion.imaging.inputs import (
     ColorOrder,
     Picture,
@@ -34,7 +36,14 @@ from piafusion.imaging.inputs import (
     like_input,
     read_input,
 )
-from piafusion.imaging.io import read_image, read_infrared, read_pair, write_image
+from piafusion.imaging.io import (
+    check_output,
+    read_image,
+    read_infrared,
+    read_pair,
+    read_photo,
+    write_image,
+)
 from piafusion.imaging.tiling import (
     Floats,
     Tile,
@@ -44,7 +53,14 @@ from piafusion.imaging.tiling import (
     gather_share,
     plan_tiles,
 )
-from piafusion.imaging.tone import AnyTone, Full, Tone, as_tone, parse_visible_tone, show_visible
+from piafusion.imaging.tone import (
+    AnyTone,
+    Full,
+    Tone,
+    as_tone,
+    parse_visible_tone,
+    show_visible,
+)
 from piafusion.imaging.tone_curve import InfraredRange
 from piafusion.methods import create_method
 from piafusion.run.progress import Progress, counted, silent
@@ -63,10 +79,14 @@ class Fused:
         image: The fused picture, with the shape and dtype of the visible one; a masked array
             where the visible picture was one.
         tone: The range of infrared values that was used.
+        alignment: The alignment that was applied, if there was one.
+        note: A line for the user about how a photo was read and aligned.
     """
 
     image: Image
     tone: InfraredRange
+    alignment: Alignment | None = None
+    note: str = ""
 
 
 class Fuser:
@@ -190,7 +210,7 @@ class Fuser:
         """The function that checks a visible picture and brings it to its display range."""
         return partial(show_visible, tone=self.visible_tone)
 
-    def __call__(self, infrared: Picture, visible: Picture) -> Image:
+    def __call__(self, infrared: Picture, visible: Picture | None = None) -> Image:
         """Fuse one pair of the same height and width, or of any that the alignment fits.
 
         Each picture is a NumPy array, a PIL picture, a torch CPU tensor (C x H x W or H x W) or
@@ -201,6 +221,7 @@ class Fuser:
             infrared: H x W, or H x W x 3 with three equal channels; uint8, uint16 or float, or
                 whatever the tone takes. Masked pixels have no value and are filled.
             visible: H x W grey or H x W x 3; uint8, uint16 or float. Masked pixels stay masked.
+                None for the file of a thermal camera that holds both pictures.
 
         Returns:
             The fused image as a NumPy array with the height, width, channels and dtype of
@@ -212,8 +233,11 @@ class Fuser:
         """
         return self.fuse(infrared, visible).image
 
-    def fuse(self, infrared: Picture, visible: Picture) -> Fused:
+    def fuse(self, infrared: Picture, visible: Picture | None = None) -> Fused:
         """Fuse one pair and tell what was done; arguments and errors are those of a call."""
+        if visible is None and isinstance(infrared, (str, Path)):
+            fused = self.fuse_photo(read_photo(infrared))
+            return replace(fused, image=in_order(fused.image, self.color_order))
         ir = read_input(infrared, "infrared", read_infrared, self.tone.check)
         vi = read_input(visible, "visible", read_image, self.show, self.color_order)
         if self.alignment is None:
@@ -222,15 +246,45 @@ class Fuser:
         fused = self._fuse_checked(ir.image, vi.image)
         return replace(fused, image=like_input(fused.image, vi, self.color_order))
 
+    def fuse_photo(self, photo: Photo) -> Fused:
+        """Fuse the two pictures of one file of a thermal camera.
+
+        The infrared is placed on the visible picture by the fuser's alignment or, without one,
+        by the file's own mapping (see `piafusion.imaging.photos.place`). Temperatures have no
+        range of their own: for them the tone full means plateau.
+
+        Args:
+            photo: As `piafusion.imaging.io.read_photo` returns it.
+
+        Returns:
+            The fused picture, with the shape and dtype of the visible one, in RGB.
+
+        Raises:
+            ImageError: If the tone cannot take the infrared values.
+            AlignmentError: If the file has no mapping and none that can be trusted was found.
+        """
+        from piafusion.imaging.photos import place, tone_for
+
+        if photo.visible is None:
+            raise ValueError("a photo without a visible picture")
+        check_minimum(photo.visible, MIN_SIDE)
+        tone = tone_for(photo, self.tone)
+        infrared = tone.check(photo.infrared)
+        alignment, note = self.alignment, ""
+        if alignment is None:
+            alignment, note = place(photo, tone(infrared)[0])
+        fused = self.adjusted(tone, alignment)._fuse_checked(infrared, photo.visible)
+        return replace(fused, note="; ".join(filter(None, (photo.note, note))))
+
     def _fuse_checked(self, ir: Image, vi: Image) -> Fused:
         """Fuse two pictures whose types, values and sizes were checked."""
         tiles = self.plan(*vi.shape[:2])
         if len(tiles) > 1:
-            return Fused(*self._fuse_large(ir, vi, tiles))
+            return Fused(*self._fuse_large(ir, vi, tiles), self.alignment)
         with self._buffers.lend() as buffers:
             thermal, tone = self.tone(ir, buffers("thermal", ir.shape, np.float32))  # step 2
             fused = self._fuse(thermal, vi, buffers, self.alignment)
-        return Fused(fused.astype(vi.dtype, copy=False), tone)
+        return Fused(fused.astype(vi.dtype, copy=False), tone, self.alignment)
 
     def _fuse(
         self,
@@ -301,33 +355,57 @@ class Fuser:
     def fuse_files(
         self,
         infrared: Path | str,
-        visible: Path | str,
+        visible: Path | str | None,
         output: Path | str,
         *,
         overwrite: bool = False,
+        temperature: Path | str | None = None,
         read: Callable[..., tuple[Image, Image]] = read_pair,
+        read_both: Callable[[Path | str], Photo] = read_photo,
     ) -> Fused:
         """Read a pair, fuse it, write the result whole or not at all, and return it.
 
         Args:
             infrared: Grey PNG, TIFF, JPEG, BMP or WebP, or a radiometric JPEG; of any dtype that
                 the tone takes.
-            visible: PNG, TIFF, JPEG, BMP or WebP of 8 or 16 bits, or float TIFF, grey or colour.
+            visible: PNG, TIFF, JPEG, BMP or WebP of 8 or 16 bits, or float TIFF, grey or colour;
+                None if the first file is a photo of a thermal camera that holds both pictures.
             output: File to write; its suffix decides the format.
             overwrite: Replace an existing file.
+            temperature: TIFF file to write as well: the temperatures as the infrared file has
+                them, on the visible picture's pixels; NaN outside the infrared picture.
             read: `read_pair`, or a function that calls it in another process.
+            read_both: `read_photo`, or a function that calls it in another process.
 
         Raises:
             ImageError: If a file or the pair cannot be used; the message names the file.
             UsageError: If the output exists or its format is unknown.
             OutputError: If the result cannot be written.
         """
-        ir, vi = read(
-            infrared, visible, self.tone.check, self.show, same_size=self.alignment is None
-        )
-        check_minimum(vi, MIN_SIDE, name=str(visible))
-        fused = self._fuse_checked(ir, vi)
-        del ir, vi  # large pictures make room for the encoder
+        if temperature is not None:
+            _check_temperature(Path(temperature), overwrite=overwrite)
+        if visible is None:
+            photo = read_both(infrared)
+            fused, ir = self.fuse_photo(photo), photo.infrared
+            degrees = photo.unit == "celsius"
+        else:
+            ir, vi = read(
+                infrared, visible, self.tone.check, self.show, same_size=self.alignment is None
+            )
+            check_minimum(vi, MIN_SIDE, name=str(visible))
+            fused = self._fuse_checked(ir, vi)
+            degrees = ir.dtype.kind == "f" and not isinstance(self.tone, Full)
+            del vi  # large pictures make room for the encoder
+        if temperature is not None:
+            if not degrees:
+                raise ImageError(
+                    f"{infrared}: expected temperatures for --temperature, found levels or "
+                    f"counts ({ir.dtype}); give a radiometric file, and a --tone such as plateau"
+                )
+            size = fused.image.shape[0], fused.image.shape[1]
+            values = fused.alignment.resample(ir, size) if fused.alignment else ir
+            write_image(temperature, values.astype(np.float32), overwrite=overwrite)
+        del ir
         write_image(output, fused.image, overwrite=overwrite)
         return replace(fused, image=in_order(fused.image, self.color_order))
 
@@ -370,3 +448,10 @@ class Fuser:
             height, width = vi.shape[:2]
             self.fuse_tiles(ir, vi, fused, self.plan(height, width), progress)
         return height, width
+
+
+def _check_temperature(path: Path, *, overwrite: bool) -> None:
+    """Raise `UsageError` if temperatures may not be written to a path, or are not held there."""
+    if path.suffix.lower() not in (".tif", ".tiff"):
+        raise UsageError(f"{path}: expected .tif for temperatures, found {path.suffix!r}")
+    check_output(path, overwrite=overwrite)

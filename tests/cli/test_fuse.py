@@ -10,6 +10,7 @@ from piafusion.imaging.io import read_image, write_image
 from piafusion.imaging.places import sha256
 from piafusion.manifest import NAME, read_manifest
 from tests.conftest import scene
+from tests.imaging.flir_files import both, container, flir
 
 
 def names(folder: Path) -> list[str]:
@@ -345,3 +346,31 @@ def test_a_picture_larger_than_allowed_is_refused_and_the_option_named(
     assert "--max-megapixels" in done.err
     done = piafusion("fuse", *files, "-o", tmp_path / "out.png", "--max-megapixels", "0")
     assert done.code == 0
+
+
+def test_a_photo_that_holds_both_or_a_folder_of_them(piafusion, tmp_path: Path) -> None:
+    folder, out, degrees = (tmp_path / name for name in ("photos", "out", "degrees"))
+    folder.mkdir()
+    for name in ("a", "b"):
+        (folder / f"{name}.jpg").write_bytes(both())
+    (folder / "c.jpg").write_bytes(flir(container(counts=np.full(12, 15_000, "<u2").tobytes())))
+    options = ("--method", "average", "--json")
+    done = piafusion("fuse", folder / "a.jpg", "--output", tmp_path / "fused.jpg", *options)
+    assert done.code == 0
+    assert json.loads(done.out)["tone"] == "plateau:3"
+    assert read_image(tmp_path / "fused.jpg").shape == (240, 320, 3)
+    done = piafusion("fuse", folder, "-o", out, "--temperature", degrees, *options)
+    assert done.code == 1
+    assert "c.jpg: expected a photo that holds its visible picture too" in done.err
+    assert names(out) == ["a.png", "b.png"]
+    assert names(degrees) == ["a.tif", "b.tif"]
+
+
+def test_levels_are_no_temperatures(piafusion, pair_folders, tmp_path: Path) -> None:
+    ir, vi = (folder / "1D.png" for folder in pair_folders)
+    command = ("fuse", ir, vi, "-o", tmp_path / "fused.png", "--method", "average")
+    for name, wanted in (("t.tif", "found levels or counts"), ("t.png", "expected .tif for temp")):
+        done = piafusion(*command, "--temperature", tmp_path / name)
+        assert done.code
+        assert wanted in done.err
+        assert not (tmp_path / name).exists()

@@ -1,4 +1,3 @@
-import struct
 import sys
 
 import cv2
@@ -6,25 +5,17 @@ import numpy as np
 import pytest
 
 from piafusion.errors import ImageError, MissingExtraError
-from piafusion.imaging.flir import is_radiometric
-from piafusion.imaging.io import read_image, read_infrared
+from piafusion.imaging.formats import find_photo_reader
+from piafusion.imaging.io import decode_photo, read_image, read_infrared
+from tests.imaging.flir_files import app1, container, flir, jpeg
 from tests.imaging.picture_files import encoded
 
-
-def jpeg(segment: bytes = b"") -> bytes:
-    """Return a small grey JPEG with one more segment behind its first marker."""
-    done, data = cv2.imencode(".jpg", np.full((16, 16), 90, np.uint8))
-    assert done
-    return data.tobytes()[:2] + segment + data.tobytes()[2:]
-
-
-def app1(content: bytes) -> bytes:
-    return b"\xff\xe1" + struct.pack(">H", len(content) + 2) + content
+COUNTS = np.arange(15_000, 15_012, dtype="<u2").reshape(3, 4)
 
 
 def test_a_radiometric_jpeg_is_told_by_its_segment() -> None:
-    assert is_radiometric(jpeg(app1(b"FLIR\x00\x01\x00\x00FFF")))
-    assert is_radiometric(jpeg(app1(b"Exif\x00\x00rest") + app1(b"FLIR\x00\x01\x00\x00FFF")))
+    assert find_photo_reader(jpeg(app1(b"FLIR\x00\x01\x00\x00FFF")))
+    assert find_photo_reader(jpeg(app1(b"Exif\x00\x00rest") + app1(b"FLIR\x00\x01\x00\x00FFF")))
     for other in (
         jpeg(),
         jpeg(app1(b"Exif\x00\x00FLIR\x00")),
@@ -32,7 +23,7 @@ def test_a_radiometric_jpeg_is_told_by_its_segment() -> None:
         b"",
         b"\xff\xd8\xff\xe1",
     ):
-        assert not is_radiometric(other)
+        assert find_photo_reader(other) is None
 
 
 def test_thermal_data_that_are_broken_say_how_to_export(tmp_path) -> None:
@@ -43,62 +34,66 @@ def test_thermal_data_that_are_broken_say_how_to_export(tmp_path) -> None:
     assert read_image(path).shape == (16, 16)  # as a visible picture it is what one sees
 
 
-def thermal(width: int = 4, height: int = 3, counts: bytes = b"", records: int = 4) -> bytes:
-    """Return FLIR's data: a header, the entries of two records, and these."""
-    camera = bytearray(840)
-    constants = {32: 0.95, 36: 1.0, 40: 293.0, 44: 293.0, 48: 293.0, 52: 1.0, 60: 0.5,
-                 88: 17000.0, 92: 1430.0, 96: 1.0, 112: 0.0066, 116: 0.0126, 120: -0.0023,
-                 124: -0.0067, 128: 1.9}  # fmt: skip
-    for place, value in constants.items():
-        struct.pack_into("<f", camera, place, value)
-    struct.pack_into("<if", camera, 776, -400, 0.012)
-    pixels = struct.pack("<HHH", 2, width, height).ljust(32, b"\0") + counts
-    entries = [(1, 2, 128, len(pixels)), (32, 1, 128 + len(pixels), len(camera))]
-    head = b"FFF\0".ljust(24, b"\0") + struct.pack(">II", 64, records)
-    head = head.ljust(64, b"\0") + b"".join(struct.pack(">HH8xII12x", *entry) for entry in entries)
-    return head + pixels + bytes(camera)
-
-
-def flir(content: bytes) -> bytes:
-    pieces = [content[place : place + 500] for place in range(0, len(content), 500)]
-    last = len(pieces) - 1
-    return jpeg(b"".join(app1(bytes([*b"FLIR\0\1", n, last]) + p) for n, p in enumerate(pieces)))
-
-
-def test_counts_become_degrees_and_everything_else_is_left_out(tmp_path) -> None:
+@pytest.mark.parametrize("order", [">", "<"], ids=["cameras", "drones"])
+@pytest.mark.parametrize("packed", [False, True], ids=["raw", "png"])
+def test_counts_become_degrees(tmp_path, order: str, packed: bool) -> None:
     path = tmp_path / "flir.jpg"
-    counts = np.arange(15_000, 15_012, dtype="<u2")
-    path.write_bytes(flir(thermal(counts=counts.tobytes())))
+    counts = encoded(".png", COUNTS.byteswap()) if packed else COUNTS.tobytes()
+    path.write_bytes(flir(container(counts=counts, order=order)))
     celsius = read_infrared(path, check=lambda image: image)
     assert celsius.shape == (3, 4)
     assert celsius.dtype == np.float32
-    assert (np.diff(celsius.ravel()) > 0).all()
+    # Planck's curve with the constants of the file, by hand: R1 / (R2 (counts + O)) = e^(B/T) - 1,
+    # after the counts of the air and of what the surface reflects were taken away.
+    water = 0.5 * np.exp(1.5587 + 0.06939 * 19.85 - 0.00027816 * 19.83**2 + 6.8455e-7 * 19.85**3)
+    roots = [
+        np.exp(-np.sqrt(0.5) * (alpha + beta * np.sqrt(water)))
+        for alpha, beta in ((0.0066, -0.0023), (0.0126, -0.0067))
+    ]
+    air = 1.9 * roots[0] - 0.9 * roots[1]
+    around = 17000 / (0.012 * (np.exp(1430 / 293) - 1)) + 400
+    seen = COUNTS / 0.95 / air**2 - around * (
+        (1 - air) / 0.95 / air + (1 - air) / 0.95 / air**2 + 0.05 / 0.95
+    )
+    wanted = 1430 / np.log(17000 / (0.012 * (seen - 400)) + 1) - 273.15
+    np.testing.assert_allclose(celsius, wanted, atol=0.05)
+
+
+def test_the_visible_picture_and_its_place_are_read() -> None:
+    visible = np.full((60, 80, 3), (40, 90, 200), np.uint8)
+    ycbcr = cv2.cvtColor(visible, cv2.COLOR_RGB2YCrCb)[..., [0, 2, 1]]
+    inside = (encoded(".jpg", visible[..., ::-1]), encoded(".png", ycbcr[..., ::-1]))
+    for picture in inside:
+        data = flir(container(counts=COUNTS.tobytes(), visible=picture, place=(1.6, 6, -3)))
+        found = decode_photo(data, "photo")
+        np.testing.assert_allclose(np.asarray(found.visible, float), visible, atol=4)
+        # 80 visible pixels / 4 infrared / 1.6: 12.5 visible pixels for each; the middles, (39.5,
+        # 29.5) and (1.5, 1), are 6 to the right and 3 up from each other.
+        np.testing.assert_allclose(found.mapping @ [45.5, 26.5, 1], [1.5, 1, 1], atol=1e-9)
+        np.testing.assert_allclose(found.mapping @ [58, 26.5, 1], [2.5, 1, 1], atol=1e-9)
+    with pytest.raises(ImageError, match=r"photo: .* found the infrared one alone; give the vis"):
+        decode_photo(flir(container(counts=COUNTS.tobytes())), "photo")
+    with pytest.raises(ImageError, match=r"photo: .* found a file without thermal data; give"):
+        decode_photo(jpeg(), "photo")
 
 
 @pytest.mark.parametrize(
     ("content", "found"),
     [
-        (thermal(counts=bytes(24), records=2**32 - 1), "4294967295 records"),
-        (thermal(counts=bytes(24), records=257), "257 records"),
-        (thermal(60_000, 60_000, bytes(24)), "60000x60000 pixels"),
-        (thermal(counts=encoded(".png", np.zeros((900, 800), np.uint16))), "another size"),
-        (thermal()[:40], "cannot be read"),
+        (container(counts=bytes(24), records=2**32 - 1), "4294967295 records"),
+        (container(counts=bytes(24), records=257), "257 records"),
+        (container(60_000, 60_000, bytes(24)), "60000x60000 pixels"),
+        (container(counts=encoded(".png", np.zeros((900, 800), np.uint16))), "another size"),
+        (container(counts=b"\x89PNG\r\n" + bytes(18)), "the picture inside"),
+        (container()[:40], "cannot be read"),
     ],
 )
-def test_claims_are_checked_before_flyr_believes_them(tmp_path, content: bytes, found: str) -> None:
+def test_claims_are_checked_before_they_are_believed(tmp_path, content: bytes, found: str) -> None:
     path = tmp_path / "flir.jpg"
     path.write_bytes(flir(content))
-    with pytest.raises(ImageError, match=rf"flir\.jpg: .*{found}.*16-bit TIFF"):
+    with pytest.raises(ImageError, match=rf"flir\.jpg: .*{found}.*16-bit TIFF") as error:
         read_infrared(path)
-
-
-def test_messages_tell_no_places_in_memory(tmp_path) -> None:
-    path = tmp_path / "flir.jpg"
-    header = encoded(".png", np.zeros((3, 4), np.uint16)).replace(b"\r\n\x1a", b"\0\0\0")
-    path.write_bytes(flir(thermal(counts=header)))
-    with pytest.raises(ImageError, match="cannot identify") as found:
-        read_infrared(path)
-    assert "0x" not in str(found.value)
+    assert " at 0x" not in str(error.value)  # no places in memory
 
 
 def test_without_flyr_the_extra_is_named(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -232,6 +232,10 @@ def _reader(tone: str, polarity: str, visible_tone: str) -> Read:
     show = partial(show_visible, tone=parse_visible_tone(visible_tone))
 
     def read(pair: Pair) -> tuple[Image, Image]:
+        if pair.infrared == pair.visible:
+            from piafusion.imaging.photos import read_shown
+
+            return read_shown(pair.infrared, chosen)
         ir, vi = read_pair(pair.infrared, pair.visible, chosen.check, show, same_size=False)
         return (ir if str(chosen) == "full" else chosen(ir)[0]), vi
 

@@ -1,4 +1,4 @@
-"""`piafusion fuse`: one pair, or two folders matched by file name."""
+"""`piafusion fuse`: one pair, two folders matched by file name, or photos that hold both."""
 
 from __future__ import annotations
 
@@ -42,9 +42,11 @@ ENGINES = ("local", "ray")
 def fuse(
     infrared: Annotated[
         str,
-        typer.Argument(metavar="IR", help="Infrared image or folder."),
+        typer.Argument(
+            metavar="IR",
+            help="Infrared image or folder; or photos of a thermal camera that hold both.",
+        ),
     ],
-    visible: Annotated[str, typer.Argument(metavar="VI", help="Visible image or folder.")],
     output: Annotated[
         str,
         typer.Option(
@@ -54,6 +56,18 @@ def fuse(
             rich_help_panel=OUTPUT,
         ),
     ],
+    visible: Annotated[
+        str | None,
+        typer.Argument(metavar="[VI]", help="Visible image or folder.", show_default=False),
+    ] = None,
+    temperature: Annotated[
+        Path | None,
+        typer.Option(
+            help="TIFF file, or folder for several, for the temperatures of radiometric files on "
+            "the visible picture's pixels.",
+            rich_help_panel=OUTPUT,
+        ),
+    ] = None,
     format: Annotated[
         str,
         typer.Option(
@@ -124,7 +138,7 @@ def fuse(
         ),
     ] = None,
 ) -> None:
-    """Fuse an infrared and a visible image, or two folders of them matched by file name."""
+    """Fuse an infrared and a visible image, two folders of them, or photos that hold both."""
     if skip_existing and overwrite:
         raise UsageError("expected --skip-existing or --overwrite, found both; choose one")
     if method and model != DEFAULT_MODEL:
@@ -132,27 +146,29 @@ def fuse(
     if max_megapixels is not None:
         os.environ["PIAFUSION_MAX_MEGAPIXELS"] = str(max_megapixels)  # every reader looks there
     _check_engine(engine, address)
-    ir, vi, out = map(_place, (infrared, visible, output))
+    if visible is None and tone == "full":
+        tone = "plateau"  # temperatures have no full range
+    ir, vi, out = _place(infrared), _place(visible) if visible else None, _place(output)
 
     from piafusion.batch import FusedPair
     from piafusion.cli.planning import plan_jobs, refuse_conflicts
     from piafusion.imaging.places import reachable
     from piafusion.manifest import NAME, read_manifest, update_manifest
 
-    with reachable(ir, vi, out):
-        planned, failed = plan_jobs(ir, vi, out, format)
+    with reachable(ir, vi or ir, out):
+        planned, failed = plan_jobs(ir, vi, out, format, temperature)
         jobs = [job for job in planned if not (skip_existing and job.output.exists())]
         refuse_conflicts(jobs, overwrite=overwrite)
         manifest = out / NAME if ir.is_dir() else None
         before = read_manifest(manifest) if manifest else []
-    if align and not all(isinstance(place, Path) for place in (ir, vi)):
+    if align and not all(isinstance(place, Path) for place in (ir, vi or ir)):
         raise UsageError("--align: expected paths, found a URL; estimate first: piafusion align")
     tones = {"tone": tone, "polarity": polarity, "visible_tone": visible_tone}
     settings: dict[str, Any] = {
         "model": model,
         "device": device,
         **tones,
-        "alignment": chosen_alignment(ir, vi, alignment, align, **tones),
+        "alignment": chosen_alignment(ir, vi or ir, alignment, align, **tones),
         "tile": tile,
         "method": method,
     }
@@ -188,6 +204,9 @@ def fuse(
         warn(f"piafusion: {failure['error']}")
     for advice in _advice(fused):
         warn(f"piafusion: {advice}")
+    for pair in fused:
+        if pair.note:
+            warn(f"piafusion: {pair.job.infrared}: {pair.note}")
     skipped = len(planned) - len(jobs)
     if as_json:
         report = {
@@ -326,6 +345,8 @@ def _describe(result: FusedPair) -> dict[str, object]:
         "width": result.width,
         "height": result.height,
         "seconds": round(result.seconds, 4),
+        "temperature": str(result.job.temperature) if result.job.temperature else None,
+        "note": result.note or None,
         "tone": tone or None,
         "advice": advice,
     }

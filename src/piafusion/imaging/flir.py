@@ -1,8 +1,10 @@
-"""Radiometric JPEG files of FLIR cameras: the temperatures behind the coloured picture.
+"""Radiometric files of FLIR cameras: the temperatures behind the coloured picture.
 
-Their APP1 segments named FLIR hold the sensor's counts and the constants that turn them into
-degrees; the library flyr reads them (the `thermal` extra). It believes what the file says, so it
-is given no more than these two records, their sizes checked.
+The APP1 segments of a JPEG that are named FLIR hold a container (FFF): the sensor's counts, the
+constants that turn them into degrees, the picture of the visible camera, and where the infrared
+lies on it. A sequence (`.seq`) is a row of such containers. The library flyr (the `thermal`
+extra) computes the degrees; it believes what a file says, so it is given no more than the counts
+and the constants.
 """
 
 from __future__ import annotations
@@ -10,101 +12,181 @@ from __future__ import annotations
 import io
 import re
 import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 
+import cv2
 import numpy as np
 
 from piafusion.errors import ImageError, needing
 from piafusion.imaging.arrays import Image
-from piafusion.imaging.jpeg import FIRST_BYTES, read_jpeg
+from piafusion.imaging.formats import Matrix, Photo
+from piafusion.imaging.jpeg import read_jpeg
 
-_RECORD = 32  # bytes of an entry in the directory
+MAGIC = b"FFF\x00"
+_HEAD, _ENTRY = 64, 32  # bytes of the header, and of an entry in the directory
 _MOST_RECORDS = 256  # cameras write some thirty
 _MOST_COUNTS = 2048 * 2048  # the largest sensors have 2048 x 1536
-_COUNTS, _CAMERA = 1, 32  # types of records
-_PIECE = 65_000  # bytes in a segment
-
-# The smallest JPEG file around the segments: flyr looks for the camera's name in it.
-_FRAME = bytes.fromhex("ffc0000b080001000101011100")
-_SCAN = bytes.fromhex("ffda0008010100003f00ffd9")
+_COUNTS, _VISIBLE, _CAMERA, _PLACE = 1, 14, 32, 42  # types of records
+_CONSTANTS = 832  # bytes of the camera's record that flyr reads
+_TIME = 900  # place of the time in that record: seconds, and milliseconds in 16 bits
+_PNG = b"\x89PNG"
 
 
-def is_radiometric(data: bytes) -> bool:
-    """Tell whether the bytes of a file are a JPEG with FLIR's thermal data."""
-    try:
-        return data.startswith(FIRST_BYTES) and bool(read_jpeg(data).flir)
-    except ImageError:
-        return False
-
-
-def read_celsius(data: bytes) -> Image:
-    """Return the temperatures of a radiometric JPEG: H x W float32, degrees Celsius.
-
-    The camera's own settings (emissivity, distance, reflected temperature) are used.
+def read(data: bytes) -> Photo:
+    """Read a radiometric JPEG; the camera's own emissivity, distance and so on are used.
 
     Raises:
         MissingExtraError: If flyr is not installed.
-        ImageError: If flyr cannot read the thermal data, or they are more than a sensor's.
+        ImageError: If the thermal data cannot be read, or they are more than a sensor's.
     """
+    with _readable():
+        container = _joined(read_jpeg(data).flir)
+        records = _records(container)
+        celsius = _celsius(container, records)
+        visible = _visible(container, records)
+    if visible is None:
+        return Photo(celsius, "celsius")
+    size = (celsius.shape[0], celsius.shape[1])
+    mapping = None
+    if _PLACE in records:
+        with _readable():
+            ratio, x, y = struct.unpack_from("<fhh", container, records[_PLACE].place)
+            # `ratio` is the view of the visible picture's width by that of the infrared one.
+            if np.isfinite(ratio) and 0.1 < ratio < 100:
+                scale = visible.shape[1] / size[1] / ratio
+                mapping = _centred(size, (visible.shape[0], visible.shape[1]), scale, (x, y))
+    return Photo(celsius, "celsius", visible, mapping)
+
+
+def read_frame(container: bytes) -> tuple[Image, int]:
+    """Return the temperatures of a container of a sequence, and its time in milliseconds.
+
+    Raises:
+        MissingExtraError: If flyr is not installed.
+        ImageError: If it cannot be read.
+    """
+    with _readable():
+        records = _records(container)
+        celsius = _celsius(container, records)
+        seconds, thousandths = struct.unpack_from("<IH", container, records[_CAMERA].place + _TIME)
+    return celsius, 1000 * seconds + thousandths
+
+
+def length_of(container: bytes) -> int:
+    """Return the bytes of a container, header and all.
+
+    Raises:
+        ImageError: If it has no directory that can be followed.
+    """
+    with _readable():
+        return max(record.place + record.length for record in _records(container).values())
+
+
+@dataclass(frozen=True)
+class _Record:
+    place: int
+    length: int
+
+
+def _centred(
+    infrared: tuple[int, int], visible: tuple[int, int], scale: float, shift: tuple[int, int]
+) -> Matrix:
+    """Return the map for an infrared picture in the middle of the visible one.
+
+    Args:
+        infrared: Height and width.
+        visible: Height and width.
+        scale: Visible pixels for each infrared pixel.
+        shift: Visible pixels to the right and down from the middle.
+    """
+    (height, width), (tall, wide) = infrared, visible
+    left = (wide - scale * width) / 2 + shift[0]
+    top = (tall - scale * height) / 2 + shift[1]
+    rows = [[1, 0, 0.5 - left - 0.5 * scale], [0, 1, 0.5 - top - 0.5 * scale], [0, 0, scale]]
+    return np.array(rows) / scale
+
+
+@contextmanager
+def _readable() -> Iterator[None]:
+    """Turn whatever broken data cause into one line, and name the extra if flyr is missing."""
     with needing(
         "thermal",
         "the temperatures of a radiometric FLIR JPEG",
         ", or export the picture as 16-bit TIFF from the camera's software",
     ):
-        import flyr
+        import flyr  # noqa: F401 - the error comes before anything is read
     try:
-        thermal = _thermal_data(read_jpeg(data).flir)
-        celsius = flyr.unpack(io.BytesIO(_jpeg_around(thermal))).celsius
+        yield
     except Exception as error:  # flyr checks little; what is broken surfaces as any exception
-        # Pillow names objects by their place in memory, which is for nobody.
         reason = re.sub("<.*?>", "it", " ".join(str(error).split())) or type(error).__name__
         raise ImageError(
-            "expected the thermal data of a FLIR JPEG, found some that cannot be read "
+            "expected the thermal data of a FLIR camera, found some that cannot be read "
             f"({reason}); export the picture as 16-bit TIFF from the camera's software"
         ) from error
+
+
+def _joined(segments: tuple[bytes, ...]) -> bytes:
+    """Join the segments: a byte of no known meaning, a number, that of the last one, the data."""
+    pieces = {segment[1]: segment[3:] for segment in segments}
+    return b"".join(pieces[number] for number in range(segments[0][2] + 1))
+
+
+def _records(container: bytes) -> dict[int, _Record]:
+    """Return the records by type; the directory of drones and of software is little-endian."""
+    if container[:4] != MAGIC:
+        raise ValueError("no FFF container")
+    order = ">" if struct.unpack_from(">I", container, 24)[0] < 2**16 else "<"
+    start, count = struct.unpack_from(f"{order}II", container, 24)
+    if count > min(_MOST_RECORDS, len(container) // _ENTRY):
+        raise ValueError(f"{count} records")
+    records: dict[int, _Record] = {}
+    for entry in range(start, start + count * _ENTRY, _ENTRY):
+        kind, place, length = struct.unpack_from(f"{order}H10xII", container, entry)
+        if kind:
+            records.setdefault(kind, _Record(place, length))
+    return records
+
+
+def _celsius(container: bytes, records: dict[int, _Record]) -> Image:
+    """Return H x W float32 degrees Celsius."""
+    from flyr.thermal import parse_camera_info
+    from flyr.thermogram import FlyrThermogram
+
+    if not {_COUNTS, _CAMERA} <= records.keys():
+        raise ValueError("no record of counts or of the camera's constants")
+    counts, camera = records[_COUNTS], records[_CAMERA]
+    width, height = struct.unpack_from("<HH", container, counts.place + 2)
+    if not 0 < width * height <= _MOST_COUNTS:
+        raise ValueError(f"{width}x{height} pixels")
+    pixels = container[counts.place + 32 : counts.place + counts.length]
+    if pixels[:4] == _PNG:
+        levels = _decode(pixels)
+        if levels.shape != (height, width) or levels.dtype != np.uint16:
+            raise ValueError("a PNG file of another size")
+        levels = levels.byteswap()  # these cameras write the bytes the wrong way round
+    else:
+        levels = np.frombuffer(pixels, "<u2", width * height).reshape(height, width)
+    constants = container[camera.place : camera.place + _CONSTANTS]
+    information = parse_camera_info(io.BytesIO(constants), (0, _CAMERA, 0, len(constants)))
+    celsius = FlyrThermogram(levels, information).celsius
     return np.asarray(celsius, np.float32)
 
 
-def _thermal_data(segments: tuple[bytes, ...]) -> bytes:
-    """Join the segments; what flyr would read of them is bounded.
-
-    A segment begins with a byte of no known meaning, its number and the number of the last one.
-    The joined data begin with a header of two entries' length, the count of entries at 28; flyr
-    takes the header for entries too.
-    """
-    pieces = {segment[1]: segment[3:] for segment in segments}
-    last = segments[0][2]
-    thermal = bytearray(b"".join(pieces[number] for number in range(last + 1)))
-    (count,) = struct.unpack_from(">I", thermal, 28)
-    if count > min(_MOST_RECORDS, len(thermal) // _RECORD):
-        raise ValueError(f"{count} records")
-    for entry in range(0, count * _RECORD, _RECORD):
-        kind, place, length = struct.unpack_from(">H10xII", thermal, entry)
-        if kind == _COUNTS:
-            _check_counts(bytes(thermal), place, length)
-        elif kind != _CAMERA and entry >= 2 * _RECORD:
-            struct.pack_into(">H", thermal, entry, 0)  # flyr skips those of no type
-    return bytes(thermal)
+def _visible(container: bytes, records: dict[int, _Record]) -> Image | None:
+    """Return the picture of the visible camera, H x W x 3, if there is one."""
+    if _VISIBLE not in records:
+        return None
+    record = records[_VISIBLE]
+    content = container[record.place + 32 : record.place + record.length]
+    image = _decode(content)
+    if content[:4] == _PNG and image.ndim == 3:  # its channels are Y, Cb and Cr
+        image = np.asarray(cv2.cvtColor(image[..., [0, 2, 1]], cv2.COLOR_YCrCb2RGB))
+    return image
 
 
-def _check_counts(thermal: bytes, place: int, length: int) -> None:
-    """Raise `ValueError` if the sensor's counts are too many, or their PNG file has others."""
-    width, height = struct.unpack_from("<HH", thermal, place + 2)
-    if width * height > _MOST_COUNTS:
-        raise ValueError(f"{width}x{height} pixels")
-    pixels = thermal[place + 32 : place + 32 + length]
-    if pixels[:4] == b"\x89PNG" and struct.unpack_from(">4sII", pixels, 12) != (
-        b"IHDR",
-        width,
-        height,
-    ):
-        raise ValueError("a PNG file of another size")
+def _decode(content: bytes) -> Image:
+    from piafusion.imaging.io import decode_image  # which reads photos itself
 
-
-def _jpeg_around(thermal: bytes) -> bytes:
-    pieces = [thermal[place : place + _PIECE] for place in range(0, len(thermal), _PIECE)]
-    segments = [
-        struct.pack(">2sH5s3B", b"\xff\xe1", len(piece) + 10, b"FLIR", 1, number, len(pieces) - 1)
-        + piece
-        for number, piece in enumerate(pieces)
-    ]
-    return b"".join([b"\xff\xd8", *segments, _FRAME, _SCAN])
+    return decode_image(content, "the picture inside")

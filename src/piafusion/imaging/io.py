@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -20,8 +21,7 @@ from piafusion.imaging.arrays import (
     native,
     turned,
 )
-from piafusion.imaging.flir import is_radiometric, read_celsius
-from piafusion.imaging.formats import FORMATS, ReadFile, find_reader
+from piafusion.imaging.formats import FORMATS, Photo, ReadFile, find_photo_reader, find_reader
 from piafusion.imaging.headers import Header, check_size, png_pixels, read_header
 from piafusion.imaging.jpeg import Jpeg, decode_jpeg
 from piafusion.imaging.tiff_directory import Tags, exif_orientation
@@ -46,7 +46,7 @@ def read_image(path: Path | str, check: Callable[[Image], Image] = lambda image:
 
 
 def read_infrared(path: Path | str, check: Callable[[Image], Image] = as_infrared) -> Image:
-    """Read an infrared picture: as `read_image`, but radiometric JPEG files become degrees.
+    """Read an infrared picture: as `read_image`, but of a thermal camera's photo the degrees.
 
     Args:
         path: The same files as for `read_image`.
@@ -90,6 +90,35 @@ def decode_infrared(
     """Decode the bytes of an infrared file: as `read_infrared`; arguments as `decode_image`."""
     with _named(name):
         return check(_decode_infrared(data, header))
+
+
+def read_photo(path: Path | str) -> Photo:
+    """Read a file of a thermal camera that holds the visible picture too, which is checked.
+
+    Raises:
+        ImageError: If the file cannot be read, or does not hold both.
+        MissingExtraError: If it needs the `thermal` extra.
+    """
+    path = Path(path)
+    return decode_photo(_content(path), str(path))
+
+
+def decode_photo(data: bytes, name: str) -> Photo:
+    """Decode the bytes of such a file, which errors call `name`: as `read_photo`."""
+    with _named(name):
+        read = find_photo_reader(data, plug_ins=True)
+        if read is None:
+            raise ImageError(
+                "expected a photo of a thermal camera that holds its visible picture too, found "
+                "a file without thermal data; give the infrared and the visible file"
+            )
+        photo = read(data)
+        if photo.visible is None:
+            raise ImageError(
+                "expected a photo that holds its visible picture too, found the infrared one "
+                "alone; give the visible file as well, and --align auto if it shows another view"
+            )
+        return replace(photo, visible=as_visible(photo.visible))
 
 
 def read_pair(
@@ -195,13 +224,17 @@ def _read_file(
     if read is not None:
         with _named(str(path)):
             return check(_read_by_plugin(read, path))
+    data = _content(path)
+    with _named(str(path)):
+        return check(decode(data))
+
+
+def _content(path: Path) -> bytes:
     try:
-        data = path.read_bytes()
+        return path.read_bytes()
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         raise ImageError(f"{path}: expected a readable image file, found: {reason}") from error
-    with _named(str(path)):
-        return check(decode(data))
 
 
 def _read_by_plugin(read: ReadFile, path: Path) -> Image:
@@ -234,7 +267,8 @@ def _named(name: str) -> Iterator[None]:
 
 
 def _decode_infrared(data: bytes, header: Header | None = None) -> Image:
-    return read_celsius(data) if is_radiometric(data) else _decode(data, header)
+    read = find_photo_reader(data)
+    return _decode(data, header) if read is None else read(data).infrared
 
 
 def _decode(data: bytes, header: Header | None = None) -> Image:

@@ -58,6 +58,16 @@ def list_pairs(infrared: Path, visible: Path) -> PairList:
     return PairList([Pair(stem, *paths) for stem, paths in matches.items()], problems)
 
 
+def list_photos(folder: Path) -> PairList:
+    """Return the files of a folder that hold both pictures each, as pairs with themselves.
+
+    Raises:
+        UsageError: If the folder is missing or empty.
+    """
+    matches, problems = match(folder)
+    return PairList([Pair(stem, *paths, *paths) for stem, paths in matches.items()], problems)
+
+
 def match(*folders: Path) -> tuple[dict[str, list[Path]], dict[Path, str]]:
     """Match the pictures of several folders by stem; a folder may be given twice.
 

@@ -186,6 +186,30 @@ class Alignment:
         warped += luminance
         return warped
 
+    def resample(self, values: Image, visible_size: Size) -> NDArray[np.float32]:
+        """Bring temperatures onto the visible picture's pixel grid.
+
+        Args:
+            values: H x W, any numbers.
+            visible_size: Height and width to bring them to.
+
+        Returns:
+            That size, float32, by linear interpolation; NaN outside the infrared picture.
+
+        Raises:
+            SizeMismatchError: If a size has another shape than it was estimated for.
+        """
+        fitting = self.scaled((values.shape[0], values.shape[1]), visible_size)
+        warped = cv2.warpPerspective(
+            values.astype(np.float32),
+            fitting.matrix,
+            visible_size[::-1],
+            flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+            borderMode=cv2.BORDER_REPLICATE,
+        )
+        inside = _inside(fitting.rows, fitting.infrared_size, visible_size)
+        return np.where(inside, warped, np.float32(np.nan))
+
     def save(self, path: Path | str, *, overwrite: bool = False) -> None:
         """Write it as JSON, whole or not at all.
 
@@ -212,12 +236,7 @@ class Alignment:
 
 @lru_cache(maxsize=8)
 def _coverage(rows: Rows, infrared_size: Size, visible_size: Size) -> NDArray[np.float32]:
-    inside = cv2.warpPerspective(
-        np.ones(infrared_size, np.uint8),
-        np.array(rows),
-        visible_size[::-1],
-        flags=cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP,
-    )
+    inside = _inside(rows, infrared_size, visible_size)
     if inside.all():
         share = np.ones(visible_size, np.float32)
     else:
@@ -227,3 +246,14 @@ def _coverage(rows: Rows, infrared_size: Size, visible_size: Size) -> NDArray[np
         share = share * share * (3 - 2 * share)  # no crease at either end
     share.setflags(write=False)
     return share
+
+
+def _inside(rows: Rows, infrared_size: Size, visible_size: Size) -> NDArray[np.uint8]:
+    """Return 1 where a visible pixel lies on the infrared picture, else 0."""
+    inside = cv2.warpPerspective(
+        np.ones(infrared_size, np.uint8),
+        np.array(rows),
+        visible_size[::-1],
+        flags=cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP,
+    )
+    return np.asarray(inside, np.uint8)

@@ -37,6 +37,7 @@ RUNS: dict[str, list[tuple[tuple[str, ...], str]]] = {
     "methods": [(("FOLDER/methods.jpg",), "")],
     "metrics": [((SCENES, "--rounds", "1"), "the paper's four")],
     "quality": [((SCENES, "--models", "piafusion-fast"), "by night")],
+    "readme_table": [((SCENES, SCENES, "--output", "FOLDER/table"), "pixelwise maximum")],
     "running_times": [((*TINY, "--rounds", "1"), "| `piafusion` |")],
     "serving": [
         (

@@ -45,7 +45,7 @@ def test_both_steps_and_the_report(piafusion, root: Path, theirs: Path, tmp_path
     ]
     settings = json.loads((out / "evaluation.json").read_text())
     assert settings["data"] == {"road": ["1D", "2N", "3N"]}
-    assert list(settings["methods"]) == ["average", "maximum", "x"]
+    assert list(settings["methods"]) == ["average", "maximum", "visible", "x"]
 
     report = json.loads(piafusion("evaluate", *arguments, "--json", "--scenes", "0").out)
     (road,) = report["data"]
@@ -54,8 +54,41 @@ def test_both_steps_and_the_report(piafusion, root: Path, theirs: Path, tmp_path
     assert table["methods"]["maximum"]["pairs"] == 3
     low, high = table["methods"]["x"]["MI"]["interval95"]
     assert low <= table["methods"]["x"]["MI"]["mean"] <= high
-    assert {test["method"] for test in road["tests"]} == {"average", "maximum"}  # against x
-    assert set(road["runtime_ms"]) == {"average", "maximum"}
+    assert {test["method"] for test in road["tests"]} == {
+        "average",
+        "maximum",
+        "visible",
+    }  # against x
+    assert set(road["runtime_ms"]) == {"average", "maximum", "visible"}
+
+
+def test_the_measures_of_the_eye_are_in_every_file_when_data_allow(
+    piafusion, root: Path, tmp_path: Path
+) -> None:
+    arguments = ("evaluate", f"road={root}", "-o", tmp_path / "out", "--jobs", "1", "--json")
+    arguments = (*arguments, "-m", "laplacian", "--scenes", "0")
+    header = ["MI", "SD", "VIF", "Qabf", "bleach", "CIEDE2000"]
+    for there in (False, True):
+        if there:
+            boxes = root / "boxes" / "infrared"
+            boxes.mkdir(parents=True)
+            for stem in ("1D", "2N", "3N"):
+                (boxes / f"{stem}.txt").write_text("0 0.5 0.5 0.9 0.9\n")
+            (boxes / "4N.txt").write_text("")
+            header.append("targets")
+        done = piafusion(*arguments)
+        problems = json.loads(done.out)["problems"]
+        assert done.code == int(there)
+        assert ["found no pair 4N" in each["message"] for each in problems] == [True] * there
+        tables = json.loads(done.out)["data"][0]["tables"]
+        assert [table["title"] for table in tables] == ["road", "road by day", "road by night"]
+        for means in (table["methods"]["visible"] for table in tables):
+            assert list(means) == ["pairs", *header]
+            assert (means["bleach"]["mean"], means["CIEDE2000"]["mean"]) == (0, 0)
+        for name, mark in (("report.html", "targets ↑"), ("tables.md", "| targets ↑")):
+            assert (mark in (tmp_path / "out" / name).read_text(encoding="utf-8")) is there
+        assert (r"targets $\uparrow$" in (tmp_path / "out" / "tables.tex").read_text()) is there
+        assert "bleach,CIEDE2000,targets" in (tmp_path / "out" / "per-image.csv").read_text()
 
 
 def test_comparison_methods(piafusion, root: Path, tmp_path: Path) -> None:
@@ -63,7 +96,7 @@ def test_comparison_methods(piafusion, root: Path, tmp_path: Path) -> None:
     chosen = ("--method", "wavelet", "--methods", "guided, wavelet,average", "-o", tmp_path / "few")
     report = json.loads(piafusion(*arguments, *chosen).out)
     few = report["data"][0]["tables"][0]["methods"]
-    assert list(few) == ["average", "maximum", "wavelet", "guided"]
+    assert list(few) == ["average", "maximum", "visible", "wavelet", "guided"]
     done = piafusion(*arguments, "--methods", "all", "--only", "predict", "-o", tmp_path / "all")
     assert done.code == 0, done.err
     made = {path.name for path in (tmp_path / "all" / "fused").iterdir()}
@@ -111,13 +144,14 @@ def test_what_is_missing_is_told_and_the_rest_is_scored(
     assert set(problems) == {
         ("average", ("3N",)),
         ("maximum", ("3N",)),
+        ("visible", ("3N",)),
         ("x", ("1D",)),
         ("x", ("stray",)),
         ("x", ("2N",)),
         ("x", ("3N",)),
     }
     assert "expected three pictures of one size" in problems["x", ("2N",)]
-    assert done.err.count("\n") == 6
+    assert done.err.count("\n") == 7
     assert "maximum (2 of 3)" in (tmp_path / "out" / "tables.md").read_text()
 
 

@@ -73,6 +73,24 @@ def test_all_metrics_and_an_infinite_one(piafusion, tmp_path: Path) -> None:
     values = json.loads(done.out)["scored"][0]["values"]
     assert list(values) == list(SPECS)
     assert values["PSNR"] == "inf"
+    assert values["targets"] is None
+
+
+def test_boxes_beside_the_infrared_folder(piafusion, folders: list[Path]) -> None:
+    boxes = folders[0].parent / "boxes" / "infrared" / "1D.txt"
+    boxes.parent.mkdir(parents=True)
+    boxes.write_text("0 0.5 0.5 0.9 0.9\n")
+    asked = ("metrics", *folders, "--metrics", "SD,targets", "--json")
+    done = piafusion(*asked)
+    values = {Path(e["fused"]).stem: e["values"] for e in json.loads(done.out)["scored"]}
+    assert done.code == 0
+    assert values["1D"]["targets"] is not None
+    assert values["2N"]["targets"] is None
+    boxes.write_text("0 0.5\n")
+    done = piafusion(*asked)
+    assert done.code == 1
+    assert done.err.startswith(f"piafusion: {boxes}, line 1: expected a class and centre")
+    assert done.err.count("\n") == 1
 
 
 def test_bad_items_are_listed_and_the_good_ones_scored(piafusion, folders: list[Path]) -> None:

@@ -88,7 +88,7 @@ def test_threads_change_nothing(name: str) -> None:
     np.testing.assert_array_equal(one(*pair), two(*pair))
 
 
-@pytest.mark.parametrize("name", [name for name in RULES if name != "average"])
+@pytest.mark.parametrize("name", [name for name in RULES if name not in ("average", "visible")])
 def test_texture_of_the_visible_and_heat_of_the_infrared_survive(name: str) -> None:
     infrared = np.full((96, 128), 0.2, np.float32)
     infrared[60:80, 80:105] = 0.9
@@ -107,6 +107,8 @@ def test_by_hand() -> None:
     visible = np.tile(np.array([[50, 20], [255, 8]], np.uint8), (4, 4))
     mean = Fuser(method="average")(infrared, visible)
     np.testing.assert_array_equal(mean[:2, :2], [[25, 60], [255, 8]])
+    colours = np.random.default_rng(0).integers(0, 256, (8, 8, 3), dtype=np.uint8)
+    np.testing.assert_array_equal(Fuser(method="visible")(infrared, colours), colours)
     larger = Fuser(method="maximum")(infrared, visible)
     np.testing.assert_array_equal(larger[:2, :2], [[50, 100], [255, 8]])
 

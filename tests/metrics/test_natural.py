@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from piafusion.errors import UsageError
+from piafusion.metrics import CONVENTIONS, SPECS, evaluate
 from piafusion.metrics.natural import (
     Box,
     BoxError,
@@ -114,6 +115,61 @@ def test_a_cool_box_or_another_class_holds_no_target() -> None:
     infrared, boxes = _walker()
     assert target_contrast(infrared, np.full_like(infrared, 50.0), boxes) == []
     assert target_contrast(infrared, infrared, [Box(2, 20, 40, 25, 35)]) == []
+
+
+NAMES = ("bleach", "CIEDE2000", "targets")
+
+
+def _street() -> tuple[np.ndarray, np.ndarray, list[Box]]:
+    infrared, boxes = _walker()
+    visible = np.zeros((60, 60, 3), np.uint8)
+    visible[:] = (170, 90, 80)
+    visible[:, 40:] = 5
+    return infrared.astype(np.uint8), visible, boxes
+
+
+@pytest.mark.parametrize("convention", CONVENTIONS)
+@pytest.mark.parametrize("scale", [np.uint8, np.uint16, np.float64])
+def test_evaluate_has_them(convention: str, scale: type) -> None:
+    infrared, visible, boxes = _street()
+    fused = visible + (infrared > 100)[..., None] * np.uint8(60)
+    if scale is not np.uint8:
+        pictures = [picture / 255 for picture in (infrared, visible, fused)]
+        if scale is np.uint16:
+            pictures = [np.rint(picture * 65535).astype(scale) for picture in pictures]
+        infrared, visible, fused = pictures
+    values = evaluate(infrared, visible, fused, NAMES, convention, boxes=boxes)
+    places = well_exposed(np.where(np.arange(60) < 40, 112.8, 5.0)[None].repeat(60, 0))
+    assert values["bleach"] == pytest.approx(60 * 48 / places.sum(), rel=0.01)
+    assert values["CIEDE2000"] == pytest.approx(colour_difference(fused, visible, places), rel=1e-4)
+    assert values["targets"] == pytest.approx(60, abs=0.01)
+    for name, value in values.items():
+        low, high = SPECS[name].float.range
+        assert low <= value <= high
+
+
+def test_what_a_picture_lacks_is_undefined() -> None:
+    infrared, visible, boxes = _street()
+    grey = visible[..., 0]
+    for fused, given, there in (
+        (visible, (), {"bleach", "CIEDE2000"}),
+        (grey, boxes, {"bleach", "targets"}),
+        (grey, [Box(2, 20, 40, 25, 35)], {"bleach"}),
+    ):
+        values = evaluate(infrared, visible, fused, NAMES, boxes=given)
+        assert {name for name, value in values.items() if not np.isnan(value)} == there
+    dark = evaluate(infrared, visible // 8, visible, NAMES)
+    assert all(np.isnan(value) for value in dark.values())
+    assert all(SPECS[name].needs for name in NAMES)
+
+
+def test_the_brightest_colours_are_within_the_range() -> None:
+    corners = np.stack(np.meshgrid([0, 128, 255], [0, 128, 255], [0, 128, 255]), -1)
+    colours = corners.reshape(1, -1, 3).astype(np.uint8)
+    high = SPECS["CIEDE2000"].float.range[1]
+    for turn in range(colours.shape[1]):
+        worst = colour_difference(np.roll(colours, turn, 1), colours, np.ones((1, 27), bool))
+        assert 0 <= worst < high
 
 
 def test_sizes_have_to_agree() -> None:

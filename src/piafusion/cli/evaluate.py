@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 SETTINGS = "evaluation.json"
 STEPS = ("predict", "score")
+METRICS = f"{PAPER_METRICS},bleach,CIEDE2000,targets"
 
 
 def evaluate(
@@ -46,7 +47,7 @@ def evaluate(
             "-m",
             help="A model, a comparison method, an exported file, NAME=FOLDER or "
             f"NAME@DATASET=FOLDER of fused images; repeatable, {DEFAULT_MODEL} by default. "
-            "average and maximum are always included.",
+            "average, maximum and visible are always included.",
         ),
     ] = None,
     comparison: Annotated[
@@ -58,7 +59,7 @@ def evaluate(
             "all.",
         ),
     ] = None,
-    names: MetricsOption = PAPER_METRICS,
+    names: MetricsOption = METRICS,
     convention: ConventionOption = "float",
     against: Annotated[
         str | None,
@@ -141,7 +142,10 @@ def evaluate(
 
 def _rival(against: str | None, methods: Sequence[str]) -> str:
     if against is None:
-        return methods[2] if len(methods) > 2 else methods[-1]
+        from piafusion.lab.evaluation.methods import BASELINES
+
+        others = [name for name in methods if name not in BASELINES]
+        return others[0] if others else "maximum"
     if against not in methods:
         raise UsageError(
             f"--against: expected a method of {', '.join(methods)}, found {against!r}; "

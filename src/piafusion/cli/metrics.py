@@ -65,7 +65,7 @@ def metrics(
 
 def _plan(infrared: Path, visible: Path, fused: Path) -> tuple[list[Triple], list[dict[str, str]]]:
     """Return the triples to score, and the files of folders that have no counterparts."""
-    from piafusion.lab.evaluation.scoring import Triple, list_triples
+    from piafusion.lab.evaluation.scoring import list_triples, triple_of
 
     paths = (infrared, visible, fused)
     for path in paths:
@@ -73,7 +73,7 @@ def _plan(infrared: Path, visible: Path, fused: Path) -> tuple[list[Triple], lis
             raise UsageError(f"{path}: expected an image or a folder, found nothing there")
     folders = [path for path in paths if path.is_dir()]
     if not folders:
-        return [Triple(fused.stem, *paths)], []
+        return [triple_of(fused.stem, *paths)], []
     if len(folders) < len(paths):
         file = next(path for path in paths if not path.is_dir())
         raise UsageError(

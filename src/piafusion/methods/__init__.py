@@ -45,6 +45,7 @@ _METHODS: dict[str, MethodSpec] = {
     for spec in (
         baselines.AVERAGE,
         baselines.MAXIMUM,
+        baselines.VISIBLE,
         laplacian.SPEC,
         wavelet.SPEC,
         guided.SPEC,

@@ -24,6 +24,7 @@ from piafusion.metrics import (
     fmi,
     information,
     nabf,
+    natural,
     qabf,
     qcb,
     qcv,
@@ -35,8 +36,9 @@ from piafusion.metrics import (
 )
 from piafusion.metrics._inputs import read_greys
 from piafusion.metrics._spec import MetricSpec
+from piafusion.metrics.natural import Box, read_boxes
 
-__all__ = ["CONVENTIONS", "SPECS", "MetricSpec", "check_names", "evaluate"]
+__all__ = ["CONVENTIONS", "SPECS", "Box", "MetricSpec", "check_names", "evaluate", "read_boxes"]
 
 CONVENTIONS: tuple[str, ...] = ("float", "uint8")
 """Arithmetic that `evaluate` can follow: that of later papers' code, and MATLAB's on uint8."""
@@ -55,6 +57,7 @@ _FAMILIES = (
     qcv,
     qw,
     qy,
+    natural,
 )
 
 SPECS: Mapping[str, MetricSpec] = MappingProxyType(
@@ -69,6 +72,7 @@ def evaluate(
     fused: NDArray[Any],
     metrics: Sequence[str] = ("MI", "SD", "VIF", "Qabf"),
     convention: str = "float",
+    boxes: Sequence[Box] = (),
 ) -> dict[str, float]:
     """Score one fused picture against the pair that it was made from.
 
@@ -84,11 +88,14 @@ def evaluate(
         convention: ``"float"``, floating arithmetic on the 0..255 scale, or ``"uint8"``: all
             pictures are rounded to whole grey levels, and metrics whose spec says so follow the
             saturating arithmetic or the scale of the MATLAB code behind the published sheets.
+        boxes: Boxes of the pair, as `piafusion.metrics.read_boxes` returns them; "targets" looks
+            at the people in them.
 
     Returns:
         A value for each name, in the order asked for. Units, directions and ranges are in `SPECS`;
-        the answers for constant pictures are explained with each metric. None is ever NaN; PSNR
-        of three equal pictures is infinite.
+        the answers for constant pictures are explained with each metric. PSNR of three equal
+        pictures is infinite. Only a metric whose spec has `needs` can be NaN: the pictures have
+        no such thing.
 
     Raises:
         SizeMismatchError: The three heights and widths are not the same.
@@ -99,7 +106,7 @@ def evaluate(
     """
     check_names(metrics, convention)
     specs = [SPECS[name] for name in metrics]
-    greys = read_greys(infrared, visible, fused, whole_levels=convention == "uint8")
+    greys = read_greys(infrared, visible, fused, whole_levels=convention == "uint8", boxes=boxes)
     height, width = greys.fused.shape
     too_small = [spec for spec in specs if min(height, width) < spec.minimum_size]
     if too_small:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import cv2
 import numpy as np
@@ -14,6 +14,9 @@ from numpy.typing import NDArray
 from piafusion.errors import ImageError, SizeMismatchError
 from piafusion.imaging.arrays import as_visible, full_scale
 from piafusion.imaging.colour import luminance
+
+if TYPE_CHECKING:
+    from piafusion.metrics.natural import Box
 
 Grey = NDArray[np.floating[Any]]
 """A grey picture, ``H x W``, on the 0..255 scale.
@@ -33,11 +36,21 @@ class Greys:
 
     All three have the same size and finite values; `read_greys` checks it. A result that several
     metrics need is computed once and kept.
+
+    Attributes:
+        infrared: The infrared picture.
+        visible: The visible picture.
+        fused: The fused picture.
+        colours: The fused and the visible picture as they were given, H x W x 3 RGB; None if one
+            of them is grey.
+        boxes: Boxes of the pair.
     """
 
     infrared: Grey
     visible: Grey
     fused: Grey
+    colours: tuple[NDArray[Any], NDArray[Any]] | None = None
+    boxes: Sequence[Box] = ()
     _results: dict[Callable[[Greys], Any], Any] = field(
         default_factory=dict, init=False, repr=False
     )
@@ -83,6 +96,7 @@ def read_greys(
     fused: NDArray[Any],
     *,
     whole_levels: bool = False,
+    boxes: Sequence[Box] = (),
 ) -> Greys:
     """Check three pictures and bring them to the 0..255 grey scale.
 
@@ -91,6 +105,7 @@ def read_greys(
         visible: The same height and width; dtype and colour may differ.
         fused: The same height and width; dtype and colour may differ.
         whole_levels: Round every picture to whole grey levels, halves up.
+        boxes: Boxes of the pair.
 
     Returns:
         The three pictures as grey on the 0..255 scale. The luminance of uint8 colour is
@@ -110,7 +125,8 @@ def read_greys(
         )
     if whole_levels:
         greys = {name: np.floor(grey + 0.5).astype(np.float32) for name, grey in greys.items()}
-    return Greys(**greys)
+    in_colour = fused.shape[2:] == visible.shape[2:] == (3,)
+    return Greys(**greys, colours=(fused, visible) if in_colour else None, boxes=boxes)
 
 
 def _to_grey(image: NDArray[Any], name: str) -> Grey:

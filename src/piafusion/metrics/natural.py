@@ -9,14 +9,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from piafusion.errors import PiafusionError, UsageError
+from piafusion.imaging.arrays import to_unit
+from piafusion.metrics._inputs import Greys
+from piafusion.metrics._spec import ALL, Arithmetic, MetricSpec
 
-Plane = NDArray[np.float64]
+Plane = NDArray[np.floating[Any]]
 
 EXPOSURE_SIGMA = 8.0
 """Pixels: the blur of the luminance that exposure is judged by."""
@@ -36,6 +40,7 @@ LEAST_CONTRAST = 8.0
 """Grey levels by which the infrared of a box has to exceed its ring for a target to be there."""
 TARGETS = (0,)
 """Classes of the boxes whose contrast is measured: people."""
+_STRIP = 16384  # colours that are compared at once: they stay in the processor's cache
 
 
 class BoxError(PiafusionError):
@@ -61,22 +66,25 @@ def bleach(fused: Plane, luminance: Plane) -> float:
         luminance: That of the visible picture.
 
     Returns:
-        0 to 195 levels; NaN where no pixel is well exposed.
+        0 to 255 levels; NaN where no pixel is well exposed.
     """
-    places = well_exposed(luminance)
+    return _mean_rise(fused, luminance, well_exposed(luminance))
+
+
+def _mean_rise(fused: Plane, luminance: Plane, places: NDArray[np.bool_]) -> float:
     if not places.any():
         return float("nan")
-    return float(np.maximum(fused - luminance, 0)[places].mean())
+    return float(np.maximum(fused - luminance, 0)[places].mean(dtype=np.float64))
 
 
 def colour_difference(
-    fused: NDArray[np.uint8], visible: NDArray[np.uint8], places: NDArray[np.bool_]
+    fused: NDArray[Any], visible: NDArray[Any], places: NDArray[np.bool_]
 ) -> float:
     """Mean CIEDE2000 difference between two colour pictures; lower is better.
 
     Args:
-        fused: H x W x 3, sRGB.
-        visible: The same shape.
+        fused: H x W x 3, sRGB; uint8, uint16, or floating in [0, 1].
+        visible: The same shape; the dtype may differ.
         places: H x W; the pixels that count.
 
     Returns:
@@ -84,14 +92,17 @@ def colour_difference(
     """
     if not places.any():
         return float("nan")
-    labs = (_lab(picture[places]) for picture in (fused, visible))
-    return float(ciede2000(*labs).mean())
+    one, other = fused[places], visible[places]
+    total = 0.0
+    for start in range(0, len(one), _STRIP):
+        labs = (_lab(colours[start : start + _STRIP]) for colours in (one, other))
+        total += float(ciede2000(*labs).sum(dtype=np.float64))
+    return total / len(one)
 
 
-def _lab(colours: NDArray[np.uint8]) -> Plane:
-    colours = np.ascontiguousarray(colours.reshape(1, -1, 3))
-    lab = cv2.cvtColor(colours.astype(np.float32) / np.float32(255), cv2.COLOR_RGB2LAB)
-    return np.asarray(lab[0], dtype=np.float64)
+def _lab(colours: NDArray[Any]) -> Plane:
+    lab = cv2.cvtColor(to_unit(colours)[None], cv2.COLOR_RGB2LAB)
+    return np.asarray(lab[0], dtype=np.float32)
 
 
 def ciede2000(one: Plane, other: Plane) -> Plane:
@@ -107,11 +118,11 @@ def ciede2000(one: Plane, other: Plane) -> Plane:
     g = 0.5 * (1 - np.sqrt(c_mean**7 / (c_mean**7 + 25.0**7)))
     a1, a2 = (1 + g) * a1, (1 + g) * a2
     c1, c2 = np.hypot(a1, b1), np.hypot(a2, b2)
-    h1, h2 = (np.degrees(np.arctan2(b, a)) % 360 for a, b in ((a1, b1), (a2, b2)))
+    h1, h2 = _hue(a1, b1), _hue(a2, b2)
     grey = c1 * c2 == 0
-    turn = np.where(grey, 0.0, (h2 - h1 + 180) % 360 - 180)
-    # A turn of exactly half a circle is +180 by the reference, which the remainder calls -180.
-    turn = np.where((turn == -180) & (h2 > h1), 180.0, turn)
+    turn = h2 - h1
+    turn = np.where(turn > 180, turn - 360, np.where(turn < -180, turn + 360, turn))
+    turn = np.where(grey, 0, turn)
     d_l, d_c = l2 - l1, c2 - c1
     d_h = 2 * np.sqrt(c1 * c2) * np.sin(np.radians(turn / 2))
     l_mean, c_mean = (l1 + l2) / 2, (c1 + c2) / 2
@@ -131,7 +142,13 @@ def ciede2000(one: Plane, other: Plane) -> Plane:
     s_c, s_h = 1 + 0.045 * c_mean, 1 + 0.015 * c_mean * t
     r_t = -np.sin(np.radians(2 * rotation)) * r_c
     lightness, chroma, hue = d_l / s_l, d_c / s_c, d_h / s_h
-    return np.asarray(np.sqrt(lightness**2 + chroma**2 + hue**2 + r_t * chroma * hue))
+    square = lightness**2 + chroma**2 + hue**2 + r_t * chroma * hue
+    return np.asarray(np.sqrt(np.maximum(square, 0)))
+
+
+def _hue(a: Plane, b: Plane) -> Plane:
+    degrees = np.degrees(np.arctan2(b, a))
+    return np.where(degrees < 0, degrees + 360, degrees)
 
 
 @dataclass(frozen=True)
@@ -274,3 +291,51 @@ def target_contrast(
             f"expected a fused picture of {infrared.shape}, found {fused.shape}; resize it first"
         )
     return [target.contrast(fused) for target in find_targets(infrared, boxes, labels)]
+
+
+def _well_exposed(greys: Greys) -> NDArray[np.bool_]:
+    return well_exposed(greys.visible)
+
+
+def _bleach(greys: Greys) -> float:
+    return _mean_rise(greys.fused, greys.visible, greys.once(_well_exposed))
+
+
+def _colours(greys: Greys) -> float:
+    if greys.colours is None:
+        return float("nan")
+    return colour_difference(*greys.colours, greys.once(_well_exposed))
+
+
+def _targets(greys: Greys) -> float:
+    infrared, _, fused = greys.doubles
+    contrasts = target_contrast(fused, infrared, greys.boxes) if greys.boxes else []
+    return float(np.mean(contrasts)) if contrasts else float("nan")
+
+
+SPECS = (
+    MetricSpec(
+        name="bleach",
+        direction="lower",
+        inputs=("visible", "fused"),
+        reference="piafusion's own: `piafusion.metrics.natural.bleach`",
+        float=Arithmetic(_bleach, range=(0.0, 255.0), unit="grey level"),
+        needs="well exposed places",
+    ),
+    MetricSpec(
+        name="CIEDE2000",
+        direction="lower",
+        inputs=("visible", "fused"),
+        reference="Sharma, Wu, Dalal, Color Research and Application 30(1), 2005",
+        float=Arithmetic(_colours, range=(0.0, 120.0)),
+        needs="well exposed places, and colour in the visible and the fused picture",
+    ),
+    MetricSpec(
+        name="targets",
+        direction="higher",
+        inputs=ALL,
+        reference="piafusion's own: `piafusion.metrics.natural.target_contrast`",
+        float=Arithmetic(_targets, range=(-255.0, 255.0), unit="grey level"),
+        needs="boxes with people who are hotter than their surroundings",
+    ),
+)

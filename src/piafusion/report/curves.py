@@ -20,12 +20,14 @@ with needing("eval", "drawing curves"):
 _COLOURS = (
     *("#3b82d6", "#e07b00", "#2a9d5c", "#c43d8b", "#8a63d2", "#a08a00", "#00a0b0", "#d1493f"),
 )
-_BASELINES = {"average": ("#8a8a8a", ":"), "maximum": ("#8a8a8a", "--")}
+_BASELINES = {
+    **{"average": ("#8a8a8a", ":"), "maximum": ("#8a8a8a", "--"), "visible": ("#8a8a8a", "-.")},
+}
 _INK = "#010203"  # replaced by the colour of the page's text
 
 
 def line_styles(methods: Sequence[str]) -> dict[str, LineStyle]:
-    """Return a different line style for each method; the two baselines are grey."""
+    """Return a different line style for each method; the three baselines are grey."""
     others = [name for name in methods if name not in _BASELINES]
     dashes = ("-", "-.", "--", ":")
     chosen = {

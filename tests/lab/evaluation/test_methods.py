@@ -27,7 +27,7 @@ def folder(tmp_path: Path) -> Path:
 
 def test_baselines_are_always_in(sets: list[DataSet]) -> None:
     found = read_methods(["piafusion-fast", "average"], sets)
-    assert [method.name for method in found] == ["average", "maximum", "piafusion-fast"]
+    assert [method.name for method in found] == ["average", "maximum", "visible", "piafusion-fast"]
     infrared, visible = scene()
     for method in found:
         assert isinstance(method, Method)
@@ -37,20 +37,20 @@ def test_baselines_are_always_in(sets: list[DataSet]) -> None:
 def test_a_model_is_known_by_its_weights(sets: list[DataSet]) -> None:
     by_name, by_file = read_methods(
         ["piafusion-fast", f"mine={SHIPPED / 'piafusion-fast.onnx'}"], sets
-    )[2:]
+    )[3:]
     assert isinstance(by_name, Method)
     assert isinstance(by_file, Method)
     assert by_file.name == "mine"
     assert by_file.settings == by_name.settings
     digest = load_manifest()["piafusion-fast"].sha256["onnx"]
     assert by_name.settings["weights"] == digest
-    elsewhere = read_methods(["piafusion-fast"], sets, device="cuda")[2]
+    elsewhere = read_methods(["piafusion-fast"], sets, device="cuda")[3]
     assert isinstance(elsewhere, Method)
     assert elsewhere.settings != by_name.settings
 
 
 def test_a_comparison_method_is_known_by_what_it_has_learned(sets: list[DataSet]) -> None:
-    wavelet, mdlatlrr = read_methods(["wavelet", "mdlatlrr"], sets, device="cuda")[2:]
+    wavelet, mdlatlrr = read_methods(["wavelet", "mdlatlrr"], sets, device="cuda")[3:]
     assert isinstance(wavelet, Method)
     assert isinstance(mdlatlrr, Method)
     assert set(wavelet.settings) == {"method", "piafusion", "results", "numpy", "cv2", "pywt"}
@@ -64,24 +64,24 @@ def test_a_plug_in_is_known_by_its_distribution(
 ) -> None:
     spec = replace(find_method("maximum"), name="theirs")
     monkeypatch.setitem(methods._METHODS, "theirs", spec)
-    (registered,) = read_methods(["theirs"], sets)[2:]
+    (registered,) = read_methods(["theirs"], sets)[3:]
     assert isinstance(registered, Method)
     assert registered.settings["plug-in"].startswith("process ")  # never known to another process
     distribution = SimpleNamespace(name="their-package", version="1.2")
     entry = SimpleNamespace(name="theirs", dist=distribution)
     monkeypatch.setattr("piafusion.lab.evaluation.methods.entry_points", lambda group: [entry])
-    (installed,) = read_methods(["theirs"], sets)[2:]
+    (installed,) = read_methods(["theirs"], sets)[3:]
     assert isinstance(installed, Method)
     assert installed.settings["plug-in"] == "their-package 1.2"
 
 
 def test_folders_of_fused_images(sets: list[DataSet], folder: Path) -> None:
-    flat = read_methods([f"theirs={folder}"], sets[:1])[2]
+    flat = read_methods([f"theirs={folder}"], sets[:1])[3]
     assert flat == GivenPictures("theirs", {"one": folder})
-    named = read_methods([f"theirs@two={folder}", f"theirs@one={folder}"], sets)[2]
+    named = read_methods([f"theirs@two={folder}", f"theirs@one={folder}"], sets)[3]
     assert named == GivenPictures("theirs", {"two": folder, "one": folder})
     write_image(folder / "one" / "1D.png", scene()[1])
-    partly = read_methods([f"theirs={folder}"], sets)[2]
+    partly = read_methods([f"theirs={folder}"], sets)[3]
     assert isinstance(partly, GivenPictures)
     assert partly.folders == {"one": folder / "one"}
     assert [failure.data for failure in partly.failures] == ["two"]

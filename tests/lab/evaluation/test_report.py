@@ -61,7 +61,7 @@ def output(data: DataSet, tmp_path: Path) -> Path:
     scored = {"metrics": METRICS, "convention": "float", "against": "maximum"}
     done = score_sets([data], methods, out, jobs=1, **scored)
     (result,) = done.results
-    assert len(done.scores) == 10
+    assert len(done.scores) == 14
     assert [table["title"] for table in result.as_json()["tables"]] == [
         "tiny",
         "tiny by day",
@@ -96,8 +96,9 @@ def test_the_page_shows_marks_parts_tests_times_curves_and_scenes(output: Path) 
     kinds = {name: re.findall(r"<td(?: class=(\w+))?>", cells) for name, cells in rows.items()}
     # MI is higher by maximum, the error lower by average; who lacks pairs has no mark.
     assert kinds == {
-        "average": ["second", "best"],
-        "maximum": ["best", "second"],
+        "average": ["", "best"],
+        "maximum": ["second", "second"],
+        "visible": ["best", ""],
         "a&lt;b (2 of 4)": ["", ""],
     }
     for words in ("by day: 2 pairs", "every method has: 2 pairs", "Against maximum", "Processor: "):
@@ -120,7 +121,7 @@ def test_all_rows_are_in_the_csv(output: Path) -> None:
     with (output / "per-image.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert list(rows[0]) == ["dataset", "stem", "light", "method", "MI", "MSE"]
-    assert len(rows) == 10
+    assert len(rows) == 14
     assert {(row["stem"], row["light"]) for row in rows if row["method"] == "a<b"} == {
         ("1D", "day"),
         ("4N", "night"),

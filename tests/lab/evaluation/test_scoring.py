@@ -1,5 +1,6 @@
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
@@ -15,7 +16,7 @@ from piafusion.lab.evaluation.scoring import (
     score_all,
     score_files,
 )
-from piafusion.lab.evaluation.sets import DataSet, Failure
+from piafusion.lab.evaluation.sets import DataSet, Failure, read_sets
 from piafusion.metrics import evaluate
 from tests.conftest import scene
 
@@ -151,34 +152,55 @@ def test_what_is_undefined_is_told_each_time_and_computed_once(
     for _ in range(2):
         step = Scoring.plan(baselines(), [data], tmp_path, ["SD", "MS-SSIM"], "float")
         told = list(step.run(1))
-        assert len(told) == 8
+        assert len(told) == 12
         assert all(
             "MS-SSIM: expected pictures of at least 176x176" in each.message for each in told
         )
         assert told[0].stems == ("1D",)
-        assert [list(row.values) for row in step.scores()] == [["SD"]] * 8
-    assert asked == [("SD", "MS-SSIM"), ("SD",)] * 8
-    assert len(run(data, tmp_path, ["SD"]).scores()) == 8
+        assert [list(row.values) for row in step.scores()] == [["SD"]] * 12
+    assert asked == [("SD", "MS-SSIM"), ("SD",)] * 12
+    assert len(run(data, tmp_path, ["SD"]).scores()) == 12
+
+
+def test_boxes_give_targets_and_what_needs_nothing_there_is_no_failure(
+    root: Path, tmp_path: Path, asked: list
+) -> None:
+    boxes = root / "boxes" / "infrared" / "3N.txt"
+    boxes.parent.mkdir(parents=True)
+    infrared = scene(seed=2)[0]
+    spot = np.unravel_index(int(cv2.GaussianBlur(infrared, (0, 0), 3).argmax()), infrared.shape)
+    centre = " ".join(
+        str((at + 0.5) / of) for at, of in zip(spot[::-1], infrared.shape[::-1], strict=True)
+    )
+    boxes.write_text(f"0 {centre} 0.1 0.1\n")
+    for label, rows in ((0, 1), (2, 0)):
+        boxes.write_text(f"{label} {centre} 0.1 0.1\n")
+        (data,) = read_sets([f"tiny={root}"])
+        step = run(data, tmp_path, ["SD", "targets"])  # reports no failure
+        found = [row.stem for row in step.scores() if "targets" in row.values]
+        assert found == ["3N"] * 3 * rows
+        assert len(step.scores()) == 12
+    assert asked == [("SD", "targets")] * (12 + 3)  # changed boxes: their picture alone
 
 
 def test_only_what_is_missing_is_computed(
     data: DataSet, tmp_path: Path, asked: list, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = run(data, tmp_path, STEP_METRICS).scores()
-    assert asked == [("MI", "SD")] * 8
+    assert asked == [("MI", "SD")] * 12
     asked.clear()
     assert run(data, tmp_path, STEP_METRICS).scores() == before
     assert asked == []
     more = run(data, tmp_path, ["SD", "EN", "MI"]).scores()
-    assert asked == [("EN",)] * 8
+    assert asked == [("EN",)] * 12
     assert list(more[0].values) == ["SD", "EN", "MI"]
     asked.clear()
     run(data, tmp_path, STEP_METRICS, "uint8")
-    assert asked == [("MI", "SD")] * 8  # another convention
+    assert asked == [("MI", "SD")] * 12  # another convention
     asked.clear()
     monkeypatch.setattr("piafusion.lab.evaluation.versions.RESULTS", 0)
     run(data, tmp_path, STEP_METRICS)
-    assert asked == [("MI", "SD")] * 8  # other results
+    assert asked == [("MI", "SD")] * 12  # other results
 
 
 def test_an_interrupted_step_goes_on_and_a_changed_picture_is_scored_again(

@@ -49,3 +49,19 @@ def test_two_sets_of_one_name(root: Path) -> None:
 def test_failures_name_set_and_method() -> None:
     assert str(Failure("tno", "GTF", "lost")) == "GTF on tno: lost"
     assert str(Failure("tno", "", "lost")) == "tno: lost"
+
+
+def test_boxes_belong_to_pairs_and_bad_ones_are_named_once(root: Path) -> None:
+    boxes = root / "boxes" / "infrared"
+    boxes.mkdir(parents=True)
+    for stem, text in (("1D", ""), ("2D", "0 0.5 0.5 2 2\n"), ("9D", ""), ("3N", "0 .5 .5 .1 .2")):
+        (boxes / f"{stem}.txt").write_text(text)
+    (data,) = read_sets([f"tiny={root}"])
+    assert data.boxes == {stem: boxes / f"{stem}.txt" for stem in ("1D", "3N")}
+    malformed, stray = map(str, data.failures)
+    assert malformed.startswith(f"tiny: {boxes / '2D.txt'}, line 1: expected a class and centre")
+    assert stray == (
+        f"tiny: {boxes / '9D.txt'}: expected boxes of a pair, found no pair 9D; add its pictures "
+        "or remove the file"
+    )
+    assert all("\n" not in line for line in (malformed, stray))

@@ -30,7 +30,8 @@ from piafusion.weights import load_manifest, read_weights
 
 Fuse = Callable[[Image, Image], Image]
 
-BASELINES = ("average", "maximum")
+BASELINES = ("average", "maximum", "visible")
+"""The trivial pictures, which are in every table."""
 _MODEL_FILES = (".onnx", ".safetensors")
 _THIS_PROCESS = secrets.token_hex(8)
 

@@ -12,6 +12,7 @@ from piafusion.imaging.io import write_image
 from piafusion.lab.evaluation.results import DataSetResult, heading, per_image_csv
 from piafusion.lab.evaluation.run import Evaluation
 from piafusion.lab.evaluation.sheets import draw_scenes
+from piafusion.metrics import SPECS
 from piafusion.report.curves import cumulative_curves, line_styles
 from piafusion.report.document import (
     Block,
@@ -34,6 +35,12 @@ _NOTES = (
     "over the pairs. ↑ higher is better, ↓ lower is better. The best two are marked; "
     f"{_NOT_RANKED}. Neighbouring pictures of a recording resemble each other; intervals and p "
     "values treat them as independent, so they promise somewhat too much."
+)
+_NATURAL = (
+    "bleach: by how many grey levels well exposed places of the visible picture are lighter in the "
+    "fused one. CIEDE2000: the colour difference there. targets: by how many grey levels people in "
+    "boxes are lighter than what surrounds them; only pictures with boxes count. A column is left "
+    "out where no picture has a value."
 )
 _TESTS = (
     "Two-sided Wilcoxon signed-rank tests on the pairs that both methods have; p after Holm's "
@@ -89,9 +96,12 @@ def write_report(
         missing = Bullets([str(failure) for failure in evaluation.failures])
         sections.append(Section("What is missing", [missing]))
     about = f"piafusion {piafusion.__version__}, metrics in the convention {convention}."
-    document = Document(TITLE, [Text(about), Text(_NOTES, note=True)], sections)
-    notes = [f"Convention {convention}; {_NOT_RANKED}."]
-    write_bytes(output / "tables.tex", latex(tables, notes).encode())
+    notes = [Text(about), Text(_NOTES, note=True)]
+    if any(SPECS[name].needs for name in metrics):
+        notes.append(Text(_NATURAL, note=True))
+    document = Document(TITLE, notes, sections)
+    below = [f"Convention {convention}; {_NOT_RANKED}."]
+    write_bytes(output / "tables.tex", latex(tables, below).encode())
     write_bytes(output / "tables.md", markdown(document).encode())
     write_bytes(output / "report.html", html(document).encode())
 

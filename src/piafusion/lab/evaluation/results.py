@@ -170,13 +170,16 @@ def sum_up(
         data: The data set.
         scores: The scores of its fused pictures; at least one.
         methods: All methods.
-        metrics: Names of the metrics, in the order of the columns.
+        metrics: Names of the metrics, in the order of the columns. One that needs what no
+            picture of the data set has gets no column.
         against: The method that the others are tested against.
         output: Folder of the evaluation.
     """
     values: dict[str, dict[str, dict[str, float]]] = {}
     for each in scores:
         values.setdefault(each.method, {})[each.stem] = each.values
+    found = {name for each in scores for name in each.values}
+    metrics = [name for name in metrics if name in found or not SPECS[name].needs]
     directions = {name: SPECS[name].direction for name in metrics}
     times = {each.name: runtime(each, data, output) for each in methods if isinstance(each, Method)}
     return DataSetResult(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
@@ -17,10 +18,10 @@ from piafusion.imaging.io import read_image
 from piafusion.imaging.pairs import match
 from piafusion.lab.evaluation.methods import GivenPictures, Method
 from piafusion.lab.evaluation.predict import fused_files
-from piafusion.lab.evaluation.sets import DataSet, Failure
+from piafusion.lab.evaluation.sets import BOXES, DataSet, Failure
 from piafusion.lab.evaluation.versions import versions
 from piafusion.machine import usable_cores
-from piafusion.metrics import evaluate
+from piafusion.metrics import SPECS, evaluate, read_boxes
 from piafusion.run.journal import Journal, content_hash
 
 _FEWEST_FOR_POOL = 8  # fewer pictures are scored before a second process has started
@@ -29,12 +30,13 @@ _ENTRY = {"files": str, "values": {str: (float, None)}, "undefined": str}
 
 @dataclass(frozen=True)
 class Triple:
-    """The files of one scene: the two source pictures and the picture fused from them."""
+    """The files of one scene: two source pictures, the picture fused from them, perhaps boxes."""
 
     stem: str
     infrared: Path
     visible: Path
     fused: Path
+    boxes: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,7 @@ class TripleScores:
 
     Attributes:
         triple: The files.
-        values: Score by metric.
+        values: Score by metric; one is missing if the pictures lack what it needs.
         error: The reason why there are no scores.
         undefined: The reason why some metrics have none: the pictures are too small for them.
     """
@@ -83,7 +85,13 @@ def list_triples(
     if fused.resolve() in (infrared.resolve(), visible.resolve()):
         raise UsageError(f"{fused}: is a folder of sources; give the folder of fused pictures")
     matches, problems = match(infrared, visible, fused)
-    return [Triple(stem, *paths) for stem, paths in matches.items()], problems
+    return [triple_of(stem, *paths) for stem, paths in matches.items()], problems
+
+
+def triple_of(stem: str, infrared: Path, visible: Path, fused: Path) -> Triple:
+    """Return a triple with the boxes beside its infrared folder, if there are any."""
+    boxes = infrared.absolute().parent.parent / BOXES / f"{infrared.stem}.txt"
+    return Triple(stem, infrared, visible, fused, boxes if boxes.exists() else None)
 
 
 def score_files(
@@ -97,17 +105,22 @@ def score_files(
         convention: ``"float"`` or ``"uint8"``.
 
     Returns:
-        A score for each name.
+        A score for each name; NaN where the pictures lack what the metric needs.
 
     Raises:
         TooSmallError: The pictures are too small for some of the metrics.
+        BoxError: The boxes are needed and cannot be read.
         ImageError: A file cannot be read or the sizes differ; the message names the file.
         UsageError: Unknown metric or convention.
     """
     paths = (triple.infrared, triple.visible, triple.fused)
     infrared, visible, fused = (read_image(path, check=as_visible) for path in paths)
+    wanted = triple.boxes and "targets" in metrics
+    boxes = read_boxes(triple.boxes, *infrared.shape[:2]) if triple.boxes and wanted else ()
     try:
-        return evaluate(infrared, visible, fused, metrics=metrics, convention=convention)
+        return evaluate(
+            infrared, visible, fused, metrics=metrics, convention=convention, boxes=boxes
+        )
     except TooSmallError as error:
         raise TooSmallError(f"{triple.fused}: {error}", error.metrics) from error
     except ImageError as error:
@@ -150,20 +163,24 @@ def _score(triple: Triple, *, metrics: Sequence[str], convention: str) -> Triple
     try:
         try:
             values = score_files(triple, metrics=metrics, convention=convention)
-            return TripleScores(triple, values)
+            return TripleScores(triple, _defined(values))
         except TooSmallError as error:
             others = [name for name in metrics if name not in error.metrics]
             if not others:
                 raise
             values = score_files(triple, metrics=others, convention=convention)
-            return TripleScores(triple, values, undefined=str(error))
+            return TripleScores(triple, _defined(values), undefined=str(error))
     except PiafusionError as error:
         return TripleScores(triple, {}, str(error))
 
 
+def _defined(values: dict[str, float]) -> dict[str, float]:
+    return {name: value for name, value in values.items() if not math.isnan(value)}
+
+
 @dataclass(frozen=True)
 class _Task:
-    """A fused picture, the hash of its three files, and the metrics that it lacks."""
+    """A fused picture, the hash of its files, and the metrics that it lacks."""
 
     method: str
     data: DataSet
@@ -201,7 +218,7 @@ class Scoring:
     ) -> Scoring:
         """Find the fused pictures and the scores that are known.
 
-        A score is used again if the three files, the convention, and the versions of this
+        A score is used again if its files and boxes, the convention, and the versions of this
         package, NumPy and OpenCV are the same as when it was computed.
         """
         settings = {"convention": convention, **versions("numpy", "cv2")}
@@ -217,13 +234,15 @@ class Scoring:
                         continue
                     path = files[pair.stem]
                     scoring.files[method.name, data.name, pair.stem] = path
-                    content = f"{data.hashes[pair.stem]} {content_hash(path)}"
+                    boxes = data.boxes.get(pair.stem)
+                    given = content_hash(path, boxes) if boxes else content_hash(path)
+                    content = f"{data.hashes[pair.stem]} {given}"
                     entry = journal.entries.get(pair.stem, {})
                     if entry.get("files") != content:
                         entry = {"values": {}}
                         journal.entries.pop(pair.stem, None)
                     missing = tuple(name for name in metrics if name not in entry["values"])
-                    triple = Triple(pair.stem, pair.infrared, pair.visible, path)
+                    triple = Triple(pair.stem, pair.infrared, pair.visible, path, boxes)
                     task = _Task(method.name, data, triple, content, missing, journal)
                     scoring._tasks.append(task)
         return scoring
@@ -271,7 +290,7 @@ class Scoring:
         """Return for which metrics the pictures are too small."""
         stem = task.triple.stem
         entry = task.journal.entries[stem]
-        if None not in (entry["values"][name] for name in self.metrics):
+        if None not in (entry["values"][name] for name in self.metrics if not SPECS[name].needs):
             return None
         return Failure(task.data.name, task.method, entry["undefined"], (stem,))
 

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
 
 from piafusion.errors import UsageError
-from piafusion.imaging.pairs import Pair
+from piafusion.imaging.pairs import Pair, PairList
 from piafusion.lab.data.folders import dataset_name, dataset_pairs, is_day
+from piafusion.metrics.natural import BoxError, read_boxes
 from piafusion.run.journal import content_hash
 
 Item = TypeVar("Item")
+
+BOXES = Path("boxes", "infrared")
+"""Folder of boxes in that of a data set: STEM.txt belongs to the pair STEM."""
 
 NAME = r"\w[\w.+-]*"
 """Names that data sets and methods may have: they become names of folders."""
@@ -51,7 +55,8 @@ class DataSet:
         pairs: The pairs to evaluate, sorted by stem.
         hashes: Hash of the content of both source files, by stem.
         known: Stems of all pairs in the folder; more than `pairs` if their number was limited.
-        failures: Files without counterparts.
+        failures: Files without counterparts, and boxes that cannot be used.
+        boxes: Files of boxes, by stem; a pair may have none.
     """
 
     name: str
@@ -59,6 +64,7 @@ class DataSet:
     hashes: dict[str, str]
     known: frozenset[str]
     failures: list[Failure]
+    boxes: dict[str, Path] = field(default_factory=dict)
 
     @cached_property
     def lights(self) -> dict[str, str]:
@@ -91,14 +97,36 @@ def read_sets(texts: Sequence[str], limit: int | None = None) -> list[DataSet]:
             raise UsageError(f"{root}: a second data set named {name!r}; write OTHER_NAME={root}")
         found = dataset_pairs(root)
         pairs = spread(found.pairs, limit or len(found.pairs))
+        boxes, problems = _boxes(root / BOXES, found)
         sets[name] = DataSet(
             name,
             pairs,
             {pair.stem: content_hash(pair.infrared, pair.visible) for pair in pairs},
             frozenset(pair.stem for pair in found.pairs),
-            [Failure(name, "", f"{path}: {why}") for path, why in found.problems.items()],
+            [Failure(name, "", f"{path}: {why}") for path, why in found.problems.items()]
+            + [Failure(name, "", problem) for problem in problems],
+            boxes,
         )
     return list(sets.values())
+
+
+def _boxes(folder: Path, found: PairList) -> tuple[dict[str, Path], list[str]]:
+    """Return the files of boxes that can be used, by stem, and a line for each other one."""
+    boxes, problems = {}, []
+    stems = {pair.stem for pair in found.pairs}
+    for path in sorted(folder.glob("*.txt")):
+        if path.stem not in stems:
+            problems.append(
+                f"{path}: expected boxes of a pair, found no pair {path.stem}; add its pictures or "
+                "remove the file"
+            )
+            continue
+        try:
+            read_boxes(path, 1, 1)
+            boxes[path.stem] = path
+        except BoxError as error:
+            problems.append(str(error))
+    return boxes, problems
 
 
 def spread(items: Sequence[Item], count: int) -> list[Item]:

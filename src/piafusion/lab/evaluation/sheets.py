@@ -66,6 +66,8 @@ def draw_scenes(
         }
         empty = np.full_like(scene["visible"], _BACKGROUND)
         for method, own in files.items():
+            if method in scene:  # the method `visible`
+                continue
             scene[method] = empty
             if stem in own:
                 fused = read_image(own[stem], check=as_visible)

@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -40,6 +41,9 @@ __all__ = [
     "register_reader",
     "write_image",
 ]
+
+# ONNX Runtime reads this when it is loaded; it would write down how it is used, and send that.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 _HOMES = {
     "Alignment": "imaging.align",

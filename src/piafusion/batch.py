@@ -172,7 +172,10 @@ def fuse_job(
         reason = str(error)
         if not isinstance(error, PiafusionError):
             reason = " ".join(reason.split()) or "no reason"
-            reason = f"{job.infrared}: {type(error).__name__}: {reason}"
+            reason = (
+                f"{job.infrared} and {job.visible}: expected a fused picture, found "
+                f"{type(error).__name__}: {reason}; try each of them alone"
+            )
         for name in ("infrared", "visible", "output"):
             reason = reason.replace(str(getattr(copies, name)), str(getattr(job, name)))
         return FailedPair(job, reason, worker, device, sums)

@@ -3,6 +3,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 import typer
 
 import piafusion as package
@@ -27,6 +28,30 @@ def test_python_m(tmp_path: Path) -> None:
     done = subprocess.run(run, capture_output=True, text=True, cwd=tmp_path, check=False)
     assert done.returncode == 2
     assert done.stderr.startswith("piafusion: none.png: expected an image or a folder")
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (RuntimeError("two\nlines"), "expected no RuntimeError, found one: two lines; report it"),
+        (MemoryError(), "expected enough memory, found too little"),
+    ],
+)
+def test_an_error_that_nobody_has_foreseen_is_one_line(
+    piafusion, monkeypatch: pytest.MonkeyPatch, error: Exception, line: str
+) -> None:
+    def fail() -> None:
+        raise error
+
+    monkeypatch.setattr("piafusion.cli.models.load_manifest", fail)
+    done = piafusion("models")
+    assert (done.code, done.err.count("\n")) == (1, 1)
+    assert done.err.startswith(f"piafusion: {line}")
+    if isinstance(error, RuntimeError):
+        monkeypatch.setenv(cli.TRACEBACK_VARIABLE, "1")
+        monkeypatch.setattr("sys.argv", ["piafusion", "models"])
+        with pytest.raises(RuntimeError):
+            cli.main()
 
 
 def test_demo(piafusion, tmp_path: Path) -> None:

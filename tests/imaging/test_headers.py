@@ -160,6 +160,16 @@ def test_texts_and_profiles_of_png_are_never_unpacked() -> None:
     np.testing.assert_array_equal(decode_image(data, "a"), decode_image(image, "a"))
 
 
+def test_checksums_of_png_are_compared(capfd: pytest.CaptureFixture[str]) -> None:
+    data = encoded(".png", IMAGE)
+    for place in (data.index(b"IDAT") + 90, data.index(b"IDAT") - 6, len(data) - 2):
+        changed = bytearray(data)
+        changed[place] ^= 1
+        with pytest.raises(ImageError, match=r"^a: expected a whole PNG file, found a wrong check"):
+            decode_image(bytes(changed), "a")
+    assert capfd.readouterr().err == ""
+
+
 def test_the_limit_of_a_picture_names_what_raises_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(LIMIT_VARIABLE, raising=False)
     check_size(20_000, 10_000)

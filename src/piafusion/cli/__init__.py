@@ -35,6 +35,8 @@ from piafusion.cli.printing import CLOSED_PIPE, ClosedPipeError, flush, say, war
 from piafusion.errors import PiafusionError, UsageError
 
 WRONG_USE, SOME_FAILED = 2, 1
+TRACEBACK_VARIABLE = "PIAFUSION_TRACEBACK"
+"""Set, an error that nobody has foreseen ends with its traceback."""
 _WRONG_ARGUMENTS = cast(
     type[typer.BadParameter], typer.BadParameter.__mro__[1]
 )  # typer brings click, or has its own
@@ -86,6 +88,7 @@ def main() -> None:
 
     Wrong use exits with 2, other failures with 1, a reader that has gone with 141.
     """
+    os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")  # what matters is raised
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:  # the shell has closed it
             setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115
@@ -119,8 +122,20 @@ def _ended(work: Callable[[], object]) -> int:
     except typer.Abort:
         warn("piafusion: aborted")
         return SOME_FAILED
+    except MemoryError:
+        warn("piafusion: expected enough memory, found too little; use fewer or smaller pictures")
+        return SOME_FAILED
     except OSError as error:  # of a path that no command looks into by itself
         reason = (error.strerror or str(error)).lower()
         warn(f"piafusion: {error.filename or 'system'}: found {reason}; check the path")
         return WRONG_USE if error.errno == ENAMETOOLONG else SOME_FAILED
+    except Exception as error:  # of any library, or a fault of ours
+        if os.environ.get(TRACEBACK_VARIABLE):
+            raise
+        reason = " ".join(str(error).split()) or "without a reason"
+        warn(
+            f"piafusion: expected no {type(error).__name__}, found one: {reason}; report it with "
+            f"what {TRACEBACK_VARIABLE}=1 shows"
+        )
+        return SOME_FAILED
     return code if isinstance(code, int) else 0

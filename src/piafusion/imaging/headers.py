@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import struct
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -128,6 +129,9 @@ def png_pixels(data: bytes) -> bytes:
     """Return a PNG file with nothing but what its pixels need.
 
     Compressed texts and profiles can take gigabytes to read; no pixel depends on them.
+
+    Raises:
+        ImageError: If a checksum is wrong.
     """
     kept, place = [data[:8]], 8
     while place + 8 <= len(data):
@@ -135,6 +139,12 @@ def png_pixels(data: bytes) -> bytes:
         end = place + 12 + length
         if not kind[0] & 0x20 or kind == b"tRNS":  # that bit says that a chunk is not critical
             kept.append(data[place:end])
+            (checksum,) = struct.unpack_from(">I", data, end - 4)
+            if zlib.crc32(memoryview(data)[place + 4 : end - 4]) != checksum:
+                raise ImageError(
+                    "expected a whole PNG file, found a wrong checksum in its part "
+                    f"{kind.decode('latin-1')!a}; copy it again"
+                )
         place = end if kind != b"IEND" else len(data)
     return b"".join(kept)
 

@@ -1,4 +1,5 @@
 import json
+import shutil
 from pathlib import Path
 
 import cv2
@@ -303,6 +304,31 @@ def test_the_tone_is_reported(piafusion, pair_folders, tmp_path: Path) -> None:
     wrong = piafusion(*run[:-1], "loud", "-o", tmp_path / "three.png")
     assert wrong.code == 2
     assert "expected a tone of full" in wrong.err
+
+
+def test_names_that_differ_are_paired_by_a_pattern(piafusion, pair_folders, tmp_path: Path) -> None:
+    ir, vi = pair_folders
+    both = tmp_path / "both"
+    both.mkdir()
+    for path in ir.iterdir():
+        shutil.copy(path, both / f"{path.stem}_ir.png")
+        shutil.copy(vi / path.name, both / f"{path.stem}_vi.png")
+    run = ("fuse", both, both, "-o", tmp_path / "out")
+    refused = piafusion(*run)
+    assert refused.code == 2
+    assert "found one for both; pair them with --match '*_ir=*_vi'" in refused.err
+    done = piafusion(*run, "--match", "*_ir=*_vi", "--json")
+    assert done.code == 0, done.err
+    assert "1D_vi.png" in names(tmp_path / "out")
+    expected = Fuser()(read_image(ir / "1D.png"), read_image(vi / "1D.png"))
+    np.testing.assert_array_equal(read_image(tmp_path / "out" / "1D_vi.png"), expected)
+    scores = piafusion("metrics", both, both, tmp_path / "out", "--match", "*_ir=*_vi")
+    assert (scores.code, scores.err) == (0, "")
+    for one in (("fuse", "-o", tmp_path / "one.png"), ("align", "-o", tmp_path / "one.json")):
+        twice = piafusion(one[0], both / "1D_ir.png", both / "1D_ir.png", *one[1:])
+        assert twice.code == 2
+        assert "found one file for both" in twice.err
+    assert not (tmp_path / "one.png").exists()
 
 
 def test_raw_counts_without_a_tone_are_warned_of_once(

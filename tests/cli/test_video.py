@@ -226,6 +226,13 @@ def test_no_source_is_overwritten_however_it_is_spelt(piafusion, clips, tmp_path
     assert clips[1].read_bytes() == before
 
 
+def test_a_video_is_no_pair_with_itself(piafusion, clips, tmp_path: Path) -> None:
+    for again in (clips[0], f"file:{clips[0]}"):
+        done = piafusion("video", clips[0], again, "-o", tmp_path / "out.mp4")
+        assert done.code == 2
+        assert "found one for both" in done.err
+
+
 def test_numbered_pictures_are_not_overwritten_by_the_result(piafusion, clips, tmp_path) -> None:
     frames = tmp_path / "frames"
     assert piafusion("video", *clips, "-o", frames).code == 0

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import zipfile
 
 import numpy as np
@@ -70,6 +71,12 @@ def test_polarity_and_the_range_of_the_visible(client: TestClient, pair: dict[st
     assert np.abs(fused / 257 - expected).max() < 1.5
     for name in data:
         assert client.post("/v1/fuse", files=pair, data={name: "hot"}).status_code == 422
+
+
+def test_a_picture_is_no_pair_with_itself(client: TestClient, pair: dict[str, bytes]) -> None:
+    response = client.post("/v1/fuse", files={**pair, "visible": pair["infrared"]})
+    assert response.status_code == 422
+    assert "found one file for both" in response.json()["detail"]
 
 
 def test_raw_counts_with_a_tone(client: TestClient, pair: dict[str, bytes]) -> None:
@@ -150,6 +157,50 @@ def test_a_batch(client: TestClient, pair: dict[str, bytes]) -> None:
     np.testing.assert_array_equal(fused, FUSER(*scene(96, 128)))
     assert [each["name"] for each in failed] == ["c", "d"]
     assert failed[0]["error"].startswith("vi/c.png: expected a whole image file")
+
+
+@pytest.mark.parametrize(
+    ("names", "match", "fused"),
+    [
+        (("pairs/ir/a.png", "pairs/vi/a.png"), "", ["a"]),
+        (("IR/a.png", "VI/a.PNG"), "", ["a"]),
+        (("./ir/a.png", "./vi/a.png"), "", ["a"]),
+        (("ir\\a.png", "vi\\a.png"), "", ["a"]),
+        (("ir/12:30.png", "vi/12:30.png"), "", ["12:30"]),
+        (("thermal/a.png", "rgb/a.png"), "", ["a"]),
+        (("ir/\u00e9.png", "vi/e\u0301.png"), "", ["\u00e9"]),
+        (("d/ir/a.png", "d/vi/a.png", "n/ir/a.png", "n/vi/a.png"), "", ["d/a", "n/a"]),
+        (("ir/1i.png", "vi/1v.png"), "*i=*v", ["1v"]),
+        (("flight/1_T.JPG", "flight/1_W.JPG", "flight/1_S.JPG"), "*_T=*_W", ["1_W"]),
+        (("ir/a.png", "vi/a.png", "ir/b\nb.png", f"ir/{'c' * 600}.png"), "", ["a"]),
+    ],
+)
+def test_names_in_a_zip(names, match, fused, client: TestClient, pair: dict[str, bytes]) -> None:
+    """A folder around the pairs, other systems' names, and one odd name, which costs itself."""
+    infrared = re.compile(r"(?i)(^|.*/|\\)(ir|thermal)[/\\].*|.*_T\..*")
+    data = archive(
+        *((name, pair["infrared" if infrared.match(name) else "visible"]) for name in names)
+    )
+    response = client.post("/v1/fuse/batch", files={"pairs": data}, data={"match": match})
+    assert response.status_code == 200, response.text
+    with zipfile.ZipFile(io.BytesIO(response.content)) as answer:
+        assert answer.namelist() == [*(f"{name}.png" for name in fused), "failed.json"]
+        failed = json.loads(answer.read("failed.json"))
+    assert len(failed) == len(names) - 2 * len(fused) - match.count("_T")
+    for each in failed:
+        assert "expected a name of at most 512 printable characters" in each["error"]
+
+
+def test_a_zip_without_pairs_is_told_the_pattern(
+    client: TestClient, pair: dict[str, bytes]
+) -> None:
+    for names in (("ir/1i.png", "vi/1v.png"), ("all/1i.png", "all/1v.png")):
+        data = archive(*zip(names, pair.values(), strict=True))
+        refused = client.post("/v1/fuse/batch", files={"pairs": data})
+        assert refused.json()["detail"].endswith("send the field match with *i=*v")
+        wrong = client.post("/v1/fuse/batch", files={"pairs": data}, data={"match": "i=v"})
+        assert (wrong.status_code, refused.status_code) == (422, 422)
+        assert "expected IR=VI" in wrong.json()["detail"]
 
 
 def test_lists_and_probes(client: TestClient) -> None:

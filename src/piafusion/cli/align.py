@@ -13,6 +13,7 @@ import typer
 from piafusion.cli.options import (
     ALIGNMENT,
     JsonOption,
+    MatchOption,
     OverwriteOption,
     PolarityOption,
     ToneOption,
@@ -72,6 +73,7 @@ def align(
             "10 by default.",
         ),
     ] = None,
+    match: MatchOption = None,
     tone: ToneOption = "full",
     polarity: PolarityOption = "white-hot",
     visible_tone: VisibleToneOption = "full",
@@ -85,11 +87,11 @@ def align(
         raise UsageError("--alignment and --limit: are for --check; piafusion fuse applies a file")
     read = _reader(tone, polarity, visible_tone)
     if output is None:
-        _check(infrared, visible, read, alignment, limit, as_json=as_json)
+        _check(_pairs(infrared, visible, match), read, alignment, limit, as_json=as_json)
         return
     if output.exists() and not overwrite:
         raise UsageError(f"{output}: exists already; add --overwrite or choose another name")
-    found = _estimate(infrared, visible, read, kind, pairs)
+    found = _estimate(_pairs(infrared, visible, match), read, kind, pairs)
     found.save(output, overwrite=overwrite)
     if as_json:
         say_json({"output": str(output), **found.to_json()})
@@ -103,22 +105,17 @@ def align(
 
 
 def _estimate(
-    infrared: Path,
-    visible: Path,
-    read: Read,
-    kind: str = "homography",
-    most: int = MOST_PAIRS,
+    listed: Sequence[Pair], read: Read, kind: str = "homography", most: int = MOST_PAIRS
 ) -> Alignment:
-    """Estimate one alignment from two files, or from pairs spread evenly over two folders.
+    """Estimate one alignment from a pair, or from several spread evenly over those of a folder.
 
     Pairs of a folder that cannot be read are named on standard error and left out.
     """
     from piafusion.imaging.align import estimate_alignment
 
-    listed = _pairs(infrared, visible)
     count = min(most, len(listed))
     chosen = [listed[index * len(listed) // count] for index in range(count)]
-    if not infrared.is_dir():
+    if len(chosen) == 1:
         return estimate_alignment([read(chosen[0])], kind)
     pictures = []
     for pair in chosen:
@@ -127,15 +124,17 @@ def _estimate(
         except PiafusionError as error:
             warn(f"piafusion: {error}; left out")
     if not pictures:
-        raise UsageError(f"{infrared} and {visible}: expected pairs that can be read, found none")
+        folders = f"{listed[0].infrared.parent} and {listed[0].visible.parent}"
+        raise UsageError(f"{folders}: expected pairs that can be read, found none")
     return estimate_alignment(pictures, kind)
 
 
 def chosen_alignment(
     infrared: Path,
-    visible: Path,
+    visible: Path | None,
     file: Path | None,
     how: str | None,
+    match: str | None = None,
     tone: str = "full",
     polarity: str = "white-hot",
     visible_tone: str = "full",
@@ -151,12 +150,11 @@ def chosen_alignment(
         return read_alignment(file)
     if not how:
         return None
-    return _estimate(infrared, visible, _reader(tone, polarity, visible_tone))
+    return _estimate(_pairs(infrared, visible, match), _reader(tone, polarity, visible_tone))
 
 
 def _check(
-    infrared: Path,
-    visible: Path,
+    pairs: Sequence[Pair],
     read: Read,
     alignment: Path | None,
     limit: float | None,
@@ -171,7 +169,7 @@ def _check(
     known = read_alignment(alignment) if alignment else None
     checked: list[tuple[str, Residual]] = []
     failed: list[dict[str, str]] = []
-    for pair in track(_pairs(infrared, visible), "checking"):
+    for pair in track(pairs, "checking"):
         try:
             checked.append((pair.stem, check_pair(*read(pair), known, limit=limit)))
         except SizeMismatchError as error:
@@ -207,17 +205,10 @@ def _texts(stem: str, found: Residual) -> tuple[str, ...]:
     return (stem, *lengths, f"{found.score:.2f}", found.verdict)
 
 
-def _pairs(infrared: Path, visible: Path) -> list[Pair]:
-    from piafusion.imaging.pairs import Pair, list_pairs
+def _pairs(infrared: Path, visible: Path | None, match: str | None) -> list[Pair]:
+    from piafusion.cli.planning import find_pairs
 
-    for path in (infrared, visible):
-        if not path.exists():
-            raise UsageError(f"{path}: expected an image or a folder, found nothing there")
-    if infrared.is_dir() != visible.is_dir():
-        raise UsageError(f"expected two files or two folders, found {infrared} and {visible}")
-    if not infrared.is_dir():
-        return [Pair(visible.stem, infrared, visible)]
-    found = list_pairs(infrared, visible)
+    found = find_pairs(infrared, visible, match)
     for path, why in found.problems.items():
         warn(f"piafusion: {path}: {why}")
     return found.pairs

@@ -15,6 +15,7 @@ from piafusion.cli.options import (
     ConventionOption,
     DeviceOption,
     JsonOption,
+    MatchOption,
     MetricsOption,
     method_names,
     metric_names,
@@ -80,6 +81,7 @@ def evaluate(
             min=1, max=4096, help="Number of processes that score; one per usable core by default."
         ),
     ] = None,
+    match: MatchOption = None,
     scenes: Annotated[
         int, typer.Option(min=0, max=1000, help="Number of scenes of each data set in the report.")
     ] = 4,
@@ -98,7 +100,7 @@ def evaluate(
     check_names(metrics, convention)
     if only != "predict":
         from piafusion.lab.evaluation import report as _  # noqa: F401 - fails early without the extra
-    sets = read_sets(data, limit)
+    sets = read_sets(data, limit, match)
     chosen = method or [DEFAULT_MODEL]
     more = method_names(comparison) if comparison is not None else []
     chosen = [*chosen, *(name for name in more if name not in chosen)]

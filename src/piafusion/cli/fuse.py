@@ -20,6 +20,7 @@ from piafusion.cli.options import (
     PERFORMANCE,
     DeviceOption,
     JsonOption,
+    MatchOption,
     MethodOption,
     ModelOption,
     OverwriteOption,
@@ -86,6 +87,7 @@ def fuse(
         ),
     ] = False,
     as_json: JsonOption = False,
+    match: MatchOption = None,
     max_megapixels: Annotated[
         float | None,
         typer.Option(
@@ -156,7 +158,7 @@ def fuse(
     from piafusion.manifest import NAME, read_manifest, update_manifest
 
     with reachable(ir, vi or ir, out):
-        planned, failed = plan_jobs(ir, vi, out, format, temperature)
+        planned, failed = plan_jobs(ir, vi, out, format, temperature, match)
         jobs = [job for job in planned if not (skip_existing and job.output.exists())]
         refuse_conflicts(jobs, overwrite=overwrite)
         manifest = out / NAME if ir.is_dir() else None
@@ -168,7 +170,7 @@ def fuse(
         "model": model,
         "device": device,
         **tones,
-        "alignment": chosen_alignment(ir, vi or ir, alignment, align, **tones),
+        "alignment": chosen_alignment(ir, vi, alignment, align, match, **tones),
         "tile": tile,
         "method": method,
     }

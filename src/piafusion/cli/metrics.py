@@ -13,6 +13,7 @@ from piafusion.cli.options import (
     PAPER_METRICS,
     ConventionOption,
     JsonOption,
+    MatchOption,
     MetricsOption,
     metric_names,
 )
@@ -33,10 +34,11 @@ def metrics(
     fused: Annotated[Path, typer.Argument(metavar="FUSED", help="Fused image or folder.")],
     names: MetricsOption = PAPER_METRICS,
     convention: ConventionOption = "float",
+    match: MatchOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Score a fused image against its sources, or three folders matched by file name."""
-    triples, failed = _plan(infrared, visible, fused)
+    triples, failed = _plan(infrared, visible, fused, match)
 
     from piafusion.lab.evaluation.scoring import score_all
     from piafusion.metrics import check_names
@@ -63,7 +65,9 @@ def metrics(
         raise typer.Exit(1)
 
 
-def _plan(infrared: Path, visible: Path, fused: Path) -> tuple[list[Triple], list[dict[str, str]]]:
+def _plan(
+    infrared: Path, visible: Path, fused: Path, match: str | None
+) -> tuple[list[Triple], list[dict[str, str]]]:
     """Return the triples to score, and the files of folders that have no counterparts."""
     from piafusion.lab.evaluation.scoring import list_triples, triple_of
 
@@ -80,7 +84,7 @@ def _plan(infrared: Path, visible: Path, fused: Path) -> tuple[list[Triple], lis
             f"expected three files or three folders, found the folder {folders[0]} "
             f"and the file {file}"
         )
-    found, problems = list_triples(*paths)
+    found, problems = list_triples(*paths, match)
     failed = [{"file": str(path), "error": f"{path}: {why}"} for path, why in problems.items()]
     return found, failed
 

@@ -63,6 +63,16 @@ VisibleToneOption = Annotated[
         rich_help_panel=VISIBLE,
     ),
 ]
+MatchOption = Annotated[
+    str | None,
+    typer.Option(
+        "--match",
+        metavar="IR=VI",
+        help="For folders: how the two names of a pair differ, such as '*_ir=*_vi'; by default "
+        "they are equal without the suffix.",
+        rich_help_panel=INPUT,
+    ),
+]
 JsonOption = Annotated[
     bool,
     typer.Option("--json", help="Print machine-readable results.", rich_help_panel=OUTPUT),

@@ -9,41 +9,68 @@ from piafusion.batch import PairJob
 from piafusion.errors import UsageError
 from piafusion.imaging.formats import IMAGE_SUFFIXES
 from piafusion.imaging.io import check_output
-from piafusion.imaging.pairs import list_pairs, list_photos
+from piafusion.imaging.pairs import Pair, PairList, is_same, list_pairs, list_photos
 
 
-def plan_jobs(
-    infrared: Path, visible: Path | None, output: Path, format: str, temperature: Path | None = None
-) -> tuple[list[PairJob], list[dict[str, str]]]:
-    """Return the pairs to fuse, and the files in the folders that have no counterpart.
+def find_pairs(infrared: Path, visible: Path | None, match: str | None = None) -> PairList:
+    """Return the pair of two files, or the pairs of two folders (or of one with a pattern).
 
-    Without a visible file or folder, each file holds both pictures. `temperature` is a file or,
-    for folders, a folder.
+    Without a visible file or folder, each file holds both pictures.
+
+    Raises:
+        UsageError: If something is missing, or there is no pair.
     """
-    suffix = f".{format.lower().lstrip('.')}"
-    if suffix not in IMAGE_SUFFIXES:
-        known = ", ".join(sorted(known[1:] for known in IMAGE_SUFFIXES))
-        raise UsageError(f"--format: expected one of {known}, found {format!r}")
     for path in (infrared, visible):
         if path and not path.exists():
             raise UsageError(f"{path}: expected an image or a folder, found nothing there")
-    photos = visible is None
     if visible is None:
-        visible = infrared
+        if match:
+            raise UsageError("--match: expected two folders, found one argument; give both")
+        one = PairList([Pair(infrared.stem, infrared, infrared)], {})
+        return list_photos(infrared) if infrared.is_dir() else one
     if infrared.is_dir() != visible.is_dir():
         folder, file = (infrared, visible) if infrared.is_dir() else (visible, infrared)
         raise UsageError(
             f"expected two files or two folders, found the folder {folder} and the file {file}"
         )
+    if infrared.is_dir():
+        return list_pairs(infrared, visible, match)
+    if match:
+        raise UsageError(f"--match: expected two folders, found the file {infrared}; leave it out")
+    if is_same(infrared, visible):
+        raise UsageError(
+            f"{visible}: expected an infrared and a visible picture, found one file for both; "
+            "give two"
+        )
+    return PairList([Pair(visible.stem, infrared, visible)], {})
+
+
+def plan_jobs(
+    infrared: Path,
+    visible: Path | None,
+    output: Path,
+    format: str,
+    temperature: Path | None = None,
+    match: str | None = None,
+) -> tuple[list[PairJob], list[dict[str, str]]]:
+    """Return the pairs to fuse, and the files in the folders that have no counterpart.
+
+    `temperature` is a file or, for folders, a folder; the rest is as for `find_pairs`.
+    """
+    suffix = f".{format.lower().lstrip('.')}"
+    if suffix not in IMAGE_SUFFIXES:
+        known = ", ".join(sorted(known[1:] for known in IMAGE_SUFFIXES))
+        raise UsageError(f"--format: expected one of {known}, found {format!r}")
+    found = find_pairs(infrared, visible, match)
     if not infrared.is_dir():
         to_folder = output.is_dir() or not output.suffix or str(output).endswith(os.sep)
-        path = output / f"{visible.stem}{suffix}" if to_folder else output
-        return [PairJob(infrared, visible, path, temperature)], []
+        (pair,) = found.pairs
+        path = output / f"{pair.stem}{suffix}" if to_folder else output
+        return [PairJob(pair.infrared, pair.visible, path, temperature)], []
     if output.is_file():
         raise UsageError(f"{output}: expected a folder for the fused images, found a file")
     if temperature and (temperature.is_file() or temperature.suffix):
         raise UsageError(f"--temperature: expected a folder as for --output, found {temperature}")
-    found = list_photos(infrared) if photos else list_pairs(infrared, visible)
     jobs = [
         PairJob(
             pair.infrared,

@@ -254,6 +254,12 @@ def _refuse_conflicts(sources: list[str | None], output: Path, *, overwrite: boo
     from piafusion.video.names import is_same_file, local_path
     from piafusion.video.writers import check_video_output
 
+    first, *others = filter(None, sources)
+    if any(first == other or is_same_file(first, Path(other)) for other in others):
+        raise UsageError(
+            f"{first}: expected an infrared and a visible video, found one for both; give "
+            "two, or one that shows both cameras and --layout"
+        )
     if output == STANDARD_OUTPUT:
         if sys.stdout.isatty():
             raise UsageError("--output -: expected a pipe or a file for raw frames, found a screen")

@@ -15,6 +15,7 @@ from fastapi.responses import Response, StreamingResponse
 from pydantic import BaseModel
 from starlette.types import Receive, Scope, Send
 
+from piafusion.imaging.pairs import Match
 from piafusion.metrics import SPECS
 from piafusion.run.pool import futures_in_order
 from piafusion.server.archive import PairArchive, ZippedPair, ZipStream
@@ -173,7 +174,10 @@ def make_router(state: ServerState) -> APIRouter:
             wanted = fusion_request(form, state.fusers)
             stack.enter_context(state.queue.place())
             loop = asyncio.get_running_loop()
-            archive = await loop.run_in_executor(None, PairArchive, form.pairs.file, state.settings)
+            names = Match.parse(form.match)
+            archive = await loop.run_in_executor(
+                None, PairArchive, form.pairs.file, state.settings, names
+            )
             held = stack.pop_all()
         stream = _fuse_archive(archive, wanted, state)
         return _ZipResponse(stream, held)

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import io
+import re
 import struct
 import zipfile
 import zlib
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import PurePosixPath
-from typing import IO, Any
+from typing import IO, Any, TypeAlias
+from unicodedata import normalize
 
 from piafusion.errors import ImageError
 from piafusion.imaging.formats import IMAGE_SUFFIXES
+from piafusion.imaging.pairs import INFRARED_MARKS, VISIBLE_MARKS, Match, by_key, find_match
 from piafusion.server.problems import HttpProblem
 from piafusion.server.settings import ServerSettings
 
@@ -21,12 +25,16 @@ _ENTRY = 46  # its bytes, without the name
 _LONGEST_NAME = 512
 _TAIL = 2**16 + 22  # bytes, at most, in which the record at the end is looked for
 _MOST_UNPACKED = 16  # times the largest request
+_SIDES = (frozenset(INFRARED_MARKS), frozenset(VISIBLE_MARKS))  # names of folders
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+
+
+_Stems: TypeAlias = dict[str, list[zipfile.ZipInfo]]
 
 
 @dataclass(frozen=True)
 class ZippedPair:
-    """Two entries that share a stem, or why there are no two."""
+    """Two entries of one scene, or why there are no two; the stem names the fused picture."""
 
     stem: str
     infrared: zipfile.ZipInfo | None
@@ -37,11 +45,19 @@ class ZippedPair:
 class PairArchive:
     """The pairs of a zip, as its directory lists them."""
 
-    def __init__(self, file: IO[bytes], settings: ServerSettings) -> None:
+    def __init__(
+        self, file: IO[bytes], settings: ServerSettings, names: Match | None = None
+    ) -> None:
         """Read the directory.
 
+        Args:
+            file: The zip.
+            settings: Its limits.
+            names: How the names of a pair differ; by default they are equal without the suffix.
+
         Raises:
-            HttpProblem: If it is no zip, has too many entries, or names other than `ir/NAME`.
+            HttpProblem: If it is no zip, has too many entries, names that lead out of it, or no
+                pair.
         """
         self._settings = settings
         most = 4 * settings.max_pairs + 16  # room for folders and hidden files
@@ -55,18 +71,9 @@ class PairArchive:
         if len(entries) > most:
             raise _too_many(most)
         self._check_sizes(entries)
-        sides: dict[str, dict[str, list[zipfile.ZipInfo]]] = {"ir": {}, "vi": {}}
-        for entry in entries:
-            place = _place(entry)
-            if place:
-                sides[place[0]].setdefault(place[1], []).append(entry)
-        self.pairs = list(_matched(sides["ir"], sides["vi"]))
+        self.pairs = list(_matched(entries, names or Match()))
         if not any(pair.problem is None for pair in self.pairs):
-            raise HttpProblem(
-                422,
-                "no-pairs",
-                "expected a zip with ir/NAME and vi/NAME of at least one pair, found none",
-            )
+            raise _no_pairs(entries)
         if len(self.pairs) > settings.max_pairs:
             raise _too_many(settings.max_pairs)
 
@@ -163,45 +170,86 @@ class _Limited:
         return data
 
 
-def _place(entry: zipfile.ZipInfo) -> tuple[str, str] | None:
-    """Return the folder and stem of a picture; None for an entry to ignore.
+def _place(name: str) -> tuple[tuple[str, ...], int | None, str] | None:
+    """Return the folders around a picture, its side and its stem; None for an entry to ignore.
+
+    The side is that of the folder it lies in, 0 for `ir`, 1 for `vi`, else None.
 
     Raises:
-        HttpProblem: If a zip of pairs may not have such a name.
+        HttpProblem: If the name leads out of the zip.
+        ValueError: If it is longer than a name may be, or no text.
     """
-    name = entry.filename
-    parts = name.split("/")
-    odd = not name or name.startswith("/") or ".." in parts or "\\" in name or ":" in name
-    if odd or len(name) > _LONGEST_NAME or not name.isprintable():
+    parts = name.replace("\\", "/").split("/")  # old Windows zips
+    if not name or not parts[0] or ".." in parts or re.fullmatch("[A-Za-z]:", parts[0]):
         raise HttpProblem(
             422,
             "bad-name",
             f"expected names such as ir/0001.png, found {name[:80]!r}; make the zip anew",
         )
-    if entry.is_dir() or any(part.startswith((".", "__MACOSX")) for part in parts):
+    parts = [part for part in parts if part != "."]
+    path = PurePosixPath(*parts)
+    if any(part.startswith((".", "__MACOSX")) or not part for part in parts):
         return None
-    path = PurePosixPath(name)
-    if len(parts) != 2 or parts[0] not in ("ir", "vi") or path.suffix.lower() not in IMAGE_SUFFIXES:
+    if path.suffix.lower() not in IMAGE_SUFFIXES:
         return None
-    return parts[0], path.stem
-
-
-def _matched(
-    infrared: dict[str, list[zipfile.ZipInfo]], visible: dict[str, list[zipfile.ZipInfo]]
-) -> Iterator[ZippedPair]:
-    for stem in sorted({*infrared, *visible}):
-        ir, vi = infrared.get(stem, []), visible.get(stem, [])
-        if len(ir) == len(vi) == 1:
-            yield ZippedPair(stem, ir[0], vi[0])
-            continue
-        found = [entry.filename for entry in (*ir, *vi)]
-        yield ZippedPair(
-            stem,
-            None,
-            None,
-            f"expected one picture in ir/ and one in vi/, found {', '.join(found)[:200]}; add "
-            "what is missing or remove what is too much",
+    if len(name) > _LONGEST_NAME or not name.isprintable():
+        raise ValueError(
+            f"expected a name of at most {_LONGEST_NAME} printable characters, found {len(name)}"
         )
+    *around, folder = parts[:-1] or [""]
+    side = next((i for i, known in enumerate(_SIDES) if folder.lower() in known), None)
+    return tuple(around if side is not None else parts[:-1]), side, path.stem
+
+
+def _matched(entries: list[zipfile.ZipInfo], names: Match) -> Iterator[ZippedPair]:
+    """Yield the pairs of each folder with `ir` and `vi`, or with a pattern of any folder."""
+    places: dict[tuple[str, ...], tuple[_Stems, _Stems, _Stems]] = {}
+    for entry in entries:
+        try:
+            place = _place(entry.filename)
+        except ValueError as error:
+            found = repr(entry.filename[:80])
+            yield ZippedPair(found, None, None, f"{found}: {error}; rename it")
+            continue
+        if place:
+            around, side, stem = place
+            stems = places.setdefault(around, ({}, {}, {}))[2 if side is None else side]
+            stems.setdefault(normalize("NFC", stem), []).append(entry)
+    for around, (infrared, visible, others) in sorted(places.items()):
+        folder = "/".join((*around, "")) if len(places) > 1 else ""
+        scenes = by_key(names, (infrared, visible))
+        if names != Match():
+            scenes = by_key(names, (others, others), one_folder=True) | scenes
+        for key, (ir, vi) in scenes.items():
+            if len(ir) == len(vi) == 1:
+                stem = normalize("NFC", PurePosixPath(vi[0].filename.replace("\\", "/")).stem)
+                yield ZippedPair(folder + stem, ir[0], vi[0])
+                continue
+            found = ", ".join(entry.filename for entry in (*ir, *vi))
+            yield ZippedPair(
+                folder + key,
+                None,
+                None,
+                f"expected one picture in ir/ and one in vi/, found {found[:200]}; add what is "
+                "missing or remove what is too much",
+            )
+
+
+def _no_pairs(entries: list[zipfile.ZipInfo]) -> HttpProblem:
+    """Return what is wrong with a zip without pairs, and the pattern that would find some."""
+    stems: tuple[list[str], list[str]] = ([], [])
+    for entry in entries:
+        with suppress(ValueError):
+            if place := _place(entry.filename):
+                for side in (0, 1) if place[1] is None else (place[1],):
+                    stems[side].append(place[2])
+    found = find_match(*stems)
+    advice = f"; send the field match with {found}" if found else ""
+    return HttpProblem(
+        422,
+        "no-pairs",
+        "expected a zip with ir/NAME and vi/NAME of at least one pair, found none" + advice,
+    )
 
 
 def _no_zip(reason: str) -> HttpProblem:

@@ -69,6 +69,9 @@ class BatchForm(PairOptions):
     """Many pairs."""
 
     pairs: File = Field(description="A zip of ir/NAME and vi/NAME, matched without the suffix.")
+    match: str = Field(
+        "", description="How the two names of a pair differ, such as *_ir=*_vi, if they do."
+    )
 
 
 class _Parser(MultiPartParser):

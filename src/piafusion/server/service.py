@@ -12,7 +12,7 @@ from typing import Literal
 import cv2
 import numpy as np
 
-from piafusion.errors import MissingExtraError, TooSmallError
+from piafusion.errors import MissingExtraError, TooSmallError, UsageError
 from piafusion.fuser import MIN_SIDE, Fuser, Image
 from piafusion.illumination import MIN_SIDE as LIGHT_SIDE
 from piafusion.illumination import Illumination, Light
@@ -122,12 +122,17 @@ class FusionService:
         `names` are those of the two files in errors.
 
         Raises:
-            PiafusionError: If a picture cannot be used.
+            PiafusionError: If a picture cannot be used, or both are one.
             HttpProblem: If one is too large or of another type.
         """
         clock = _Stopwatch()
         with clock("decode"):
             ir, vi = self._decode(infrared, visible, wanted, names)
+        if infrared == visible:
+            raise UsageError(
+                f"{names[1]}: expected an infrared and a visible picture, found one file for both; "
+                "send two"
+            )
         fuser, speed = self._fusers.get(wanted.name)
         pixels = vi.shape[0] * vi.shape[1]
         self._fusers.check_time(wanted.name, pixels, self._settings.timeout)

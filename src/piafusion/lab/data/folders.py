@@ -13,13 +13,14 @@ BLOCK_GAP = 12
 """Neighbouring pairs of MSRS are 3 to 8 frames apart, its blocks 40 and more."""
 
 
-def dataset_pairs(root: Path) -> PairList:
-    """Return the pairs of `root/ir` and `root/vi`.
+def dataset_pairs(root: Path, pattern: str | None = None) -> PairList:
+    """Return the pairs of `root/ir` and `root/vi`; arguments and errors are those of `list_pairs`.
 
-    Raises:
-        UsageError: If a folder is missing or empty, or no stem occurs in both.
+    Args:
+        root: The folder.
+        pattern: How the names of pairs differ; by default they are equal without the suffix.
     """
-    return list_pairs(root / "ir", root / "vi")
+    return list_pairs(root / "ir", root / "vi", pattern)
 
 
 def dataset_name(root: Path) -> str:

@@ -10,7 +10,7 @@ from statistics import median
 
 from piafusion.errors import PiafusionError
 from piafusion.imaging.io import read_pair, write_image
-from piafusion.imaging.pairs import Pair, list_images
+from piafusion.imaging.pairs import Pair, images_by_stem
 from piafusion.lab.evaluation.methods import Fuse, GivenPictures, Method
 from piafusion.lab.evaluation.sets import DataSet, Failure
 from piafusion.lab.evaluation.timing import processor_name
@@ -161,9 +161,7 @@ def _given_files(method: GivenPictures, data: DataSet) -> tuple[dict[str, Path],
     if data.name not in method.folders:
         return {}, [failure for failure in method.failures if failure.data == data.name]
     folder = method.folders[data.name]
-    by_stem: dict[str, list[Path]] = {}
-    for path in list_images(folder):
-        by_stem.setdefault(path.stem, []).append(path)
+    by_stem = images_by_stem(folder)
     failures = [
         Failure(
             data.name,

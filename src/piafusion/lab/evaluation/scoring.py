@@ -68,9 +68,9 @@ class PictureScores:
 
 
 def list_triples(
-    infrared: Path, visible: Path, fused: Path
+    infrared: Path, visible: Path, fused: Path, pattern: str | None = None
 ) -> tuple[list[Triple], dict[Path, str]]:
-    """Match the pictures of three folders by stem.
+    """Match the pictures of three folders, as `piafusion.imaging.pairs.match` does.
 
     Other files, hidden files and subfolders are skipped.
 
@@ -84,7 +84,7 @@ def list_triples(
     """
     if fused.resolve() in (infrared.resolve(), visible.resolve()):
         raise UsageError(f"{fused}: is a folder of sources; give the folder of fused pictures")
-    matches, problems = match(infrared, visible, fused)
+    matches, problems = match(infrared, visible, fused, pattern=pattern)
     return [triple_of(stem, *paths) for stem, paths in matches.items()], problems
 
 

@@ -75,12 +75,15 @@ class DataSet:
         return {stem: "day" if light else "night" for stem, light in lights.items()}
 
 
-def read_sets(texts: Sequence[str], limit: int | None = None) -> list[DataSet]:
+def read_sets(
+    texts: Sequence[str], limit: int | None = None, pattern: str | None = None
+) -> list[DataSet]:
     """Find the pairs of data sets.
 
     Args:
         texts: ``NAME=ROOT`` for each data set, or ``ROOT``, which is named after its folder.
         limit: Largest number of pairs of each data set; they are spread evenly.
+        pattern: How the names of pairs differ, as `piafusion.imaging.pairs.Match` has it.
 
     Raises:
         UsageError: If a folder or its pairs are not there, or a name is bad or used twice.
@@ -95,7 +98,7 @@ def read_sets(texts: Sequence[str], limit: int | None = None) -> list[DataSet]:
             )
         if name in sets:
             raise UsageError(f"{root}: a second data set named {name!r}; write OTHER_NAME={root}")
-        found = dataset_pairs(root)
+        found = dataset_pairs(root, pattern)
         pairs = spread(found.pairs, limit or len(found.pairs))
         boxes, problems = _boxes(root / BOXES, found)
         sets[name] = DataSet(

@@ -211,8 +211,8 @@ async function take(given) {
 }
 
 function guess(file) {
-  if (/(^|[^a-z])(ir|infrared|thermal|lwir|flir|t)([^a-z]|$)/i.test(file.name)) return "infrared";
-  if (/(^|[^a-z])(vi|vis|visible|rgb|colou?r)([^a-z]|$)/i.test(file.name)) return "visible";
+  if (/(^|[^a-z])(i|ir|infrared|thermal|lwir|flir|t)([^a-z]|$)/i.test(file.name)) return "infrared";
+  if (/(^|[^a-z])(v|vi|vis|visible|w|rgb|colou?r)([^a-z]|$)/i.test(file.name)) return "visible";
   return undefined;
 }
 

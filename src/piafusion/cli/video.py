@@ -255,7 +255,7 @@ def _refuse_conflicts(sources: list[str | None], output: Path, *, overwrite: boo
     from piafusion.video.writers import check_video_output
 
     first, *others = filter(None, sources)
-    if any(first == other or is_same_file(first, Path(other)) for other in others):
+    if any(other == first or is_same_file(first, local_path(other) or Path()) for other in others):
         raise UsageError(
             f"{first}: expected an infrared and a visible video, found one for both; give "
             "two, or one that shows both cameras and --layout"

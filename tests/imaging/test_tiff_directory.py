@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from piafusion.errors import ImageError
-from piafusion.imaging.tiff_directory import check_pages, find_picture, is_tiff, wants_windows
+from piafusion.imaging.tiff_directory import check_for_windows, find_picture, is_tiff, wants_windows
 from tests.imaging.tiff_files import chain, tiff
 
 
@@ -17,12 +17,24 @@ def test_several_pages_are_refused(tmp_path: Path, pages: int) -> None:
     assert is_tiff(data)
     if pages == 1:
         assert find_picture(data).number(257) == 9
-        check_pages(path)
+        check_for_windows(path)
         return
     with pytest.raises(ImageError, match="found a TIFF file of two pages or more"):
         find_picture(data)
     with pytest.raises(ImageError, match=r"pages\.tiff: .* two pages or more"):
-        check_pages(path)
+        check_for_windows(path)
+
+
+@pytest.mark.parametrize(
+    ("entry", "found"), [((262, "H", (0,)), "white that"), ((274, "H", (3,)), "an or")]
+)
+def test_windows_show_what_the_file_shows(
+    tmp_path: Path, entry: tuple[int, str, tuple[int, ...]], found: str
+) -> None:
+    path = tmp_path / "a.tif"
+    path.write_bytes(tiff(np.zeros((8, 8), np.uint8), [entry]))
+    with pytest.raises(ImageError, match=rf"a\.tif: expected .* shown, found {found}"):
+        check_for_windows(path)
 
 
 def test_the_walk_along_pages_stops_at_the_second() -> None:
@@ -101,6 +113,6 @@ def test_a_directory_that_lies_nowhere_is_an_image_error(tmp_path: Path) -> None
     for place in (2**62, 2**63 - 1, 2**64 - 1):
         (tmp_path / "far.tif").write_bytes(data[:8] + place.to_bytes(8, "little") + data[16:])
         with pytest.raises(ImageError, match="expected a TIFF file that can be followed"):
-            check_pages(tmp_path / "far.tif")
+            check_for_windows(tmp_path / "far.tif")
     with pytest.raises(ImageError, match="expected a readable image file, found: is a directory"):
-        check_pages(tmp_path)
+        check_for_windows(tmp_path)

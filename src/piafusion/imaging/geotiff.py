@@ -14,7 +14,7 @@ from piafusion.files import replacement
 from piafusion.imaging.arrays import Image, as_infrared, as_visible, check_same_size
 from piafusion.imaging.headers import check_size
 from piafusion.imaging.io import check_output
-from piafusion.imaging.tiff_directory import check_pages
+from piafusion.imaging.tiff_directory import check_for_windows
 from piafusion.imaging.tiling import Window
 
 with needing("geo", "georeferenced TIFF files", ", or write a PNG, which has no georeference"):
@@ -49,7 +49,7 @@ class RasterReader:
         """
         self.path = path
         self._check = check
-        check_pages(path)  # GDAL follows any number of them
+        check_for_windows(path)
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", NotGeoreferencedWarning)

@@ -12,7 +12,7 @@ from piafusion.errors import ImageError
 TIFF_SUFFIXES = frozenset({".tif", ".tiff"})
 
 WIDTH, HEIGHT, BITS, SAMPLES, TILE_WIDTH, TILE_HEIGHT = 256, 257, 258, 277, 322, 323
-ORIENTATION = 274
+PHOTOMETRIC, ORIENTATION = 262, 274
 _SUBFILE_TYPE = 254
 # Pixel scale, tie points, transformation and keys of GeoTIFF; no-data value; RPC coefficients.
 _GEOREFERENCE = {33550, 33922, 34264, 34735, 42113, 50844}
@@ -113,23 +113,40 @@ def wants_windows(visible: Path, output: Path) -> bool:
             tags = _first(_reader(file.seek, file.read))[0]
             if any(tag in tags for tag in _GEOREFERENCE):
                 return True
-            large = tags.number(WIDTH) * tags.number(HEIGHT) >= _LARGE_PIXELS
+            large = tags.number(WIDTH) * tags.number(HEIGHT) >= _LARGE_PIXELS and not _odd(tags)
     except (OSError, ImageError):
         return False
     return large and find_spec("rasterio") is not None
 
 
-def check_pages(path: Path) -> None:
-    """Raise `ImageError` if a file is a TIFF of several pages or one that cannot be followed."""
+def check_for_windows(path: Path) -> None:
+    """Raise `ImageError` if a file is a TIFF whose windows are not what it shows.
+
+    So it is with several pages, directories that cannot be followed, white that is zero, and an
+    orientation, which GDAL passes over.
+    """
     try:
         with path.open("rb") as file:
-            if is_tiff(file.read(4)):
-                _find(_reader(file.seek, file.read))
+            if not is_tiff(file.read(4)):
+                return
+            odd = _odd(_find(_reader(file.seek, file.read)))
+            if odd:
+                raise ImageError(
+                    f"expected a TIFF file whose pixels lie there as they are shown, found {odd}; "
+                    "save it anew without that"
+                )
     except ImageError as error:
         raise ImageError(f"{path}: {error}") from error
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         raise ImageError(f"{path}: expected a readable image file, found: {reason}") from error
+
+
+def _odd(tags: Tags) -> str:
+    """Return what makes the pixels others than those that lie in the file."""
+    if tags.number(PHOTOMETRIC, 1) == 0:
+        return "white that is zero"
+    return "an orientation" if tags.number(ORIENTATION, 1) in range(2, 9) else ""
 
 
 def is_tiff(data: bytes) -> bool:

@@ -21,6 +21,7 @@ from piafusion.imaging.tiff_directory import (
     BITS,
     HEIGHT,
     ORIENTATION,
+    PHOTOMETRIC,
     SAMPLES,
     TILE_HEIGHT,
     TILE_WIDTH,
@@ -31,7 +32,7 @@ from piafusion.imaging.tiff_directory import (
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-_COMPRESSION, _PHOTOMETRIC, _BIT_ORDER, _STRIP_PLACES = 259, 262, 266, 273
+_COMPRESSION, _BIT_ORDER, _STRIP_PLACES = 259, 266, 273
 _STRIP_ROWS, _STRIP_SIZES, _PLANES, _PREDICTOR, _COLOURS = 278, 279, 284, 317, 320
 _TILE_PLACES, _TILE_SIZES, _EXTRA, _KIND, _JPEG_TABLES, _DEPTH = 324, 325, 338, 339, 347, 32997
 
@@ -115,7 +116,7 @@ def _read_layout(tags: Tags, data: bytes) -> _Layout:
     bits, kinds = (
         set(tags.numbers(tag, most=samples)) if tag in tags else {1} for tag in (BITS, _KIND)
     )
-    compression, photometric = tags.number(_COMPRESSION, _NONE), tags.number(_PHOTOMETRIC)
+    compression, photometric = tags.number(_COMPRESSION, _NONE), tags.number(PHOTOMETRIC)
     bit, kind = max(bits), _KINDS.get(max(kinds), "complex")
     _check_depth(len(bits) + len(kinds), bit, kind, samples, compression)
     _check_colour(photometric, samples, bit, kind, compression)

@@ -37,7 +37,7 @@ GET_COMMAND = typer.main.get_command
 @functools.cache
 def command_of_the_app() -> object:
     """Return the command line, made once: that takes longer than many a command."""
-    return GET_COMMAND(cli.app)
+    return GET_COMMAND(cli.make_app())
 
 
 @pytest.fixture

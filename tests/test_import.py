@@ -15,7 +15,7 @@ def loaded_after(code: str) -> set[str]:
 
 
 def test_importing_loads_nothing_heavy() -> None:
-    loaded = loaded_after("import piafusion; import piafusion.cli")
+    loaded = loaded_after("import piafusion.cli; piafusion.cli.make_app()")
     assert "piafusion.cli.fuse" in loaded
     assert not loaded & {
         "torch",
@@ -28,6 +28,14 @@ def test_importing_loads_nothing_heavy() -> None:
         "av",
         "ray",
         "upath",
+    }
+
+
+def test_a_command_loads_no_other() -> None:
+    code = "import sys, piafusion.cli as cli; sys.argv = ['piafusion', 'models', '--json']\n"
+    loaded = loaded_after(code + "try: cli.main()\nexcept SystemExit: pass\n")
+    assert {name for name in loaded if name.startswith("piafusion.cli.")} == {
+        f"piafusion.cli.{name}" for name in ("models", "options", "printing")
     }
 
 

@@ -14,7 +14,7 @@ from piafusion.scenes.synthetic import demo_scenes_root
 
 def test_version_and_help(piafusion) -> None:
     assert piafusion("--version").out == f"piafusion {package.__version__}\n"
-    commands = typer.main.get_command(cli.app).commands
+    commands = typer.main.get_command(cli.make_app()).commands
     assert {"fuse", "video", "evaluate", "serve"} <= set(commands)
     for command in commands:
         done = piafusion(command, "--help")

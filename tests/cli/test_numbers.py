@@ -28,7 +28,7 @@ def options(command, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ..
             yield path, max(each.opts, key=len)
 
 
-OPTIONS = list(options(typer.main.get_command(cli.app)))
+OPTIONS = list(options(typer.main.get_command(cli.make_app())))
 
 
 def test_the_options_are_found():

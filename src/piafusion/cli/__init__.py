@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable
 from contextlib import suppress
 from errno import ENAMETOOLONG
+from importlib import import_module
 from io import TextIOWrapper
 from pathlib import Path
 from typing import Annotated, cast
@@ -14,22 +15,6 @@ from typing import Annotated, cast
 import typer
 
 import piafusion
-from piafusion.cli import (
-    align,
-    bench,
-    data,
-    demo,
-    evaluate,
-    fuse,
-    illumination,
-    metrics,
-    models,
-    reproduce,
-    segment,
-    serve,
-    train,
-    video,
-)
 from piafusion.cli.options import refuse_odd_numbers
 from piafusion.cli.printing import CLOSED_PIPE, ClosedPipeError, flush, say, warn
 from piafusion.errors import PiafusionError, UsageError
@@ -41,28 +26,25 @@ _WRONG_ARGUMENTS = cast(
     type[typer.BadParameter], typer.BadParameter.__mro__[1]
 )  # typer brings click, or has its own
 
-app = typer.Typer(
-    help="Fuse infrared and visible images, day and night.",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-app.command("demo")(demo.demo)
-app.command("fuse")(fuse.fuse)
-app.command("align")(align.align)
-app.command("video")(video.video)
-app.command("illumination")(illumination.illumination)
-app.command("metrics")(metrics.metrics)
-app.command("evaluate")(evaluate.evaluate)
-app.command("reproduce")(reproduce.reproduce)
-app.command("segment")(segment.segment)
-app.command("bench")(bench.bench)
-app.command("models")(models.models)
-app.command("methods")(models.methods)
-app.command("serve")(serve.serve)
-app.add_typer(train.app, name="train")
-app.command("export")(train.export)
-app.add_typer(data.app, name="data")
+COMMANDS = {
+    "demo": "demo.demo",
+    "fuse": "fuse.fuse",
+    "align": "align.align",
+    "video": "video.video",
+    "illumination": "illumination.illumination",
+    "metrics": "metrics.metrics",
+    "evaluate": "evaluate.evaluate",
+    "reproduce": "reproduce.reproduce",
+    "segment": "segment.segment",
+    "bench": "bench.bench",
+    "models": "models.models",
+    "methods": "models.methods",
+    "serve": "serve.serve",
+    "train": "train.app",
+    "export": "train.export",
+    "data": "data.app",
+}
+"""The function, or the group of commands, behind each name."""
 
 
 def _print_version(wanted: bool) -> None:
@@ -71,7 +53,6 @@ def _print_version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
 def _options(
     version: Annotated[
         bool,
@@ -81,6 +62,25 @@ def _options(
     ] = False,
 ) -> None:
     del version
+
+
+def make_app(*names: str) -> typer.Typer:
+    """Return the command line with these commands alone, or with all: to load one is quicker."""
+    app = typer.Typer(
+        help="Fuse infrared and visible images, day and night.",
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.callback()(_options)
+    for name in names or COMMANDS:
+        module, function = COMMANDS[name].split(".")
+        found = getattr(import_module(f"piafusion.cli.{module}"), function)
+        if isinstance(found, typer.Typer):
+            app.add_typer(found, name=name)
+        else:
+            app.command(name)(found)
+    return app
 
 
 def main() -> None:
@@ -94,7 +94,8 @@ def main() -> None:
             setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115
         elif isinstance(stream := getattr(sys, name), TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a name need not be text
-    command = typer.main.get_command(app)
+    wanted = next((word for word in sys.argv[1:] if not word.startswith("-")), "")
+    command = typer.main.get_command(make_app(*[wanted] * (wanted in COMMANDS)))
     refuse_odd_numbers(command)
     code = _ended(lambda: command(prog_name="piafusion", standalone_mode=False))
     if not code:

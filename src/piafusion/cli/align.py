@@ -34,14 +34,14 @@ if TYPE_CHECKING:
 AlignmentOption = Annotated[
     Path | None,
     typer.Option(
-        help="File of `piafusion align` that maps the infrared camera onto the visible one.",
+        help="File written by `piafusion align`: it maps the infrared onto the visible picture.",
         rich_help_panel=ALIGNMENT,
     ),
 ]
 AlignOption = Annotated[
     str | None,
     typer.Option(
-        help="auto: estimate the alignment first; for folders, one for all pairs.",
+        help="auto: estimate the alignment from the pictures first; folders get one for all pairs.",
         rich_help_panel=ALIGNMENT,
     ),
 ]
@@ -63,7 +63,7 @@ def align(
         bool, typer.Option("--check", help="Estimate nothing; list pairs that are not aligned.")
     ] = False,
     alignment: Annotated[
-        Path | None, typer.Option(help="With --check: align by this file before looking.")
+        Path | None, typer.Option(help="With --check: apply this alignment before the check.")
     ] = None,
     limit: Annotated[
         float | None,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from piafusion.cli.options import JsonOption
+from piafusion.cli.options import METHOD, PERFORMANCE, JsonOption
 from piafusion.cli.printing import print_table, say, say_json
 from piafusion.cli.progress import track
 from piafusion.errors import MeasurementError, UsageError
@@ -18,6 +18,7 @@ from piafusion.weights import load_manifest
 if TYPE_CHECKING:
     from piafusion.lab.evaluation.timing import Setup
 
+MEASUREMENT = "Measurement"
 SIZES = ("320x256", "640x480", "1280x720", "1920x1080")
 SMALLEST = 8  # pixels a side
 
@@ -32,26 +33,50 @@ _LARGEST = 16384  # pixels of a side
 def bench(
     model: Annotated[
         list[str] | None,
-        typer.Option("--model", "-m", help="Model to time; repeatable; all by default."),
+        typer.Option(
+            "--model",
+            "-m",
+            help="Model to time; repeatable; all by default.",
+            rich_help_panel=METHOD,
+        ),
     ] = None,
     engine: Annotated[
-        list[str] | None, typer.Option(help="onnx or torch; repeatable; all that are installed.")
+        list[str] | None,
+        typer.Option(
+            help="onnx or torch; repeatable; all that are installed.", rich_help_panel=PERFORMANCE
+        ),
     ] = None,
     device: Annotated[
-        list[str] | None, typer.Option(help="As for `fuse`; repeatable; all that are installed.")
+        list[str] | None,
+        typer.Option(
+            help="As for `fuse`; repeatable; all that are installed.", rich_help_panel=PERFORMANCE
+        ),
     ] = None,
     size: Annotated[
-        list[str] | None, typer.Option(help=f"WxH, repeatable; {', '.join(SIZES)} by default.")
+        list[str] | None,
+        typer.Option(
+            help=f"WxH, repeatable; {', '.join(SIZES)} by default.", rich_help_panel=MEASUREMENT
+        ),
     ] = None,
-    frames: Annotated[int, typer.Option(min=1, help="Most frames to time.")] = 100,
+    frames: Annotated[
+        int, typer.Option(min=1, help="Most frames to time.", rich_help_panel=MEASUREMENT)
+    ] = 100,
     budget: Annotated[
         float,
         typer.Option(
-            min=0, help="Seconds for each measurement; slow ones get fewer frames or are skipped."
+            min=0,
+            help="Seconds for each measurement; slow ones get fewer frames or are skipped.",
+            rich_help_panel=MEASUREMENT,
         ),
     ] = 10.0,
     threads: Annotated[
-        int | None, typer.Option(min=1, max=4096, help="Processor threads; all cores by default.")
+        int | None,
+        typer.Option(
+            min=1,
+            max=4096,
+            help="Processor threads; all cores by default.",
+            rich_help_panel=PERFORMANCE,
+        ),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:

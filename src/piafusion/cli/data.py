@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from piafusion.cli.options import JsonOption, OverwriteOption
+from piafusion.cli.options import INFRARED, OUTPUT, JsonOption, OverwriteOption
 from piafusion.cli.printing import say, say_json, warn
 from piafusion.cli.progress import ProgressDisplay, track
 from piafusion.errors import UsageError
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from piafusion.lab.data.check import Fault, Split
 
 app = typer.Typer(help="Check, build, fetch, cut and make data sets.", no_args_is_help=True)
+
+PAIRS, CHECKS, DOWNLOAD, PATCHES, SCENES = "Pairs", "Checks", "Download", "Patches", "Scenes"
+"""Headings of the groups of options in the help."""
 
 _ON_SHEET, _WIDTH = 12, 320
 _LARGEST = 8192  # pixels of a side
@@ -33,15 +36,30 @@ def build_msrs(
     output: Annotated[Path, typer.Argument(metavar="OUT", help="New folder for the set.")],
     limit: Annotated[
         float | None,
-        typer.Option("--limit", min=0, help="Drop pairs this many pixels from being aligned (10)."),
+        typer.Option(
+            "--limit",
+            min=0,
+            help="Drop pairs that are shifted by more pixels; default: 10.",
+            rich_help_panel=PAIRS,
+        ),
     ] = None,
     drop: Annotated[
-        Path | None, typer.Option("--drop", help="File of stems to drop; nothing is measured.")
+        Path | None,
+        typer.Option(
+            "--drop",
+            help="Text file with the stems to drop; no shift is measured.",
+            rich_help_panel=PAIRS,
+        ),
     ] = None,
     test: Annotated[
-        Path | None, typer.Option("--test", help="File of stems of the test split.")
+        Path | None,
+        typer.Option(
+            "--test", help="Text file with the stems of the test split.", rich_help_panel=PAIRS
+        ),
     ] = None,
-    enhance: Annotated[bool, typer.Option(help="Enhance the infrared.")] = True,
+    enhance: Annotated[
+        bool, typer.Option(help="Enhance the infrared.", rich_help_panel=INFRARED)
+    ] = True,
     as_json: JsonOption = False,
 ) -> None:
     """Split RGB+thermal images, drop misaligned pairs, enhance the infrared, split train and test.
@@ -108,13 +126,24 @@ def check(
         ),
     ],
     classes: Annotated[
-        int, typer.Option("--classes", min=1, max=256, help="Labels are 0 to one less than this.")
+        int,
+        typer.Option(
+            "--classes",
+            min=1,
+            max=256,
+            help="Number of classes: labels go from 0 to this number minus 1.",
+            rich_help_panel=CHECKS,
+        ),
     ] = 9,
     alignment: Annotated[
-        bool, typer.Option(help="Measure residual misalignment, the slowest part.")
+        bool,
+        typer.Option(
+            help="Measure the shift within each pair; this takes longest.", rich_help_panel=CHECKS
+        ),
     ] = True,
     sheet: Annotated[
-        Path | None, typer.Option("--sheet", help="Write a contact sheet of 12 pairs.")
+        Path | None,
+        typer.Option("--sheet", help="Write a contact sheet of 12 pairs.", rich_help_panel=OUTPUT),
     ] = None,
     overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
@@ -233,14 +262,20 @@ def _small(image: Image) -> Image:
 @app.command("fetch")
 def fetch(
     name: Annotated[
-        str | None, typer.Argument(metavar="[NAME]", help="Without it, the sets are listed.")
+        str | None,
+        typer.Argument(metavar="[NAME]", help="Name of a set; without it, all sets are listed."),
     ] = None,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="New folder; by default NAME.")
+        Path | None,
+        typer.Option("--output", "-o", help="New folder; by default NAME.", rich_help_panel=OUTPUT),
     ] = None,
-    url: Annotated[str | None, typer.Option("--url", help="A mirror of the archive.")] = None,
+    url: Annotated[
+        str | None,
+        typer.Option("--url", help="Another address of the archive.", rich_help_panel=DOWNLOAD),
+    ] = None,
     sha256: Annotated[
-        str | None, typer.Option("--sha256", help="Hash that the archive must have.")
+        str | None,
+        typer.Option("--sha256", help="Hash that the archive must have.", rich_help_panel=DOWNLOAD),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -283,16 +318,33 @@ def patches(
         Path, typer.Argument(metavar="ROOT", help="Folder with ir and vi, or with day and night.")
     ],
     size: Annotated[
-        int, typer.Option("--size", min=1, max=65536, help="Side of a patch in pixels.")
+        int,
+        typer.Option(
+            "--size", min=1, max=65536, help="Side of a patch in pixels.", rich_help_panel=PATCHES
+        ),
     ] = 64,
     stride: Annotated[
-        int, typer.Option("--stride", min=1, max=65536, help="Pixels between patches.")
+        int,
+        typer.Option(
+            "--stride", min=1, max=65536, help="Pixels between patches.", rich_help_panel=PATCHES
+        ),
     ] = 64,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Write them; otherwise they are counted.")
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            help="New folder; without it the patches are only counted.",
+            rich_help_panel=OUTPUT,
+        ),
     ] = None,
     light: Annotated[
-        bool, typer.Option("--illumination", help="The illumination set: visible patches by light.")
+        bool,
+        typer.Option(
+            "--illumination",
+            help="Cut visible patches, sorted by day and night.",
+            rich_help_panel=PATCHES,
+        ),
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -339,27 +391,52 @@ def _cut(root: Path, size: int, stride: int, work: Path | None, *, light: bool) 
 def synth(
     output: Annotated[Path, typer.Argument(metavar="OUT", help="New folder for the set.")],
     count: Annotated[
-        int, typer.Option("--count", "-n", min=1, max=10**6, help="How many scenes.")
+        int,
+        typer.Option(
+            "--count", "-n", min=1, max=10**6, help="Number of scenes.", rich_help_panel=SCENES
+        ),
     ] = 10,
-    seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of the first scene.")] = 0,
+    seed: Annotated[
+        int, typer.Option("--seed", min=0, help="Seed of the first scene.", rich_help_panel=SCENES)
+    ] = 0,
     size: Annotated[
-        str, typer.Option("--size", metavar="WxH", help="Size of the pictures.")
+        str,
+        typer.Option("--size", metavar="WxH", help="Size of the pictures.", rich_help_panel=SCENES),
     ] = "640x480",
     daylight: Annotated[
         float | None,
         typer.Option(
-            "--daylight", min=0, max=1, help="0 night, 0.22 dusk, 1 day; by default any for each."
+            "--daylight",
+            min=0,
+            max=1,
+            help="0: night, 0.22: dusk, 1: day; by default each scene has its own.",
+            rich_help_panel=SCENES,
         ),
     ] = None,
     nights: Annotated[
         float | None,
-        typer.Option("--nights", min=0, max=1, help="Share of the scenes at night, such as 0.5."),
+        typer.Option(
+            "--nights",
+            min=0,
+            max=1,
+            help="Share of the scenes at night, such as 0.5.",
+            rich_help_panel=SCENES,
+        ),
     ] = None,
     fog: Annotated[
-        float, typer.Option("--fog", min=0, max=1, help="0 clear to 1, 45 m of visibility.")
+        float,
+        typer.Option(
+            "--fog", min=0, max=1, help="0: clear; 1: one sees 45 m far.", rich_help_panel=SCENES
+        ),
     ] = 0.0,
     shift: Annotated[
-        float, typer.Option("--shift", min=0, help="Misalign corners by at most so many pixels.")
+        float,
+        typer.Option(
+            "--shift",
+            min=0,
+            help="Largest shift of the infrared picture's corners, in pixels.",
+            rich_help_panel=SCENES,
+        ),
     ] = 0.0,
     as_json: JsonOption = False,
 ) -> None:

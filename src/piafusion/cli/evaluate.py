@@ -73,7 +73,7 @@ def evaluate(
     ] = None,
     limit: Annotated[
         int | None,
-        typer.Option(min=1, help="Largest number of pairs of each data set, evenly spread."),
+        typer.Option(min=1, help="Most pairs to take from each data set; they are spread evenly."),
     ] = None,
     jobs: Annotated[
         int | None,

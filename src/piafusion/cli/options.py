@@ -12,6 +12,7 @@ from piafusion.errors import UsageError
 
 INPUT, OUTPUT, METHOD = "Input", "Output", "Model or method"
 INFRARED, VISIBLE, ALIGNMENT, PERFORMANCE = "Infrared", "Visible", "Alignment", "Performance"
+SETTINGS = "Settings"
 """Headings of the groups of options in the help."""
 
 ModelOption = Annotated[
@@ -51,7 +52,7 @@ ToneOption = Annotated[
 PolarityOption = Annotated[
     str,
     typer.Option(
-        help="white-hot, or black-hot: hot things are dark in the infrared, which is inverted.",
+        help="white-hot, or black-hot for an infrared camera that shows hot things dark.",
         rich_help_panel=INFRARED,
     ),
 ]
@@ -79,10 +80,16 @@ JsonOption = Annotated[
 ]
 PAPER_METRICS = "MI,SD,VIF,Qabf"
 MetricsOption = Annotated[
-    str, typer.Option("--metrics", metavar="NAMES", help=f"Such as {PAPER_METRICS}, or all.")
+    str,
+    typer.Option(
+        "--metrics", metavar="NAMES", help=f"Names of metrics, such as {PAPER_METRICS}, or all."
+    ),
 ]
 ConventionOption = Annotated[
-    str, typer.Option("--convention", help="float, or uint8: as the PIAFusion authors' sheets.")
+    str,
+    typer.Option(
+        "--convention", help="float; or uint8, for values as in the PIAFusion authors' tables."
+    ),
 ]
 INTERRUPTED = 130
 """Exit code after Ctrl-C, as a shell reports it."""
@@ -91,10 +98,20 @@ OverwriteOption = Annotated[
 ]
 SetOption = Annotated[
     list[str] | None,
-    typer.Option("--set", help="Replace a setting, e.g. --set steps=500 (repeatable)."),
+    typer.Option(
+        "--set",
+        help="Replace a setting, such as --set steps=500; repeatable.",
+        rich_help_panel=SETTINGS,
+    ),
 ]
 RunOption = Annotated[
-    Path, typer.Option("--output", "-o", help="Folder of the run: settings, log, weights.")
+    Path,
+    typer.Option(
+        "--output",
+        "-o",
+        help="Folder of the run: settings, log, weights.",
+        rich_help_panel=OUTPUT,
+    ),
 ]
 
 _MOST = 10**9  # the largest absolute value of any number; many options have narrower limits

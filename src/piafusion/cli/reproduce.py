@@ -34,17 +34,17 @@ def reproduce(
     ] = None,
     quick: Annotated[
         bool,
-        typer.Option("--quick", help="On small synthetic scenes, with hardly any training."),
+        typer.Option("--quick", help="Use small synthetic scenes and very short trainings."),
     ] = False,
     step: Annotated[
-        list[str] | None, typer.Option(help="An experiment to do, repeatable; all by default.")
+        list[str] | None, typer.Option(help="Experiment to do; repeatable; all by default.")
     ] = None,
     methods: Annotated[
         str, typer.Option(metavar="NAMES", help="Comparison methods, or all that are installed.")
     ] = "all",
     limit: Annotated[
         int | None,
-        typer.Option(min=1, help="Largest number of pairs of each data set, evenly spread."),
+        typer.Option(min=1, help="Most pairs to take from each data set; they are spread evenly."),
     ] = None,
     seeds: Annotated[
         int, typer.Option(min=1, max=1000, help="Number of trainings of each network.")

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from piafusion.cli.options import RunOption, SetOption, named
+from piafusion.cli.options import OUTPUT, SETTINGS, RunOption, SetOption, named
 from piafusion.cli.printing import say
 from piafusion.errors import UsageError, needing
 
@@ -17,7 +17,12 @@ DataArgument = Annotated[
     Path, typer.Argument(metavar="DATA", help="Folder with `ir` and `vi`, names in D or N.")
 ]
 ResumeOption = Annotated[
-    bool, typer.Option("--resume", help="Go on from the last checkpoint of this run.")
+    bool,
+    typer.Option(
+        "--resume",
+        help="Go on from the last checkpoint of this run.",
+        rich_help_panel=OUTPUT,
+    ),
 ]
 
 
@@ -26,7 +31,7 @@ def illumination(
     data: DataArgument,
     output: RunOption,
     preset: Annotated[
-        str, typer.Option(help="illumination or illumination-short.")
+        str, typer.Option(help="illumination or illumination-short.", rich_help_panel=SETTINGS)
     ] = "illumination-short",
     settings: SetOption = None,
     resume: ResumeOption = False,
@@ -40,7 +45,11 @@ def fusion(
     data: DataArgument,
     output: RunOption,
     preset: Annotated[
-        str, typer.Option(help="quality, fast, paper, paper-short, or one of the ablations.")
+        str,
+        typer.Option(
+            help="quality, fast, paper, paper-short, or one of the ablations.",
+            rich_help_panel=SETTINGS,
+        ),
     ] = "fast",
     settings: SetOption = None,
     resume: ResumeOption = False,
@@ -93,10 +102,20 @@ def _train(
 def export(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a finished training.")],
     output: Annotated[
-        Path, typer.Option("--output", "-o", help="Weights folder; its manifest is updated.")
+        Path,
+        typer.Option(
+            "--output",
+            "-o",
+            help="Weights folder; its manifest is updated.",
+            rich_help_panel=OUTPUT,
+        ),
     ],
-    name: Annotated[str | None, typer.Option(help="Name of the model there.")] = None,
-    summary: Annotated[str, typer.Option(help="One line that says what it is.")] = "",
+    name: Annotated[
+        str | None, typer.Option(help="Name of the model there.", rich_help_panel=OUTPUT)
+    ] = None,
+    summary: Annotated[
+        str, typer.Option(help="One line that says what it is.", rich_help_panel=OUTPUT)
+    ] = "",
 ) -> None:
     """Write a trained network as ONNX and safetensors, after comparing ONNX with torch."""
     with needing("train", "exporting"):

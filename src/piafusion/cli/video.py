@@ -119,7 +119,7 @@ def video(
         float,
         typer.Option(
             min=0,
-            help="Seconds to wait for a stream that breaks off to come back.",
+            help="Seconds to wait until a broken stream comes back.",
             rich_help_panel=INPUT,
         ),
     ] = 30.0,

@@ -9,7 +9,6 @@ are weighted by their nuclear norms; the last bases are averaged.
 from __future__ import annotations
 
 import io
-from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple, TypeAlias
 
 import cv2
@@ -19,6 +18,7 @@ from numpy.typing import NDArray
 from piafusion.errors import WeightsError
 from piafusion.files import reading
 from piafusion.methods._spec import WEIGHTS, MethodSpec, Plane, Rule
+from piafusion.run.pool import map_in_order
 from piafusion.weights import read_weights
 
 SIDE = 16  # pixels of a window
@@ -105,10 +105,10 @@ def split(infrared: Plane, luminance: Plane, projection: Projection, threads: in
         share = np.divide(norm_ir, total, out=np.full_like(total, 0.5), where=total > 0)
         return top, [_overlap(windows) for windows in (ir, y, y + share * (ir - y))]
 
-    with ThreadPoolExecutor(threads) as pool:
-        for top, sums in pool.map(strip, range(0, rows, _STRIP)):
-            for plane, part in zip(level, sums, strict=True):
-                plane[top : top + len(part)] += part
+    tops = range(0, rows, _STRIP)
+    for top, sums in map_in_order(strip, tops, workers=threads, ahead=threads):
+        for plane, part in zip(level, sums, strict=True):
+            plane[top : top + len(part)] += part
     counts = _windows_over(height)[:, None] * _windows_over(width)
     return Level(*(plane / counts for plane in level))
 

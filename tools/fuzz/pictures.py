@@ -47,6 +47,7 @@ def _png() -> dict[str, bytes]:
     files["palette_alpha.png"] = _pil(Image.fromarray(GREY).convert("P"), "PNG", transparency=3)
     files["bits1.png"] = _pil(Image.fromarray(GREY).convert("1"), "PNG")
     files["grey_alpha.png"] = _pil(Image.fromarray(_ALPHA).convert("LA"), "PNG")
+    files["exif.png"] = _pil(Image.fromarray(COLOUR), "PNG", exif=_sideways())
     files["text.png"] = _pil(Image.fromarray(COLOUR), "PNG", dpi=(72, 72), icc_profile=bytes(200))
     return files
 
@@ -84,10 +85,14 @@ def _jpeg() -> dict[str, bytes]:
         "cmyk.jpg": _pil(Image.fromarray(COLOUR).convert("CMYK"), "JPEG"),
         "comment.jpg": _pil(Image.fromarray(COLOUR), "JPEG", comment=b"x" * 99, dpi=(72, 72)),
     }
+    files["exif.jpg"] = _pil(Image.fromarray(COLOUR), "JPEG", exif=_sideways())
+    return files
+
+
+def _sideways() -> Image.Exif:
     exif = Image.Exif()
     exif[0x0112], exif[0x010F] = 6, "camera"
-    files["exif.jpg"] = _pil(Image.fromarray(COLOUR), "JPEG", exif=exif)
-    return files
+    return exif
 
 
 def _tiff() -> dict[str, bytes]:
@@ -163,7 +168,7 @@ def _webp() -> dict[str, bytes]:
         "lossless.webp": cv_file(".webp", COLOUR, cv2.IMWRITE_WEBP_QUALITY, 101),
         "alpha.webp": _pil(alpha, "WEBP"),
         "alpha_lossless.webp": _pil(alpha, "WEBP", lossless=True),
-        "exif.webp": _pil(colour, "WEBP", exif=b"Exif\0\0II*\0\x08\0\0\0\0\0"),
+        "exif.webp": _pil(colour, "WEBP", exif=_sideways()),
         "animated.webp": _pil(colour, "WEBP", save_all=True, append_images=more, duration=40),
     }
 

@@ -40,7 +40,15 @@ _NONE, _LZW, _JPEG, _PACKBITS, _ZSTD = 1, 5, 7, 32773, 50000
 _DEFLATE = (8, 32946)
 _READ = (_NONE, _LZW, _JPEG, _PACKBITS, _ZSTD, *_DEFLATE)
 _WHITE, _BLACK, _RGB, _PALETTE, _YCBCR = 0, 1, 2, 3, 6
-_PHOTOMETRICS = {4: "mask", 5: "CMYK", 8: "CIELab", 9: "ICCLab", 10: "ITULab", 32803: "raw mosaic"}
+_PHOTOMETRICS = {
+    4: "mask",
+    5: "CMYK",
+    6: "YCbCr",
+    8: "CIELab",
+    9: "ICCLab",
+    10: "ITULab",
+    32803: "raw mosaic",
+}
 _ALPHAS = (1, 2)
 _KINDS = {1: "u", 2: "i", 3: "f", 4: "u"}  # 4 is undefined: whole numbers, as libtiff takes it
 _PACKED = (1, 2, 4, 10, 12, 14)  # bits that do not fill bytes

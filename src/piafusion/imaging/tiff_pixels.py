@@ -41,6 +41,8 @@ _DEFLATE = (8, 32946)
 _READ = (_NONE, _LZW, _JPEG, _PACKBITS, _ZSTD, *_DEFLATE)
 _WHITE, _BLACK, _RGB, _PALETTE, _YCBCR = 0, 1, 2, 3, 6
 _PHOTOMETRICS = {
+    0: "white-is-zero",
+    3: "a palette",
     4: "mask",
     5: "CMYK",
     6: "YCbCr",

@@ -1,6 +1,6 @@
-"""A client of `piafusion serve` in the standard library: client.py IR VI FUSED.
+"""A client of `piafusion serve` without other packages: client.py IR VI FUSED.
 
-PIAFUSION_URL says where the server is, PIAFUSION_TOKEN what its token is, if it asks for one.
+PIAFUSION_URL is the address of the server. PIAFUSION_TOKEN is its token, if it needs one.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ def fuse(
     tries: int = 5,
     **fields: str,
 ) -> tuple[bytes, Mapping[str, str]]:
-    """Return the fused picture's file and what the server says of it.
+    """Return the file of the fused picture, and the headers with which the server describes it.
 
     Args:
-        server: Such as http://127.0.0.1:8000.
+        server: Address of the server, such as http://127.0.0.1:8000.
         infrared: A picture file.
         visible: A picture file.
-        token: Of the server.
-        tries: How often to ask while the server has too much to do.
-        fields: model, method, tone, alignment, format, metrics.
+        token: Token of the server.
+        tries: How often to ask while the server is busy.
+        fields: Fields of the form: model, method, tone, alignment, format, metrics.
 
     Raises:
         RuntimeError: If the server refuses; the message says why.

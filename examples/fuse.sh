@@ -1,11 +1,11 @@
 #!/bin/sh
 # Fuse one pair, and a zip of pairs, with curl: fuse.sh IR VI FUSED [ZIP FUSED_ZIP]
-# PIAFUSION_URL says where the server is, PIAFUSION_TOKEN what its token is, if it asks for one.
+# PIAFUSION_URL is the address of the server. PIAFUSION_TOKEN is its token, if it needs one.
 set -eu
 server=${PIAFUSION_URL:-http://127.0.0.1:8000}
 authorization=${PIAFUSION_TOKEN:+Authorization: Bearer $PIAFUSION_TOKEN}
 
-ask() { # PATH OUTPUT FORM...; the answer to a refused request says why
+ask() { # PATH OUTPUT FORM...; the answer to a refused request tells the reason
     path=$1 output=$2
     shift 2
     curl --silent --show-error --fail-with-body --retry 3 ${authorization:+--header "$authorization"} \

@@ -40,10 +40,12 @@ from piafusion.imaging.io import (
     check_output,
     read_image,
     read_infrared,
+    read_metadata,
     read_pair,
     read_photo,
     write_image,
 )
+from piafusion.imaging.metadata import NOTHING
 from piafusion.imaging.tiling import (
     Floats,
     Tile,
@@ -112,6 +114,7 @@ class Fuser:
         color_order: ColorOrder = "rgb",
         polarity: str = "white-hot",
         visible_tone: str | Tone = "full",
+        keep_metadata: bool = True,
     ) -> None:
         """Load the weights of a model, or get a comparison method ready.
 
@@ -140,6 +143,8 @@ class Fuser:
                 dark: they are inverted.
             visible_tone: The range of visible values that becomes black to white: "full" (by the
                 dtype), "bits:12" for 12 bits in a dtype of 16, "span:LOW,HIGH" or "percentile".
+            keep_metadata: Whether place, time and camera (EXIF) and the colour profile go from the
+                visible picture's file to the fused one.
 
         Raises:
             UsageError: If the model, method, device, engine, tone, polarity or colour order is
@@ -153,7 +158,9 @@ class Fuser:
         self._settings = {
             **{"model": model, "device": device, "engine": engine, "threads": threads},
             **{"tile": tile, "method": method, "color_order": color_order},
+            "keep_metadata": keep_metadata,
         }
+        self.keep_metadata = keep_metadata
         self.model = method or model
         self.color_order: ColorOrder = color_order
         self.tone = as_tone(tone, polarity)
@@ -406,7 +413,8 @@ class Fuser:
             values = fused.alignment.resample(ir, size) if fused.alignment else ir
             write_image(temperature, values.astype(np.float32), overwrite=overwrite)
         del ir
-        write_image(output, fused.image, overwrite=overwrite)
+        said = read_metadata(visible or infrared) if self.keep_metadata else NOTHING
+        write_image(output, fused.image, overwrite=overwrite, metadata=said)
         return replace(fused, image=in_order(fused.image, self.color_order))
 
     def fuse_rasters(
@@ -443,7 +451,9 @@ class Fuser:
         from piafusion.imaging.geotiff import open_rasters
 
         infrared, visible, output = Path(infrared), Path(visible), Path(output)
-        with open_rasters(infrared, visible, output, overwrite=overwrite) as (ir, vi, fused):
+        said = read_metadata(visible) if self.keep_metadata else NOTHING
+        opened = open_rasters(infrared, visible, output, overwrite=overwrite, metadata=said)
+        with opened as (ir, vi, fused):
             check_minimum(vi, MIN_SIDE, name=str(visible))
             height, width = vi.shape[:2]
             self.fuse_tiles(ir, vi, fused, self.plan(height, width), progress)

@@ -4,10 +4,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image, ImageCms
 
 from piafusion import Fuser
 from piafusion.errors import ImageError, SizeMismatchError, UsageError
 from piafusion.imaging.headers import LIMIT_VARIABLE
+from piafusion.imaging.metadata import Metadata, add_to_tiff
 from tests.conftest import scene
 from tests.imaging.tiff_files import chain, tiff
 
@@ -166,3 +168,25 @@ def test_pages_and_strips_are_counted_before_gdal_follows_them(
     monkeypatch.setenv(LIMIT_VARIABLE, "0.0001")
     with pytest.raises(ImageError, match=r"ir\.tif: in one strip or tile expected at most 0\.0001"):
         FUSER.fuse_rasters(ir, vi, tmp_path / "out.tif")
+
+
+def test_place_and_time_of_the_visible_are_kept_beside_the_georeference(
+    tmp_path: Path, pair
+) -> None:
+    exif = Image.Exif()
+    exif[271] = "Maker"
+    exif.get_ifd(0x8769)[36867] = "2024:05:06 07:08:09"
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    ir, vi = write(tmp_path / "ir.tif", pair[0]), write(tmp_path / "vi.tif", pair[1])
+    with vi.open("r+b") as file:
+        add_to_tiff(file, Metadata(exif.tobytes().removeprefix(b"Exif\0\0"), profile))
+    FUSER.fuse_rasters(ir, vi, tmp_path / "out.tif")
+    with Image.open(tmp_path / "out.tif") as out:
+        assert out.info["icc_profile"] == profile
+        assert out.getexif()[271] == "Maker"
+        assert out.getexif().get_ifd(0x8769)[36867] == "2024:05:06 07:08:09"
+    expected = read(tmp_path / "out.tif")
+    Fuser("piafusion-fast", tile=32, keep_metadata=False).fuse_rasters(ir, vi, tmp_path / "no.tif")
+    np.testing.assert_array_equal(read(tmp_path / "no.tif"), expected)
+    with rasterio.open(tmp_path / "out.tif") as file:
+        assert (file.crs.to_epsg(), file.transform) == (32633, HERE)

@@ -86,6 +86,14 @@ def fuse(
             rich_help_panel=OUTPUT,
         ),
     ] = False,
+    strip_metadata: Annotated[
+        bool,
+        typer.Option(
+            "--strip-metadata",
+            help="Leave out place, time, camera (EXIF) and colour profile of the visible file.",
+            rich_help_panel=OUTPUT,
+        ),
+    ] = False,
     as_json: JsonOption = False,
     match: MatchOption = None,
     max_megapixels: Annotated[
@@ -173,6 +181,7 @@ def fuse(
         "alignment": chosen_alignment(ir, vi, alignment, align, match, **tones),
         "tile": tile,
         "method": method,
+        "keep_metadata": not strip_metadata,
     }
     run = (
         _run_on_ray(settings, jobs, workers, address)

@@ -14,6 +14,7 @@ from piafusion.files import replacement
 from piafusion.imaging.arrays import Image, as_infrared, as_visible, check_same_size
 from piafusion.imaging.headers import check_size
 from piafusion.imaging.io import check_output
+from piafusion.imaging.metadata import NOTHING, Metadata, add_to_tiff
 from piafusion.imaging.tiff_directory import check_for_windows
 from piafusion.imaging.tiling import Window
 
@@ -109,6 +110,7 @@ class RasterWriter:
     def __init__(self, path: Path, like: RasterReader) -> None:
         """Make a tiled, losslessly compressed TIFF file with the tags of `like`."""
         source = like.file
+        self.path = path
         self._like = like
         points, system = source.gcps  # ground control points, in a system of their own or none
         self._all_valid = all(flags == [MaskFlags.all_valid] for flags in source.mask_flag_enums)
@@ -160,7 +162,12 @@ class RasterWriter:
 
 @contextmanager
 def open_rasters(
-    infrared: Path, visible: Path, output: Path, *, overwrite: bool = False
+    infrared: Path,
+    visible: Path,
+    output: Path,
+    *,
+    overwrite: bool = False,
+    metadata: Metadata = NOTHING,
 ) -> Iterator[tuple[RasterReader, RasterReader, RasterWriter]]:
     """Open a pair and the file that its fused picture goes to, whole or not at all.
 
@@ -169,6 +176,7 @@ def open_rasters(
         visible: One grey band or red, green and blue; alpha is passed on.
         output: TIFF file to write; its georeference and tags are the visible picture's.
         overwrite: Replace an existing file.
+        metadata: What the output says beside its pixels and the tags of GDAL.
 
     Raises:
         ImageError: If a file cannot be used or the two show different places.
@@ -187,6 +195,9 @@ def open_rasters(
         writer = RasterWriter(stack.enter_context(replacement(output)), vi)
         with writer.file:
             yield ir, vi, writer
+        if metadata:
+            with writer.path.open("r+b") as file:
+                add_to_tiff(file, metadata.fitting(vi.shape))
 
 
 def _check_same_place(ir: RasterReader, vi: RasterReader) -> None:

@@ -56,6 +56,7 @@ class Header:
             file ends before, or cannot hold as many pixels as it claims.
         exif: EXIF data of a PNG, JPEG or WebP file; they begin as a TIFF file does, or with
             their name.
+        icc: Colour profile of a PNG, JPEG or WebP file; that of a PNG as its chunk holds it.
         detail: What else its format's decoder needs: the outline of a JPEG, the tags of a TIFF,
             of a grey PNG the level that is transparent.
     """
@@ -67,6 +68,7 @@ class Header:
     bits: int
     end: int | None
     exif: bytes = b""
+    icc: bytes = b""
     detail: Jpeg | Tags | int | None = None
 
     @property
@@ -154,7 +156,7 @@ def _png(data: bytes) -> Header:
         raise _wrong("PNG", "another first chunk than IHDR")
     width, height, bits, colour = struct.unpack_from(">IIBB", data, 16)
     stored = _PNG_CHANNELS.get(colour, 4)
-    place, packed, end, exif, level = 8, 0, None, b"", None
+    place, packed, end, exif, icc, level = 8, 0, None, b"", b"", None
     for _ in range(_MOST_PNG_CHUNKS):
         if place + 12 > len(data):
             break
@@ -164,6 +166,8 @@ def _png(data: bytes) -> Header:
         packed += length if kind == b"IDAT" else 0
         if kind == b"eXIf":
             exif = exif or data[place + 8 : place + 8 + length]
+        if kind == b"iCCP":
+            icc = icc or data[place + 8 : place + 8 + length]
         if kind == b"tRNS" and not colour and bits in (1, 2, 4, 8, 16):
             level = struct.unpack_from(">H", data, place + 8)[0] % (1 << bits)
             level *= 255 // ((1 << bits) - 1) if bits < 8 else 1  # as the decoder stretches
@@ -176,20 +180,20 @@ def _png(data: bytes) -> Header:
     if height * (width * bits * stored // 8) > _DEFLATE * packed:
         end = None
     channels = 4 if colour == _PNG_COLOURS else stored
-    return Header("png", width, height, channels, bits, end, exif, level)
+    return Header("png", width, height, channels, bits, end, exif, icc, level)
 
 
 def _jpeg(data: bytes) -> Header:
     outline = read_jpeg(data)
     size = (outline.width, outline.height, outline.channels, outline.bits)
-    return Header("jpeg", *size, outline.end, outline.exif, outline)
+    return Header("jpeg", *size, outline.end, outline.exif, outline.icc, outline)
 
 
 def _webp(data: bytes) -> Header:
     """Return the largest of the canvas and the picture."""
     sizes: list[tuple[int, int]] = []
     end = 8 + struct.unpack_from("<I", data, 4)[0]
-    place, frames, channels, exif = 12, 0, 3, b""
+    place, frames, channels, exif, icc = 12, 0, 3, b"", b""
     for _ in range(_MOST_WEBP_CHUNKS):
         if place + 8 > min(end, len(data)):
             break
@@ -214,6 +218,8 @@ def _webp(data: bytes) -> Header:
             frames += 1
         elif kind == b"EXIF":
             exif = exif or data[body : body + length]
+        elif kind == b"ICCP":
+            icc = icc or data[body : body + length]
         elif not sizes:
             raise _wrong("WebP", "a first chunk that is no picture")
         if frames > 1:
@@ -224,7 +230,8 @@ def _webp(data: bytes) -> Header:
     if not sizes:
         raise _wrong("WebP", "no picture")
     width, height = (max(side) for side in zip(*sizes, strict=True))
-    return Header("webp", width, height, channels, 8, end if end <= len(data) else None, exif)
+    whole = end if end <= len(data) else None
+    return Header("webp", width, height, channels, 8, whole, exif, icc)
 
 
 def _bmp(data: bytes) -> Header:

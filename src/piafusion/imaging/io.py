@@ -24,7 +24,14 @@ from piafusion.imaging.arrays import (
 from piafusion.imaging.formats import FORMATS, Photo, ReadFile, find_photo_reader, find_reader
 from piafusion.imaging.headers import Header, check_size, png_pixels, read_header
 from piafusion.imaging.jpeg import Jpeg, decode_jpeg
-from piafusion.imaging.tiff_directory import Tags, exif_orientation
+from piafusion.imaging.metadata import (
+    NOTHING,
+    Metadata,
+    metadata_in,
+    metadata_of,
+    with_metadata,
+)
+from piafusion.imaging.tiff_directory import Tags, exif_orientation, find_page, is_tiff
 
 
 def read_image(path: Path | str, check: Callable[[Image], Image] = lambda image: image) -> Image:
@@ -164,7 +171,34 @@ def check_output(path: Path, *, overwrite: bool) -> None:
         raise UsageError(f"{path}: exists already; choose another name or allow overwriting")
 
 
-def write_image(path: Path | str, image: Image, *, overwrite: bool = False) -> None:
+def read_metadata(path: Path | str) -> Metadata:
+    """Return what a file says beside its pixels; nothing if it cannot be read here."""
+    try:
+        with Path(path).open("rb") as file:
+            if is_tiff(file.read(4)):  # it may be larger than the memory
+                return metadata_in(find_page(file))
+            file.seek(0)
+            return decode_metadata(file.read())
+    except (OSError, ImageError):
+        return NOTHING
+
+
+def decode_metadata(data: bytes) -> Metadata:
+    """Return what the content of a file says beside its pixels, as `read_metadata`."""
+    try:
+        header = read_header(data)
+    except ImageError:
+        return NOTHING
+    return metadata_of(header) if header else NOTHING
+
+
+def write_image(
+    path: Path | str,
+    image: Image,
+    *,
+    overwrite: bool = False,
+    metadata: Metadata = NOTHING,
+) -> None:
     """Write a picture, whole or not at all.
 
     PNG, TIFF, BMP and WebP keep every value; JPEG is written at quality 95. Missing folders
@@ -175,6 +209,8 @@ def write_image(path: Path | str, image: Image, *, overwrite: bool = False) -> N
         image: H x W or H x W x 3 RGB; uint8 for every format, uint16 for PNG and TIFF,
             float32 for TIFF.
         overwrite: Replace an existing file.
+        metadata: What the file says beside the pixels, as `read_metadata` returns it from another
+            one: place, time and camera, and the colour profile. BMP holds none.
 
     Raises:
         UsageError: If the path exists or the format does not hold the dtype.
@@ -182,16 +218,19 @@ def write_image(path: Path | str, image: Image, *, overwrite: bool = False) -> N
     """
     path = Path(path)
     check_output(path, overwrite=overwrite)
-    write_bytes(path, encode_image(image, path.suffix.lower(), name=str(path)))
+    write_bytes(path, encode_image(image, path.suffix.lower(), str(path), metadata))
 
 
-def encode_image(image: Image, suffix: str, *, name: str = "result") -> memoryview:
+def encode_image(
+    image: Image, suffix: str, name: str = "result", metadata: Metadata = NOTHING
+) -> memoryview:
     """Return the bytes of a picture's file; `write_image` says what each format keeps.
 
     Args:
         image: H x W or H x W x 3 RGB; uint8, uint16 or float32, as the format holds.
         suffix: One of `formats.IMAGE_SUFFIXES`.
         name: The name that errors call the picture.
+        metadata: As for `write_image`.
 
     Raises:
         UsageError: If the format does not hold the dtype.
@@ -213,7 +252,8 @@ def encode_image(image: Image, suffix: str, *, name: str = "result") -> memoryvi
     done, encoded = cv2.imencode(suffix, pixels, settings)
     if not done:
         raise OutputError(f"{name}: the {suffix} encoder failed; choose another format")
-    return encoded.data
+    fitting = metadata.fitting(image.shape)
+    return with_metadata(encoded.data, suffix, fitting) if fitting else encoded.data
 
 
 def _read_file(

@@ -13,14 +13,14 @@ FIRST_BYTES = b"\xff\xd8\xff"
 
 _FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}  # markers that hold a size
 _BARE = {0x01, *range(0xD0, 0xD8)}  # markers without a length
-_SCAN, _END, _LINES, _CODES, _APP1 = 0xDA, 0xD9, 0xDC, 0xC4, 0xE1
+_SCAN, _END, _LINES, _CODES, _APP1, _APP2 = 0xDA, 0xD9, 0xDC, 0xC4, 0xE1, 0xE2
 _MOST_SCANS = 64  # each one goes over all of the picture
 _MOST_SEGMENTS = 4096  # thumbnails, colour profiles and thermal data have some hundred
 _MOST_PIXELS = 1024  # in a byte: 8 x 8 pixels take at least one bit of Huffman code
 _HUFFMAN = (0xC0, 0xC1, 0xC2)
 _SEQUENTIAL = (0xC0, 0xC1)  # each block is written once, and its codes end with a symbol
 _ZEROS = bytes(128)
-_EXIF = b"Exif\x00\x00"
+EXIF = b"Exif\x00\x00"
 _MARKER = re.compile(rb"\xff{1,1024}([^\x00\xff])")
 _MARKER_AFTER_A_SCAN = re.compile(rb"\xff([^\x00\xff\xd0-\xd7])")  # found fast by its first byte
 
@@ -38,6 +38,7 @@ class Jpeg:
             hold as many pixels as it claims.
         flir: Contents of the APP1 segments of FLIR cameras, without the name.
         exif: Content of the first Exif segment, without the name.
+        icc: The colour profile, if there is one.
     """
 
     width: int
@@ -47,6 +48,7 @@ class Jpeg:
     end: int | None
     flir: tuple[bytes, ...]
     exif: bytes
+    icc: bytes
 
 
 def read_jpeg(data: bytes) -> Jpeg:
@@ -93,12 +95,13 @@ def _walk(data: bytes) -> Jpeg:
     kind, exif = 0, b""
     codes: dict[int, int] = {}  # of each table of Huffman codes, what a code of zeros stands for
     flir: list[bytes] = []
+    icc: list[bytes] = []
     for _ in range(_MOST_SEGMENTS):
         # Behind a scan's header lie its data, without a length; markers of restart belong to it.
         found = _MARKER_AFTER_A_SCAN.search(data, place) if scans else _MARKER.match(data, place)
         if not found:
             if scans and frame:
-                return Jpeg(*frame, None, tuple(flir), exif)
+                return Jpeg(*frame, None, tuple(flir), exif, b"".join(icc))
             if place >= len(data):
                 raise _wrong("that ends too early")
             raise _wrong("without a marker where one has to be")
@@ -108,7 +111,7 @@ def _walk(data: bytes) -> Jpeg:
         if marker == _END:
             if not (frame and scans):
                 raise _wrong("without a picture")
-            return Jpeg(*frame, None if short else place, tuple(flir), exif)
+            return Jpeg(*frame, None if short else place, tuple(flir), exif, b"".join(icc))
         if marker in _BARE:
             continue
         if marker == 0xD8:
@@ -139,8 +142,10 @@ def _walk(data: bytes) -> Jpeg:
         elif marker == _APP1:
             if data[place + 2 : place + 7] == b"FLIR\x00":
                 flir.append(data[place + 7 : place + length])
-            elif data[place + 2 : place + 8] == _EXIF:
+            elif data[place + 2 : place + 8] == EXIF:
                 exif = exif or data[place + 8 : place + length]
+        elif marker == _APP2 and data[place + 2 : place + 14] == b"ICC_PROFILE\x00":
+            icc.append(data[place + 16 : place + length])  # in their order
         place += length
     raise _wrong(f"of more than {_MOST_SEGMENTS} segments")
 

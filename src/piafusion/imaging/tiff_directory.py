@@ -6,6 +6,7 @@ import struct
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
+from typing import BinaryIO
 
 from piafusion.errors import ImageError
 
@@ -20,7 +21,11 @@ _REDUCED_OR_MASK = 0b101  # bits of the subfile type: an overview of another pag
 _LARGE_PIXELS = 2**24  # pictures of so many pixels are read in windows
 _MOST_ENTRIES = 512  # in a directory
 _MOST_DIRECTORIES = 64  # overviews and masks halve: 32 of each are more than any picture has
-_TYPES = {1: "B", 3: "H", 4: "I", 7: "B"}  # types of whole numbers; 7 is bytes of any meaning
+# Bytes of each type.
+_SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4}
+_LONGEST = 2**24  # bytes of a value that is no number
+# Types of whole numbers; 7 is bytes of any meaning, 13 the place of a directory.
+_TYPES = {1: "B", 3: "H", 4: "I", 7: "B", 13: "I"}
 
 Read = Callable[[int, int], bytes]
 """Returns so many bytes from a place in a file; fewer at its end."""
@@ -32,14 +37,15 @@ class Tags:
     def __init__(self, read: Read, order: str, *, big: bool) -> None:
         """Begin without entries; `order` is < or >, `big` says BigTIFF."""
         self._read = read
-        self._big = big
+        self.big = big
         self.order = order
         self._room, self._count, self._long = (8, "Q", "Q") if big else (4, "H", "I")
         self._types = {**_TYPES, 16: "Q"} if big else _TYPES
-        self._entries: dict[int, tuple[int, int, bytes]] = {}
+        self.fields: dict[int, tuple[int, int, bytes]] = {}
+        """By tag: its type, how many values it has, and they or their place, as the file has it."""
 
     def __contains__(self, tag: object) -> bool:
-        return tag in self._entries
+        return tag in self.fields
 
     def load(self, place: int) -> int:
         """Read the directory at a place and return that of the next one, 0 after the last."""
@@ -55,14 +61,14 @@ class Tags:
         except struct.error as error:
             raise _wrong("a directory outside") from error
         for tag, kind, number, field in struct.iter_unpack(layout, body[: count * size]):
-            if tag in self._entries:
+            if tag in self.fields:
                 raise _wrong(f"the tag {tag} twice")
-            self._entries[tag] = (kind, number, field)
+            self.fields[tag] = (kind, number, field)
         return int(following)
 
     def sibling(self) -> Tags:
         """Return another directory of the same file, without entries."""
-        return Tags(self._read, self.order, big=self._big)
+        return Tags(self._read, self.order, big=self.big)
 
     def number(self, tag: int, default: int | None = None) -> int:
         """Return the only number of a tag.
@@ -83,17 +89,34 @@ class Tags:
         Raises:
             ImageError: If the tag is missing, holds none or another type, or lies outside.
         """
-        kind, count, field = self._entries.get(tag, (0, 0, b""))
+        kind, count, field = self.fields.get(tag, (0, 0, b""))
         if not count or kind not in self._types:
             raise _wrong(f"no number for the tag {tag}")
         count, letter = min(count, most), self._types[kind]
         size = struct.calcsize(f"={letter}")
-        if self._entries[tag][1] * size > self._room:  # the field holds its place
+        if self.fields[tag][1] * size > self._room:  # the field holds its place
             (place,) = struct.unpack(self.order + self._long, field)
             field = self._read(place, count * size)
         if len(field) < count * size:
             raise _wrong(f"the values of the tag {tag} outside the file")
         return struct.unpack_from(f"{self.order}{count}{letter}", field)
+
+    def value(self, tag: int) -> tuple[int, int, bytes]:
+        """Return the type of a tag, how many values it has, and their bytes.
+
+        Raises:
+            ImageError: If they are of an unknown type, too long or outside of the file.
+        """
+        kind, count, field = self.fields[tag]
+        size = count * _SIZES.get(kind, _LONGEST + 1)
+        if size > _LONGEST:
+            raise _wrong(f"a value of {size} bytes for the tag {tag}")
+        if size > self._room:
+            (place,) = struct.unpack(self.order + self._long, field)
+            field = self._read(place, size)
+        if len(field) < size:
+            raise _wrong(f"the values of the tag {tag} outside the file")
+        return kind, count, field[:size]
 
     def pictured(self) -> bool:
         """Tell whether this is a page, no overview or mask of another."""
@@ -173,6 +196,16 @@ def exif_orientation(exif: bytes) -> int:
         return _first(lambda place, size: data[place : place + size])[0].number(ORIENTATION, 1)
     except ImageError:
         return 1
+
+
+def find_page(file: BinaryIO) -> Tags:
+    """Return what `find_picture` does, from an opened file."""
+    return _find(_reader(file.seek, file.read))
+
+
+def first_directory(file: BinaryIO) -> tuple[Tags, int]:
+    """Return the first directory of an opened file, and the place of the next one, or 0."""
+    return _first(_reader(file.seek, file.read))
 
 
 def _find(read: Read) -> Tags:

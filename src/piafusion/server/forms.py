@@ -50,6 +50,11 @@ class PairOptions(BaseModel):
     )
     alignment: str = Field("", description="JSON of `piafusion align`, or auto.")
     format: Format = Field("png", description="Format of the fused pictures.")
+    metadata: Literal["keep", "strip"] = Field(
+        "keep",
+        description="Whether place, time, camera (EXIF) and colour profile of the visible picture "
+        "go to the fused one.",
+    )
 
 
 class PairForm(PairOptions):
@@ -171,6 +176,7 @@ def fusion_request(form: PairForm | BatchForm, fusers: FuserCache) -> FusionRequ
         alignment,
         form.format,
         visible_tone=parse_visible_tone(form.visible_tone),
+        keep_metadata=form.metadata == "keep",
     )
     if isinstance(form, BatchForm):
         return wanted

@@ -19,7 +19,8 @@ from piafusion.illumination import Illumination, Light
 from piafusion.imaging.align import Alignment, estimate_alignment
 from piafusion.imaging.arrays import check_minimum, check_same_size, to_uint8, to_unit
 from piafusion.imaging.colour import luminance
-from piafusion.imaging.io import encode_image
+from piafusion.imaging.io import decode_metadata, encode_image
+from piafusion.imaging.metadata import NOTHING
 from piafusion.imaging.tiling import Floats
 from piafusion.imaging.tone import Full, Tone, show_visible
 from piafusion.imaging.tone_curve import InfraredRange
@@ -48,6 +49,7 @@ class FusionRequest:
         shown: The fused picture, or one of the two as it was fused.
         metrics: Metrics to score the fused picture with.
         visible_tone: The range of visible values that becomes black to white.
+        keep_metadata: Whether place, time, camera and colour profile of the visible file are kept.
     """
 
     name: str
@@ -57,6 +59,7 @@ class FusionRequest:
     shown: ShownPicture = "fused"
     metrics: tuple[str, ...] = ()
     visible_tone: Tone = Full()  # noqa: RUF009 - it is frozen
+    keep_metadata: bool = True
 
 
 @dataclass
@@ -153,7 +156,8 @@ class FusionService:
             with clock("score"):
                 scores = _score(_seen(ir, vi, fuser)[0], vi, fused.image, wanted.metrics)
         with clock("encode"):
-            content = encode_image(fused.image, f".{wanted.format}", name="fused")
+            said = decode_metadata(visible) if wanted.keep_metadata else NOTHING
+            content = encode_image(fused.image, f".{wanted.format}", "fused", said)
         height, width = vi.shape[:2]
         return FusionResult(content, width, height, fused.tone, light, rig, scores, clock.seconds)
 

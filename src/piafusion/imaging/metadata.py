@@ -1,0 +1,241 @@
+"""What a file says beside its pixels: place, time and camera (EXIF), and its colour profile.
+
+The bytes go from the visible picture's file to the fused one as they are. Only what would no longer
+be true is changed: the picture is upright, its size is its own, and the thumbnail is left out. TIFF
+files hold EXIF data as directories of their own, so they are taken apart and put together there.
+"""
+
+from __future__ import annotations
+
+import io
+import struct
+import zlib
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import BinaryIO, TypeAlias, Union
+
+import numpy as np
+
+from piafusion.errors import ImageError
+from piafusion.imaging.headers import Header
+from piafusion.imaging.jpeg import EXIF
+from piafusion.imaging.tiff_directory import TIFF_SUFFIXES, Tags, first_directory
+
+_ICC = 34675
+_EXIF, _PLACE, _MORE = 34665, 34853, 40965  # tags that point to a directory
+# Description, maker, model, resolution and its unit, software, time, artist, host, copyright, and
+# the same as Windows writes them.
+_DESCRIBING = {270, 271, 272, 282, 283, 296, 305, 306, 315, 316, 33432, *range(40091, 40096)}
+_MOST_ICC = 2**24  # bytes
+_MOST_SEGMENT = 65_533  # bytes in a segment of a JPEG file, its length left out
+_ICC_NAME = b"ICC_PROFILE\0"
+_CLASSIC = 2**32  # bytes that a TIFF file may have
+
+_Value: TypeAlias = tuple[int, int, bytes]  # type, count, and the bytes, or where they are
+_Directory: TypeAlias = dict[int, Union[_Value, "_Directory"]]
+
+
+@dataclass(frozen=True)
+class Metadata:
+    """What a file says about its picture.
+
+    Attributes:
+        exif: EXIF data, which begin as a TIFF file does; empty if there are none.
+        icc: Colour profile; empty if there is none.
+    """
+
+    exif: bytes = b""
+    icc: bytes = b""
+
+    def __bool__(self) -> bool:
+        return bool(self.exif or self.icc)
+
+    def fitting(self, shape: tuple[int, ...]) -> Metadata:
+        """Return those of an upright picture of that shape; a profile has as many channels."""
+        space = b"RGB " if len(shape) == 3 else b"GRAY"
+        icc = self.icc if self.icc[16:20] == space else b""
+        return Metadata(_corrected(self.exif, shape[0], shape[1]), icc)
+
+
+NOTHING = Metadata()
+
+
+def metadata_of(header: Header) -> Metadata:
+    """Return what the file of a header says; damaged data count as none."""
+    if isinstance(header.detail, Tags):
+        return metadata_in(header.detail)
+    exif, icc = header.exif.removeprefix(EXIF), header.icc
+    if header.format == "png" and icc:  # a name, 0, the kind of compression, and the profile
+        try:
+            icc = zlib.decompressobj().decompress(icc.partition(b"\0")[2][1:], _MOST_ICC)
+        except zlib.error:
+            icc = b""
+    return Metadata(exif, icc)
+
+
+def metadata_in(tags: Tags) -> Metadata:
+    """Return what the tags of a TIFF file say; damaged ones count as none."""
+    try:
+        exif = _alone(_directory(tags, tags.order, {*_DESCRIBING, _EXIF, _PLACE}), tags.order)
+        return Metadata(exif, tags.value(_ICC)[2] if _ICC in tags else b"")
+    except ImageError:
+        return NOTHING
+
+
+def with_metadata(content: memoryview, suffix: str, metadata: Metadata) -> memoryview:
+    """Return a picture's file, as OpenCV encodes it, with metadata; BMP holds none."""
+    if suffix in TIFF_SUFFIXES:
+        file = io.BytesIO(content)
+        add_to_tiff(file, metadata)
+        return file.getbuffer()
+    exif, icc = metadata.exif, metadata.icc
+    if suffix in (".jpg", ".jpeg"):
+        added = b"".join(_segments(exif, icc))
+        return memoryview(b"".join((content[:2], added, content[2:])))
+    if suffix == ".png":
+        added = _chunk(b"iCCP", b"ICC profile\0\0" + zlib.compress(icc)) if icc else b""
+        added += _chunk(b"eXIf", exif) if exif else b""
+        return memoryview(b"".join((content[:33], added, content[33:])))  # behind the header
+    if suffix == ".webp":
+        (bits,) = struct.unpack_from("<I", content, 21)  # of the lossless picture: its size
+        flags = 0x20 * bool(icc) | 0x08 * bool(exif)
+        size = (bits & 0x3FFF).to_bytes(3, "little") + (bits >> 14 & 0x3FFF).to_bytes(3, "little")
+        parts = [_part(b"VP8X", bytes((flags, 0, 0, 0)) + size), bytes(content[12:])]
+        parts[1:1] = [_part(b"ICCP", icc)] if icc else []
+        parts += [_part(b"EXIF", exif)] if exif else []
+        body = b"WEBP" + b"".join(parts)
+        return memoryview(b"RIFF" + struct.pack("<I", len(body)) + body)
+    return content
+
+
+def add_to_tiff(file: BinaryIO, metadata: Metadata) -> None:
+    """Add metadata to a TIFF file that has none; BigTIFF files stay as they are.
+
+    The first directory is written anew at the end of the file; the pixels stay where they are.
+
+    Args:
+        file: Opened to read and write.
+        metadata: The tags that the file has already stay as well.
+    """
+    tags, following = first_directory(file)
+    end = file.seek(0, io.SEEK_END)
+    if tags.big or end + len(metadata.exif) + len(metadata.icc) + 2**16 > _CLASSIC:
+        return
+    entries: _Directory = {}
+    if metadata.exif:
+        try:
+            ours, _ = first_directory(io.BytesIO(metadata.exif))
+            entries = _directory(ours, tags.order, {*_DESCRIBING, _EXIF, _PLACE})
+        except ImageError:
+            entries = {}
+    if metadata.icc:
+        entries[_ICC] = (7, len(metadata.icc), metadata.icc)
+    entries |= tags.fields
+    out = bytearray()
+    place = _append(out, entries, tags.order, end, following)
+    file.write(out)
+    file.seek(4)
+    file.write(struct.pack(f"{tags.order}I", place))
+
+
+def _corrected(exif: bytes, height: int, width: int) -> bytes:
+    """Return EXIF data of an upright picture of that size, without a thumbnail."""
+    out = bytearray(exif)
+    order = ">" if exif.startswith(b"MM") else "<"
+    right = {274: 1, 40962: width, 40963: height}
+    try:
+        places = list(struct.unpack_from(f"{order}I", out, 4))
+        for place in places:
+            (count,) = struct.unpack_from(f"{order}H", out, place)
+            for entry in range(place + 2, place + 2 + 12 * count, 12):
+                tag, kind = struct.unpack_from(f"{order}HH", out, entry)
+                if tag == _EXIF and len(places) == 1:
+                    places += struct.unpack_from(f"{order}I", out, entry + 8)
+                if tag in right and kind in (3, 4):
+                    letter = "H" if kind == 3 else "I"
+                    struct.pack_into(f"{order}{letter}", out, entry + 8, right[tag])
+            if place == places[0] and place + 2 + 12 * count + 4 <= len(out):
+                struct.pack_into(f"{order}I", out, place + 2 + 12 * count, 0)
+    except struct.error:  # damaged
+        return b""
+    return bytes(out)
+
+
+def _directory(
+    tags: Tags, order: str, wanted: Collection[int] | None = None, depth: int = 2
+) -> _Directory:
+    """Return the wanted entries of a directory and of those that it points to, in a byte order."""
+    found: _Directory = {}
+    for tag in tags.fields:
+        if wanted is not None and tag not in wanted:
+            continue
+        if tag in (_EXIF, _PLACE, _MORE):
+            if depth:
+                inner = tags.sibling()
+                inner.load(tags.number(tag))
+                found[tag] = _directory(inner, order, None, depth - 1)
+            continue
+        kind, count, data = tags.value(tag)
+        width = {2: 1, 5: 4, 7: 1, 10: 4}.get(kind, len(data) // max(count, 1))
+        if order != tags.order and width > 1:
+            data = np.frombuffer(data, f"<u{width}").byteswap().tobytes()
+        found[tag] = (kind, count, data)
+    return found
+
+
+def _alone(entries: _Directory, order: str) -> bytes:
+    """Return EXIF data of their own."""
+    if not entries:
+        return b""
+    out = bytearray(b"II*\0" if order == "<" else b"MM\0*") + bytes(4)
+    struct.pack_into(f"{order}I", out, 4, _append(out, entries, order))
+    return bytes(out)
+
+
+def _append(
+    out: bytearray, entries: _Directory, order: str, start: int = 0, following: int = 0
+) -> int:
+    """Append a directory with its values, and those that it points to; return its place.
+
+    `start` is the place of the first byte of `out` in the file, `following` that of the next one.
+    """
+    ready: dict[int, _Value] = {}
+    for tag, value in entries.items():
+        if isinstance(value, dict):
+            inner = _append(out, value, order, start)
+            value = (4, 1, struct.pack(f"{order}I", inner))
+        ready[tag] = value
+    out += bytes((start + len(out)) % 2)
+    place, values = start + len(out), bytearray()
+    behind = place + 2 + 12 * len(ready) + 4
+    out += struct.pack(f"{order}H", len(ready))
+    for tag, (kind, count, data) in sorted(ready.items()):
+        field = data.ljust(4, b"\0")
+        if len(data) > 4:
+            field = struct.pack(f"{order}I", behind + len(values))
+            values += data + bytes(len(data) % 2)
+        out += struct.pack(f"{order}HHI4s", tag, kind, count, field)
+    out += struct.pack(f"{order}I", following) + values
+    return place
+
+
+def _segments(exif: bytes, icc: bytes) -> list[bytes]:
+    """Return the segments of a JPEG file; EXIF data that are too long for one are left out."""
+    contents = [(0xE1, EXIF + exif)] if exif and len(EXIF + exif) <= _MOST_SEGMENT else []
+    most = _MOST_SEGMENT - len(_ICC_NAME) - 2
+    pieces = [icc[place : place + most] for place in range(0, len(icc), most)]
+    if len(pieces) < 256:
+        for number, piece in enumerate(pieces, 1):
+            contents.append((0xE2, _ICC_NAME + bytes((number, len(pieces))) + piece))
+    return [struct.pack(">BBH", 0xFF, mark, len(data) + 2) + data for mark, data in contents]
+
+
+def _chunk(kind: bytes, data: bytes) -> bytes:
+    """Return a chunk of a PNG file."""
+    checksum = zlib.crc32(kind + data)
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", checksum)
+
+
+def _part(kind: bytes, data: bytes) -> bytes:
+    """Return a chunk of a WebP file."""
+    return kind + struct.pack("<I", len(data)) + data + bytes(len(data) % 2)

@@ -32,6 +32,13 @@ RUNS: dict[str, list[tuple[tuple[str, ...], str]]] = {
     "conformance": [(("FOLDER/published",), "1 images: 1 of mine.")],
     "curves": [(("FOLDER/run", "FOLDER/curves.png"), "")],
     "day_to_night": [((*TINY, "--scenes", "2", "--steps", "3"), "pairs of 96x72 a second")],
+    "detector": [
+        (
+            ("FOLDER/detector", "visible", "maximum", "--output", "FOLDER/answers", "--seeds", "1")
+            + ("--painted", "1", "--painted-steps", "1", "--steps", "1"),
+            "less maximum",
+        )
+    ],
     "enhancement": [((*TINY, "--scenes", "2"), "signal to noise")],
     "illumination": [((SCENES,), "street_D to street_D, 1:")],
     "methods": [(("FOLDER/methods.jpg",), "")],
@@ -75,7 +82,7 @@ def main() -> None:
 
 
 def prepare(folder: Path) -> None:
-    """Write a published sheet with its pictures, and the log of a training."""
+    """Write a published sheet with its pictures, boxes, and the log of a training."""
     scenes = Path(SCENES)
     published = folder / "published"
     (published / "published").mkdir(parents=True)
@@ -84,6 +91,12 @@ def prepare(folder: Path) -> None:
     (published / "published_metrics.csv").write_text(
         "image,method,EN,CC\nstreet_D.png,mine,7.5,0.5\nstreet_N.png,absent,7.5,0.5\n"
     )
+    for split in ("train", "test"):
+        boxes = folder / "detector" / split / "boxes" / "infrared"
+        boxes.mkdir(parents=True)
+        for part in ("ir", "vi"):
+            (boxes.parents[1] / part).symlink_to(scenes / part)
+        (boxes / "street_D.txt").write_text("0 0.5 0.5 0.1 0.3\n2 0.2 0.5 0.2 0.2\n")
     (folder / "run" / "log").mkdir(parents=True)
     (folder / "run" / "log" / "metrics.csv").write_text(
         "epoch,step,loss,validation/day/VIF,validation/score\n"

@@ -4,6 +4,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
+import pytest
+
+from benchmarks.detector import overlaps, rank, read_split
+from piafusion.imaging.io import write_image
+from tests.conftest import scene
+
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 
 
@@ -39,3 +46,34 @@ def test_orders_are_compared_by_rank(tmp_path: Path) -> None:
         "| mine | 5.000 | 6.000 | 0.500 | 3.000 |",
     ]
     assert lines[5] == "| Spearman |  | 1.00 |  | -0.50 |"
+
+
+def test_average_precision_of_detections_by_hand() -> None:
+    """Two people; right, wrong, right again (found twice: wrong), right in order of the scores."""
+    truth = [np.array([[0, 0, 0, 10, 10.0], [1, 0, 0, 10, 10]]), np.array([[0, 20, 20, 30, 40.0]])]
+    answers = [
+        np.array([[0, 0, 0, 10, 8, 0.9], [0, 1, 0, 10, 10, 0.6], [0, 50, 50, 60, 60, 0.8]]),
+        np.array([[0, 20, 20, 30, 39, 0.5], [1, 20, 20, 30, 39, 0.7]]),
+    ]
+    people = rank(answers, truth, 0)
+    assert people.right.tolist() == [1, 0, 0, 1]
+    assert people.precision(np.array([1, 1])) == pytest.approx((1 + 2 / 4) / 2)
+    assert people.precision(np.array([1, 0])) == pytest.approx(1)
+    assert people.precision(np.array([1, 2])) == pytest.approx((1 + 2 * 3 / 5) / 3)
+    assert np.isnan(people.precision(np.array([0, 0])))
+    assert rank(answers, truth, 1).precision(np.array([1, 1])) == 0
+
+
+def test_an_object_counts_once_whichever_camera_shows_it(tmp_path: Path) -> None:
+    for part, picture in zip(("ir", "vi"), scene(), strict=True):
+        write_image(tmp_path / part / "1D.png", picture)
+    lines = {
+        "infrared": "0 0.5 0.5 0.25 0.5\n1 0.1 0.1 0.1 0.1\n",
+        "visible": "0 0.5 0.55 0.25 0.5\n2 0.5 0.5 0.25 0.5\n",
+    }
+    for modality, text in lines.items():
+        (tmp_path / "boxes" / modality).mkdir(parents=True)
+        (tmp_path / "boxes" / modality / "1D.txt").write_text(text)
+    ((_, _, boxes),) = read_split(tmp_path)
+    assert boxes.tolist() == [[0, 12, 6, 20, 18], [1, 12, 6, 20, 18]]
+    assert overlaps(boxes[:, 1:], boxes[:1, 1:] + [0, 0, 0, 12]).ravel().tolist() == [0.5, 0.5]

@@ -50,15 +50,8 @@ class Canvas:
         columns = slice(max(0, int(left)), min(self.width, int(right)))
         return (rows, columns) if rows.start < rows.stop and columns.start < columns.stop else None
 
-    def blend(
-        self,
-        block: Block,
-        layer: Array,
-        opacity: Array,
-        depth: float | Array,
-        labels: int | Array = 0,
-    ) -> None:
-        """Lay something over a block.
+    def blend(self, block: Block, layer: Array, opacity: Array, depth: float | Array) -> None:
+        """Lay a part of the background over a block.
 
         The layer is `h x w x 4` or `4`, like `pixels`; its opacity float32 `h x w` in [0, 1].
         """
@@ -69,7 +62,7 @@ class Canvas:
             under[:] = cv2.blendLinear(layer, np.ascontiguousarray(under), opacity, 1 - opacity)
         solid = opacity > 0.5
         np.copyto(self.depth[block], depth, where=solid)
-        np.copyto(self.labels[block], labels, where=solid, casting="unsafe")
+        np.copyto(self.labels[block], 0, where=solid)
 
     def polygon(self, points: list[tuple[float, float, float]], layer: Array) -> None:
         """Lay a flat polygon of one colour over the picture; corners in metres."""

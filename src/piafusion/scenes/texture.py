@@ -61,9 +61,10 @@ def rgb(red: float, green: float, blue: float) -> Array:
     return np.array([red, green, blue], np.float32)
 
 
-def lettering(lines: Sequence[str], scale: float = 1.2) -> Array:
+def lettering(lines: Sequence[str]) -> Array:
     """Ink of some lines of text as a float32 mask in [0, 1], tightly framed."""
-    font, pitch = cv2.FONT_HERSHEY_DUPLEX, int(44 * scale)
+    font, scale = cv2.FONT_HERSHEY_DUPLEX, 1.2
+    pitch = int(44 * scale)
     widths = [cv2.getTextSize(line, font, scale, 2)[0][0] for line in lines]
     ink = np.zeros((pitch * len(lines) + int(14 * scale), max(widths) + 24), np.uint8)
     for row, line in enumerate(lines):

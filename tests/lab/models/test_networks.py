@@ -8,9 +8,8 @@ from piafusion.errors import UsageError, WeightsError
 from piafusion.lab.models import build, dump, load
 from piafusion.lab.models.blocks import leaky
 from piafusion.lab.models.folding import fold
-from piafusion.lab.models.illumination import IlluminationNet
 from piafusion.lab.models.mixing import MixingFusionNet, MixingFusionSizes
-from piafusion.lab.models.paper import ProgressiveFusionNet
+from piafusion.lab.models.paper import IlluminationNet, ProgressiveFusionNet
 from tests.tolerances import FLOAT32
 
 FUSION = [MixingFusionNet, ProgressiveFusionNet]

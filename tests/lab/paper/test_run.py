@@ -14,7 +14,7 @@ from piafusion.files import write_bytes
 from piafusion.lab.data.writing import Recipe, write_scenes
 from piafusion.lab.evaluation.sets import read_sets
 from piafusion.lab.paper.datasets import PaperData, find_data
-from piafusion.lab.paper.published import OURS, TABLE_2
+from piafusion.lab.paper.experiment import OURS, TABLE_2
 from piafusion.lab.paper.run import NUMBERS, PAGE, STEPS, TEXT, ReproductionPlan, reproduce
 from piafusion.weights import load_manifest, read_weights, save_record
 

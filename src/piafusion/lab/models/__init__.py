@@ -14,9 +14,8 @@ from torch import nn
 from piafusion.errors import UsageError, WeightsError
 from piafusion.files import parse_json, reading
 from piafusion.lab.models.comparison import COMPARISON, PAPER_WIDTH
-from piafusion.lab.models.illumination import IlluminationNet
 from piafusion.lab.models.mixing import MixingFusionNet, MixingFusionSizes
-from piafusion.lab.models.paper import ProgressiveFusionNet
+from piafusion.lab.models.paper import IlluminationNet, ProgressiveFusionNet
 
 __all__ = [
     "NETWORKS",

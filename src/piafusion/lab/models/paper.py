@@ -1,4 +1,4 @@
-"""The progressive fusion network of the paper (section 3.3.1, Table 1, Eqs. 3-7).
+"""The networks of the paper: fusion (section 3.3.1, Table 1, Eqs. 3-7) and illumination.
 
 Tang, Yuan, Zhang, Jiang, Ma: "PIAFusion: A progressive infrared and visible image fusion
 network based on illumination aware", Information Fusion 83-84 (2022) 79-92.
@@ -6,7 +6,6 @@ network based on illumination aware", Information Fusion 83-84 (2022) 79-92.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from itertools import pairwise
 
 import torch
@@ -14,13 +13,8 @@ from torch import Tensor, nn
 
 from piafusion.lab.models.blocks import conv, exchange_differences, leaky
 
-
-@dataclass(frozen=True)
-class ProgressiveFusionSizes:
-    """Output channels of Table 1; the last layer of the decoder, to 1 channel, is implied."""
-
-    encoder: tuple[int, int, int, int, int] = (16, 16, 32, 64, 128)
-    decoder: tuple[int, int, int, int] = (256, 128, 64, 32)
+ENCODER, DECODER = (16, 16, 32, 64, 128), (256, 128, 64, 32)
+"""Output channels of Table 1; the last layer of the decoder has 1."""
 
 
 class ProgressiveFusionNet(nn.Module):
@@ -29,29 +23,24 @@ class ProgressiveFusionNet(nn.Module):
     No down-sampling anywhere: the fused image has the size of its sources, which may be odd.
     """
 
-    def __init__(
-        self, sizes: ProgressiveFusionSizes | None = None, *, exchanges: bool = True
-    ) -> None:
+    def __init__(self, *, exchanges: bool = True) -> None:
         """Build the layers with torch's default initialisation.
 
-        Args:
-            sizes: Channels of the layers; those of Table 1 by default.
-            exchanges: False leaves CMDAF out, as the ablation of section 4.9.2 does: the streams
-                then meet where the decoder begins, and nowhere before.
+        Without exchanges CMDAF is left out, as in the ablation of section 4.9.2: the streams then
+        meet where the decoder begins, and nowhere before.
         """
         super().__init__()
         self.exchanges = exchanges
-        sizes = sizes or ProgressiveFusionSizes()
-        first, *shared = sizes.encoder
+        first, *shared = ENCODER
         # Layer 1, 1x1, reduces the modal difference: the only one trained per modality.
         self.infrared_stem = conv(1, first, kernel=1)
         self.visible_stem = conv(1, first, kernel=1)
         # Layers 2-5, 3x3, see both modalities with the same weights.
         widths = [first, *shared]
         self.encoder = nn.ModuleList(conv(before, after) for before, after in pairwise(widths))
-        widths = [2 * shared[-1], *sizes.decoder]
+        widths = [2 * shared[-1], *DECODER]
         self.decoder = nn.ModuleList(conv(before, after) for before, after in pairwise(widths))
-        self.head = conv(sizes.decoder[-1], 1, kernel=1)
+        self.head = conv(DECODER[-1], 1, kernel=1)
 
     def forward(self, infrared: Tensor, luminance: Tensor) -> Tensor:
         """Fuse a batch.
@@ -75,3 +64,39 @@ class ProgressiveFusionNet(nn.Module):
         for layer in self.decoder:
             features = leaky(layer(features))
         return (torch.tanh(self.head(features)) + 1) / 2  # tanh, mapped to [0, 1] (Eq. 7)
+
+
+class IlluminationNet(nn.Module):
+    """Tells day from night: four 4x4 convolutions of stride 2, global average, two layers."""
+
+    def __init__(self) -> None:
+        """Build the layers with torch's default initialisation."""
+        super().__init__()
+        widths = (3, 16, 32, 64, 128)
+        self.convolutions = nn.ModuleList(
+            conv(before, after, kernel=4, stride=2, padding=1) for before, after in pairwise(widths)
+        )
+        self.hidden = nn.Linear(128, 128)
+        self.output = nn.Linear(128, 2)
+
+    def logits(self, visible: Tensor) -> Tensor:
+        """Return y of Eq. 13, N x 2 in the order day, night, before the softmax.
+
+        Args:
+            visible: N x 3 x H x W RGB float in [0, 1], H and W at least 16; a grey image has
+                its channel three times.
+        """
+        features = visible
+        for layer in self.convolutions:
+            features = leaky(layer(features))
+        pooled = features.mean(dim=(2, 3))
+        logits: Tensor = self.output(leaky(self.hidden(pooled)))
+        return logits
+
+    def forward(self, visible: Tensor) -> Tensor:
+        """Return the probabilities of day and night, N x 2, which add up to 1 (Eq. 1).
+
+        They are also the weights of Eq. 2 (visible by day, infrared by night): the softmax
+        makes their sum 1, so that equation's quotient can never be 0/0.
+        """
+        return self.logits(visible).softmax(dim=1)

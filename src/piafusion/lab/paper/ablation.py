@@ -19,8 +19,15 @@ from piafusion.lab.evaluation.run import Evaluation, fuse_and_score
 from piafusion.lab.evaluation.sets import DataSet
 from piafusion.lab.evaluation.sheets import draw_scenes
 from piafusion.lab.evaluation.statistics import PairedTest, mean_interval, paired_tests
-from piafusion.lab.paper.experiment import UNTESTED, Claim, Experiment, in_words, lead_verdict
-from piafusion.lab.paper.published import METRICS, WITHOUT
+from piafusion.lab.paper.experiment import (
+    METRICS,
+    UNTESTED,
+    WITHOUT,
+    Claim,
+    Experiment,
+    in_words,
+    lead_verdict,
+)
 from piafusion.metrics import evaluate
 from piafusion.report.document import Cell, Pictures, Table, Text
 from piafusion.run.progress import Progress, counted

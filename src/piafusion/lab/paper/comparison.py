@@ -14,8 +14,18 @@ from piafusion.lab.evaluation.run import Evaluation, fuse_and_score
 from piafusion.lab.evaluation.sets import DataSet
 from piafusion.lab.evaluation.sheets import draw_scenes
 from piafusion.lab.paper.datasets import PaperData
-from piafusion.lab.paper.experiment import UNTESTED, Claim, Experiment, ranks_first
-from piafusion.lab.paper.published import METRICS, OURS, PAIRS, RIVALS, SCENES, TABLE_2
+from piafusion.lab.paper.experiment import (
+    METRICS,
+    OURS,
+    PAIRS,
+    RIVALS,
+    SCENES,
+    TABLE_2,
+    UNTESTED,
+    Claim,
+    Experiment,
+    ranks_first,
+)
 from piafusion.methods import check_needs, find_method, list_methods
 from piafusion.report.curves import line_styles
 from piafusion.report.document import Block, Pictures, Table, Text

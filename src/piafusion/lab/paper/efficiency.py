@@ -15,8 +15,15 @@ import onnxruntime
 from piafusion.errors import MeasurementError, needing
 from piafusion.lab.evaluation.timing import Setup, measure, processor_name
 from piafusion.lab.evaluation.versions import versions
-from piafusion.lab.paper.experiment import UNTESTED, Claim, Experiment, holds_if
-from piafusion.lab.paper.published import OURS, RIVALS, TABLE_3
+from piafusion.lab.paper.experiment import (
+    OURS,
+    RIVALS,
+    TABLE_3,
+    UNTESTED,
+    Claim,
+    Experiment,
+    holds_if,
+)
 from piafusion.machine import usable_cores
 from piafusion.methods import WEIGHTS
 from piafusion.report.document import Table, Text

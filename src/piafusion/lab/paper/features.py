@@ -18,8 +18,14 @@ from piafusion.lab.evaluation.sets import DataSet, spread
 from piafusion.lab.evaluation.sheets import choose_stems
 from piafusion.lab.evaluation.statistics import mean_interval
 from piafusion.lab.evaluation.versions import versions
-from piafusion.lab.paper.experiment import UNTESTED, Claim, Experiment, holds_if
-from piafusion.lab.paper.published import FEATURES_BY_LIGHT, OURS
+from piafusion.lab.paper.experiment import (
+    FEATURES_BY_LIGHT,
+    OURS,
+    UNTESTED,
+    Claim,
+    Experiment,
+    holds_if,
+)
 from piafusion.report.document import Block, Cell, Pictures, Table, Text
 from piafusion.run.journal import Journal
 from piafusion.run.progress import Progress, counted

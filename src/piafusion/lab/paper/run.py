@@ -14,8 +14,15 @@ from piafusion.errors import MissingExtraError, needing
 from piafusion.files import write_bytes
 from piafusion.lab.paper import comparison, efficiency
 from piafusion.lab.paper.datasets import PaperData, paint_labelled
-from piafusion.lab.paper.experiment import UNTESTED, Claim, Experiment
-from piafusion.lab.paper.published import EXPERIMENTS, FEATURES_BY_LIGHT, SEGMENTED, WITHOUT
+from piafusion.lab.paper.experiment import (
+    EXPERIMENTS,
+    FEATURES_BY_LIGHT,
+    SEGMENTED,
+    UNTESTED,
+    WITHOUT,
+    Claim,
+    Experiment,
+)
 from piafusion.report.document import Block, Bullets, Document, Section, Table, Text
 from piafusion.report.html import html
 from piafusion.report.text import markdown

@@ -6,8 +6,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from piafusion.imaging.io import read_image
-from piafusion.lab.paper.experiment import UNTESTED, Claim, Experiment, holds_if
-from piafusion.lab.paper.published import OURS, SEGMENTED, TABLE_4
+from piafusion.lab.paper.experiment import (
+    OURS,
+    SEGMENTED,
+    TABLE_4,
+    UNTESTED,
+    Claim,
+    Experiment,
+    holds_if,
+)
 from piafusion.lab.segmentation.result import interval, percent
 from piafusion.lab.segmentation.run import segment
 from piafusion.lab.segmentation.scores import COLUMNS, SourceScores

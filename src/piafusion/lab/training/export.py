@@ -25,7 +25,7 @@ from piafusion.lab.models.blocks import GatedFusionNet, infrared_share, mix
 from piafusion.lab.models.comparison import ComparisonNet
 from piafusion.lab.models.comparison.densefuse import DenseFuseNet
 from piafusion.lab.models.folding import fold
-from piafusion.lab.models.illumination import IlluminationNet
+from piafusion.lab.models.paper import IlluminationNet
 from piafusion.lab.training.run import RECORD, WEIGHTS, load_settings
 from piafusion.reach import ENCODER, SHARE
 from piafusion.weights import (

@@ -250,6 +250,15 @@ def _play(path: Path) -> None:
         raise Broken(f"{path.name} does not play: {error}") from error
 
 
+def boxes(given: Input) -> Result:
+    """Read boxes and measure the people in them."""
+    from piafusion.metrics import evaluate, read_boxes
+
+    found = read_boxes(given.path, 48, 64)
+    picture = np.random.default_rng(0).integers(0, 256, (48, 64), dtype=np.uint8)
+    return [evaluate(picture, picture, picture, ["targets"], boxes=found)["targets"], len(found)]
+
+
 def alignment(given: Input) -> Result:
     """Read an alignment, and use one that was accepted."""
     from piafusion.imaging.align import read_alignment
@@ -473,6 +482,7 @@ READERS: dict[str, Reader] = {
         Reader("batch", batch, (mutate.zipped,), share=1),
         Reader("fetch", fetched, (mutate.zipped,), share=1),
         Reader("alignment", alignment, _TEXT),
+        Reader("boxes", boxes, _TEXT, share=0.5),
         Reader("journal", journal, _TEXT, leaves=("*",), twice=False),
         Reader("build", build, _TEXT, leaves=("*",), twice=False, share=0.5),
         Reader("manifest", manifest, _TEXT, twice=False),

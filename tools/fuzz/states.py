@@ -46,6 +46,11 @@ def make(name: str, root: Path) -> Alike:
     return _MAKERS[name](root)
 
 
+def _boxes(root: Path) -> Alike:
+    lines = ("0 0.5 0.5 0.25 0.5", "2 1 1 0.5 0.5", "0 0.25 0.5 1 1")
+    return Alike({"a.txt": "\n".join(lines).encode(), "none.txt": b""})
+
+
 def _alignments(root: Path) -> Alike:
     files = {}
     for kind, rows in (
@@ -204,6 +209,7 @@ def _journal(root: Path) -> Alike:
 
 _MAKERS: dict[str, Callable[[Path], Alike]] = {
     "alignment": _alignments,
+    "boxes": _boxes,
     "manifest": _manifest,
     "hashes": _hashes,
     "fetch": _fetch,

@@ -176,7 +176,9 @@ def read_boxes(path: Path, height: int, width: int) -> list[Box]:
     try:
         lines = path.read_text("ascii").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise BoxError(f"{path}: expected a text file of boxes, found {error}") from error
+        raise BoxError(
+            f"{path}: expected a text file of boxes, found {error}; write one box a line"
+        ) from error
     boxes = []
     for number, line in enumerate(lines, start=1):
         if not line.strip():
@@ -188,7 +190,7 @@ def read_boxes(path: Path, height: int, width: int) -> list[Box]:
         except (ValueError, OverflowError) as error:
             raise BoxError(
                 f"{path}, line {number}: expected a class and centre x, y, width and height as "
-                f"shares of the picture, found {line.strip()!r}; mend the line"
+                f"shares of the picture, found {line.strip()[:60]!r}; mend the line"
             ) from error
         boxes.append(box)
     return boxes

@@ -186,3 +186,13 @@ def test_the_limit_of_a_picture_names_what_raises_it(monkeypatch: pytest.MonkeyP
         monkeypatch.setenv(LIMIT_VARIABLE, wrong)
         with pytest.raises(UsageError, match=f"{LIMIT_VARIABLE}: expected megapixels"):
             check_size(1, 1)
+
+
+@pytest.mark.parametrize("suffix", [".png", ".webp", ".bmp"])
+def test_the_decoders_answer_is_compared_with_the_header(
+    monkeypatch: pytest.MonkeyPatch, suffix: str
+) -> None:
+    data = encoded(suffix, IMAGE)
+    monkeypatch.setattr(cv2, "imdecode", lambda *_: IMAGE[:90])
+    with pytest.raises(ImageError, match="a: expected 128x96 pixels, as the header says"):
+        decode_image(data, "a")

@@ -351,6 +351,12 @@ def _decode_rest(data: bytes, header: Header) -> Image:
         image = None
     if image is None:
         raise ImageError(_UNDECODABLE)
+    height, width = image.shape[:2]
+    if (height, width) != (header.height, header.width):
+        raise ImageError(
+            f"expected {header.width}x{header.height} pixels, as the header says, found "
+            f"{width}x{height}; check the file"
+        )
     if image.ndim == 2:
         if header.detail is None or not (image == header.detail).any():
             return image

@@ -80,7 +80,8 @@ def decode_jpeg(data: bytes, outline: Jpeg) -> Image:
     import simplejpeg  # takes time to load, which only JPEG files pay
 
     try:
-        pixels: Image = simplejpeg.decode_jpeg(data, "GRAY" if outline.channels == 1 else "RGB")
+        colours = "GRAY" if outline.channels == 1 else "RGB"
+        pixels: Image = simplejpeg.decode_jpeg(data, colours, strict=True)
     except ValueError as error:  # also for what libjpeg only warns of
         reason = " ".join(str(error).split())
         raise ImageError(

@@ -104,7 +104,7 @@ def fuse_jobs(
     Reading and writing one pair overlaps with fusing another. Each worker holds one pair, so the
     memory does not grow with the number of jobs. A pair that fails stops no other. Pairs are read
     in processes that are killed if a file keeps its decoder busy for ever; one pair alone is read
-    in this process. Closing the iterator lets the current pairs finish and drops the rest.
+    in this process. When the iterator is closed, the current pairs finish and the rest is dropped.
 
     Args:
         fuser: Shared by the workers; `piafusion.machine.share_cores` tells its threads.

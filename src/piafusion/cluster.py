@@ -110,7 +110,7 @@ def _fuse_there(settings: dict[str, Any], version: str, job: PairJob) -> FusedPa
 
 @lru_cache(maxsize=1)
 def _tools(settings: tuple[tuple[str, Any], ...]) -> tuple[Fuser, PairReaders]:
-    """Return what a process keeps between its pairs; Ray gives it one processor."""
+    """Return the objects that a process keeps between its pairs; Ray gives it one processor."""
     return Fuser(**dict(settings), threads=1), PairReaders(1)
 
 

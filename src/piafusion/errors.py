@@ -114,4 +114,4 @@ class VideoError(PiafusionError):
 
 
 class DownloadError(PiafusionError, OSError):
-    """A data set could not be downloaded, or is not what was expected; what came is kept apart."""
+    """A data set could not be downloaded, or is not the expected one; what came is kept apart."""

@@ -229,7 +229,7 @@ def write_bytes(path: Path, data: bytes | memoryview) -> None:
 
 @contextmanager
 def replacement(path: Path) -> Iterator[Path]:
-    """Yield a temporary path beside a file; what was written there takes the file's place.
+    """Yield a temporary path beside a file; the content written there replaces the file.
 
     The content is on the disk before it gets the name: after a power failure the file is the old
     one or the new one, never an empty one. If the block fails, the temporary file goes and the
@@ -262,8 +262,8 @@ def whole_folder(output: Path, *, resumes: bool = False) -> Iterator[Path]:
 
     Args:
         output: The folder, which must not exist.
-        resumes: After an error the folder stays, and a later call goes on with it. Otherwise it
-            goes, as does one that a killed run has left.
+        resumes: Keep the folder after an error, so that a later call continues with it. Otherwise
+            it is removed, like one that a killed run has left.
 
     Raises:
         UsageError: If the output exists.
@@ -302,10 +302,10 @@ def shortened(name: str) -> str:
 
 
 def temporary_beside(path: Path) -> Path:
-    """Return a name beside a file's for what is to take its place.
+    """Return a temporary name beside a file's name, for the content that will replace it.
 
-    It says who writes it: the machine, the process. The longest name that a file may have, 255
-    bytes, has one too.
+    It names the writer: the machine, the process. The longest name that a file may have, 255 bytes,
+    has one too.
     """
     unique = f"{_machine()}-{os.getpid()}-{secrets.token_hex(4)}"
     return path.with_name(f".{shortened(path.name)}.piafusion-{unique}.tmp")
@@ -359,7 +359,7 @@ def _is_alive(process: int) -> bool:
 
 @lru_cache(maxsize=1)
 def _machine() -> str:
-    """Return a name for what numbers processes: a machine since its start, or a container in it."""
+    """Return a name for the system that numbers processes: a started machine, or a container."""
     parts = [platform.node()]
     with suppress(OSError):
         parts.append(Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii"))

@@ -23,12 +23,12 @@ def share_cores(
     """Share the usable cores between workers that fuse pairs at the same time.
 
     One network with all cores fuses one pair soonest. Several workers fuse more pairs a second if
-    each network has its part of the cores: they then do not wait for each other. OpenVINO fuses
-    one pair at a time whatever the workers do, so its network gets all cores.
+    each network has its part of the cores: they then do not wait for each other. OpenVINO fuses one
+    pair at a time, so its network gets all cores.
 
     Args:
-        workers: So many are asked for; one for each core by default.
-        most: Not more than so many, for example the number of pairs; any by default.
+        workers: The wanted number; one for each core by default.
+        most: The largest number, for example the number of pairs; no limit by default.
         device: Where the network runs.
     """
     cores = usable_cores()

@@ -38,7 +38,7 @@ class Reach:
 
     @classmethod
     def from_metadata(cls, metadata: Mapping[str, str]) -> Reach | None:
-        """Return what `metadata` wrote into an ONNX file, None if there is nothing of it.
+        """Return the reach that `metadata` wrote into an ONNX file, or None.
 
         Raises:
             WeightsError: If the numbers are damaged.

@@ -107,7 +107,7 @@ def main() -> None:
 
 
 def _ended(work: Callable[[], object]) -> int:
-    """Do something; say in one line what went wrong, and return the exit code."""
+    """Call a function; print an error as one line, and return the exit code."""
     try:
         code = work()
     except ClosedPipeError:

@@ -64,7 +64,7 @@ def build_msrs(
 ) -> None:
     """Split RGB+thermal images, drop misaligned pairs, enhance the infrared, split train and test.
 
-    What was interrupted goes on when the same command is given again.
+    After an interruption the same command continues.
     """
     from piafusion.imaging.align.check import LIMIT
     from piafusion.lab.data.msrs import BuildSettings
@@ -279,7 +279,7 @@ def fetch(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Download a public data set, or say how to get it; goes on where it was interrupted."""
+    """Download a public data set, or tell how to get it; continues an interrupted download."""
     from piafusion.lab.data.fetch import SOURCES, find_source
     from piafusion.lab.data.fetch import fetch as get
 

@@ -1,4 +1,4 @@
-"""`piafusion models` and `piafusion methods`: what there is to fuse with."""
+"""`piafusion models` and `piafusion methods`: lists of all models and methods."""
 
 from __future__ import annotations
 

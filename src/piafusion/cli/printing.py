@@ -23,7 +23,7 @@ CLOSED_PIPE = 141
 
 
 class ClosedPipeError(Exception):
-    """Nobody reads the standard output any more, as in `piafusion ... | head -1`."""
+    """The reader of the standard output has ended, as in `piafusion ... | head -1`."""
 
 
 def visible(text: str) -> str:
@@ -41,7 +41,7 @@ def say(*lines: object) -> None:
     """Print lines on the standard output; without arguments, an empty line.
 
     Raises:
-        ClosedPipeError: If nobody reads it.
+        ClosedPipeError: If the reader has ended.
         OutputError: If it cannot be written, as on a full disk.
     """
     _put("\n".join(visible(str(line)) for line in lines) + "\n")

@@ -1,7 +1,7 @@
 """Comparison methods behind one registry, one file each.
 
-All of them fuse infrared with the luminance of the visible picture; `Fuser(method=NAME)` does for
-them what it does for the models: range, chroma, dtype.
+All of them fuse infrared with the luminance of the visible picture; `Fuser(method=NAME)` treats
+range, chroma and dtype as for the models.
 
 >>> import numpy as np
 >>> from piafusion import Fuser
@@ -91,7 +91,7 @@ def register_method(name: str, method: Rule | MethodSpec, *, title: str = "") ->
     Args:
         name: The name it is chosen by.
         method: A function that takes infrared and luminance, float32 H x W in [0, 1] each, and
-            returns the fused luminance, H x W; or a `MethodSpec`, which says more of it.
+            returns the fused luminance, H x W; or a `MethodSpec`, which describes it further.
         title: Its title in tables; the name by default.
 
     Raises:
@@ -131,7 +131,7 @@ def create_method(name: str, *, device: str = "auto", threads: int | None = None
     Raises:
         UsageError: If the method is unknown, or cannot use the device or number of threads.
         MissingExtraError: If a package that it needs is not installed.
-        WeightsError: If what it has learned is missing or damaged.
+        WeightsError: If its weights are missing or damaged.
     """
     spec = find_method(name)
     check_needs(spec)

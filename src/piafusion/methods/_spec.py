@@ -36,7 +36,7 @@ class MethodSpec:
         kind: The family of the method.
         departures: Differences from the paper, one sentence each.
         needs: The extra of piafusion that it needs to run, or None.
-        packages: What that extra brings for it, as it is imported.
+        packages: Packages of that extra that it imports.
         weights: The format of its shipped weights, or None if nothing in it is learned.
         trained_as: The name of its training in `piafusion train method`.
     """
@@ -54,7 +54,7 @@ class MethodSpec:
 
 
 class RuleEngine:
-    """A rule as an engine: what `Fuser` puts in the place of a network.
+    """A rule as an engine: `Fuser` uses it in the place of a network.
 
     Attributes:
         device: Always the processor.
@@ -75,7 +75,7 @@ class RuleEngine:
         raise NotImplementedError("a rule has no gate")
 
     def fuse(self, infrared: Tensor, luminance: Tensor, share: Tensor | None = None) -> Tensor:
-        """Return the fused luminance of N x 1 x H x W planes; there is no share to heed."""
+        """Return the fused luminance of N x 1 x H x W planes; the share is not used."""
         del share
         planes = zip(infrared[:, 0], luminance[:, 0], strict=True)
         return np.stack([self._rule(ir, y) for ir, y in planes])[:, None]

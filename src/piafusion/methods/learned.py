@@ -1,7 +1,7 @@
 """The methods that are networks: their registry entries, and how a network becomes a rule.
 
 The torch modules, with the losses that train them, are in `lab/models/comparison/`, one file each.
-Here ONNX Runtime runs what was exported of them.
+Here ONNX Runtime runs the exported networks.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """MDLatLRR (Li, Wu, Kittler 2020): multi-level decomposition by a learned projection.
 
-A projection L, learned by `lab/training/latlrr.py`, takes the salient detail out of each
-16x16 window of a picture; the windows lie one pixel apart and are averaged into the detail
-picture. What is left is the base, which is taken apart again at the next level. Windows of detail
-are weighted by their nuclear norms; the last bases are averaged.
+A projection L, learned by `lab/training/latlrr.py`, takes the salient detail out of each 16x16
+window of a picture; the windows lie one pixel apart and are averaged into the detail picture. The
+rest is the base, which is split again at the next level. Windows of detail are weighted by their
+nuclear norms; the last bases are averaged.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Level(NamedTuple):
 
 
 def create(threads: int) -> Rule:
-    """Return the rule, with the shipped projection; so many threads take strips of windows."""
+    """Return the rule, with the shipped projection; `threads` threads work on strips of windows."""
     projection = read_projection()
 
     def mdlatlrr(infrared: Plane, luminance: Plane) -> Plane:

@@ -1,4 +1,4 @@
-"""The journal of long work: an interrupted run goes on, and changed settings start it anew."""
+"""The journal of long work: an interrupted run continues; changed settings start it again."""
 
 from __future__ import annotations
 

@@ -46,11 +46,11 @@ def futures_in_order(
 def map_in_order(
     function: Callable[[Item], Result], items: Iterable[Item], *, workers: int, ahead: int
 ) -> Generator[Result, None, None]:
-    """Yield what a function returns for each item, in the order of the items.
+    """Yield the result of a function for each item, in the order of the items.
 
     The function runs in threads; the items are taken in the thread of the caller. An error of the
-    function is raised in place of its result and ends the work. Closing the generator lets the
-    calls that have begun finish and drops the rest.
+    function is raised in place of its result and ends the work. When the generator is closed,
+    running calls finish and the rest is dropped.
 
     Args:
         function: Called in several threads at the same time.

@@ -33,12 +33,12 @@ _ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "OPENCV_FOR_THREADS_NU
 
 
 def decoding_seconds(size: int) -> float:
-    """Return the seconds that a file of so many bytes may take to decode."""
+    """Return the seconds for decoding a file of `size` bytes."""
     return _SECONDS + _PER_MEGABYTE * size / 2**20
 
 
 def limit_memory(size: int) -> None:
-    """Limit the address space of this process to so many bytes, where the system can."""
+    """Limit the address space of this process to `size` bytes, if the system can."""
     with suppress(ImportError, OSError, ValueError):
         import resource
 
@@ -90,13 +90,13 @@ class KillableProcess:
         name: str,
         seconds: float,
     ) -> Result:
-        """Return what a function returns.
+        """Call a function in the process and return its result.
 
         Args:
             function: A function that can be pickled.
             arguments: Its arguments; they and the result can be pickled.
             name: The file, as errors name it.
-            seconds: The process is killed after so many.
+            seconds: The process is killed after this time.
 
         Raises:
             TooSlowError: If there was no result in time.
@@ -158,7 +158,7 @@ class KillableProcess:
         return answer
 
     def close(self) -> None:
-        """Kill the process, whatever it does."""
+        """Kill the process."""
         if self._running is None:
             return
         (process, *pipes), self._running = self._running, None
@@ -176,7 +176,7 @@ class KillableProcess:
 
 
 def serve() -> None:
-    """Call what the standard input asks for until it ends: the main function of the process."""
+    """Call the functions that the standard input names: the main function of the process."""
     for stop in (signal.SIGINT, signal.SIGTERM):  # they are for the process that started this one
         signal.signal(stop, signal.SIG_IGN)
     with suppress(ImportError):

@@ -41,8 +41,8 @@ class Hour:
         grain: Deviation of the camera's noise, in square roots of exposed light.
         air: Temperature of the air.
         sky: Apparent temperature of a clear sky overhead.
-        solar: Warmth above the air of what the sun shines on.
-        stored: Warmth above the air that is left of the day in what does not move.
+        solar: Degrees above the air of a surface in the sun.
+        stored: Degrees above the air that standing things keep from the day.
     """
 
     sun: tuple[float, float, float]

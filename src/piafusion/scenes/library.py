@@ -1,7 +1,7 @@
 """Parts of streets, painted once in detail and then set into many scenes.
 
-Each part keeps what it is made of (colour, warmth, shape, glow) and no light: a scene lights it as
-its hour wants. Parts are the same in every process, and are painted when they are first asked for.
+Each part holds its material (colour, warmth, shape, glow) and no light: the scene adds the light of
+its hour. Parts are the same in every process, and are painted when they are first asked for.
 """
 
 from __future__ import annotations
@@ -123,7 +123,7 @@ def _frame(x: float, z: float, wide: float, tall: float, texels: float) -> Frame
 
 
 def _sprite(frame: Frame, x: float, z: float, labels: Array, *, alive: bool = False) -> Sprite:
-    """Shrink what was painted of a thing that stands at x, z."""
+    """Shrink the painting of a thing that stands at x, z."""
     camera, opaque = frame.camera, np.isfinite(frame.depth)
     rows, columns = (np.flatnonzero(opaque.any(axis=axis)) for axis in (1, 0))
     top, left = int(rows[0]) // 2 * 2, int(columns[0]) // 2 * 2

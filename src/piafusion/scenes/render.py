@@ -64,7 +64,7 @@ class Surface:
 
 
 class Ground:
-    """Told of what stands on the ground; one that draws shadows and warmth is a subclass."""
+    """Receives the outlines of things on the ground; a subclass draws shadows and warmth."""
 
     def cast_polygon(self, points: Array) -> None:
         """Add the sun shadow of a polygon `N x 3`."""

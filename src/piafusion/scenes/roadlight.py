@@ -1,4 +1,4 @@
-"""Where the light falls: maps of the street from above, and what they mean for what stands on it.
+"""Where the light falls: maps of the street from above, and the light on things there.
 
 The maps reach from `LEFT` to `RIGHT` and from `NEAR` to `FAR`; rows go away from the camera.
 """
@@ -278,7 +278,7 @@ def _lamp_on_wall(side: int, own: int, far: float, y: Array, z: Array) -> Array:
 
 
 def _own_beam(thing: Thing) -> Array:
-    """Light of our own headlights on what faces us, RGB."""
+    """Light of our own headlights on surfaces that face us, RGB."""
     slope = (thing.x - 1.6) / thing.z
     strength = np.exp(-((slope / 0.30) ** 2)) / (thing.z + 2.0) * 0.7
     return np.asarray(strength * np.asarray(BEAM, np.float32))

@@ -50,7 +50,7 @@ def ground_surface(noise: Noise, x: Array, z: Array, ahead: float = 0.0) -> Surf
 
 
 def _markings(x: Array, away: Array, z: Array) -> Array:
-    """Where white paint lies: dashed middle line, parking lines, crossing, stop line."""
+    """Places with white paint: dashed middle line, parking lines, crossing, stop line."""
     crossing = (z > 19.0) & (z < 22.6)
     dashes = (away < 0.075) & (np.mod(z + 1.0, 6.0) < 3.0) & ((z < 15.5) | (z > 25.0))
     parking = (np.abs(away - 3.5) < 0.05) & ~crossing

@@ -146,7 +146,7 @@ class _Sink(io.RawIOBase):
 
 
 class _Limited:
-    """A zip file whose directory may have at most so many entries.
+    """A zip file with a limit for the entries of its directory.
 
     The records at the end of a zip can contradict each other. So the directory is checked where
     `zipfile` reads it, in one piece, whichever record gave its length.

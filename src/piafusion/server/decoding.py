@@ -81,7 +81,7 @@ def _decode_checked(
     check: Callable[[Image], Image],
     megapixels: float,
 ) -> Image:
-    """Decode a file, in another process, unless its header says that it is too large."""
+    """Decode a file, in another process, unless it is too large by its header."""
     return decode(data, name, check, _checked_header(data, name, megapixels))
 
 

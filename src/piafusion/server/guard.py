@@ -194,7 +194,7 @@ class _Body:
 
 
 async def _drain(scope: Scope, receive: Receive) -> None:
-    """Read a part of a refused body, so that its sender goes on to read the answer."""
+    """Read a part of a refused body: only then does its sender read the answer."""
     headers = Headers(scope=scope)
     if scope["method"] != "POST" or "expect" in headers:
         return  # a client that waits for "100 Continue" has sent nothing yet

@@ -116,7 +116,7 @@ def run(settings: ServerSettings, bound: socket.socket) -> bool:
 
 
 def limited_connection(seconds: float) -> type[asyncio.Protocol]:
-    """Return a protocol that closes a connection after so many seconds of waiting.
+    """Return a protocol that closes a connection after `seconds` of waiting.
 
     uvicorn limits the time between requests. This class also limits the time for the head of a
     request, and the time for which a client may leave an answer unread. `Guard` limits the body.

@@ -120,7 +120,7 @@ class FusionService:
     def fuse(
         self, infrared: bytes, visible: bytes, wanted: FusionRequest, names: tuple[str, str]
     ) -> FusionResult:
-        """Fuse one pair as a request wants it.
+        """Fuse one pair for a request.
 
         `names` are those of the two files in errors.
 

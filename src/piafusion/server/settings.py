@@ -1,4 +1,4 @@
-"""Settings of a server: what it offers, and the limits that protect it."""
+"""Settings of a server: its models and its limits."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A few workers and a short queue before them; a full queue says when to come again."""
+"""A few workers and a short queue before them; a full queue answers when to try again."""
 
 from __future__ import annotations
 

@@ -67,7 +67,7 @@ class AudioCopy:
         self._container.close()
 
     def _next(self) -> Packet[AudioStream] | None:
-        """Read the next packet; damaged sound ends here, and the pictures go on."""
+        """Read the next packet; at damaged sound the sound ends, and the pictures continue."""
         try:
             packet = next(self._packets, None)
         except av.FFmpegError:

@@ -102,7 +102,7 @@ class Damage:
         self._doubtful.clear()
 
     def _settle(self, packet: av.Packet[av.VideoStream]) -> None:
-        """Count packets that are marked as corrupt if the clock goes on after them.
+        """Count packets that are marked as corrupt if the clock continues after them.
 
         Where two recordings are joined, the packet numbers do not continue. The last packet but one
         is then marked as corrupt although nothing is wrong with it.

@@ -196,7 +196,7 @@ class Reconnection:
     Attributes:
         seconds: Time without a frame after which the source is given up; 0 to end with the first
             connection.
-        wait: Sleeps so many seconds; returns True if no more frames are needed.
+        wait: Sleeps for a number of seconds; returns True if no more frames are needed.
         notify: Called with one line about the connection.
     """
 

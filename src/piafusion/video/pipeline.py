@@ -31,7 +31,7 @@ class VideoRun:
         width: Width of the fused frames in pixels.
         height: Height of the fused frames in pixels.
         unmatched: Visible frames that were left out because no infrared frame was near.
-        interrupted: Whether it was told to stop.
+        interrupted: Whether it was stopped from outside.
         error: The error that ended it after frames had been fused; those are kept.
     """
 
@@ -70,7 +70,7 @@ def fuse_video(
         progress: Receives the number of fused frames.
 
     Returns:
-        What was fused; if the run ended early, the frames before are complete.
+        The result; if the run ended early, the frames before are complete.
 
     Raises:
         VideoError: If a source fails before a frame is fused, or no frames match.

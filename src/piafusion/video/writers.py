@@ -186,7 +186,7 @@ class RawWriter:
         """Write H x W x 3 bytes.
 
         Raises:
-            OutputError: If nobody reads them any more.
+            OutputError: If the reader has closed the pipe.
         """
         try:
             self._stream.write(frame.image.tobytes())

@@ -294,7 +294,7 @@ def pair_hash(infrared: Image, visible: Image) -> NDArray[np.bool_]:
 def near_duplicates(
     one: Sequence[NDArray[np.bool_]], other: Sequence[NDArray[np.bool_]]
 ) -> Iterator[tuple[int, int, int]]:
-    """Yield what is alike: index in `one`, index in `other`, bits that differ (`ALIKE` at most)."""
+    """Yield similar pairs: index in `one`, index in `other`, bits that differ (`ALIKE` at most)."""
     if not one or not other:
         return
     against = np.stack(other)

@@ -1,8 +1,8 @@
 """Enhancing infrared pictures by the dark channel prior, as section 4.1 of the paper does.
 
 He, Sun, Tang: Single image haze removal using dark channel prior (TPAMI 33(12), 2011), with the
-transmission refined by their guided filter. A thermal picture of low contrast is like a hazy one:
-a veil of even warmth lies over what differs. Eq. numbers are those of He et al.
+transmission refined by their guided filter. A thermal picture of low contrast is like a hazy one: a
+constant warmth covers the differences. Eq. numbers are those of He et al.
 """
 
 from __future__ import annotations

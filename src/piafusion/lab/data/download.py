@@ -22,14 +22,14 @@ TIMEOUT = 30.0  # seconds without a byte
 
 
 def download(url: str, path: Path, progress: Progress = silent) -> Path:
-    """Download a file; what an earlier call got of it is not downloaded again.
+    """Download a file; a part that an earlier call has downloaded is kept.
 
-    The part that is there lies beside it as `NAME.part`, and the server's name for that version of
-    the file as `NAME.part.json`: a part of another version is thrown away.
+    The part is stored beside the file as `NAME.part`, and the server's name for this version of the
+    file as `NAME.part.json`. A part of another version is deleted.
 
     Raises:
         UsageError: If the address is not http, https.
-        DownloadError: If the server cannot be reached, says no or stops early.
+        DownloadError: If the server cannot be reached, refuses, or stops early.
     """
     if urlsplit(url).scheme not in ("http", "https"):
         raise UsageError(f"{url}: expected an address of http or https; check it")
@@ -143,7 +143,7 @@ def _noted(note: Path) -> str | None:
 
 
 def _note(note: Path, etag: str | None, modified: str | None) -> None:
-    """Keep what names the version: a weak ETag does not."""
+    """Store the name of the version; a weak ETag is none."""
     version = etag if etag and not etag.startswith("W/") else modified
     if version:
         write_bytes(note, json.dumps({"version": version}).encode())

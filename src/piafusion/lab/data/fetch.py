@@ -24,7 +24,7 @@ class Fetched:
     """The result of a download.
 
     Attributes:
-        root: Where the set lies.
+        root: Folder of the set.
         archive: Where the archive is kept.
         sha256: Hash of the archive.
         trusted: Whether this hash was only now trusted and recorded.
@@ -64,7 +64,7 @@ def fetch(
 
     Raises:
         UsageError: If the name is unknown, the set has no plain download or the output exists.
-        DownloadError: If it could not be downloaded, or is not what was expected.
+        DownloadError: If the download fails, or the archive is not the expected one.
         OutputError: If it cannot be written.
     """
     source = find_source(name)
@@ -84,7 +84,7 @@ def fetch(
 
 
 def find_source(name: str) -> PublicSet:
-    """Return what is known of a set; raise `UsageError` if it is unknown."""
+    """Return a set by its name; raise `UsageError` if there is none."""
     if name not in SOURCES:
         raise UsageError(f"{name}: expected one of {', '.join(SOURCES)}")
     return SOURCES[name]
@@ -94,7 +94,7 @@ def unpack(archive: Path, output: Path, source: PublicSet) -> int:
     """Unpack the pictures of a set's folders into a new folder, whole or not at all.
 
     Raises:
-        DownloadError: If the archive is damaged, has unsafe names or lacks what the set has.
+        DownloadError: If the archive is damaged, has unsafe names, or lacks pictures of the set.
         OutputError: If it cannot be written.
     """
     try:

@@ -1,7 +1,7 @@
 """Building MSRS from MFNet, as section 4.1 of the paper describes it.
 
 MFNet stores four channels in one PNG, RGB and thermal. The pairs that are misaligned are dropped,
-the infrared is enhanced by the dark channel prior, and what is left becomes `train` and `test`.
+the infrared is enhanced by the dark channel prior, and the rest becomes `train` and `test`.
 """
 
 from __future__ import annotations
@@ -156,7 +156,7 @@ def _build(
 def _build_one(
     path: Path, label: Path, work: Path, split: str, settings: BuildSettings
 ) -> dict[str, Any]:
-    """Write the files of one pair; return what the manifest says about it."""
+    """Write the files of one pair; return its entry in the manifest."""
     if is_day(path.stem) is None:
         return {"dropped": "the name ends in neither D nor N"}
     if settings.drop is not None and path.stem in settings.drop:
@@ -225,7 +225,7 @@ def _test_stems(stems: Sequence[str]) -> list[str]:
 def _finished(
     output: Path, source: Path, identity: dict[str, Any], stems: Collection[str]
 ) -> Build:
-    """Say what a finished build holds, or why it is another one."""
+    """Return the pictures of a finished build; raise an error if it is another one."""
     if not (output / MANIFEST).exists():
         raise UsageError(
             f"{output}: exists already without a manifest of such a build; choose another folder"

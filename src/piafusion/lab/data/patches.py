@@ -1,4 +1,4 @@
-"""The paper's crops: 64x64 patches at stride 64, streamed, and what the illumination set is."""
+"""The paper's crops: 64x64 patches at stride 64, with their light where it is known."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Patch:
             light, as in MSRS.
         infrared: `size x size`, in its file's dtype.
         visible: `size x size` or `size x size x 3` RGB.
-        day: True, False, or None where the stem does not say.
+        day: True, False, or None if the stem does not tell.
     """
 
     name: str
@@ -138,6 +138,6 @@ def _fitting(path: Path, image: Image, size: int, stride: int) -> list[tuple[int
 
 
 def _name(stem: str, top: int, left: int) -> str:
-    """Put the place before the letter of the light, which has to stay last."""
+    """Insert the place before the letter of the light, which stays the last."""
     letter = stem[-1:] if is_day(stem) is not None else ""
     return f"{stem.removesuffix(letter) if letter else stem}_{top:04d}_{left:04d}{letter}"

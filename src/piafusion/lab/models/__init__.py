@@ -70,7 +70,7 @@ def build(name: str, sizes: MixingFusionSizes | None = None) -> nn.Module:
 
 
 def dump(name: str, network: nn.Module) -> bytes:
-    """Return the weights as a safetensors file that says which network they belong to."""
+    """Return the weights as a safetensors file that names their network."""
     tensors = {key: tensor.contiguous() for key, tensor in network.state_dict().items()}
     metadata = {"network": name}
     if isinstance(network, MixingFusionNet):

@@ -43,9 +43,9 @@ def leaky(features: Tensor) -> Tensor:
 def exchange_differences(infrared: Tensor, visible: Tensor) -> tuple[Tensor, Tensor]:
     """Cross-modality differential aware fusion (CMDAF), Eq. 5 of the paper.
 
-    Each modality receives what only the other one has, weighted per channel by the sigmoid of
-    the mean difference. There is nothing to learn in it. (The authors' released TensorFlow
-    code has the sign of the added term reversed; this is Eq. 5 as printed.)
+    Each modality receives the difference to the other one, weighted per channel by the sigmoid of
+    the mean difference. There is nothing to learn in it. (The authors' released TensorFlow code has
+    the sign of the added term reversed; this is Eq. 5 as printed.)
 
     As printed it gives both modalities the same features: since sigmoid(-x) = 1 - sigmoid(x),
     `F_ir - (1 - s) d` and `F_vi + s d` are equal for d = F_ir - F_vi. `mix` computes them once.

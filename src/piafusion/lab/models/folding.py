@@ -1,10 +1,10 @@
 """Networks rewritten for inference: the same function with less arithmetic.
 
-Eq. 5 of the paper, as printed, gives both modalities the same features (`exchange_differences`
-says why). From the first exchange on, two streams with shared layers therefore compute everything
-twice, and their concatenation shows the decoder each channel twice. One stream, and the sum of
-the decoder's weights for both halves, do as well. A batch normalisation is absorbed by the
-convolution before it.
+Eq. 5 of the paper, as printed, gives both modalities the same features (see
+`exchange_differences`). From the first exchange on, two streams with shared layers therefore
+compute everything twice, and their concatenation shows the decoder each channel twice. One stream,
+and the sum of the decoder's weights for both halves, do as well. A batch normalisation is absorbed
+by the convolution before it.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""The experiments of the paper, done again: tables, figures, and what becomes of its claims."""
+"""The experiments of the paper, done again: tables, figures, and verdicts on its claims."""

@@ -73,7 +73,7 @@ def holds_if(condition: bool) -> Verdict:
 
 
 def lead_verdict(lead: float, p: float) -> Verdict:
-    """Judge a lead: it has to exist, and to be significant."""
+    """Judge a lead: it must be positive and significant."""
     return holds_if(False) if lead <= 0 else "holds" if p < SIGNIFICANT else UNTESTED
 
 

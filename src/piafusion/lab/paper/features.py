@@ -68,7 +68,7 @@ class Shares:
 def measure_features(data: DataSet, output: Path, pairs: int, progress: Progress) -> Experiment:
     """Measure the shares of both modalities and draw feature maps of a scene of each light.
 
-    So many pairs of each light are measured, evenly spread; measured shares are used again.
+    `pairs` is the number of pairs of each light, evenly spread; measured shares are used again.
     """
     experiment = Experiment(NAME)
     lights = {

@@ -38,7 +38,7 @@ def segment_sources(
     """Train and test one network on each source, and judge the paper's claims about them.
 
     Finished trainings are used again. `changes` are settings that differ from the preset `short`;
-    `synthetic` says that the pictures are our own scenes.
+    `synthetic` means that the pictures are our own scenes.
     """
     settings = resolve("short", dict(changes))
     result = segment(

@@ -74,7 +74,7 @@ def fuse(
     output: Path,
     progress: Progress = silent,
 ) -> list[NetworkInput]:
-    """Fuse what was not fused before, and return the files of each source.
+    """Fuse the missing pictures, and return the files of each source.
 
     Fused pictures become `fused/SOURCE/SPLIT/STEM.png` in the output folder.
 

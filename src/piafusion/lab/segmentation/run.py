@@ -115,7 +115,7 @@ def _rivals(against: Sequence[str] | None, names: Sequence[str]) -> list[str]:
 
 
 def _parts(test: LabelledSet) -> dict[str, list[int]]:
-    """Return the positions of all scenes and, if their names say it, of day and night scenes."""
+    """Return the positions of all scenes and, if it is known, of day and of night scenes."""
     parts = {"all": list(range(len(test.stems)))}
     lights = test.data.lights
     for light in ("day", "night"):

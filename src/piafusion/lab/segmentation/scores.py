@@ -86,8 +86,8 @@ def intersection_over_union(counts: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return IoU and mIoU in [0, 1], in the order of `COLUMNS`.
 
     The IoU of a class is the number of pixels with its label and its prediction, divided by the
-    number with one of the two. A class that no label shows has no IoU: it is NaN, whatever was
-    predicted, and left out of the mean. (A pixel wrongly predicted as this class lowers the IoU of
+    number with one of the two. A class that no label shows has no IoU: it is NaN for any
+    prediction, and left out of the mean. (A pixel wrongly predicted as this class lowers the IoU of
     its true class.)
 
     Args:

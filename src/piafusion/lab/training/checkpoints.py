@@ -52,8 +52,9 @@ class WholeCheckpoints(TorchCheckpointIO):
 class Keeper(Callback):
     """Writes `CHECKPOINT` and keeps the best weights in it.
 
-    One file holds all that a run needs to go on, so that no kill can leave two that disagree. It
-    is written when nothing more belongs to the step: where a validation follows, after that.
+    One file holds everything that a run needs to continue: after a kill there are no two files that
+    differ. It is written when nothing more belongs to the step: where a validation follows, after
+    that.
 
     Attributes:
         step: At which the best weights were found; None before the first validation.
@@ -66,8 +67,8 @@ class Keeper(Callback):
     ) -> None:
         """Prepare a run.
 
-        A checkpoint is due `every` so many steps and after the last. `score` names the logged value
-        that the best weights maximise; without `validate_every` there are no validations.
+        A checkpoint is written every `every` steps and after the last. `score` names the logged
+        value that the best weights maximise; without `validate_every` there are no validations.
         """
         self._path, self._every, self._last_step = run / CHECKPOINT, every, last_step
         self._validate_every, self._name = validate_every, score
@@ -94,21 +95,21 @@ class Keeper(Callback):
         trainer.save_checkpoint(self._path)
 
     def state_dict(self) -> dict[str, Any]:
-        """Return what the checkpoint holds of the best weights."""
+        """Return the best weights for the checkpoint."""
         return {"step": self.step, "score": self.score, "weights": self.weights}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take what a checkpoint holds of the best weights."""
+        """Restore the best weights from a checkpoint."""
         self.step, self.score = state_dict["step"], state_dict["score"]
         self.weights = state_dict["weights"]
 
 
 def find_checkpoint(run: Path, module: lightning.LightningModule, *, writes: bool) -> Path | None:
-    """Return the checkpoint to go on from: the last, or the one before if that is damaged.
+    """Return the checkpoint to continue from: the last, or the one before if that is damaged.
 
     Args:
         run: Folder of the run.
-        module: The network that the checkpoint has to fit.
+        module: The network that the checkpoint must match.
         writes: Whether this process writes: it says if the last is missing or damaged, and
             renames a damaged one, which must not become the one before.
 
@@ -138,7 +139,7 @@ def find_checkpoint(run: Path, module: lightning.LightningModule, *, writes: boo
 
 
 def _damage(path: Path, module: lightning.LightningModule) -> str:
-    """Return what is wrong with a checkpoint in a few words; "" if nothing."""
+    """Return in a few words how a checkpoint is damaged; "" if it is whole."""
     try:
         data = io.BytesIO(path.read_bytes())
         with zipfile.ZipFile(data) as archive:  # torch does not look at the checksums

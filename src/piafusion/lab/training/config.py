@@ -88,7 +88,7 @@ class LossSettings(TypedSettings):
 
 
 class SizeSettings(TypedSettings):
-    """Sizes of our own networks: what `MixingFusionSizes` describes."""
+    """Sizes of our own networks; see `MixingFusionSizes`."""
 
     stride: int = Field(gt=0)
     window: int = Field(gt=0)
@@ -259,7 +259,7 @@ def resolve(preset: str, data: Path, overrides: dict[str, str]) -> TrainingSetti
 
 
 def validate(values: dict[str, Any]) -> TrainingSettings:
-    """Return typed settings; which kind is told by the model.
+    """Return typed settings; the model decides their kind.
 
     Raises:
         UsageError: Naming the first setting that is unknown or not allowed.

@@ -112,7 +112,7 @@ def load_training_pairs(root: Path) -> TrainingPairs:
     Raises:
         UsageError: If the folders or pairs are missing.
         ImageError: If a picture cannot be used or a pair's sizes differ.
-        TrainingError: If a stem does not say day or night.
+        TrainingError: If a stem does not end in D or N.
     """
     infrared, visible, days, stems = [], [], [], []
     for pair in dataset_pairs(root).pairs:
@@ -250,7 +250,7 @@ def hold_apart(stems: list[str], every: int) -> list[int]:
 
     Args:
         stems: Names in order, ending in D or N.
-        every: The second of so many blocks is held apart, and every so many after it; 0: none.
+        every: The second block of each group of this size is held apart; 0: none.
 
     Raises:
         TrainingError: If a light has a single block, so that nothing would be left to train on.

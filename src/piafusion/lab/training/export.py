@@ -184,7 +184,7 @@ def _store_in_half(graph: onnx.GraphProto) -> None:
 
 
 class _Encoder(nn.Module):
-    """The layers before the gate; what the gate averages comes out."""
+    """The layers before the gate; the output is what the gate averages."""
 
     def __init__(self, network: GatedFusionNet) -> None:
         super().__init__()
@@ -196,7 +196,7 @@ class _Encoder(nn.Module):
 
 
 class _ShareOrOwn(nn.Module):
-    """The whole network; a negative share stands for that of the pair itself."""
+    """The whole network; a negative share means the share of the pair itself."""
 
     def __init__(self, network: GatedFusionNet) -> None:
         super().__init__()

@@ -57,7 +57,7 @@ class TrainingLoop(lightning.LightningModule, Generic[BatchT]):
         self._without_gradient = 0
 
     def on_fit_start(self) -> None:
-        """Keep the data where the network is, so that no batch has to travel."""
+        """Move the data to the device of the network, so that no batch has to be copied."""
         self._sampler.to(self.device)
 
     def train_dataloader(self) -> Iterable[int]:
@@ -128,7 +128,7 @@ class TrainingLoop(lightning.LightningModule, Generic[BatchT]):
 
 
 def count(length: int) -> Iterable[int]:
-    """Return a data loader that only counts, because Lightning wants one."""
+    """Return a data loader that only counts: Lightning needs one."""
     return DataLoader(range(length), batch_size=None)  # type: ignore[arg-type]
 
 

@@ -89,8 +89,8 @@ def salient_intensity_loss(
 def texture_loss(fused: Tensor, infrared: Tensor, luminance: Tensor) -> Tensor:
     """Eq. 11: the gradient magnitude should be the larger one of the sources.
 
-    Magnitudes do not say which side of an edge is the brighter one. With a large weight from
-    the first step on, training can settle on reversed edges: black outlines on pale planes.
+    A magnitude does not tell which side of an edge is brighter. With a large weight from the first
+    step on, training can settle on reversed edges: black outlines on pale planes.
     """
     target = torch.maximum(gradient_magnitude(infrared), gradient_magnitude(luminance))
     return functional.l1_loss(gradient_magnitude(fused), target)

@@ -137,7 +137,7 @@ class FusingTraining(Training):
 
 
 class FusionTraining(FusingTraining):
-    """Trains a fusion network by Eq. 12; the illumination network only looks on."""
+    """Trains a fusion network by Eq. 12; the illumination network is not trained."""
 
     def __init__(
         self,

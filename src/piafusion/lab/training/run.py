@@ -57,7 +57,7 @@ def start(settings: TrainingSettings, run: Path) -> Path:
 
 
 def resume(run: Path, wanted: TrainingSettings) -> Path:
-    """Go on with a run from its last checkpoint and return the path of the weights.
+    """Continue a run from its last checkpoint and return the path of the weights.
 
     Args:
         run: Folder of the run.
@@ -150,7 +150,7 @@ def _train(settings: TrainingSettings, run: Path) -> Path:
 
 
 def _start_from(settings: TrainingSettings, network: nn.Module) -> str | None:
-    """Load the weights to go on from, if there are any, and return their sha256."""
+    """Load the weights to start from, if there are any, and return their sha256."""
     if settings.start_from is None:
         return None
     kind: Kind = "illumination" if isinstance(settings, IlluminationSettings) else "fusion"
@@ -220,7 +220,7 @@ def _trainer(
 
 
 def _record(settings: TrainingSettings, pairs: TrainingPairs, timer: Timer) -> dict[str, Any]:
-    """Return what a manifest says of a run."""
+    """Return the description of a run for a manifest."""
     pixels = (each.numpy().tobytes() for each in (pairs.infrared, pairs.visible))
     seconds = timer.time_elapsed("train")
     crops = (

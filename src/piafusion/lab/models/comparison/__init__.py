@@ -1,7 +1,6 @@
 """The networks of the learned comparison methods, each with its own loss.
 
-Written from what the papers describe; `piafusion.methods` says where ours
-depart.
+They are written from the papers; `piafusion.methods` lists the differences.
 """
 
 from __future__ import annotations

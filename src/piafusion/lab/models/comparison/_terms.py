@@ -51,12 +51,12 @@ class ComparisonNet(nn.Module, ABC):
     def losses(
         self, infrared: Tensor, luminance: Tensor, generator: torch.Generator
     ) -> dict[str, Tensor]:
-        """Return the terms of the loss of a batch and, as `loss`, what is minimised.
+        """Return the terms of the loss of a batch and, as `loss`, their weighted sum.
 
         Args:
             infrared: Crops, N x 1 x S x S.
             luminance: Crops of the same places.
-            generator: Random generator for what the loss draws, on the CPU.
+            generator: Random generator of the loss, on the CPU.
         """
 
 

@@ -1,4 +1,4 @@
-"""CSF (Xu, Zhang, Ma 2021): features weighted by what tells the two modalities apart.
+"""CSF (Xu, Zhang, Ma 2021): features weighted by how well they distinguish the two modalities.
 
 An autoencoder reproduces single pictures. A classifier learns to tell from the features whether a
 picture is infrared or visible. How much its score for a source changes with a feature, there and
@@ -70,7 +70,7 @@ class _Classifier(nn.Module):
 
 
 def _transposed(change: Tensor, weight: Tensor) -> Tensor:
-    """Return what a change of a 5x5 layer's output says of its input."""
+    """Return the derivative by the input of a 5x5 layer from that by its output."""
     return functional.conv2d(change, weight.transpose(0, 1).flip(2, 3), padding=2)
 
 

@@ -1,8 +1,8 @@
 """PMGI (Zhang, Xu, Xiao, Guo, Ma 2020): a path for gradients and one for intensities.
 
 Both paths see both sources, the gradient path the visible one twice and the intensity path the
-infrared one twice. Layers of a path are densely connected, and the paths tell each other what they
-have found in two transfer blocks.
+infrared one twice. Layers of a path are densely connected, and the paths exchange features in two
+transfer blocks.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ INFRARED_GRADIENT, VISIBLE_GRADIENT = 20.0, 100.0
 
 
 class _Path(nn.Module):
-    """Four layers of 16 channels, and what the path makes of the transfers after two of them."""
+    """Four layers of 16 channels, with transfers from the other path after two of them."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,7 +1,7 @@
 """U2Fusion (Xu, Ma, Jiang, Guo, Ling 2020): how much of each source is kept follows information.
 
-A densely connected network; its loss asks for the structure and the pixels of both sources,
-weighted by how much detail each of them holds.
+A densely connected network; its loss compares structure and pixels with both sources, weighted by
+the detail in each.
 """
 
 from __future__ import annotations

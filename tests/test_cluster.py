@@ -68,7 +68,7 @@ def test_a_run_that_ends_early_leaves_a_manifest(
         assert done.err == "piafusion: expected workers, found no\n"
     else:
         assert done.code == 130
-        assert "stopped with 2 of 3 pairs to go; the same command with --skip-existing" in done.err
+        assert "stopped with 2 of 3 pairs not fused; continue with the same command" in done.err
         report = json.loads(done.out)
         assert (report["engine"], report["workers"], report["device"]) == ("ray", 1, "cpu")
 

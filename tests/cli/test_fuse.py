@@ -279,7 +279,7 @@ def test_ctrl_c_says_how_to_go_on(
     monkeypatch.setattr(Fuser, "fuse_files", interrupt)
     done = piafusion("fuse", *pair_folders, "-o", tmp_path / "out", "--workers", 1)
     assert done.code == 130
-    assert "stopped with 2 of 3 pairs to go; the same command with --skip-existing" in done.err
+    assert "stopped with 2 of 3 pairs not fused; continue with the same command" in done.err
     assert {"1D.png"} <= set(names(tmp_path / "out")) <= {"1D.png", "3N.png"}
 
 

@@ -127,7 +127,7 @@ def fuse(
         typer.Option(
             "--tile",
             min=1,
-            help="Fuse larger pictures in tiles with sides of at most so many pixels; default: "
+            help="Largest side of a tile in pixels; larger pictures are fused in tiles; default: "
             "tiles for pictures above 4 megapixels.",
             rich_help_panel=PERFORMANCE,
         ),
@@ -240,7 +240,7 @@ def fuse(
     if stopped:
         warn(
             f"piafusion: stopped with {len(planned) - skipped - len(fused)} of {len(planned)} "
-            "pairs to go; the same command with --skip-existing goes on"
+            "pairs not fused; continue with the same command and --skip-existing"
         )
         raise typer.Exit(INTERRUPTED)
     if failed:

@@ -27,7 +27,7 @@ def reproduce(
         Path | None,
         typer.Option(help="MSRS: a folder with train and test, or one with ir and vi to score."),
     ] = None,
-    roadscene: Annotated[Path | None, typer.Option(help="RoadScene, likewise.")] = None,
+    roadscene: Annotated[Path | None, typer.Option(help="RoadScene, in the same way.")] = None,
     tno: Annotated[
         Path | None,
         typer.Option(help="TNO; published/METHOD in it holds fused pictures of others."),

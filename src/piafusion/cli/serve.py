@@ -89,7 +89,7 @@ def serve(
         int,
         typer.Option(
             min=0,
-            help="Requests that may wait; further ones are told to come again later.",
+            help="Requests that may wait; others are refused and may try again later.",
             rich_help_panel=PERFORMANCE,
         ),
     ] = 16,

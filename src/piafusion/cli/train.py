@@ -20,7 +20,7 @@ ResumeOption = Annotated[
     bool,
     typer.Option(
         "--resume",
-        help="Go on from the last checkpoint of this run.",
+        help="Continue from the last checkpoint of this run.",
         rich_help_panel=OUTPUT,
     ),
 ]
@@ -114,7 +114,7 @@ def export(
         str | None, typer.Option(help="Name of the model there.", rich_help_panel=OUTPUT)
     ] = None,
     summary: Annotated[
-        str, typer.Option(help="One line that says what it is.", rich_help_panel=OUTPUT)
+        str, typer.Option(help="One line that describes it.", rich_help_panel=OUTPUT)
     ] = "",
 ) -> None:
     """Write a trained network as ONNX and safetensors, after comparing ONNX with torch."""

@@ -81,7 +81,7 @@ def video(
     ] = 18,
     duration: Annotated[
         float | None,
-        typer.Option(min=0, help="Stop after so many seconds of video.", rich_help_panel=OUTPUT),
+        typer.Option(min=0, help="Stop after this many seconds of video.", rich_help_panel=OUTPUT),
     ] = None,
     overwrite: OverwriteOption = False,
     as_json: JsonOption = False,

@@ -142,11 +142,11 @@ class KillableProcess:
             if late.is_set():
                 raise TooSlowError(
                     f"{name}: expected a file that is decoded within {seconds:.3g} seconds, found "
-                    "one that takes longer; save the picture anew"
+                    "one that takes longer; save the picture again"
                 ) from error
             raise ImageError(
                 f"{name}: expected a file that can be decoded, found one that ends the decoder; "
-                "save the picture anew"
+                "save the picture again"
             ) from error
         finally:
             timer.cancel()

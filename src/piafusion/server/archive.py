@@ -99,7 +99,7 @@ class PairArchive:
         if entry.flag_bits & 1 or entry.compress_type not in _METHODS:
             raise ImageError(
                 f"{name}: expected a stored or deflated entry, found an encrypted one or another "
-                "compression; make the zip anew"
+                "compression; make the zip again"
             )
         try:
             return self._zip.read(entry)
@@ -184,7 +184,7 @@ def _place(name: str) -> tuple[tuple[str, ...], int | None, str] | None:
         raise HttpProblem(
             422,
             "bad-name",
-            f"expected names such as ir/0001.png, found {name[:80]!r}; make the zip anew",
+            f"expected names such as ir/0001.png, found {name[:80]!r}; make the zip again",
         )
     parts = [part for part in parts if part != "."]
     path = PurePosixPath(*parts)

@@ -196,7 +196,7 @@ def _parse(alignment: str) -> Alignment:
     except Exception as error:
         raise AlignmentError(
             f"alignment: expected JSON of piafusion align, found a {type(error).__name__}"
-            " in it; estimate it anew"
+            " in it; estimate it again"
         ) from error
 
 

@@ -73,8 +73,8 @@ class VideoInputs:
     def notices(self) -> list[str]:
         """Lines about the files that a user should know although the result is right."""
         return [
-            f"{reader.source.name}: its clock starts again at {float(at):.3f} s; what follows is "
-            "taken to go on from there"
+            f"{reader.source.name}: its clock starts again at {float(at):.3f} s; the rest is "
+            "taken as its continuation"
             for reader in self._readers
             for at in reader.source.restarts
         ]

@@ -84,7 +84,7 @@ class Alignment:
         if np.shape(matrix) != (3, 3) or not is_sane(np.asarray(matrix, float), visible_size):
             raise UsageError(
                 "matrix: expected a 3x3 map that keeps pictures the right way round, found "
-                f"{np.asarray(matrix).tolist()}; estimate it anew"
+                f"{np.asarray(matrix).tolist()}; estimate it again"
             )
         first, second, third = normalised(matrix).tolist()
         rows = (tuple(first), tuple(second), tuple(third))

@@ -60,11 +60,12 @@ def download(url: str, path: Path, progress: Progress = silent) -> Path:
     except (OSError, http.client.HTTPException) as error:
         reason = getattr(error, "reason", None) or error
         raise DownloadError(
-            f"{url}: could not be downloaded ({reason}); run it again to go on, or {_by_hand(path)}"
+            f"{url}: could not be downloaded ({reason}); run it again to continue, or "
+            f"{_by_hand(path)}"
         ) from error
     if total is not None and done < total:
         raise DownloadError(
-            f"{url}: the connection ended after {done} of {total} bytes; run it again to go on"
+            f"{url}: the connection ended after {done} of {total} bytes; run it again to continue"
         )
     os.replace(part, path)
     note.unlink(missing_ok=True)
@@ -101,7 +102,8 @@ def verify(path: Path, name: str, expected: str | None, record: Path) -> tuple[s
         source = "--sha256" if expected else str(record)
         raise DownloadError(
             f"{path}: expected SHA-256 {wanted} ({source}), found {found}; it is kept as "
-            f"{rejected.name}. If the set was published anew and you trust it, say --sha256 {found}"
+            f"{rejected.name}. If a new version of the set was published and you trust it, add "
+            f"--sha256 {found}"
         )
     return found, not wanted
 
@@ -116,7 +118,7 @@ def remember(name: str, digest: str, record: Path) -> None:
 def _recorded(record: Path) -> dict[str, str]:
     if not record.exists():
         return {}
-    advice = "remove it; the next download of each set is then trusted anew"
+    advice = "remove it; the next download of each set is then trusted again"
     with reading(record, "the hashes of downloads", advice, DownloadError):
         hashes: dict[str, str] = parse_json(record.read_bytes(), {str: str})
         for name, digest in hashes.items():

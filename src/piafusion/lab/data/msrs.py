@@ -252,7 +252,7 @@ def _compared(
                 if not (root / name).is_file() or sha256(root / name) != digest:
                     raise UsageError(
                         f"{root / name}: is not what {output / MANIFEST} says; "
-                        "choose another output folder to build anew"
+                        "choose another output folder to build again"
                     )
         if "dropped" in entry:
             result.dropped[stem] = entry["dropped"]

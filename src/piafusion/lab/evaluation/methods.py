@@ -216,6 +216,6 @@ def _join(one: Method | GivenPictures, other: Method | GivenPictures, text: str)
     ):
         raise UsageError(
             f"{text}: expected methods of different names, found {one.name!r} twice; "
-            "name one of them anew: NEW_NAME=..."
+            "give one of them a new name: NEW_NAME=..."
         )
     return GivenPictures(one.name, {**one.folders, **other.folders})

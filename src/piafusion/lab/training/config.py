@@ -44,7 +44,7 @@ class TrainingSettings(LoopSettings):
     seed: int = 0
     start_from: str | None = Field(
         default=None,
-        description="weights to go on from instead of fresh ones: a shipped model or a path",
+        description="weights to start from instead of random ones: a shipped model or a path",
     )
     stop: int | None = Field(
         default=None, gt=0, description="end after this many of the schedule's steps"
@@ -54,7 +54,9 @@ class TrainingSettings(LoopSettings):
     sampling: Sampling = "random"
     checkpoint_every: int = Field(default=200, gt=0, description="steps between checkpoints")
     validation: int = Field(
-        default=0, ge=0, description="hold every so many-th block of neighbours apart; 0: none"
+        default=0,
+        ge=0,
+        description="keep one of this many blocks of neighbours for validation; 0: none",
     )
     validate_every: int = Field(default=500, gt=0, description="steps between validations")
     hardware: HardwareSettings = HardwareSettings()

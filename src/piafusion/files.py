@@ -217,6 +217,14 @@ def sha256(*contents: Path | bytes) -> str:
     return digest.hexdigest()
 
 
+def content_hash(*paths: Path) -> str:
+    """Return the sha256 of the content of files, or an empty text if one cannot be read."""
+    try:
+        return sha256(*(bytes.fromhex(sha256(path)) for path in paths))
+    except OSError:
+        return ""
+
+
 def write_bytes(path: Path, data: bytes | memoryview) -> None:
     """Write a file through a temporary one beside it, so that it appears whole or not at all.
 

@@ -4,7 +4,8 @@ from pathlib import Path
 import pytest
 
 from piafusion.errors import OutputError
-from piafusion.run.journal import Journal, content_hash
+from piafusion.files import content_hash
+from piafusion.run.journal import Journal
 
 
 def test_what_was_done_is_found_again_under_the_same_settings(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Generator, Iterable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from typing import TypeVar
 
 Item = TypeVar("Item")
@@ -44,7 +44,12 @@ def futures_in_order(
 
 
 def map_in_order(
-    function: Callable[[Item], Result], items: Iterable[Item], *, workers: int, ahead: int
+    function: Callable[[Item], Result],
+    items: Iterable[Item],
+    *,
+    workers: int,
+    ahead: int,
+    pool: Executor | None = None,
 ) -> Generator[Result, None, None]:
     """Yield the result of a function for each item, in the order of the items.
 
@@ -57,11 +62,12 @@ def map_in_order(
         items: The arguments of the calls.
         workers: Threads.
         ahead: The most items that are taken beyond the one whose result is yielded.
+        pool: A pool of processes in the place of threads; it is shut down at the end.
 
     >>> list(map_in_order(abs, [3, -1, 2], workers=2, ahead=2))
     [3, 1, 2]
     """
-    with ThreadPoolExecutor(workers, thread_name_prefix="piafusion") as pool:
+    with pool or ThreadPoolExecutor(workers, thread_name_prefix="piafusion") as pool:
         futures = futures_in_order(lambda item: pool.submit(function, item), items, ahead)
         try:
             for future in futures:

@@ -15,7 +15,6 @@ from piafusion.files import sha256
 from piafusion.imaging.arrays import Image
 from piafusion.imaging.pairs import list_images
 from piafusion.lab.evaluation.sets import NAME, DataSet, Failure
-from piafusion.lab.evaluation.versions import versions
 from piafusion.machine import usable_cores
 from piafusion.methods import (
     BUILT_IN,
@@ -26,6 +25,7 @@ from piafusion.methods import (
     find_method,
     list_methods,
 )
+from piafusion.run.journal import versions
 from piafusion.weights import load_manifest, read_weights
 
 Fuse = Callable[[Image, Image], Image]

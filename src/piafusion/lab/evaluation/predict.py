@@ -9,12 +9,13 @@ from pathlib import Path
 from statistics import median
 
 from piafusion.errors import PiafusionError
+from piafusion.files import content_hash
 from piafusion.imaging.io import read_pair, write_image
 from piafusion.imaging.pairs import Pair, images_by_stem
 from piafusion.lab.evaluation.methods import Fuse, GivenPictures, Method
 from piafusion.lab.evaluation.sets import DataSet, Failure
 from piafusion.lab.evaluation.timing import processor_name
-from piafusion.run.journal import Entry, Journal, content_hash
+from piafusion.run.journal import Entry, Journal
 
 JOURNAL = "predicted.jsonl"
 _ENTRY = {

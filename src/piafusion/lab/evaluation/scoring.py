@@ -13,16 +13,17 @@ from pathlib import Path
 import cv2
 
 from piafusion.errors import ImageError, PiafusionError, TooSmallError, UsageError
+from piafusion.files import content_hash
 from piafusion.imaging.arrays import as_visible
 from piafusion.imaging.io import read_image
 from piafusion.imaging.pairs import match
 from piafusion.lab.evaluation.methods import GivenPictures, Method
 from piafusion.lab.evaluation.predict import fused_files
 from piafusion.lab.evaluation.sets import BOXES, DataSet, Failure
-from piafusion.lab.evaluation.versions import versions
 from piafusion.machine import usable_cores
 from piafusion.metrics import SPECS, evaluate, read_boxes
-from piafusion.run.journal import Journal, content_hash
+from piafusion.run.journal import Journal, versions
+from piafusion.run.pool import map_in_order
 
 _FEWEST_FOR_POOL = 8  # fewer pictures are scored before a second process has started
 _ENTRY = {"files": str, "values": {str: (float, None)}, "undefined": str}
@@ -152,11 +153,10 @@ def score_all(
         yield from map(score, triples)
         return
     # Started afresh: a forked process would inherit OpenCV's threads in an unknown state.
-    context = get_context("spawn")
-    with ProcessPoolExecutor(
-        processes, mp_context=context, initializer=cv2.setNumThreads, initargs=(1,)
-    ) as pool:
-        yield from pool.map(score, triples)
+    pool = ProcessPoolExecutor(
+        processes, get_context("spawn"), initializer=cv2.setNumThreads, initargs=(1,)
+    )
+    yield from map_in_order(score, triples, workers=processes, ahead=2 * processes, pool=pool)
 
 
 def _score(triple: Triple, *, metrics: Sequence[str], convention: str) -> TripleScores:

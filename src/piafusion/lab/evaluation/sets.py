@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import TypeVar
 
 from piafusion.errors import UsageError
+from piafusion.files import content_hash
 from piafusion.imaging.pairs import Pair, PairList
 from piafusion.lab.data.folders import dataset_name, dataset_pairs, is_day
 from piafusion.metrics.natural import BoxError, read_boxes
-from piafusion.run.journal import content_hash
 
 Item = TypeVar("Item")
 

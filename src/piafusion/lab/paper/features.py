@@ -17,7 +17,6 @@ from piafusion.imaging.pairs import Pair
 from piafusion.lab.evaluation.sets import DataSet, spread
 from piafusion.lab.evaluation.sheets import choose_stems
 from piafusion.lab.evaluation.statistics import mean_interval
-from piafusion.lab.evaluation.versions import versions
 from piafusion.lab.paper.experiment import (
     FEATURES_BY_LIGHT,
     OURS,
@@ -27,7 +26,7 @@ from piafusion.lab.paper.experiment import (
     holds_if,
 )
 from piafusion.report.document import Block, Cell, Pictures, Table, Text
-from piafusion.run.journal import Journal
+from piafusion.run.journal import Journal, versions
 from piafusion.run.progress import Progress, counted
 from piafusion.weights import load_manifest, read_weights
 

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from piafusion.errors import UsageError
-from piafusion.files import write_bytes
+from piafusion.files import content_hash, write_bytes
 from piafusion.imaging.io import write_image
 from piafusion.lab.segmentation.inputs import NetworkInput
 from piafusion.lab.segmentation.networks import build
@@ -32,7 +32,7 @@ from piafusion.lab.segmentation.pictures import (
 from piafusion.lab.segmentation.scores import IGNORED, Counts, confusion
 from piafusion.lab.segmentation.settings import SegmentationSettings, as_json
 from piafusion.lab.training.loop import TrainingLoop, fit, quieten
-from piafusion.run.journal import Entry, Journal, content_hash
+from piafusion.run.journal import Entry, Journal
 from piafusion.run.progress import Progress
 from piafusion.scenes.synthetic import CLASSES
 

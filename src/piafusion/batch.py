@@ -61,8 +61,7 @@ class FusedPair:
         width: Width of the fused picture in pixels.
         height: Height of the fused picture in pixels.
         seconds: Time for reading, fusing and writing.
-        tone: The range of infrared values that was used; None for a file that is read in windows:
-            there it is the range of the dtype.
+        tone: The range of infrared values that was used.
         note: A line for the user about how a photo was read and aligned.
         worker: Host and process that fused it.
         device: Where the network ran.
@@ -152,9 +151,11 @@ def fuse_job(
             files, tone = (copies.infrared, copies.visible, copies.output), None
             if hashes:
                 sums |= {"infrared": sha256(files[0]), "visible": sha256(files[1])}
-            plain = _is_plain(fuser) and not (job.is_photo or job.temperature)
+            plain = fuser.takes_windows and not (job.is_photo or job.temperature)
             if plain and wants_windows(copies.visible, copies.output):
-                height, width = fuser.fuse_rasters(*files, overwrite=overwrite, progress=progress)
+                (height, width), tone = fuser.fuse_windows(
+                    *files, overwrite=overwrite, progress=progress
+                )
             else:
                 fused = fuser.fuse_files(
                     copies.infrared,
@@ -243,8 +244,3 @@ class PairReaders:
 
 def _load_readers() -> None:
     """Do nothing: a process that calls this has imported this module, and the readers with it."""
-
-
-def _is_plain(fuser: Fuser) -> bool:
-    """Tell whether nothing needs the whole picture: no alignment and no measured tone."""
-    return fuser.alignment is None and str(fuser.tone) == str(fuser.visible_tone) == "full"

@@ -38,14 +38,15 @@ from piafusion.imaging.inputs import (
 )
 from piafusion.imaging.io import (
     check_output,
-    read_image,
     read_infrared,
     read_metadata,
     read_pair,
     read_photo,
+    read_visible,
     write_image,
 )
 from piafusion.imaging.metadata import NOTHING
+from piafusion.imaging.tiff_directory import wants_windows
 from piafusion.imaging.tiling import (
     Floats,
     Tile,
@@ -63,7 +64,7 @@ from piafusion.imaging.tone import (
     parse_visible_tone,
     show_visible,
 )
-from piafusion.imaging.tone_curve import InfraredRange
+from piafusion.imaging.tone_curve import InfraredRange, masked_like
 from piafusion.methods import create_method
 from piafusion.run.progress import Progress, counted, silent
 from piafusion.weights import DEFAULT_MODEL
@@ -246,7 +247,7 @@ class Fuser:
             fused = self.fuse_photo(read_photo(infrared))
             return replace(fused, image=in_order(fused.image, self.color_order))
         ir = read_input(infrared, "infrared", read_infrared, self.tone.check)
-        vi = read_input(visible, "visible", read_image, self.show, self.color_order)
+        vi = read_input(visible, "visible", read_visible, self.show, self.color_order)
         if self.alignment is None:
             check_same_size(ir.image, vi.image)
         check_minimum(vi.image, MIN_SIDE)
@@ -285,6 +286,7 @@ class Fuser:
 
     def _fuse_checked(self, ir: Image, vi: Image) -> Fused:
         """Fuse two pictures whose types, values and sizes were checked."""
+        vi = np.ma.getdata(vi)
         tiles = self.plan(*vi.shape[:2])
         if len(tiles) > 1:
             return Fused(*self._fuse_large(ir, vi, tiles), self.alignment)
@@ -303,8 +305,7 @@ class Fuser:
     ) -> Image:
         """Take steps 3 to 6; `share` is the gate's, measured over the whole of a larger picture."""
         channels, y = split_luminance(vi, buffers)
-        if alignment:
-            thermal = alignment.warp_onto(thermal, y)
+        thermal = onto(thermal, y, alignment)
         fused_y = self.engine.fuse(thermal[None, None], y[None, None], share)[0, 0]
         return join_luminance(channels, y, fused_y, buffers)
 
@@ -312,13 +313,15 @@ class Fuser:
         self, ir: Image, vi: Image, tiles: Sequence[Tile]
     ) -> tuple[Image, InfraredRange]:
         """Fuse in tiles, after the steps that need the whole picture: a measured tone, a warp."""
-        if isinstance(self.tone, Full):  # tile by tile, without a copy of the whole in floats
+        if isinstance(self.tone, Full) and not isinstance(
+            ir, np.ma.MaskedArray
+        ):  # tile by tile, without a copy of the whole in floats
             tone = self.tone.range_of(ir)
         else:
             ir, tone = self.tone(ir)
         if self.alignment:
             ir = to_unit(ir)
-            ir = self.alignment.warp_onto(ir, luminance(to_unit(vi)))
+            ir = onto(ir, luminance(to_unit(vi)), self.alignment)
         fused = np.empty(vi.shape, vi.dtype)
         self.fuse_tiles(ir, vi, fused, tiles)
         return fused, tone
@@ -338,7 +341,8 @@ class Fuser:
         """Fuse a pair tile by tile, with the result that it has as a whole.
 
         Args:
-            ir: Infrared picture, H x W; uint8, uint16 or float in [0, 1].
+            ir: Infrared picture, H x W; uint8, uint16 or float in [0, 1]. Where it is masked it
+                has no value; then it is float.
             vi: Visible picture, H x W or H x W x 3.
             fused: Receives the parts of the result; it has the shape and dtype of `vi`.
             tiles: The plan for H x W.
@@ -346,7 +350,8 @@ class Fuser:
         """
 
         def difference(tile: Tile) -> Floats:
-            thermal, y = to_unit(ir[tile.crop]), luminance(to_unit(vi[tile.crop]))
+            y = luminance(to_unit(np.ma.getdata(vi[tile.crop])))
+            thermal = onto(to_unit(ir[tile.crop]), y, None)
             return self.engine.encode(thermal[None, None], y[None, None])
 
         share = None
@@ -356,7 +361,8 @@ class Fuser:
             with self._buffers.lend() as buffers:
                 crop = ir[tile.crop]
                 thermal = to_unit(crop, out=buffers("thermal", crop.shape, np.float32))
-                part = self._fuse(thermal, vi[tile.crop], buffers, None, share)
+                seen = np.ma.getdata(vi[tile.crop])
+                part = self._fuse(thermal, seen, buffers, None, share)
             fused[tile.area] = part[tile.pixels]
 
     def fuse_files(
@@ -371,6 +377,9 @@ class Fuser:
         read_both: Callable[[Path | str], Photo] = read_photo,
     ) -> Fused:
         """Read a pair, fuse it, write the result whole or not at all, and return it.
+
+        Where a TIFF file says "no data", the infrared has no value, and the visible picture stays
+        as it is. From TIFF to TIFF the visible's georeference is kept (needs the `geo` extra).
 
         Args:
             infrared: Grey PNG, TIFF, JPEG, BMP or WebP, or a radiometric JPEG; of any dtype that
@@ -401,6 +410,8 @@ class Fuser:
             )
             check_minimum(vi, MIN_SIDE, name=str(visible))
             fused = self._fuse_checked(ir, vi)
+            shown = masked_like(fused.image, vi, getattr(vi, "fill_value", None))
+            fused = replace(fused, image=np.ma.filled(shown))
             degrees = ir.dtype.kind == "f" and not isinstance(self.tone, Full)
             del vi  # large pictures make room for the encoder
         if temperature is not None:
@@ -411,10 +422,16 @@ class Fuser:
                 )
             size = fused.image.shape[0], fused.image.shape[1]
             values = fused.alignment.resample(ir, size) if fused.alignment else ir
-            write_image(temperature, values.astype(np.float32), overwrite=overwrite)
+            values = np.ma.filled(values.astype(np.float32), np.nan)
+            write_image(temperature, values, overwrite=overwrite)
         del ir
         said = read_metadata(visible or infrared) if self.keep_metadata else NOTHING
-        write_image(output, fused.image, overwrite=overwrite, metadata=said)
+        if visible is not None and wants_windows(Path(visible), Path(output)):
+            from piafusion.imaging.geotiff import write_like
+
+            write_like(Path(output), Path(visible), fused.image, said, overwrite=overwrite)
+        else:
+            write_image(output, fused.image, overwrite=overwrite, metadata=said)
         return replace(fused, image=in_order(fused.image, self.color_order))
 
     def fuse_rasters(
@@ -429,10 +446,12 @@ class Fuser:
         """Fuse TIFF files of any size in little memory, and keep the visible's georeference.
 
         Needs the `geo` extra. The files are read and the result is written tile by tile, of two
-        pictures of one size: neither an alignment nor a tone is applied.
+        pictures of one size. A tone that measures the picture looks at a reduced one first. With
+        an alignment, a tone of several places (clahe) or of several pictures, use `fuse_files`.
 
         Args:
-            infrared: One grey band, or three equal ones; uint8, uint16 or float in [0, 1].
+            infrared: One grey band, or three equal ones, of any dtype that the tone takes; pixels
+                without data have no value.
             visible: One band or red, green and blue; an alpha band is passed on, and so are
                 the pixels that have no data.
             output: TIFF file to write, whole or not at all.
@@ -448,16 +467,60 @@ class Fuser:
             UsageError: If the output exists.
             OutputError: If the result cannot be written.
         """
+        return self.fuse_windows(
+            Path(infrared), Path(visible), Path(output), overwrite=overwrite, progress=progress
+        )[0]
+
+    def fuse_windows(
+        self,
+        infrared: Path,
+        visible: Path,
+        output: Path,
+        *,
+        overwrite: bool = False,
+        progress: Progress = silent,
+    ) -> tuple[tuple[int, int], InfraredRange]:
+        """Do what `fuse_rasters` does and return height and width, and the range that was used."""
         from piafusion.imaging.geotiff import open_rasters
 
-        infrared, visible, output = Path(infrared), Path(visible), Path(output)
+        tone = self.tone
+        if not self.takes_windows or not isinstance(tone, Tone):
+            raise UsageError(
+                f"{infrared}: expected no alignment, and a tone that is one curve for the whole of "
+                f"one picture, found {'an alignment' if self.alignment else tone}; use fuse_files"
+            )
         said = read_metadata(visible) if self.keep_metadata else NOTHING
         opened = open_rasters(infrared, visible, output, overwrite=overwrite, metadata=said)
         with opened as (ir, vi, fused):
             check_minimum(vi, MIN_SIDE, name=str(visible))
+            found = ir.apply(tone)
+            vi.show(self.visible_tone)
             height, width = vi.shape[:2]
             self.fuse_tiles(ir, vi, fused, self.plan(height, width), progress)
-        return height, width
+        return (height, width), found
+
+    @property
+    def takes_windows(self) -> bool:
+        """Whether nothing needs the whole picture at once: an alignment, or a tone with places."""
+        return self.alignment is None and isinstance(self.tone, Tone) and self.tone.one_curve
+
+
+def onto(infrared: Floats, y: Floats, alignment: Alignment | None) -> Floats:
+    """Bring an infrared picture in [0, 1] onto the visible one; y takes the place of no value.
+
+    Args:
+        infrared: H x W; masked where it has no value.
+        y: Luminance of the visible picture, of its own H x W.
+        alignment: None if both have one size and are aligned.
+
+    Returns:
+        The size of `y`.
+    """
+    if alignment:
+        return alignment.warp_onto(infrared, y)
+    if not isinstance(infrared, np.ma.MaskedArray):
+        return infrared
+    return np.where(np.ma.getmaskarray(infrared), y, np.ma.getdata(infrared))
 
 
 def _check_temperature(path: Path, *, overwrite: bool) -> None:

@@ -7,8 +7,11 @@ import pytest
 from PIL import Image, ImageCms
 
 from piafusion import Fuser
+from piafusion.batch import FailedPair, PairJob, fuse_job
 from piafusion.errors import ImageError, SizeMismatchError, UsageError
+from piafusion.imaging.align import Alignment, Quality
 from piafusion.imaging.headers import LIMIT_VARIABLE
+from piafusion.imaging.io import read_image
 from piafusion.imaging.metadata import Metadata, add_to_tiff
 from tests.conftest import scene
 from tests.imaging.tiff_files import chain, tiff
@@ -17,6 +20,9 @@ rasterio = pytest.importorskip("rasterio")
 
 HERE = rasterio.Affine(0.5, 0, 500_000, 0, -0.5, 4_000_000)
 FUSER = Fuser("piafusion-fast", tile=32)
+SHIFT = Alignment.of(
+    "similarity", np.eye(3), (70, 90), (70, 90), Quality(0.5, 0.3, 1.0, 0.8, pairs=1)
+)
 
 
 def write(path: Path, image: np.ndarray, transform=HERE, crs: str = "EPSG:32633", **more) -> Path:
@@ -190,3 +196,114 @@ def test_place_and_time_of_the_visible_are_kept_beside_the_georeference(
     np.testing.assert_array_equal(read(tmp_path / "no.tif"), expected)
     with rasterio.open(tmp_path / "out.tif") as file:
         assert (file.crs.to_epsg(), file.transform) == (32633, HERE)
+
+
+def with_holes(image: np.ndarray, value: float) -> np.ndarray:
+    """Return a picture with a small and a large part that has no value."""
+    holed = image.copy()
+    holed[30:33, 40:44] = value
+    holed[:, :30] = value
+    return holed
+
+
+@pytest.mark.parametrize("alignment", [None, SHIFT])
+@pytest.mark.parametrize("tone", ["span:-20,43.75", "percentile:0,100", "clahe"])
+@pytest.mark.parametrize(
+    ("dtype", "value"), [("float32", -10_000.0), ("float32", np.nan), ("uint16", 65_535)]
+)
+def test_pixels_without_data_have_no_value_on_any_path(
+    dtype, value, tone, alignment, tmp_path: Path
+) -> None:
+    """Files as a whole, in windows and tiles, arrays and masked ones: all the same picture."""
+    infrared, visible = scene(70, 90)
+    if dtype == "uint16":
+        if tone.startswith("span"):
+            tone = "span:7000,7255"
+        degrees = infrared.astype(np.uint16) + 7000
+    else:
+        degrees = infrared.astype(np.float32) / 4 - 20
+    holed = with_holes(degrees, value)
+    ir = write(tmp_path / "ir.tif", holed, nodata=value)
+    vi = write(tmp_path / "vi.tif", visible)
+    whole = Fuser("piafusion-fast", tone=tone, alignment=alignment)
+    tiled = Fuser("piafusion-fast", tone=tone, alignment=alignment, tile=32)
+    job = PairJob(ir, vi, tmp_path / "job.tif")
+    assert not isinstance(fuse_job(tiled, job), FailedPair)
+    if alignment is None and tone != "clahe":
+        assert tiled.fuse_rasters(ir, vi, tmp_path / "windows.tif") == (70, 90)
+    for fuser, name in ((whole, "whole"), (tiled, "tiled")):
+        fuser.fuse_files(ir, vi, tmp_path / f"{name}.tif")
+        fuser.fuse_files(ir, vi, tmp_path / f"{name}.png")
+    hidden = np.isnan(holed) if value != value else holed == value
+    results = [read_image(path) for path in tmp_path.glob("*.*") if path not in (ir, vi)]
+    results.append(whole(np.ma.masked_array(holed, hidden), visible))
+    results.append(whole(ir, vi))
+    expected = results[-1].astype(int)
+    for result in results:
+        assert np.abs(result - expected).max() <= 1
+    seen = whole(degrees, visible).astype(int)
+    if tone.startswith("span"):  # beside and in the small hole the picture is that of the whole
+        assert np.median(np.abs(expected[:, 50:] - seen[:, 50:])) == 0
+        assert np.abs(expected[28:35, 38:46] - seen[28:35, 38:46]).mean() < 6
+    assert np.abs(expected[:, :12] - visible[:, :12]).mean() < 5  # in the large one the visible's
+    for name in ("job.tif", "whole.tif", "tiled.tif"):
+        with rasterio.open(tmp_path / name) as file:
+            assert (file.crs.to_epsg(), file.transform) == (32633, HERE)
+
+
+@pytest.mark.parametrize("tone", ["full", "clahe"])
+def test_no_data_of_the_visible_stays(tone: str, tmp_path: Path) -> None:
+    infrared, visible = scene(70, 90)
+    ir = write(tmp_path / "ir.tif", infrared)
+    shown = with_holes(visible.astype(np.float32) / 255, -10_000)
+    for image, value in ((with_holes(visible, 0), 0), (shown, -10_000)):
+        vi = write(tmp_path / "vi.tif", image, nodata=value)
+        hidden = (image == value).all(axis=2)
+        for name in ("out.tif", "out.png")[: 2 if image.dtype == np.uint8 else 1]:
+            job = PairJob(ir, vi, tmp_path / name)
+            found = fuse_job(Fuser("piafusion-fast", tone=tone), job, overwrite=True)
+            assert not isinstance(found, FailedPair), found.error
+            fused = read_image(tmp_path / name)
+            assert (fused[hidden] == value).all()
+            assert ((fused[~hidden] >= 0) & (fused[~hidden] <= np.iinfo(np.uint8).max)).all()
+        with rasterio.open(tmp_path / "out.tif") as file:
+            assert (file.nodata, file.crs.to_epsg()) == (value, 32633)
+        masked = Fuser("piafusion-fast", tone=tone)(ir, vi)
+        np.testing.assert_array_equal(np.ma.getmaskarray(masked)[..., 0], hidden)
+
+
+def test_masks_and_alpha_of_the_infrared_are_heard(tmp_path: Path, pair) -> None:
+    infrared, visible = pair
+    vi = write(tmp_path / "vi.tif", visible)
+    valid = np.full(infrared.shape, 255, np.uint8)
+    valid[:, :40] = 0
+    expected = FUSER(np.ma.masked_array(infrared, valid == 0), visible).astype(int)
+    with rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True):
+        inside = write(tmp_path / "mask.tif", infrared)
+        with rasterio.open(inside, "r+") as file:
+            file.write_mask(valid)
+    alpha = write(tmp_path / "alpha.tif", np.dstack([infrared, valid]), ALPHA="YES")
+    for ir in (inside, alpha):
+        FUSER.fuse_rasters(ir, vi, tmp_path / f"out_{ir.name}")
+        assert np.abs(read(tmp_path / f"out_{ir.name}") - expected).max() <= 1
+
+
+def test_windows_are_refused_for_what_needs_the_whole(tmp_path: Path, pair) -> None:
+    ir, vi = write(tmp_path / "ir.tif", pair[0]), write(tmp_path / "vi.tif", pair[1])
+    for fuser in (Fuser("piafusion-fast", tone="clahe"), FUSER.adjusted(alignment=SHIFT)):
+        with pytest.raises(UsageError, match="use fuse_files"):
+            fuser.fuse_rasters(ir, vi, tmp_path / "out.tif")
+
+
+def test_visible_pictures_of_few_bits_are_shown_in_windows(tmp_path: Path, pair) -> None:
+    infrared, visible = pair
+    ir = write(tmp_path / "ir.tif", infrared)
+    vi = write(tmp_path / "vi.tif", visible.astype(np.uint16) * 16)
+    for tone in ("span:0,4080", "percentile:0,100"):
+        fuser = Fuser("piafusion-fast", visible_tone=tone, tile=32)
+        fuser.fuse_rasters(ir, vi, tmp_path / "windows.tif", overwrite=True)
+        fuser.fuse_files(ir, vi, tmp_path / "whole.png", overwrite=True)
+        spread = read(tmp_path / "windows.tif").astype(int)
+        assert np.abs(spread - read_image(tmp_path / "whole.png")).max() <= 2
+        if tone.startswith("span"):
+            assert np.abs(spread / 257 - FUSER(infrared, visible)).max() < 1.5

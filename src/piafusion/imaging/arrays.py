@@ -82,10 +82,10 @@ def as_raw_infrared(image: Image) -> Image:
     if image.ndim == 2:
         return image
     if image.dtype in (np.uint8, np.uint16):
-        planes, scale = image, float(full_scale(image.dtype))
+        planes, scale = np.ma.getdata(image), float(full_scale(image.dtype))
     else:
         with np.errstate(invalid="ignore"):  # a signalling NaN is one like any other
-            planes = np.nan_to_num(image.astype(np.float64), posinf=0, neginf=0)
+            planes = np.nan_to_num(np.ma.getdata(image).astype(np.float64), posinf=0, neginf=0)
         scale = float(np.ptp(planes)) or 1.0
     red, green, blue = cv2.split(planes)
     differences = ((red, green), (green, blue), (blue, red))

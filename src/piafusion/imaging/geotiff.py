@@ -5,9 +5,12 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from piafusion.errors import ImageError, needing
 from piafusion.files import replacement
@@ -17,6 +20,14 @@ from piafusion.imaging.io import check_output
 from piafusion.imaging.metadata import NOTHING, Metadata, add_to_tiff
 from piafusion.imaging.tiff_directory import check_for_windows
 from piafusion.imaging.tiling import Window
+from piafusion.imaging.tone import Full, Span, Tone, show_visible
+from piafusion.imaging.tone_curve import (
+    HOLE,
+    InfraredRange,
+    fill,
+    masked_like,
+    sampling_step,
+)
 
 with needing("geo", "georeferenced TIFF files", ", or write a PNG, which has no georeference"):
     import rasterio
@@ -80,13 +91,64 @@ class RasterReader:
             )
         size = (self.file.height, self.file.width)
         self.shape = size if len(self.bands) == 1 else (*size, 3)
+        self._gaps = any(flags != [MaskFlags.all_valid] for flags in self.file.mask_flag_enums)
+
+    def apply(self, tone: Tone) -> InfraredRange:
+        """Return windows of an infrared picture as a tone shows them, and tell the range.
+
+        The range is measured on a reduced picture, so that it is the same for all windows.
+
+        Raises:
+            ImageError: If the tone cannot take the values.
+        """
+        known = tone == Full() and self.file.dtypes[0] == "uint8"  # nothing to measure or advise
+        small = np.zeros((1, 1), np.uint8) if known else self._reduced()
+        with self._named():
+            small = tone.check(small)
+        curve = tone.measure(small)
+        self._check = lambda image: tone.render(tone.check(image), curve)[0]
+        return InfraredRange(curve.low, curve.high, advice=tone.advise(small))
+
+    def show(self, tone: Tone) -> None:
+        """Return windows of a visible picture in the range that a tone chooses."""
+        if not isinstance(tone, Full | Span):
+            curve = tone.measure(self._reduced())
+            tone = Span(curve.low, curve.high) if curve.low < curve.high else tone
+        self._check = partial(show_visible, tone=tone)
 
     def __getitem__(self, window: Window) -> Image:
-        """Return H x W or H x W x 3 pixels, checked."""
-        image = self.read(self.bands, window)
-        image = image[0] if len(image) == 1 else np.ascontiguousarray(np.moveaxis(image, 0, 2))
+        """Return H x W or H x W x 3 pixels, checked; masked and filled where there is no data."""
+        if not self._gaps:
+            with self._named():
+                return self._check(_together(self.read(self.bands, window)))
+        around, inside = _widened(window, self.shape)
+        image = _together(self.read(self.bands, around))
+        dead = self.valid(window=around) == 0
+        if dead.any() and not dead.all():
+            image = masked_like(fill(image, dead)[0], dead)
+        with self._named():
+            if dead.all():
+                return masked_like(np.zeros(image.shape, np.float32), dead)[inside]
+            return self._check(image[inside])
+
+    def valid(self, **where: Any) -> NDArray[np.uint8]:  # noqa: ANN401 - rasterio's
+        """Return 0 where there is no data, from a mask, an alpha band or a value that says so."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", NodataShadowWarning)  # there may be several of them
+            return np.asarray(self.file.dataset_mask(**where))
+
+    def _reduced(self) -> Image:
+        """Return some rows and columns of the picture, masked where it has no data."""
+        step = sampling_step(self.file.height * self.file.width)
+        size = -(-self.file.height // step), -(-self.file.width // step)
+        image = _together(self.file.read(self.bands, out_shape=(len(self.bands), *size)))
+        return masked_like(image, self.valid(out_shape=size) == 0) if self._gaps else image
+
+    @contextmanager
+    def _named(self) -> Iterator[None]:
+        """Give errors of the block the name of the file."""
         try:
-            return self._check(image)
+            yield
         except ImageError as error:
             raise type(error)(f"{self.path}: {error}") from error
 
@@ -110,7 +172,6 @@ class RasterWriter:
     def __init__(self, path: Path, like: RasterReader) -> None:
         """Make a tiled, losslessly compressed TIFF file with the tags of `like`."""
         source = like.file
-        self.path = path
         self._like = like
         points, system = source.gcps  # ground control points, in a system of their own or none
         self._all_valid = all(flags == [MaskFlags.all_valid] for flags in source.mask_flag_enums)
@@ -149,9 +210,7 @@ class RasterWriter:
         like = self._like
         planes = pixels[None] if pixels.ndim == 2 else np.moveaxis(pixels, 2, 0)
         if not self._all_valid:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", NodataShadowWarning)  # an alpha band is kept too
-                valid = like.file.dataset_mask(window=window)
+            valid = like.valid(window=window)
             planes = np.where(valid > 0, planes, like.read(like.bands, window))
             if self._has_mask:
                 self.file.write_mask(valid, window=window)
@@ -186,18 +245,70 @@ def open_rasters(
     """
     check_output(output, overwrite=overwrite)
     with ExitStack() as stack:
-        stack.enter_context(rasterio.Env(GDAL_CACHEMAX=_CACHE, GDAL_TIFF_INTERNAL_MASK=True))
+        stack.enter_context(_environment())
         ir, vi = RasterReader(infrared, as_infrared), RasterReader(visible, as_visible)
         for reader in (ir, vi):
             stack.enter_context(reader.file)
         check_same_size(ir, vi, names=(str(infrared), str(visible)))
         _check_same_place(ir, vi)
-        writer = RasterWriter(stack.enter_context(replacement(output)), vi)
+        yield ir, vi, stack.enter_context(_writing(output, vi, metadata))
+
+
+def write_like(
+    output: Path, visible: Path, fused: Image, metadata: Metadata, *, overwrite: bool = False
+) -> None:
+    """Write a fused picture with the georeference, no-data value, alpha and tags of the visible.
+
+    Args:
+        output: TIFF file to write, whole or not at all.
+        visible: TIFF file of the visible picture.
+        fused: H x W or H x W x 3, as the visible picture.
+        metadata: What the output says beside its pixels and the tags of GDAL.
+        overwrite: Replace an existing file.
+
+    Raises:
+        ImageError: If GDAL reads another picture in the visible file.
+        UsageError: If the output exists.
+        OutputError: If it cannot be written.
+    """
+    check_output(output, overwrite=overwrite)
+    with ExitStack() as stack:
+        stack.enter_context(_environment())
+        like = RasterReader(visible, as_visible)
+        stack.enter_context(like.file)
+        writer = stack.enter_context(_writing(output, like, metadata))
+        writer[slice(0, fused.shape[0]), slice(0, fused.shape[1])] = fused
+
+
+@contextmanager
+def _writing(output: Path, like: RasterReader, metadata: Metadata) -> Iterator[RasterWriter]:
+    """Open the file that takes the output's place at the end."""
+    with replacement(output) as temporary:
+        writer = RasterWriter(temporary, like)
         with writer.file:
-            yield ir, vi, writer
+            yield writer
         if metadata:
-            with writer.path.open("r+b") as file:
-                add_to_tiff(file, metadata.fitting(vi.shape))
+            with temporary.open("r+b") as file:
+                add_to_tiff(file, metadata.fitting(like.shape))
+
+
+def _environment() -> Any:  # noqa: ANN401 - rasterio has no types
+    return rasterio.Env(GDAL_CACHEMAX=_CACHE, GDAL_TIFF_INTERNAL_MASK=True)
+
+
+def _together(planes: Image) -> Image:
+    """Return H x W or H x W x 3 of B x H x W."""
+    return planes[0] if len(planes) == 1 else np.ascontiguousarray(np.moveaxis(planes, 0, 2))
+
+
+def _widened(window: Window, shape: tuple[int, ...]) -> tuple[Window, Window]:
+    """Return a window with what a hole is filled from around it, and its place in that one."""
+    around, inside = [], []
+    for part, length in zip(window, shape, strict=False):
+        start, stop = max(0, part.start - 2 * HOLE), min(length, part.stop + 2 * HOLE)
+        around.append(slice(start, stop))
+        inside.append(slice(part.start - start, part.stop - start))
+    return (around[0], around[1]), (inside[0], inside[1])
 
 
 def _check_same_place(ir: RasterReader, vi: RasterReader) -> None:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from piafusion.errors import ImageError, UsageError
 from piafusion.imaging.arrays import Image, native
-from piafusion.imaging.tone_curve import fill
+from piafusion.imaging.tone_curve import fill, masked_like
 
 Picture: TypeAlias = Any
 """A NumPy array H x W or H x W x 3, masked or not; a PIL picture; a torch CPU tensor H x W or
@@ -31,16 +31,18 @@ class InputPicture:
     """A checked picture as an array.
 
     Attributes:
-        image: H x W or H x W x 3 RGB in native byte order; masked pixels are filled.
+        image: H x W or H x W x 3 RGB in native byte order; masked pixels are filled below the mask.
         shape: The shape that the array came with, without alpha.
-        masked: H x W; True where a masked array has no value. None for other pictures.
+        masked: H x W; True where a masked array or file has no value. None for other pictures.
         dtype: The dtype that the array came with, byte order and all; None for other pictures.
+        hidden: The value below the mask.
     """
 
     image: Image
     shape: tuple[int, ...]
     masked: NDArray[np.bool_] | None = None
     dtype: np.dtype[Any] | None = None
+    hidden: Any = None
 
 
 def check_color_order(order: str) -> None:
@@ -71,7 +73,7 @@ def read_input(
     """
     if isinstance(picture, (str, Path)):
         image = read(picture, check)
-        return InputPicture(image, image.shape)
+        return InputPicture(image, image.shape, _mask_of(image), hidden=_hidden(image))
     if picture is None:
         raise ImageError(
             f"{name}: expected a picture, found None; OpenCV's imread returns None for a file "
@@ -90,19 +92,30 @@ def read_input(
             f"{name}: expected a NumPy array, a PIL picture, a torch tensor or a path, found "
             f"{type(picture).__name__}; convert it"
         )
-    masked, dtype = None, image.dtype
-    if isinstance(image, np.ma.MaskedArray):
-        mask: NDArray[np.bool_] = np.asarray(np.ma.getmaskarray(image))
-        masked = np.logical_or.reduce(mask, axis=2) if mask.ndim == 3 else mask
-        image = image.data
-    image = in_order(native(image), color_order)
+    masked, dtype, hidden = _mask_of(image), image.dtype, _hidden(image)
+    image = in_order(native(np.ma.getdata(image)), color_order)
     shape = image.shape
     if masked is not None and masked.any():
         if masked.all():
             raise ImageError(f"{name}: expected values, found a picture masked as a whole")
-        image = fill(image, masked)
+        image = fill(image, masked)[0]
     image = check(image)
-    return InputPicture(image, shape if shape[2:] == (1,) else image.shape, masked, dtype)
+    shape = shape if shape[2:] == (1,) else image.shape
+    return InputPicture(masked_like(image, masked), shape, masked, dtype, hidden)
+
+
+def _mask_of(image: Image) -> NDArray[np.bool_] | None:
+    """Return the mask of a picture, H x W."""
+    return _flat(image) if isinstance(image, np.ma.MaskedArray) else None
+
+
+def _flat(image: Image) -> NDArray[np.bool_]:
+    mask: NDArray[np.bool_] = np.asarray(np.ma.getmaskarray(image))
+    return np.logical_or.reduce(mask, axis=2) if mask.ndim == 3 else mask
+
+
+def _hidden(image: Image) -> Any:  # noqa: ANN401 - a number of the dtype
+    return getattr(image, "fill_value", None)
 
 
 def in_order(image: Image, color_order: ColorOrder) -> Image:
@@ -122,7 +135,8 @@ def like_input(fused: Image, given: InputPicture, color_order: ColorOrder) -> Im
     if given.masked is None:
         return image
     mask = given.masked if image.ndim == 2 else given.masked[..., None]
-    masked: Image = np.ma.masked_array(image, np.broadcast_to(mask, image.shape))
+    wide = np.broadcast_to(mask, image.shape)
+    masked: Image = np.ma.masked_array(image, wide, fill_value=given.hidden)
     return masked
 
 

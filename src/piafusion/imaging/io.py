@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -52,6 +53,23 @@ def read_image(path: Path | str, check: Callable[[Image], Image] = lambda image:
     return _read_file(Path(path), _decode, check)
 
 
+def read_visible(path: Path | str, check: Callable[[Image], Image] = as_visible) -> Image:
+    """Read a visible picture: as `read_image`, but masked where the file says "no data".
+
+    Args:
+        path: The same files as for `read_image`.
+        check: Applied to the array, which may be masked.
+
+    Returns:
+        What `check` returns. Below the mask lie the nearest values; the fill value of the masked
+        array is the file's.
+
+    Raises:
+        ImageError: In the same cases as for `read_image`.
+    """
+    return _read_file(Path(path), partial(_decode, masked=True), check)
+
+
 def read_infrared(path: Path | str, check: Callable[[Image], Image] = as_infrared) -> Image:
     """Read an infrared picture: as `read_image`, but of a thermal camera's photo the degrees.
 
@@ -61,7 +79,7 @@ def read_infrared(path: Path | str, check: Callable[[Image], Image] = as_infrare
 
     Returns:
         What `check` returns: H x W in the file's own dtype, or float32 degrees Celsius from a
-        radiometric FLIR JPEG.
+        radiometric FLIR JPEG; masked where a TIFF file says "no data".
 
     Raises:
         ImageError: In the same cases as for `read_image`.
@@ -86,6 +104,17 @@ def decode_image(
     """
     with _named(name):
         return check(_decode(data, header))
+
+
+def decode_visible(
+    data: bytes,
+    name: str,
+    check: Callable[[Image], Image] = as_visible,
+    header: Header | None = None,
+) -> Image:
+    """Decode the bytes of a visible file: as `read_visible`; arguments as `decode_image`."""
+    with _named(name):
+        return check(_decode(data, header, masked=True))
 
 
 def decode_infrared(
@@ -146,7 +175,8 @@ def read_pair(
         same_size: Refuse two sizes, which need an alignment.
 
     Returns:
-        H x W infrared, and H x W or H x W x 3 RGB visible, each in its file's dtype.
+        H x W infrared, and H x W or H x W x 3 RGB visible, each in its file's dtype; masked where
+        a TIFF file says "no data".
 
     Raises:
         ImageError: If a file or picture cannot be used; the message names the file.
@@ -154,7 +184,7 @@ def read_pair(
         MissingExtraError: If a radiometric JPEG needs the `thermal` extra.
     """
     ir = read_infrared(infrared, check)
-    vi = read_image(visible, check_visible)
+    vi = read_visible(visible, check_visible)
     if same_size:
         check_same_size(ir, vi, names=(str(infrared), str(visible)))
     return ir, vi
@@ -308,11 +338,11 @@ def _named(name: str) -> Iterator[None]:
 
 def _decode_infrared(data: bytes, header: Header | None = None) -> Image:
     read = find_photo_reader(data)
-    return _decode(data, header) if read is None else read(data).infrared
+    return _decode(data, header, masked=True) if read is None else read(data).infrared
 
 
-def _decode(data: bytes, header: Header | None = None) -> Image:
-    """Return the picture upright and with RGB channel order."""
+def _decode(data: bytes, header: Header | None = None, *, masked: bool = False) -> Image:
+    """Return the picture upright and with RGB channel order, masked where it has no data."""
     if not data:
         raise ImageError("expected a whole image file, found an empty file; copy it again")
     header = header or read_header(data)
@@ -327,7 +357,7 @@ def _decode(data: bytes, header: Header | None = None) -> Image:
     if isinstance(header.detail, Tags):
         from piafusion.imaging.tiff_pixels import decode_tiff  # other pictures start without it
 
-        return decode_tiff(data, header.detail)
+        return decode_tiff(data, header.detail, masked=masked)
     if len(data) > header.end:
         data = data[: header.end]
     if isinstance(header.detail, Jpeg):

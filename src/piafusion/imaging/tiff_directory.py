@@ -14,6 +14,7 @@ TIFF_SUFFIXES = frozenset({".tif", ".tiff"})
 
 WIDTH, HEIGHT, BITS, SAMPLES, TILE_WIDTH, TILE_HEIGHT = 256, 257, 258, 277, 322, 323
 PHOTOMETRIC, ORIENTATION = 262, 274
+NO_DATA = 42113  # of GDAL: a number as text
 _SUBFILE_TYPE = 254
 # Pixel scale, tie points, transformation and keys of GeoTIFF; no-data value; RPC coefficients.
 _GEOREFERENCE = {33550, 33922, 34264, 34735, 42113, 50844}

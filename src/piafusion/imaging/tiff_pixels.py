@@ -20,6 +20,7 @@ from piafusion.imaging.jpeg import decode_jpeg, read_jpeg
 from piafusion.imaging.tiff_directory import (
     BITS,
     HEIGHT,
+    NO_DATA,
     ORIENTATION,
     PHOTOMETRIC,
     SAMPLES,
@@ -28,6 +29,7 @@ from piafusion.imaging.tiff_directory import (
     WIDTH,
     Tags,
 )
+from piafusion.imaging.tone_curve import fill, masked_like
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -90,13 +92,14 @@ class _Layout:
         return np.dtype(f"{self.kind}{bits // 8}")
 
 
-def decode_tiff(data: bytes, tags: Tags) -> Image:
+def decode_tiff(data: bytes, tags: Tags, *, masked: bool = False) -> Image:
     """Return the picture in a TIFF or BigTIFF file, whose tags `find_picture` has found.
 
     Returns:
         H x W, H x W x 3 RGB or H x W x 4 (the fourth being alpha or another band), turned as the
         file says. Integers of 8 to 64 bits, float32 or float64; 1, 2 and 4 bits are stretched to
-        uint8, 10, 12 and 14 bits to uint16, palettes become uint8 RGB.
+        uint8, 10, 12 and 14 bits to uint16, palettes become uint8 RGB. On request it is masked
+        where all bands have the value that means "no data", as GDAL writes it into a tag.
 
     Raises:
         ImageError: If anything is missing, damaged or of a layout that is not read here.
@@ -115,7 +118,32 @@ def decode_tiff(data: bytes, tags: Tags) -> Image:
             target = target[..., plane : plane + 1]
         block = _decode(layout, layout.data[place : place + size], rows, channels)
         target[...] = block[:rows, : target.shape[1]]
-    return turned(_coloured(layout, tags, pixels), tags.number(ORIENTATION, 1))
+    orientation = tags.number(ORIENTATION, 1)
+    dead = _without_data(layout, tags, pixels) if masked and NO_DATA in tags else None
+    image = turned(_coloured(layout, tags, pixels), orientation)
+    if dead is None or not dead.any():
+        return image
+    if dead.all():
+        raise ImageError(
+            'expected values, found a picture of nothing but "no data"; check the file'
+        )
+    dead = turned(dead, orientation)
+    return masked_like(fill(image, dead)[0], dead, image[dead].flat[0])
+
+
+def _without_data(layout: _Layout, tags: Tags, pixels: NDArray[Any]) -> NDArray[np.bool_] | None:
+    """Return where a picture has no data, H x W; None if its values are not those of the tag."""
+    if layout.bits not in (8, 16, 32, 64) or layout.photometric == _PALETTE:
+        return None
+    try:
+        value = float(tags.value(NO_DATA)[2].split(b"\0")[0])
+    except ValueError:
+        return None
+    if layout.kind == "f":
+        with np.errstate(over="ignore"):
+            value = layout.dtype.type(value)  # as few digits as the pixels have
+    dead: NDArray[np.bool_] = np.isnan(pixels) if np.isnan(value) else pixels == value
+    return np.asarray(dead.all(axis=2))
 
 
 def _read_layout(tags: Tags, data: bytes) -> _Layout:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -31,6 +31,7 @@ from piafusion.imaging.tone_curve import (
     Levels,
     ToneCurve,
     fill_dead,
+    masked_like,
     percentiles,
     sample,
 )
@@ -52,6 +53,11 @@ class Tone(ABC):
     >>> shown.tolist(), found
     ([[0.0, 0.5], [0.0, 1.0]], InfraredRange(low=-20.0, high=80.0, filled=1))
     """
+
+    @property
+    def one_curve(self) -> bool:
+        """Whether equal values become equal levels all over the picture."""
+        return True
 
     def check(self, infrared: Image) -> Image:
         """Check a raw picture and return it as H x W, its dtype unchanged.
@@ -86,7 +92,7 @@ class Tone(ABC):
         """Apply a curve; arguments and results are those of a call."""
         frame, filled = fill_dead(infrared)
         found = InfraredRange(curve.low, curve.high, filled, self.advise(frame))
-        return curve(frame, out), found
+        return masked_like(curve(np.ma.getdata(frame), out), frame), found
 
     def advise(self, infrared: Image) -> str:
         """Return a line that names a better tone if this one shows little of a picture, or ""."""
@@ -144,7 +150,11 @@ class Full(Tone):
         self, infrared: Image, curve: ToneCurve, out: Levels | None = None
     ) -> tuple[Levels, InfraredRange]:
         """Scale by the dtype's range."""
-        return to_unit(infrared, out), self.range_of(infrared)
+        if not isinstance(infrared, np.ma.MaskedArray):
+            return to_unit(infrared, out), self.range_of(infrared)
+        frame, filled = fill_dead(infrared)
+        shown = to_unit(np.ma.getdata(frame), out)
+        return masked_like(shown, frame), replace(self.range_of(infrared), filled=filled)
 
 
 @dataclass(frozen=True)
@@ -259,6 +269,11 @@ class Clahe(Tone):
     def __str__(self) -> str:
         return f"clahe:{self.clip:g}"
 
+    @property
+    def one_curve(self) -> bool:
+        """Each place has its own."""
+        return False
+
     def measure(self, infrared: Image) -> ToneCurve:
         """Return the line between the percentiles, before the equalisation."""
         return Percentile().measure(infrared)
@@ -268,8 +283,9 @@ class Clahe(Tone):
     ) -> tuple[Levels, InfraredRange]:
         """Apply the line, then equalise each tile."""
         shown, found = super().render(infrared, curve, out)
-        levels = cv2.createCLAHE(self.clip, (8, 8)).apply(to_uint8(shown))
-        return np.multiply(levels, np.float32(1 / 255), out=shown), found
+        data = np.ma.getdata(shown)
+        levels = cv2.createCLAHE(self.clip, (8, 8)).apply(to_uint8(data))
+        return masked_like(np.multiply(levels, np.float32(1 / 255), out=data), shown), found
 
 
 @dataclass(frozen=True)
@@ -285,6 +301,11 @@ class BlackHot(Tone):
     def __str__(self) -> str:
         return f"{self.tone} black-hot"
 
+    @property
+    def one_curve(self) -> bool:
+        """As the other tone has it."""
+        return self.tone.one_curve
+
     def check(self, infrared: Image) -> Image:
         """Check as the other tone does."""
         return self.tone.check(infrared)
@@ -298,7 +319,8 @@ class BlackHot(Tone):
     ) -> tuple[Levels, InfraredRange]:
         """Apply the other tone and invert; low becomes 1, high 0."""
         shown, found = self.tone.render(infrared, curve, out)
-        return np.subtract(np.float32(1), shown, out=out), found
+        turned = np.subtract(np.float32(1), np.ma.getdata(shown), out=out)
+        return masked_like(turned, shown), found
 
 
 class SmoothedTone:
@@ -427,7 +449,8 @@ def show_visible(visible: Image, tone: Tone) -> Image:
     if isinstance(tone, Full):
         return as_visible(visible)
     image = as_raw_visible(visible)
-    return from_unit(tone(image)[0], image.dtype)
+    levels = np.ma.getdata(tone(np.ma.getdata(image))[0])
+    return masked_like(from_unit(levels, image.dtype), image)
 
 
 def parse_tone(spec: str, polarity: str = "white-hot") -> Tone:

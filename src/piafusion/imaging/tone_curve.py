@@ -16,6 +16,10 @@ Levels = NDArray[np.float32]
 # Pixels that are enough to know a picture's range: 320 x 240. A larger one takes no longer.
 _SAMPLE = 76_800
 
+HOLE = 8
+"""Pixels from its border to which a hole is filled; further inside the infrared shows nothing, and
+the visible picture stays."""
+
 
 @dataclass(frozen=True)
 class InfraredRange:
@@ -24,7 +28,7 @@ class InfraredRange:
     Attributes:
         low: The raw value that became 0, in counts or degrees as the file holds them.
         high: The raw value that became 1.
-        filled: How many pixels were NaN or infinite and got their neighbours' values.
+        filled: How many pixels had no value: NaN, infinite, masked, or what the file calls no data.
         advice: What to know about that range, such as a better one; empty where it fits.
     """
 
@@ -107,10 +111,21 @@ class ToneCurve:
         return ToneCurve(low, high, self.levels + np.float32(share) * (other.levels - self.levels))
 
 
+def sampling_step(pixels: int) -> int:
+    """Return how many rows and columns further the next one is that is looked at."""
+    return max(1, int(np.sqrt(pixels / _SAMPLE)))
+
+
 def sample(image: Image) -> NDArray[Any]:
-    """Return the finite values of every n-th row and column, at most four times `_SAMPLE`."""
-    step = max(1, int(np.sqrt(image.size / _SAMPLE)))
+    """Return the values of every n-th row and column, at most four times `_SAMPLE`.
+
+    NaN, infinite and masked ones are left out.
+    """
+    step = sampling_step(image.size)
     values = image[::step, ::step].reshape(-1)
+    if isinstance(image, np.ma.MaskedArray):
+        image = image.compressed()
+        values = np.ma.compressed(values) if np.ma.count(values) else image
     if image.dtype.kind != "f":
         return values
     finite = values[np.isfinite(values)]
@@ -128,33 +143,54 @@ def percentiles(values: NDArray[Any], shares: tuple[float, float]) -> tuple[floa
 
 
 def fill_dead(image: Image) -> tuple[Image, int]:
-    """Give each NaN or infinite pixel the value of the nearest one that has a value.
+    """Give each pixel without a value that of the nearest one that has a value.
 
     Args:
-        image: H x W with at least one finite value.
+        image: H x W with at least one value; NaN, infinite and masked pixels have none.
 
     Returns:
-        The picture, the same array if nothing is missing, and how many pixels were filled.
+        The picture, the same array if nothing is missing, and how many pixels were filled. It is
+        masked where the nearest value is more than `HOLE` pixels away.
     """
-    if image.dtype.kind != "f":
+    given: NDArray[np.bool_] = np.asarray(np.ma.getmask(image))  # one False without a mask
+    if image.dtype.kind == "f":
+        given = ~np.isfinite(np.ma.getdata(image)) | given
+    count = int(np.count_nonzero(given))
+    if not count:
         return image, 0
-    dead = ~np.isfinite(image)
-    count = int(np.count_nonzero(dead))
-    return (fill(image, dead), count) if count else (image, 0)
+    filled, far = fill(np.ma.getdata(image), given)
+    return masked_like(filled, far > HOLE), count
 
 
-def fill(image: Image, dead: NDArray[np.bool_]) -> Image:
-    """Return a copy in which each dead pixel has the value of the nearest living one.
+def fill(image: Image, dead: NDArray[np.bool_]) -> tuple[Image, NDArray[np.float32]]:
+    """Give each dead pixel the value of the nearest living one.
 
     Args:
         image: H x W or H x W x C.
         dead: H x W; at least one pixel is not dead.
+
+    Returns:
+        A copy, and how many pixels away the nearest living one is.
     """
-    _, nearest = cv2.distanceTransformWithLabels(
+    distances, nearest = cv2.distanceTransformWithLabels(
         dead.view(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL
     )
     values = np.empty((int(nearest.max()) + 1, *image.shape[2:]), image.dtype)
     values[nearest[~dead]] = image[~dead]
     filled = image.copy()
     filled[dead] = values[nearest[dead]]
-    return filled
+    return filled, np.asarray(distances, np.float32)
+
+
+def masked_like(image: Image, mask: Any, hidden: Any = None) -> Image:  # noqa: ANN401 - see there
+    """Return a picture with a mask, H x W, or that of another picture; as it is without one.
+
+    `hidden` is the value that stands for none, the fill value of the masked array.
+    """
+    mask = mask if isinstance(mask, np.ndarray) and mask.dtype == bool else np.ma.getmask(mask)
+    if not np.any(mask):
+        return image
+    planes = mask if mask.ndim == image.ndim else mask[..., None]
+    wide = np.broadcast_to(planes, image.shape)
+    masked: Image = np.ma.masked_array(image, wide, fill_value=hidden)
+    return masked

@@ -8,7 +8,7 @@ from functools import partial
 from piafusion.errors import ImageError
 from piafusion.imaging.arrays import Image
 from piafusion.imaging.headers import Header, read_header
-from piafusion.imaging.io import decode_image, decode_infrared
+from piafusion.imaging.io import decode_infrared, decode_visible
 from piafusion.run.processes import KillableProcesses, decoding_seconds, limit_memory
 from piafusion.server.problems import HttpProblem
 from piafusion.server.settings import MEGAPIXEL, ServerSettings
@@ -43,7 +43,7 @@ class Decoders:
 
     def visible(self, data: bytes, name: str, check: Callable[[Image], Image]) -> Image:
         """Return the visible picture of a file, checked; errors are those of `infrared`."""
-        return self._decode(decode_image, data, name, check)
+        return self._decode(decode_visible, data, name, check)
 
     def _decode(
         self,

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 
 from piafusion.errors import MissingExtraError, TooSmallError, UsageError
-from piafusion.fuser import MIN_SIDE, Fuser, Image
+from piafusion.fuser import MIN_SIDE, Fuser, Image, onto
 from piafusion.illumination import MIN_SIDE as LIGHT_SIDE
 from piafusion.illumination import Illumination, Light
 from piafusion.imaging.align import Alignment, estimate_alignment
@@ -147,17 +147,18 @@ class FusionService:
         if wanted.shown != "fused":
             return self._show(ir, vi, fuser, wanted, clock)
         with clock("light"):
-            light = self._judge(vi)
+            light = self._judge(np.ma.getdata(vi))
         with clock("fuse"):
             fused = fuser.fuse(ir, vi)
         speed.learn(pixels, clock.seconds["fuse"])
         scores = {}
         if wanted.metrics:
             with clock("score"):
-                scores = _score(_seen(ir, vi, fuser)[0], vi, fused.image, wanted.metrics)
+                seen = _seen(ir, vi, fuser)[0]
+                scores = _score(seen, np.ma.getdata(vi), np.ma.getdata(fused.image), wanted.metrics)
         with clock("encode"):
             said = decode_metadata(visible) if wanted.keep_metadata else NOTHING
-            content = encode_image(fused.image, f".{wanted.format}", "fused", said)
+            content = encode_image(np.ma.filled(fused.image), f".{wanted.format}", "fused", said)
         height, width = vi.shape[:2]
         return FusionResult(content, width, height, fused.tone, light, rig, scores, clock.seconds)
 
@@ -196,7 +197,7 @@ class FusionService:
             if wanted.shown == "infrared":
                 unit, tone = _seen(ir, vi, fuser)
             else:
-                unit, tone = to_unit(vi), fuser.tone(ir)[1]
+                unit, tone = to_unit(np.ma.filled(vi)), fuser.tone(ir)[1]
         with clock("encode"):
             content = encode_image(to_uint8(unit), f".{wanted.format}")
         height, width = unit.shape[:2]
@@ -206,9 +207,7 @@ class FusionService:
 def _seen(ir: Image, vi: Image, fuser: Fuser) -> tuple[Floats, InfraredRange]:
     """Return the infrared picture as the network sees it, float32 in [0, 1], and its range."""
     infrared, tone = fuser.tone(ir)
-    if fuser.alignment:
-        infrared = fuser.alignment.warp_onto(infrared, luminance(to_unit(vi)))
-    return infrared, tone
+    return onto(infrared, luminance(to_unit(np.ma.getdata(vi))), fuser.alignment), tone
 
 
 def _score(

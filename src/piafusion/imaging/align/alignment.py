@@ -161,13 +161,13 @@ class Alignment:
     def warp_onto(
         self, infrared: NDArray[np.float32], luminance: NDArray[np.float32]
     ) -> NDArray[np.float32]:
-        """Bring an infrared picture onto the visible grid; outside it, take the luminance.
+        """Bring an infrared picture onto the visible grid; where it is not, take the luminance.
 
         A network that gets the same picture twice returns it. So the fused picture shows the
         visible one outside the infrared picture, without a border in between.
 
         Args:
-            infrared: H x W in [0, 1].
+            infrared: H x W in [0, 1]; masked pixels count as outside.
             luminance: Luminance of the visible picture, of its own H x W, in [0, 1].
 
         Returns:
@@ -177,8 +177,12 @@ class Alignment:
             SizeMismatchError: If a size has another shape than it was estimated for.
         """
         size = (luminance.shape[0], luminance.shape[1])
-        warped: NDArray[np.float32] = self.warp(infrared, size)
-        share = self.coverage((infrared.shape[0], infrared.shape[1]), size)
+        warped: NDArray[np.float32] = self.warp(np.ma.getdata(infrared), size)
+        infrared_size = infrared.shape[0], infrared.shape[1]
+        share = self.coverage(infrared_size, size)
+        if isinstance(infrared, np.ma.MaskedArray):
+            rows = self.scaled(infrared_size, size).rows
+            share = _softened(_warped_onto(rows, _seen(infrared), size))
         if share.min() == 1:
             return warped
         warped -= luminance
@@ -190,7 +194,7 @@ class Alignment:
         """Bring temperatures onto the visible picture's pixel grid.
 
         Args:
-            values: H x W, any numbers.
+            values: H x W, any numbers; masked pixels count as outside.
             visible_size: Height and width to bring them to.
 
         Returns:
@@ -201,13 +205,13 @@ class Alignment:
         """
         fitting = self.scaled((values.shape[0], values.shape[1]), visible_size)
         warped = cv2.warpPerspective(
-            values.astype(np.float32),
+            np.ma.getdata(values).astype(np.float32),
             fitting.matrix,
             visible_size[::-1],
             flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
             borderMode=cv2.BORDER_REPLICATE,
         )
-        inside = _inside(fitting.rows, fitting.infrared_size, visible_size)
+        inside = _warped_onto(fitting.rows, _seen(values), visible_size)
         return np.where(inside, warped, np.float32(np.nan))
 
     def save(self, path: Path | str, *, overwrite: bool = False) -> None:
@@ -236,24 +240,28 @@ class Alignment:
 
 @lru_cache(maxsize=8)
 def _coverage(rows: Rows, infrared_size: Size, visible_size: Size) -> NDArray[np.float32]:
-    inside = _inside(rows, infrared_size, visible_size)
-    if inside.all():
-        share = np.ones(visible_size, np.float32)
-    else:
-        edge = max(2.0, _SOFT_EDGE * min(visible_size))
-        inward = cv2.distanceTransform(inside, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
-        share = np.clip(inward / np.float32(edge), 0, 1).astype(np.float32)
-        share = share * share * (3 - 2 * share)  # no crease at either end
+    share = _softened(_warped_onto(rows, np.ones(infrared_size, np.uint8), visible_size))
     share.setflags(write=False)
     return share
 
 
-def _inside(rows: Rows, infrared_size: Size, visible_size: Size) -> NDArray[np.uint8]:
-    """Return 1 where a visible pixel lies on the infrared picture, else 0."""
-    inside = cv2.warpPerspective(
-        np.ones(infrared_size, np.uint8),
-        np.array(rows),
-        visible_size[::-1],
-        flags=cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP,
-    )
+def _softened(inside: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Return 0 where `inside` is 0, rising over a soft edge inside to 1."""
+    if inside.all():
+        return np.ones(inside.shape, np.float32)
+    edge = max(2.0, _SOFT_EDGE * min(inside.shape))
+    inward = cv2.distanceTransform(inside, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    share = np.clip(inward / np.float32(edge), 0, 1).astype(np.float32)
+    return np.asarray(share * share * (3 - 2 * share))  # no crease at either end
+
+
+def _warped_onto(rows: Rows, seen: NDArray[np.uint8], visible_size: Size) -> NDArray[np.uint8]:
+    """Return where a visible pixel lies on a part of the infrared picture that is not 0."""
+    flags = cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP
+    inside = cv2.warpPerspective(seen, np.array(rows), visible_size[::-1], flags=flags)
     return np.asarray(inside, np.uint8)
+
+
+def _seen(infrared: Image) -> NDArray[np.uint8]:
+    """Return 1 where an infrared picture has a value, 0 where it is masked."""
+    return np.asarray(~np.ma.getmaskarray(infrared)).view(np.uint8)

@@ -48,12 +48,18 @@ class Picture:
 
 
 def prepare(image: Image) -> Picture:
-    """Make a checked infrared or visible picture of any range comparable with another."""
-    grey = np.asarray(luminance(to_unit(image)), np.float32)
+    """Make a checked infrared or visible picture of any range comparable with another.
+
+    Masked pixels have no data.
+    """
+    grey = np.asarray(luminance(to_unit(np.ma.getdata(image))), np.float32)
     low, high = np.percentile(grey[:: max(1, len(grey) // 512)], (0.5, 99.5))
     stretched = np.clip((grey - low) / max(float(high - low), 1e-6), 0, 1, dtype=np.float32)
     levels = np.log1p(stretched * np.float32(_DARKS)) / np.float32(np.log1p(_DARKS))
-    return Picture(levels, _with_data(grey))
+    seen = _with_data(grey)
+    mask = np.ma.getmaskarray(image)
+    seen[mask if mask.ndim == 2 else mask.all(axis=2)] = 0
+    return Picture(levels, seen)
 
 
 def shrunk(picture: Picture, size: Size) -> Picture:

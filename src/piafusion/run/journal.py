@@ -1,17 +1,12 @@
-"""The journal of long work: an interrupted run continues; changed settings start it again.
-
-The versions that decide results are among the settings.
-"""
+"""The journal of long work: an interrupted run continues; changed settings start it again."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-import piafusion
 from piafusion.errors import OutputError
 from piafusion.files import fitting, parse_json, write_bytes
 
@@ -89,18 +84,3 @@ def _read(path: Path, shape: object) -> tuple[Any, dict[str, Entry], bool]:
         except (ValueError, RecursionError):
             whole = False
     return header, entries, whole
-
-
-RESULTS = 1
-"""Raise this number in a change after which fused pictures, scores or measures come out different
-for the same input. Results that were recorded before are then computed again."""
-
-
-def versions(*packages: str) -> dict[str, Any]:
-    """Return the versions of this package, of its results, and of other packages.
-
-    Args:
-        packages: Other packages that compute, by the names they are imported by.
-    """
-    computing = {package: import_module(package).__version__ for package in packages}
-    return {"piafusion": piafusion.__version__, "results": RESULTS, **computing}

@@ -198,7 +198,7 @@ def test_only_what_is_missing_is_computed(
     run(data, tmp_path, STEP_METRICS, "uint8")
     assert asked == [("MI", "SD")] * 12  # another convention
     asked.clear()
-    monkeypatch.setattr("piafusion.run.journal.RESULTS", 0)
+    monkeypatch.setattr("piafusion.lab.evaluation.methods.RESULTS", 0)
     run(data, tmp_path, STEP_METRICS)
     assert asked == [("MI", "SD")] * 12  # other results
 

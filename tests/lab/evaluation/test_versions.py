@@ -3,8 +3,8 @@ import hashlib
 import pytest
 
 from piafusion import Fuser
+from piafusion.lab.evaluation import methods as versions
 from piafusion.metrics import evaluate
-from piafusion.run import journal as versions
 from tests.conftest import scene
 
 PICTURES = {

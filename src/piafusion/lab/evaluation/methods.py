@@ -6,10 +6,12 @@ import re
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from importlib import import_module
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
+import piafusion
 from piafusion.errors import UsageError
 from piafusion.files import sha256
 from piafusion.imaging.arrays import Image
@@ -25,7 +27,6 @@ from piafusion.methods import (
     find_method,
     list_methods,
 )
-from piafusion.run.journal import versions
 from piafusion.weights import load_manifest, read_weights
 
 Fuse = Callable[[Image, Image], Image]
@@ -219,3 +220,18 @@ def _join(one: Method | GivenPictures, other: Method | GivenPictures, text: str)
             "give one of them a new name: NEW_NAME=..."
         )
     return GivenPictures(one.name, {**one.folders, **other.folders})
+
+
+RESULTS = 1
+"""Raise this number in a change after which fused pictures, scores or measures come out different
+for the same input. Results that were recorded before are then computed again."""
+
+
+def versions(*packages: str) -> dict[str, Any]:
+    """Return the versions of this package, of its results, and of other packages.
+
+    Args:
+        packages: Other packages that compute, by the names they are imported by.
+    """
+    computing = {package: import_module(package).__version__ for package in packages}
+    return {"piafusion": piafusion.__version__, "results": RESULTS, **computing}

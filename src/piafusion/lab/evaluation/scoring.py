@@ -17,12 +17,12 @@ from piafusion.files import content_hash
 from piafusion.imaging.arrays import as_visible
 from piafusion.imaging.io import read_image
 from piafusion.imaging.pairs import match
-from piafusion.lab.evaluation.methods import GivenPictures, Method
+from piafusion.lab.evaluation.methods import GivenPictures, Method, versions
 from piafusion.lab.evaluation.predict import fused_files
 from piafusion.lab.evaluation.sets import BOXES, DataSet, Failure
 from piafusion.machine import usable_cores
 from piafusion.metrics import SPECS, evaluate, read_boxes
-from piafusion.run.journal import Journal, versions
+from piafusion.run.journal import Journal
 from piafusion.run.pool import map_in_order
 
 _FEWEST_FOR_POOL = 8  # fewer pictures are scored before a second process has started

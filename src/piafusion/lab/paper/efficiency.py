@@ -13,6 +13,7 @@ from pathlib import Path
 import onnxruntime
 
 from piafusion.errors import MeasurementError, needing
+from piafusion.lab.evaluation.methods import versions
 from piafusion.lab.evaluation.timing import Setup, measure, processor_name
 from piafusion.lab.paper.experiment import (
     OURS,
@@ -27,7 +28,7 @@ from piafusion.machine import usable_cores
 from piafusion.methods import WEIGHTS
 from piafusion.report.document import Table, Text
 from piafusion.report.values import number
-from piafusion.run.journal import Entry, Journal, versions
+from piafusion.run.journal import Entry, Journal
 from piafusion.run.progress import Progress, counted
 from piafusion.weights import DEFAULT_MODEL, SHIPPED, load_manifest, read_weights
 

@@ -14,6 +14,7 @@ from piafusion.imaging.arrays import to_unit
 from piafusion.imaging.colour import luminance
 from piafusion.imaging.io import read_pair
 from piafusion.imaging.pairs import Pair
+from piafusion.lab.evaluation.methods import versions
 from piafusion.lab.evaluation.sets import DataSet, spread
 from piafusion.lab.evaluation.sheets import choose_stems
 from piafusion.lab.evaluation.statistics import mean_interval
@@ -26,7 +27,7 @@ from piafusion.lab.paper.experiment import (
     holds_if,
 )
 from piafusion.report.document import Block, Cell, Pictures, Table, Text
-from piafusion.run.journal import Journal, versions
+from piafusion.run.journal import Journal
 from piafusion.run.progress import Progress, counted
 from piafusion.weights import load_manifest, read_weights
 

@@ -13,6 +13,7 @@ import pytest
 
 from piafusion import __version__, methods
 from piafusion.imaging.io import read_image, write_image
+from piafusion.imaging.palettes import palette
 from piafusion.scenes.synthetic import demo_scenes_root
 from piafusion.weights import read_weights
 from tests.conftest import Finished, scene
@@ -54,6 +55,7 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         write_image(tmp_path / "vi" / f"{stem}.png", visible)
     write_image(tmp_path / "ir.png", scene()[0])
     write_image(tmp_path / "vi.png", scene()[1])
+    write_image(tmp_path / "painted.png", palette("ironbow")[scene()[0]])
     (tmp_path / "PHOTOS").mkdir()
     for path in (tmp_path / "photo.jpg", tmp_path / "PHOTOS" / "a.jpg"):
         path.write_bytes(photo_of_both())

@@ -114,6 +114,7 @@ class Fuser:
         method: str | None = None,
         color_order: ColorOrder = "rgb",
         polarity: str = "white-hot",
+        palette: str | None = None,
         visible_tone: str | Tone = "full",
         keep_metadata: bool = True,
     ) -> None:
@@ -142,6 +143,8 @@ class Fuser:
                 or "bgr" as OpenCV has it. Files and PIL pictures know their own order.
             polarity: "white-hot", or "black-hot" for infrared pictures in which hot things are
                 dark: they are inverted.
+            palette: For infrared pictures in false colours: their palette (see
+                `piafusion.imaging.palettes`), or "auto" for the one that fits.
             visible_tone: The range of visible values that becomes black to white: "full" (by the
                 dtype), "bits:12" for 12 bits in a dtype of 16, "span:LOW,HIGH" or "percentile".
             keep_metadata: Whether place, time and camera (EXIF) and the colour profile go from the
@@ -164,7 +167,7 @@ class Fuser:
         self.keep_metadata = keep_metadata
         self.model = method or model
         self.color_order: ColorOrder = color_order
-        self.tone = as_tone(tone, polarity)
+        self.tone = as_tone(tone, polarity, palette)
         self.visible_tone = (
             parse_visible_tone(visible_tone) if isinstance(visible_tone, str) else visible_tone
         )

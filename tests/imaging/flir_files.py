@@ -73,16 +73,27 @@ def photo(infrared: np.ndarray, visible: np.ndarray, place: tuple[float, int, in
     return flir(container(width, height, counts.tobytes(), visible=inside.tobytes(), place=place))
 
 
+def street() -> tuple[np.ndarray, np.ndarray]:
+    """Return the infrared and the visible picture of a shipped scene, 320x240."""
+    root = demo_scenes_root()
+    pair = read_pair(*(next((root / name).glob("*D.png")) for name in ("ir", "vi")))
+    infrared, visible = (
+        cv2.resize(each, (320, 240), interpolation=cv2.INTER_AREA) for each in pair
+    )
+    return infrared, visible
+
+
+def thermal_scene() -> np.ndarray:
+    """Return an infrared picture, H x W uint8."""
+    return street()[0]
+
+
 SCALE, SHIFT = 2, (6, -4)  # visible pixels for each infrared one, and off the middle
 
 
 def both(shift: tuple[int, int] = SHIFT) -> bytes:
     """Return a photo: infrared of 96x72 in a visible view of 320x240; it says it is shifted so."""
-    root = demo_scenes_root()
-    whole, visible = (
-        cv2.resize(image, (320, 240), interpolation=cv2.INTER_AREA)
-        for image in read_pair(*(next((root / name).glob("*D.png")) for name in ("ir", "vi")))
-    )
+    whole, visible = street()
     top, left = 120 - 72 + SHIFT[1], 160 - 96 + SHIFT[0]
     part = whole[top : top + 144, left : left + 192].reshape(72, 2, 96, 2).mean(axis=(1, 3))
     return photo(part.astype(np.uint8), visible, (320 / 96 / SCALE, *shift))

@@ -3,12 +3,14 @@ from fractions import Fraction
 from pathlib import Path
 
 import av
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from piafusion.errors import ImageError
+from piafusion.imaging.palettes import palette
 from piafusion.video.frames import (
     Frame,
     NearestInTime,
@@ -21,6 +23,7 @@ from piafusion.video.frames import (
 )
 from piafusion.video.sources import open_source
 from tests.conftest import scene
+from tests.imaging.flir_files import thermal_scene
 from tests.video.conftest import moving, write_video
 
 
@@ -70,6 +73,19 @@ def test_frames_are_turned_upright(tmp_path: Path, degrees: int) -> None:
     assert frame.image.shape == expected.shape
     assert np.abs(frame.image.astype(int) - expected).mean() < 6
     source.close()
+
+
+def test_a_named_palette_becomes_levels(tmp_path: Path) -> None:
+    levels = cv2.GaussianBlur(thermal_scene(), (0, 0), 1.2)
+    painted = palette("ironbow")[levels]
+    path = write_video(tmp_path / "ir.mp4", [painted] * 2)
+    for name in ("auto", "ironbow"):
+        source = open_source(str(path))
+        for frame in source.frames(to_infrared(name)):
+            off = np.abs(frame.image.astype(int) - levels)
+            assert off.mean() < 1
+            assert (off <= 2).mean() > 0.9
+        source.close()
 
 
 def test_a_palette_is_refused() -> None:

@@ -15,6 +15,7 @@ from piafusion.cli.options import (
     JsonOption,
     MatchOption,
     OverwriteOption,
+    PaletteOption,
     PolarityOption,
     ToneOption,
     VisibleToneOption,
@@ -76,6 +77,7 @@ def align(
     match: MatchOption = None,
     tone: ToneOption = "full",
     polarity: PolarityOption = "white-hot",
+    palette: PaletteOption = None,
     visible_tone: VisibleToneOption = "full",
     overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
@@ -85,7 +87,7 @@ def align(
         raise UsageError("expected either --output FILE or --check; give one of the two")
     if not check and (alignment is not None or limit is not None):
         raise UsageError("--alignment and --limit: are for --check; piafusion fuse applies a file")
-    read = _reader(tone, polarity, visible_tone)
+    read = _reader(tone, polarity, visible_tone, palette)
     if output is None:
         _check(_pairs(infrared, visible, match), read, alignment, limit, as_json=as_json)
         return
@@ -138,6 +140,7 @@ def chosen_alignment(
     tone: str = "full",
     polarity: str = "white-hot",
     visible_tone: str = "full",
+    palette: str | None = None,
 ) -> Alignment | None:
     """Return what `--alignment FILE` or `--align auto` ask for; the tones are those of a fuser."""
     from piafusion.imaging.align import read_alignment
@@ -150,7 +153,9 @@ def chosen_alignment(
         return read_alignment(file)
     if not how:
         return None
-    return _estimate(_pairs(infrared, visible, match), _reader(tone, polarity, visible_tone))
+    return _estimate(
+        _pairs(infrared, visible, match), _reader(tone, polarity, visible_tone, palette)
+    )
 
 
 def _check(
@@ -214,12 +219,12 @@ def _pairs(infrared: Path, visible: Path | None, match: str | None) -> list[Pair
     return found.pairs
 
 
-def _reader(tone: str, polarity: str, visible_tone: str) -> Read:
+def _reader(tone: str, polarity: str, visible_tone: str, palette: str | None) -> Read:
     """Return a function that reads a pair as it would be fused: the tones are applied."""
     from piafusion.imaging.io import read_pair
     from piafusion.imaging.tone import parse_tone, parse_visible_tone, show_visible
 
-    chosen = parse_tone(tone, polarity)
+    chosen = parse_tone(tone, polarity, palette)
     show = partial(show_visible, tone=parse_visible_tone(visible_tone))
 
     def read(pair: Pair) -> tuple[Image, Image]:

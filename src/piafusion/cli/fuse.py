@@ -24,6 +24,7 @@ from piafusion.cli.options import (
     MethodOption,
     ModelOption,
     OverwriteOption,
+    PaletteOption,
     PolarityOption,
     ToneOption,
     VisibleToneOption,
@@ -109,6 +110,7 @@ def fuse(
     method: MethodOption = None,
     tone: ToneOption = "full",
     polarity: PolarityOption = "white-hot",
+    palette: PaletteOption = None,
     visible_tone: VisibleToneOption = "full",
     alignment: AlignmentOption = None,
     align: AlignOption = None,
@@ -173,7 +175,12 @@ def fuse(
         before = read_manifest(manifest) if manifest else []
     if align and not all(isinstance(place, Path) for place in (ir, vi or ir)):
         raise UsageError("--align: expected paths, found a URL; estimate first: piafusion align")
-    tones = {"tone": tone, "polarity": polarity, "visible_tone": visible_tone}
+    tones: dict[str, Any] = {
+        "tone": tone,
+        "polarity": polarity,
+        "palette": palette,
+        "visible_tone": visible_tone,
+    }
     settings: dict[str, Any] = {
         "model": model,
         "device": device,
@@ -290,7 +297,8 @@ def _run_on_ray(
     if Path(settings["model"]).is_file():
         settings = {**settings, "model": str(Path(settings["model"]).absolute())}
     results = cluster.fuse_on_ray(settings, jobs, workers=workers, address=address)
-    return _Run(results, str(parse_tone(settings["tone"], settings["polarity"])))
+    names = (settings[name] for name in ("tone", "polarity", "palette"))
+    return _Run(results, str(parse_tone(*names)))
 
 
 def _check_engine(engine: str, address: str | None) -> None:

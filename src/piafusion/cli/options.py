@@ -56,6 +56,15 @@ PolarityOption = Annotated[
         rich_help_panel=INFRARED,
     ),
 ]
+PaletteOption = Annotated[
+    str | None,
+    typer.Option(
+        "--palette",
+        help="The infrared is in false colours: auto, or ironbow, ironred, lava, arctic, rainbow, "
+        "rainbow-hc, inferno, cividis, white-hot, black-hot.",
+        rich_help_panel=INFRARED,
+    ),
+]
 VisibleToneOption = Annotated[
     str,
     typer.Option(

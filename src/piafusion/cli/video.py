@@ -23,6 +23,7 @@ from piafusion.cli.options import (
     JsonOption,
     ModelOption,
     OverwriteOption,
+    PaletteOption,
     PolarityOption,
     ToneOption,
 )
@@ -126,6 +127,7 @@ def video(
     model: ModelOption = VIDEO_MODEL,
     tone: ToneOption = "full",
     polarity: PolarityOption = "white-hot",
+    palette: PaletteOption = None,
     alignment: AlignmentOption = None,
     resize: Annotated[
         bool,
@@ -160,9 +162,11 @@ def video(
         try:
             if visible is None:
                 which = cast("Layout", layout)
-                inputs = open_halves(infrared, which, matching, stop.asked, infrared_first=first)
+                inputs = open_halves(
+                    infrared, which, matching, stop.asked, infrared_first=first, palette=palette
+                )
             else:
-                inputs = open_two(infrared, visible, matching, stop.asked)
+                inputs = open_two(infrared, visible, matching, stop.asked, palette=palette)
         except VideoError:
             if stop.asked():
                 raise typer.Exit(stop.exit_code) from None

@@ -95,8 +95,8 @@ def as_raw_infrared(image: Image) -> Image:
         if share > COLOURED_SHARE:
             raise ImageError(
                 f"expected a grey infrared image, found colours in {share:.0%} of the picture; "
-                "export it without a false-colour palette, or swap the arguments if this is the "
-                "visible image"
+                "add --palette auto for a false-colour palette, or swap the arguments if this is "
+                "the visible image"
             )
     return image[..., 1]
 

@@ -26,6 +26,8 @@ from piafusion.imaging.arrays import (
     to_uint8,
     to_unit,
 )
+from piafusion.imaging.false_colour import to_levels
+from piafusion.imaging.palettes import check_name
 from piafusion.imaging.tone_curve import (
     InfraredRange,
     Levels,
@@ -323,6 +325,41 @@ class BlackHot(Tone):
         return masked_like(turned, shown), found
 
 
+@dataclass(frozen=True)
+class Painted(Tone):
+    """Another tone for pictures in a false-colour palette: they are turned into levels first.
+
+    Attributes:
+        tone: The tone for the levels, 0 to 255.
+        palette: A name of `piafusion.imaging.palettes`, or "auto".
+    """
+
+    tone: Tone
+    palette: str = "auto"
+
+    def __post_init__(self) -> None:
+        check_name(self.palette)
+
+    def __str__(self) -> str:
+        return f"{self.tone} of palette {self.palette}"
+
+    def check(self, infrared: Image) -> Image:
+        """Turn a picture of three channels into levels, and check as the other tone does."""
+        if isinstance(infrared, np.ndarray) and infrared.ndim == 3 and infrared.shape[2] == 3:
+            infrared = to_levels(infrared, self.palette)
+        return self.tone.check(infrared)
+
+    def measure(self, infrared: Image) -> ToneCurve:
+        """Return the curve of the other tone."""
+        return self.tone.measure(infrared)
+
+    def render(
+        self, infrared: Image, curve: ToneCurve, out: Levels | None = None
+    ) -> tuple[Levels, InfraredRange]:
+        """Apply the other tone."""
+        return self.tone.render(infrared, curve, out)
+
+
 class SmoothedTone:
     """A tone for a video: the curve follows the frames slowly, so that the picture does not pump.
 
@@ -393,24 +430,27 @@ _TONES: dict[str, tuple[Callable[..., Tone], tuple[int, ...]]] = {
 }
 
 
-def as_tone(tone: str | AnyTone, polarity: str = "white-hot") -> AnyTone:
+def as_tone(
+    tone: str | AnyTone, polarity: str = "white-hot", palette: str | None = None
+) -> AnyTone:
     """Return the tone that a text names; an object is returned as it is.
 
     Args:
         tone: A text as `parse_tone` takes it, or a tone.
         polarity: "white-hot", or "black-hot" for pictures in which hot things are dark.
+        palette: For false-colour pictures: a palette's name, or "auto".
 
     Raises:
-        UsageError: If there is no such tone or polarity.
+        UsageError: If there is no such tone, polarity or palette.
     """
     if isinstance(tone, str):
-        return parse_tone(tone, polarity)
+        return parse_tone(tone, polarity, palette)
     if not isinstance(tone, SmoothedTone):
-        return _turned(tone, polarity)
-    if polarity != "white-hot":
+        return _turned(tone, polarity, palette)
+    if polarity != "white-hot" or palette:
         raise UsageError(
-            "expected a tone of one picture for black-hot, found a SmoothedTone; smooth the "
-            'inverted one: SmoothedTone(parse_tone("percentile", "black-hot"), half_life)'
+            "expected a tone of one picture for black-hot or a palette, found a SmoothedTone; "
+            'smooth the whole: SmoothedTone(parse_tone("percentile", "black-hot"), half_life)'
         )
     return tone
 
@@ -453,7 +493,7 @@ def show_visible(visible: Image, tone: Tone) -> Image:
     return masked_like(from_unit(levels, image.dtype), image)
 
 
-def parse_tone(spec: str, polarity: str = "white-hot") -> Tone:
+def parse_tone(spec: str, polarity: str = "white-hot", palette: str | None = None) -> Tone:
     """Return the tone that a text names.
 
     Args:
@@ -461,9 +501,11 @@ def parse_tone(spec: str, polarity: str = "white-hot") -> Tone:
             span of whole numbers of so many bits), `plateau` or `plateau:LIMIT`, `clahe` or
             `clahe:CLIP`.
         polarity: "white-hot", or "black-hot" for pictures in which hot things are dark.
+        palette: For false-colour pictures: a palette's name, or "auto".
 
     Raises:
-        UsageError: If it names no tone, there is no such polarity, or its numbers cannot be used.
+        UsageError: If it names no tone, there is no such polarity or palette, or its numbers
+            cannot be used.
 
     >>> (str(parse_tone("percentile")), parse_tone("span:-20,40"))
     ('percentile:1,99', Span(low=-20.0, high=40.0))
@@ -479,13 +521,14 @@ def parse_tone(spec: str, polarity: str = "white-hot") -> Tone:
             "expected a tone of full, percentile:LOW,HIGH, span:LOW,HIGH, bits:COUNT, "
             f"plateau:LIMIT or clahe:CLIP, found {spec!r}"
         )
-    return _turned(tone(*numbers), polarity)
+    return _turned(tone(*numbers), polarity, palette)
 
 
-def _turned(tone: Tone, polarity: str) -> Tone:
+def _turned(tone: Tone, polarity: str, palette: str | None) -> Tone:
     if polarity not in POLARITIES:
         raise UsageError(f"expected a polarity of {' or '.join(POLARITIES)}, found {polarity!r}")
-    return tone if polarity == "white-hot" else BlackHot(tone)
+    turned = tone if polarity == "white-hot" else BlackHot(tone)
+    return Painted(turned, palette) if palette else turned
 
 
 def _some(image: Image) -> Image:

@@ -43,6 +43,9 @@ class PairOptions(BaseModel):
     polarity: str = Field(
         "white-hot", description="white-hot, or black-hot: hot things are dark in the infrared."
     )
+    palette: str = Field(
+        "", description="Palette of an infrared picture in false colours, or auto."
+    )
     visible_tone: str = Field(
         "full",
         description="Range of the visible values: full, bits:COUNT, span:LOW,HIGH or "
@@ -172,7 +175,7 @@ def fusion_request(form: PairForm | BatchForm, fusers: FuserCache) -> FusionRequ
         alignment = "auto" if form.alignment == "auto" else _parse(form.alignment)
     wanted = FusionRequest(
         fusers.check(form.model, form.method),
-        parse_tone(form.tone, form.polarity),
+        parse_tone(form.tone, form.polarity, form.palette),
         alignment,
         form.format,
         visible_tone=parse_visible_tone(form.visible_tone),

@@ -15,6 +15,7 @@ from av.video.reformatter import VideoReformatter
 
 from piafusion.errors import ImageError
 from piafusion.imaging.arrays import COLOURED_SHARE, Image
+from piafusion.imaging.false_colour import FrameLevels
 
 Layout = Literal["side-by-side", "top-bottom"]
 
@@ -56,12 +57,18 @@ def to_visible() -> Convert:
     return convert
 
 
-def to_infrared() -> Convert:
+def to_infrared(palette: str | None = None) -> Convert:
     """Return a function that turns frames of one source into upright grey H x W arrays.
+
+    Args:
+        palette: Palette of frames in false colours, or "auto"; they become uint8 levels.
 
     They are uint16 if the source has more than 8 bits, else uint8. Luminance of limited range is
     scaled to full range. The function raises `ImageError` if the first frame is coloured.
     """
+    if palette:
+        colours, levels = to_visible(), FrameLevels(palette)
+        return lambda frame: levels(colours(frame))
     reformatter, checked = VideoReformatter(), False
 
     def convert(frame: VideoFrame) -> Image:
@@ -77,13 +84,26 @@ def to_infrared() -> Convert:
     return convert
 
 
-def split_halves(image: Image, layout: Layout, *, infrared_first: bool) -> tuple[Image, Image]:
+def grey_of_half(image: Image) -> Image:
+    """Return the grey H x W picture of an infrared half, H x W x 3; `ImageError` if coloured."""
+    refuse_palette(image[::_STRIDE, ::_STRIDE])
+    return np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY))
+
+
+def split_halves(
+    image: Image,
+    layout: Layout,
+    *,
+    infrared_first: bool,
+    to_grey: Callable[[Image], Image] = grey_of_half,
+) -> tuple[Image, Image]:
     """Split a picture that shows both cameras.
 
     Args:
         image: H x W x 3 RGB uint8; the middle line of an odd side belongs to neither half.
         layout: Where the halves lie.
         infrared_first: Whether the infrared half is the left or upper one.
+        to_grey: Turns the infrared half, H x W x 3, into one of H x W.
 
     Returns:
         The infrared, grey, and the visible, RGB, of one size.
@@ -98,9 +118,7 @@ def split_halves(image: Image, layout: Layout, *, infrared_first: bool) -> tuple
         half = image.shape[0] // 2
         first, second = image[:half], image[image.shape[0] - half :]
     infrared, visible = (first, second) if infrared_first else (second, first)
-    refuse_palette(infrared[::_STRIDE, ::_STRIDE])
-    grey = cv2.cvtColor(np.ascontiguousarray(infrared), cv2.COLOR_RGB2GRAY)
-    return grey, np.ascontiguousarray(visible)
+    return to_grey(np.ascontiguousarray(infrared)), np.ascontiguousarray(visible)
 
 
 def refuse_palette(image: Image) -> None:
@@ -109,7 +127,7 @@ def refuse_palette(image: Image) -> None:
     if coloured > COLOURED_SHARE:
         raise ImageError(
             f"expected grey infrared frames, found colours in {coloured:.0%} of the picture; "
-            "record it without a palette, or swap the two if this is the visible video"
+            "add --palette auto, or swap the two if this is the visible video"
         )
 
 

@@ -8,6 +8,7 @@ from concurrent.futures import FIRST_EXCEPTION, Future, wait
 from threading import Thread
 
 from piafusion.errors import ImageError, UsageError, VideoError
+from piafusion.imaging.false_colour import FrameLevels
 from piafusion.video.decoding import BoundedQueue, DecodingThread
 from piafusion.video.frames import (
     Frame,
@@ -15,6 +16,7 @@ from piafusion.video.frames import (
     Layout,
     Matching,
     NearestInTime,
+    grey_of_half,
     match,
     split_halves,
     to_infrared,
@@ -111,10 +113,17 @@ class Halves(VideoInputs):
     """One source that shows both cameras."""
 
     def __init__(
-        self, reader: DecodingThread, matching: Matching, layout: Layout, *, infrared_first: bool
+        self,
+        reader: DecodingThread,
+        matching: Matching,
+        layout: Layout,
+        *,
+        infrared_first: bool,
+        palette: str | None = None,
     ) -> None:
         super().__init__([reader], matching)
         self._layout: Layout = layout
+        self._to_grey = FrameLevels(palette) if palette else grey_of_half
         self._infrared_first = infrared_first
 
     def pairs(self, stopped: Callable[[], bool]) -> Iterator[FramePair | None]:
@@ -123,7 +132,10 @@ class Halves(VideoInputs):
         for frame in _stream(self._visible.queue, stopped):
             try:
                 infrared, visible = split_halves(
-                    frame.image, self._layout, infrared_first=self._infrared_first
+                    frame.image,
+                    self._layout,
+                    infrared_first=self._infrared_first,
+                    to_grey=self._to_grey,
                 )
             except ImageError as error:
                 raise ImageError(f"{self.name} at {float(frame.time):.3f} s: {error}") from error
@@ -135,6 +147,8 @@ def open_two(
     visible: str,
     matching: Matching,
     stopped: Callable[[], bool] = lambda: False,
+    *,
+    palette: str | None = None,
 ) -> VideoInputs:
     """Open two videos at the same time, because a live source does not wait.
 
@@ -143,11 +157,13 @@ def open_two(
         visible: A path, a URL or a device; both sources are live or none is.
         matching: How the frames are matched.
         stopped: Asked several times a second whether to stop.
+        palette: The infrared's palette, if it is in false colours, or "auto".
 
     Raises:
         VideoError: If one cannot be opened, does not answer in time, or it was told to stop.
         UsageError: If one is live and the other is not.
     """
+    convert = to_infrared(palette)  # an unknown palette is refused before a source is opened
     opened = _open_all((infrared, visible), stopped)
     if opened[0].live != opened[1].live:
         for source in opened:
@@ -160,7 +176,7 @@ def open_two(
     live = opened[0].live
     return VideoInputs(
         [
-            DecodingThread(opened[0], infrared, to_infrared(), _LIVE_INFRARED if live else _FILE),
+            DecodingThread(opened[0], infrared, convert, _LIVE_INFRARED if live else _FILE),
             DecodingThread(opened[1], visible, to_visible(), _LIVE_VISIBLE if live else _FILE),
         ],
         matching,
@@ -174,6 +190,7 @@ def open_halves(
     stopped: Callable[[], bool] = lambda: False,
     *,
     infrared_first: bool = True,
+    palette: str | None = None,
 ) -> VideoInputs:
     """Open one video that shows both cameras.
 
@@ -183,13 +200,14 @@ def open_halves(
         matching: How long to wait if it is live and breaks off.
         stopped: Asked several times a second whether to stop.
         infrared_first: Whether the infrared half is the left or upper one.
+        palette: The infrared's palette, if it is in false colours, or "auto".
 
     Raises:
         VideoError: If it cannot be opened, does not answer in time, or it was told to stop.
     """
     (source,) = _open_all((name,), stopped)
     reader = DecodingThread(source, name, to_visible(), _LIVE_VISIBLE if source.live else _FILE)
-    return Halves(reader, matching, layout, infrared_first=infrared_first)
+    return Halves(reader, matching, layout, infrared_first=infrared_first, palette=palette)
 
 
 def _open_all(names: tuple[str, ...], stopped: Callable[[], bool]) -> list[VideoSource]:

@@ -28,3 +28,13 @@ def test_guided_filter_is_what_its_definition_says():
     )
     got = guided_filter(source, guide, radius, flatness)[inside]
     np.testing.assert_allclose(got, wanted, atol=1e-5)
+
+
+def test_the_fast_filter_is_near_the_exact_one_on_smooth_pictures():
+    rows, columns = np.mgrid[:41, :60].astype(np.float32) / 60
+    guide, plane = np.sin(4 * rows + columns), np.cos(3 * columns)
+    exact = guided_filter(plane, guide, 4, 0.01)
+    fast = guided_filter(plane, guide, 4, 0.01, shrink=2)
+    assert fast.shape == exact.shape
+    assert fast.dtype == np.float32
+    np.testing.assert_allclose(fast[8:-8, 8:-8], exact[8:-8, 8:-8], atol=0.03)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import cv2
 import numpy as np
@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 Plane = NDArray[np.floating[Any]]
 
 
-def guided_filter(plane: Plane, guide: Plane, radius: int, epsilon: float) -> Plane:
+def guided_filter(
+    plane: Plane, guide: Plane, radius: int, epsilon: float, shrink: int = 1
+) -> Plane:
     """Smooth a plane where its guide is smooth, and keep its steps where the guide has edges.
 
     In each window the result is a linear function of the guide; a pixel gets the mean of the
@@ -23,17 +25,33 @@ def guided_filter(plane: Plane, guide: Plane, radius: int, epsilon: float) -> Pl
         radius: A window has `2 radius + 1` pixels a side.
         epsilon: Variance of the guide below which a window counts as smooth. Below 1e-5 use
             float64: the variance is a difference of means, which loses digits.
+        shrink: Find the functions in pictures with sides that are so many times shorter, which is
+            faster: He, Sun, "Fast guided filter", arXiv 1505.00996.
 
     Returns:
         H x W, of the same dtype.
     """
-    side = 2 * radius + 1
+    whole = guide
+    if shrink > 1:
+        size = -(-guide.shape[1] // shrink), -(-guide.shape[0] // shrink)
+        plane, guide = _resized(plane, size), _resized(guide, size)
+    side = 2 * (radius // shrink) + 1
     mean_plane, mean_guide = box_mean(plane, side), box_mean(guide, side)
     covariance = box_mean(guide * plane, side) - mean_guide * mean_plane
     variance = np.maximum(box_mean(guide * guide, side) - mean_guide * mean_guide, 0)
-    slope = covariance / (variance + plane.dtype.type(epsilon))
-    offset = mean_plane - slope * mean_guide
-    return np.asarray(box_mean(slope, side) * guide + box_mean(offset, side))
+    slope: Plane = covariance / (variance + plane.dtype.type(epsilon))
+    offset: Plane = mean_plane - slope * mean_guide
+    slope, offset = box_mean(slope, side), box_mean(offset, side)
+    if shrink > 1:
+        size = whole.shape[1], whole.shape[0]
+        slope, offset = _resized(slope, size), _resized(offset, size)
+    return np.asarray(slope * whole + offset)
+
+
+def _resized(plane: Plane, size: tuple[int, int]) -> Plane:
+    smaller = size[0] < plane.shape[1]
+    how = cv2.INTER_AREA if smaller else cv2.INTER_LINEAR
+    return cast("Plane", cv2.resize(plane, size, interpolation=how))
 
 
 def box_mean(plane: Plane, side: int) -> Plane:

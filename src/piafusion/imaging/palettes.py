@@ -1,7 +1,8 @@
 """False-colour palettes: 256 colours from cold to hot.
 
 The tables are made here, from control points of our own or from polynomials. No two levels have
-the same colour, so that a picture in a palette can be turned back into grey levels.
+the same colour, but for four pairs of neighbours in inferno and cividis, so that a picture in a
+palette can be turned back into grey levels.
 """
 
 from __future__ import annotations

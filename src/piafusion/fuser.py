@@ -60,6 +60,7 @@ from piafusion.imaging.tone import (
     AnyTone,
     Full,
     Tone,
+    advise_visible,
     as_tone,
     parse_visible_tone,
     show_visible,
@@ -292,11 +293,18 @@ class Fuser:
         vi = np.ma.getdata(vi)
         tiles = self.plan(*vi.shape[:2])
         if len(tiles) > 1:
-            return Fused(*self._fuse_large(ir, vi, tiles), self.alignment)
+            fused, tone = self._fuse_large(ir, vi, tiles)
+            return Fused(fused, self._advised(tone, vi), self.alignment)
         with self._buffers.lend() as buffers:
             thermal, tone = self.tone(ir, buffers("thermal", ir.shape, np.float32))  # step 2
             fused = self._fuse(thermal, vi, buffers, self.alignment)
+        tone = self._advised(tone, vi)
         return Fused(fused.astype(vi.dtype, copy=False), tone, self.alignment)
+
+    def _advised(self, tone: InfraredRange, vi: Image) -> InfraredRange:
+        """Add the advice about the range of the visible picture."""
+        more = advise_visible(vi) if isinstance(self.visible_tone, Full) else ""
+        return replace(tone, advice="; ".join(filter(None, (tone.advice, more))))
 
     def _fuse(
         self,
@@ -403,6 +411,11 @@ class Fuser:
         """
         if temperature is not None:
             _check_temperature(Path(temperature), overwrite=overwrite)
+        write: Callable[..., None] = write_image
+        if visible is not None and wants_windows(Path(visible), Path(output)):
+            from piafusion.imaging.geotiff import write_like  # fails early without the extra
+
+            write = partial(write_like, like=Path(visible))
         if visible is None:
             photo = read_both(infrared)
             fused, ir = self.fuse_photo(photo), photo.infrared
@@ -429,12 +442,7 @@ class Fuser:
             write_image(temperature, values, overwrite=overwrite)
         del ir
         said = read_metadata(visible or infrared) if self.keep_metadata else NOTHING
-        if visible is not None and wants_windows(Path(visible), Path(output)):
-            from piafusion.imaging.geotiff import write_like
-
-            write_like(Path(output), Path(visible), fused.image, said, overwrite=overwrite)
-        else:
-            write_image(output, fused.image, overwrite=overwrite, metadata=said)
+        write(output, fused.image, overwrite=overwrite, metadata=said)
         return replace(fused, image=in_order(fused.image, self.color_order))
 
     def fuse_rasters(
@@ -497,7 +505,8 @@ class Fuser:
         with opened as (ir, vi, fused):
             check_minimum(vi, MIN_SIDE, name=str(visible))
             found = ir.apply(tone)
-            vi.show(self.visible_tone)
+            if (small := vi.show(self.visible_tone)) is not None:
+                found = self._advised(found, small)
             height, width = vi.shape[:2]
             self.fuse_tiles(ir, vi, fused, self.plan(height, width), progress)
         return (height, width), found

@@ -136,6 +136,9 @@ def test_a_visible_picture_of_few_bits_in_sixteen(bits: int) -> None:
     expected = Fuser("piafusion-fast")(infrared, visible)
     assert np.abs(fused / 257 - expected).max() < 1.5
     np.testing.assert_array_equal(pickle.loads(pickle.dumps(fuser))(infrared, counts), fused)  # noqa: S301
+    plain = Fuser("piafusion-fast", tile=32 if bits == 12 else None)
+    assert f"--visible-tone bits:{bits}" in plain.fuse(infrared, counts).tone.advice
+    assert fuser.fuse(infrared, counts).tone.advice == ""
     degrees = show_visible(np.array([[10.0, 20, 30]]), Span(10, 30))
     assert degrees.tolist() == [[0, 0.5, 1]]
     with pytest.raises(UsageError, match="expected a visible tone of full"):

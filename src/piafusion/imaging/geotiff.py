@@ -109,12 +109,19 @@ class RasterReader:
         self._check = lambda image: tone.render(tone.check(image), curve)[0]
         return InfraredRange(curve.low, curve.high, advice=tone.advise(small))
 
-    def show(self, tone: Tone) -> None:
-        """Return windows of a visible picture in the range that a tone chooses."""
-        if not isinstance(tone, Full | Span):
-            curve = tone.measure(self._reduced())
+    def show(self, tone: Tone) -> Image | None:
+        """Return windows of a visible picture in the range that a tone chooses.
+
+        Returns:
+            The picture, reduced, if there is anything to find out from it.
+        """
+        known = isinstance(tone, Span) or (tone == Full() and self.file.dtypes[0] != "uint16")
+        small = None if known else self._reduced()
+        if small is not None and tone != Full():
+            curve = tone.measure(small)
             tone = Span(curve.low, curve.high) if curve.low < curve.high else tone
         self._check = partial(show_visible, tone=tone)
+        return small
 
     def __getitem__(self, window: Window) -> Image:
         """Return H x W or H x W x 3 pixels, checked; masked and filled where there is no data."""
@@ -255,29 +262,35 @@ def open_rasters(
 
 
 def write_like(
-    output: Path, visible: Path, fused: Image, metadata: Metadata, *, overwrite: bool = False
+    path: Path | str,
+    image: Image,
+    like: Path,
+    *,
+    overwrite: bool = False,
+    metadata: Metadata = NOTHING,
 ) -> None:
     """Write a fused picture with the georeference, no-data value, alpha and tags of the visible.
 
     Args:
-        output: TIFF file to write, whole or not at all.
-        visible: TIFF file of the visible picture.
-        fused: H x W or H x W x 3, as the visible picture.
-        metadata: What the output says beside its pixels and the tags of GDAL.
+        path: TIFF file to write, whole or not at all.
+        image: H x W or H x W x 3, as the visible picture.
+        like: TIFF file of the visible picture.
         overwrite: Replace an existing file.
+        metadata: What the output says beside its pixels and the tags of GDAL.
 
     Raises:
         ImageError: If GDAL reads another picture in the visible file.
         UsageError: If the output exists.
         OutputError: If it cannot be written.
     """
-    check_output(output, overwrite=overwrite)
+    path = Path(path)
+    check_output(path, overwrite=overwrite)
     with ExitStack() as stack:
         stack.enter_context(_environment())
-        like = RasterReader(visible, as_visible)
-        stack.enter_context(like.file)
-        writer = stack.enter_context(_writing(output, like, metadata))
-        writer[slice(0, fused.shape[0]), slice(0, fused.shape[1])] = fused
+        source = RasterReader(like, as_visible)
+        stack.enter_context(source.file)
+        writer = stack.enter_context(_writing(path, source, metadata))
+        writer[slice(0, image.shape[0]), slice(0, image.shape[1])] = image
 
 
 @contextmanager

@@ -472,6 +472,18 @@ def parse_visible_tone(spec: str) -> Tone:
     return parse_tone(spec)
 
 
+def advise_visible(visible: Image) -> str:
+    """Return a line that names a range if a visible picture of 16 bits may have fewer, or ""."""
+    most = int(visible.max()) if visible.dtype == np.uint16 else 0
+    bits = next((bits for bits in (10, 12, 14) if 0 < most < 2**bits), None)
+    if bits is None:
+        return ""
+    return (
+        f"the brightest visible value is {most} of 65535; if the camera has {bits} bits, use "
+        f"--visible-tone bits:{bits}"
+    )
+
+
 def show_visible(visible: Image, tone: Tone) -> Image:
     """Check a visible picture and bring it to its display range.
 

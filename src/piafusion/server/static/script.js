@@ -12,6 +12,7 @@ const NEXT_STEPS = { // by the last part of a problem's type
   "alignment": "choose “The two are aligned” or another file under Alignment",
   "no-token": "enter it under “Token of this server”",
   "tone": "choose “Percentiles 1 to 99” under Infrared range",
+  "visible-tone": "choose the bits of the camera under Visible range",
   "too-slow": "choose a faster one under Model or method, or a smaller picture",
 };
 const MOST_SCORED = 2e6; // pixels
@@ -56,7 +57,8 @@ async function ask(path, options = {}, tries = TRIES) {
 // The server's messages are "expected, found; next step" for programs: the next step becomes a
 // control of this page where it has one.
 function withControl({ type = "", detail }) {
-  const kind = detail?.includes("--tone") ? "tone" : type.split(":").pop();
+  const option = detail?.match(/--(visible-tone|tone)/)?.[1];
+  const kind = option ?? type.split(":").pop();
   const end = detail?.lastIndexOf("; ");
   return end > 0 && NEXT_STEPS[kind] ? `${detail.slice(0, end)}; ${NEXT_STEPS[kind]}` : detail;
 }

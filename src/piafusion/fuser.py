@@ -277,15 +277,14 @@ class Fuser:
         """
         from piafusion.imaging.photos import place, tone_for
 
-        if photo.visible is None:
-            raise ValueError("a photo without a visible picture")
-        check_minimum(photo.visible, MIN_SIDE)
+        infrared, visible = photo.both()
+        check_minimum(visible, MIN_SIDE)
         tone = tone_for(photo, self.tone)
-        infrared = tone.check(photo.infrared)
+        infrared = tone.check(infrared)
         alignment, note = self.alignment, ""
         if alignment is None:
             alignment, note = place(photo, tone(infrared)[0])
-        fused = self.adjusted(tone, alignment)._fuse_checked(infrared, photo.visible)
+        fused = self.adjusted(tone, alignment)._fuse_checked(infrared, visible)
         return replace(fused, note="; ".join(filter(None, (photo.note, note))))
 
     def _fuse_checked(self, ir: Image, vi: Image) -> Fused:

@@ -11,10 +11,11 @@ from starlette.testclient import TestClient
 
 from piafusion import Fuser
 from piafusion.imaging.align import Alignment, parse_alignment
-from piafusion.imaging.io import decode_image, encode_image
+from piafusion.imaging.io import decode_image, decode_photo, encode_image
 from piafusion.metrics import SPECS, evaluate
 from piafusion.server.api import MEDIA_TYPES
 from tests.conftest import scene
+from tests.imaging.flir_files import both
 from tests.server.bad_files import archive
 from tests.server.test_attacks import ALIGNMENT
 
@@ -71,6 +72,20 @@ def test_polarity_and_the_range_of_the_visible(client: TestClient, pair: dict[st
     assert np.abs(fused / 257 - expected).max() < 1.5
     for name in data:
         assert client.post("/v1/fuse", files=pair, data={name: "hot"}).status_code == 422
+
+
+def test_a_photo_that_holds_both(client: TestClient, pair: dict[str, bytes]) -> None:
+    response = client.post("/v1/fuse", files={"infrared": both()})
+    assert response.headers["piafusion-size"] == "320x240"
+    found = FUSER.fuse_photo(decode_photo(both(), "photo"))
+    np.testing.assert_array_equal(decode_image(response.content, "fused"), found.image)
+    applied = parse_alignment(response.headers["piafusion-alignment"])
+    np.testing.assert_allclose(applied.matrix, found.alignment.matrix, atol=1e-9)
+    seen = client.post("/v1/fuse", files={"infrared": both()}, data={"show": "visible"})
+    assert decode_image(seen.content, "visible").shape == (240, 320, 3)
+    alone = client.post("/v1/fuse", files={"infrared": pair["infrared"]})
+    assert alone.status_code == 422
+    assert "give the infrared and the visible file" in alone.json()["detail"]
 
 
 def test_a_picture_is_no_pair_with_itself(client: TestClient, pair: dict[str, bytes]) -> None:
@@ -220,7 +235,7 @@ def test_lists_and_probes(client: TestClient) -> None:
 def test_the_schema_is_typed(client: TestClient) -> None:
     schema = client.get("/openapi.json").json()
     form = schema["paths"]["/v1/fuse"]["post"]["requestBody"]["content"]["multipart/form-data"]
-    assert set(form["schema"]["required"]) == {"infrared", "visible"}
+    assert form["schema"]["required"] == ["infrared"]
     assert form["schema"]["properties"]["format"]["enum"] == list(MEDIA_TYPES)
     answers = schema["paths"]["/v1/fuse"]["post"]["responses"]
     assert {"200", "413", "415", "422", "503"} <= set(answers)

@@ -15,6 +15,7 @@ from piafusion import Fuser
 from piafusion.imaging.io import encode_image, read_image
 from piafusion.server.app import _FILES
 from tests.conftest import scene
+from tests.imaging.flir_files import both
 from tests.server.browser import BROWSER, DRIVER, Page, pages
 from tests.server.live import TOKEN, Live, serving
 
@@ -114,6 +115,18 @@ def test_a_pair_is_fused_compared_and_saved(
         np.testing.assert_array_equal(read_image(saved), expected)
     page.screenshot(tmp_path / "page.png")
     assert read_image(tmp_path / "page.png").shape[1] == size[0]
+    assert [each for each in page.messages() if "401" not in each and "favicon" not in each] == []
+
+
+@needs_browser
+def test_one_photo_that_holds_both(browser: Any, live: Live, tmp_path: Path) -> None:
+    (tmp_path / "photo.jpg").write_bytes(both())
+    page = browser(tmp_path, DESKTOP)
+    enter(page, live)
+    page.type("#infrared", str(tmp_path / "photo.jpg"))
+    page.wait(FUSED)
+    size = "const {naturalWidth, naturalHeight} = document.getElementById('image-right');"
+    assert page.run(f"{size} return [naturalWidth, naturalHeight]") == [320, 240]
     assert [each for each in page.messages() if "401" not in each and "favicon" not in each] == []
 
 

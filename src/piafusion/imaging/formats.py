@@ -45,6 +45,15 @@ class Photo:
     mapping: Matrix | None = None
     note: str = ""
 
+    def both(self) -> tuple[Image, Image]:
+        """Return the infrared and the visible picture; `ImageError` if the file has not both."""
+        if self.visible is None:
+            raise ImageError(
+                "expected a photo that holds its visible picture too, found the infrared one "
+                "alone; give the visible file as well, and --align auto if it shows another view"
+            )
+        return self.infrared, self.visible
+
 
 ReadPhoto: TypeAlias = Callable[[bytes], Photo]
 """Takes the content of a file and returns its pictures."""

@@ -149,12 +149,7 @@ def decode_photo(data: bytes, name: str) -> Photo:
                 "a file without thermal data; give the infrared and the visible file"
             )
         photo = read(data)
-        if photo.visible is None:
-            raise ImageError(
-                "expected a photo that holds its visible picture too, found the infrared one "
-                "alone; give the visible file as well, and --align auto if it shows another view"
-            )
-        return replace(photo, visible=as_visible(photo.visible))
+        return replace(photo, visible=as_visible(photo.both()[1]))
 
 
 def read_pair(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar
 
 import cv2
 import numpy as np
@@ -18,6 +19,8 @@ from piafusion.imaging.formats import Photo
 from piafusion.imaging.io import read_photo
 from piafusion.imaging.tone import AnyTone, Full, Plateau
 from piafusion.imaging.tone_curve import Levels
+
+SomeTone = TypeVar("SomeTone", bound=AnyTone)
 
 
 def place(photo: Photo, shown: Levels) -> tuple[Alignment, str]:
@@ -37,9 +40,7 @@ def place(photo: Photo, shown: Levels) -> tuple[Alignment, str]:
     Raises:
         AlignmentError: If the file has no mapping, and none that can be trusted was found.
     """
-    visible = photo.visible
-    if visible is None:
-        raise ValueError("a photo without a visible picture")
+    visible = photo.both()[1]
     size, whole = (shown.shape[0], shown.shape[1]), (visible.shape[0], visible.shape[1])
     times = -(-MIN_SIDE // min(size))
     if times > 1:  # the smallest sensors have 80 x 60 pixels
@@ -67,7 +68,7 @@ def place(photo: Photo, shown: Levels) -> tuple[Alignment, str]:
     return estimated.scaled(size, whole), f"{note}; the alignment was estimated"
 
 
-def tone_for(photo: Photo, tone: AnyTone) -> AnyTone:
+def tone_for(photo: Photo, tone: SomeTone) -> SomeTone | Plateau:
     """Return the tone for a photo: temperatures have no full range, so plateau stands for full."""
     return Plateau() if photo.unit != "levels" and isinstance(tone, Full) else tone
 
@@ -75,7 +76,6 @@ def tone_for(photo: Photo, tone: AnyTone) -> AnyTone:
 def read_shown(path: Path, tone: AnyTone) -> tuple[Levels, Image]:
     """Read a photo as it is fused: the infrared in [0, 1] and the visible picture."""
     photo = read_photo(path)
-    if photo.visible is None:
-        raise ValueError("a photo without a visible picture")
+    infrared, visible = photo.both()
     tone = tone_for(photo, tone)
-    return tone(tone.check(photo.infrared))[0], photo.visible
+    return tone(tone.check(infrared))[0], visible

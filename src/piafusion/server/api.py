@@ -139,12 +139,17 @@ def make_router(state: ServerState) -> APIRouter:
         openapi_extra={"requestBody": request_body(PairForm, state.fusers)},
     )
     async def fuse(request: Request) -> Response:
-        """Fuse an infrared and a visible picture."""
+        """Fuse an infrared and a visible picture, or a photo that holds both."""
         async with read_form(request, PairForm) as form:
             wanted = fusion_request(form, state.fusers)
             names = ("infrared", "visible")
             work = partial(
-                _fuse_files, state.service, form.infrared.file, form.visible.file, wanted, names
+                _fuse_files,
+                state.service,
+                form.infrared.file,
+                form.visible.file if form.visible else None,
+                wanted,
+                names,
             )
             try:
                 result, waited = await state.queue.run(partial(_hung_up, request), work)
@@ -188,11 +193,11 @@ def make_router(state: ServerState) -> APIRouter:
 def _fuse_files(
     service: FusionService,
     infrared: IO[bytes],
-    visible: IO[bytes],
+    visible: IO[bytes] | None,
     wanted: FusionRequest,
     names: tuple[str, str],
 ) -> FusionResult:
-    return service.fuse(infrared.read(), visible.read(), wanted, names)
+    return service.fuse(infrared.read(), visible.read() if visible else None, wanted, names)
 
 
 async def _hung_up(request: Request) -> None:

@@ -7,8 +7,9 @@ from functools import partial
 
 from piafusion.errors import ImageError
 from piafusion.imaging.arrays import Image
+from piafusion.imaging.formats import Photo
 from piafusion.imaging.headers import Header, read_header
-from piafusion.imaging.io import decode_infrared, decode_visible
+from piafusion.imaging.io import decode_infrared, decode_photo, decode_visible
 from piafusion.run.processes import KillableProcesses, decoding_seconds, limit_memory
 from piafusion.server.problems import HttpProblem
 from piafusion.server.settings import MEGAPIXEL, ServerSettings
@@ -44,6 +45,13 @@ class Decoders:
     def visible(self, data: bytes, name: str, check: Callable[[Image], Image]) -> Image:
         """Return the visible picture of a file, checked; errors are those of `infrared`."""
         return self._decode(decode_visible, data, name, check)
+
+    def photo(self, data: bytes, name: str) -> Photo:
+        """Return the pictures of a photo that holds both; errors are those of `infrared`."""
+        seconds = min(decoding_seconds(len(data)), self._settings.timeout)
+        return self._processes.call(
+            _decode_photo, data, name, self._settings.max_megapixels, name=name, seconds=seconds
+        )
 
     def _decode(
         self,
@@ -85,6 +93,12 @@ def _decode_checked(
     return decode(data, name, check, _checked_header(data, name, megapixels))
 
 
+def _decode_photo(data: bytes, name: str, megapixels: float) -> Photo:
+    """Decode a photo, in another process, unless it is too large by its header."""
+    _checked_header(data, name, megapixels)
+    return decode_photo(data, name)
+
+
 def _checked_header(data: bytes, name: str, megapixels: float) -> Header:
     """Refuse a picture that is too large by its header, before it takes any memory."""
     if not data:
@@ -100,11 +114,16 @@ def _checked_header(data: bytes, name: str, megapixels: float) -> Header:
             f"{name}: expected PNG, JPEG, TIFF, BMP or WebP, found another kind of data; "
             "convert the picture",
         )
-    if header.pixels > int(megapixels * MEGAPIXEL):
+    refuse_large(header.width, header.height, name, megapixels)
+    return header
+
+
+def refuse_large(width: int, height: int, name: str, megapixels: float) -> None:
+    """Raise `HttpProblem` for a picture of more megapixels than the server takes."""
+    if width * height > int(megapixels * MEGAPIXEL):
         raise HttpProblem(
             413,
             "too-many-pixels",
-            f"{name}: expected at most {megapixels:g} megapixels, found "
-            f"{header.width}x{header.height}; send a smaller picture",
+            f"{name}: expected at most {megapixels:g} megapixels, found {width}x{height}; send a "
+            "smaller picture",
         )
-    return header

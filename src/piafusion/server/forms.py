@@ -61,10 +61,12 @@ class PairOptions(BaseModel):
 
 
 class PairForm(PairOptions):
-    """Two pictures of one scene."""
+    """Two pictures of one scene, or a photo of a thermal camera that holds both."""
 
-    infrared: File = Field(description="PNG, TIFF, JPEG, BMP or WebP, grey.")
-    visible: File = Field(description="PNG, TIFF, JPEG, BMP or WebP, grey or colour.")
+    infrared: File = Field(description="PNG, TIFF, JPEG, BMP or WebP, grey; or such a photo.")
+    visible: File | None = Field(
+        None, description="PNG, TIFF, JPEG, BMP or WebP, grey or colour; not for such a photo."
+    )
     metrics: str = Field(
         "", description="Names of metrics, such as MI,SD,VIF,Qabf, for `Piafusion-Metrics`."
     )

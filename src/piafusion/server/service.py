@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Literal
 
@@ -21,11 +21,12 @@ from piafusion.imaging.arrays import check_minimum, check_same_size, to_uint8, t
 from piafusion.imaging.colour import luminance
 from piafusion.imaging.io import decode_metadata, encode_image
 from piafusion.imaging.metadata import NOTHING
+from piafusion.imaging.photos import place, tone_for
 from piafusion.imaging.tiling import Floats
 from piafusion.imaging.tone import Full, Tone, show_visible
 from piafusion.imaging.tone_curve import InfraredRange
 from piafusion.metrics import evaluate
-from piafusion.server.decoding import Decoders
+from piafusion.server.decoding import Decoders, refuse_large
 from piafusion.server.fusers import FuserCache
 from piafusion.server.problems import HttpProblem
 from piafusion.server.settings import MEGAPIXEL, ServerSettings
@@ -118,9 +119,9 @@ class FusionService:
         self._decoders.close()
 
     def fuse(
-        self, infrared: bytes, visible: bytes, wanted: FusionRequest, names: tuple[str, str]
+        self, infrared: bytes, visible: bytes | None, wanted: FusionRequest, names: tuple[str, str]
     ) -> FusionResult:
-        """Fuse one pair for a request.
+        """Fuse one pair for a request, or a photo that holds both.
 
         `names` are those of the two files in errors.
 
@@ -130,7 +131,10 @@ class FusionService:
         """
         clock = _Stopwatch()
         with clock("decode"):
-            ir, vi = self._decode(infrared, visible, wanted, names)
+            if visible is None:
+                ir, vi, wanted = self._decode_photo(infrared, wanted, names[0])
+            else:
+                ir, vi = self._decode(infrared, visible, wanted, names)
         if infrared == visible:
             raise UsageError(
                 f"{names[1]}: expected an infrared and a visible picture, found one file for both; "
@@ -157,7 +161,7 @@ class FusionService:
                 seen = _seen(ir, vi, fuser)[0]
                 scores = _score(seen, np.ma.getdata(vi), np.ma.getdata(fused.image), wanted.metrics)
         with clock("encode"):
-            said = decode_metadata(visible) if wanted.keep_metadata else NOTHING
+            said = decode_metadata(visible or infrared) if wanted.keep_metadata else NOTHING
             content = encode_image(np.ma.filled(fused.image), f".{wanted.format}", "fused", said)
         height, width = vi.shape[:2]
         return FusionResult(content, width, height, fused.tone, light, rig, scores, clock.seconds)
@@ -176,6 +180,24 @@ class FusionService:
         check_minimum(ir, MIN_SIDE, names[0])
         check_minimum(vi, MIN_SIDE, names[1])
         return ir, vi
+
+    def _decode_photo(
+        self, data: bytes, wanted: FusionRequest, name: str
+    ) -> tuple[Image, Image, FusionRequest]:
+        """Return the pictures of a photo, and the request with a tone and an alignment for it."""
+        try:
+            photo = self._decoders.photo(data, name)
+        except MissingExtraError as error:
+            raise HttpProblem(415, "missing-extra", str(error)) from error
+        ir, vi = photo.both()
+        vi = show_visible(vi, wanted.visible_tone)
+        refuse_large(vi.shape[1], vi.shape[0], name, self._settings.max_megapixels)
+        tone = tone_for(photo, wanted.tone)
+        ir = tone.check(ir)
+        check_minimum(ir, MIN_SIDE, name)
+        check_minimum(vi, MIN_SIDE, name)
+        rig = wanted.alignment or place(photo, tone(ir)[0])[0]
+        return ir, vi, replace(wanted, tone=tone, alignment=rig)
 
     def _judge(self, vi: Image) -> Light | None:
         """Return the day or night probability; a large picture is reduced first."""

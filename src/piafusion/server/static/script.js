@@ -11,6 +11,7 @@ const NEXT_STEPS = { // by the last part of a problem's type
   "size-mismatch": "choose “Estimate it from this pair” under Alignment",
   "alignment": "choose “The two are aligned” or another file under Alignment",
   "no-token": "enter it under “Token of this server”",
+  "palette": "choose “False colours” under Colours of the infrared",
   "tone": "choose “Percentiles 1 to 99” under Infrared range",
   "visible-tone": "choose the bits of the camera under Visible range",
   "too-slow": "choose a faster one under Model or method, or a smaller picture",
@@ -57,7 +58,7 @@ async function ask(path, options = {}, tries = TRIES) {
 // The server's messages are "expected, found; next step" for programs: the next step becomes a
 // control of this page where it has one.
 function withControl({ type = "", detail }) {
-  const option = detail?.match(/--(visible-tone|tone)/)?.[1];
+  const option = detail?.match(/--(visible-tone|tone|palette)/)?.[1];
   const kind = option ?? type.split(":").pop();
   const end = detail?.lastIndexOf("; ");
   return end > 0 && NEXT_STEPS[kind] ? `${detail.slice(0, end)}; ${NEXT_STEPS[kind]}` : detail;
@@ -66,11 +67,12 @@ function withControl({ type = "", detail }) {
 function formOf(extra) {
   const form = new FormData();
   form.append("infrared", files.infrared);
-  form.append("visible", files.visible);
+  if (files.visible) form.append("visible", files.visible);
   const [kind, name] = $("how").value.split(":");
   if (name) form.append(kind, name);
   form.append("tone", $("tone").value);
   form.append("polarity", $("polarity").value);
+  form.append("palette", $("palette").value);
   form.append("visible_tone", $("visible-tone").value);
   for (const [key, value] of Object.entries(extra)) if (value) form.append(key, value);
   return form;
@@ -84,21 +86,22 @@ async function chosenAlignment() {
 
 async function fuse() {
   running?.abort();
-  if (!files.infrared || !files.visible) return;
   running = new AbortController();
   const { signal } = running;
+  const { infrared: first, visible: second } = files;
+  if (!first || !(second || await isPhoto(first)) || signal.aborted) return;
   say("Fusing", "busy");
   $("shown").classList.add("old");
   try {
-    const small = await pixelsOf(files.visible) <= MOST_SCORED;
+    const small = second && await pixelsOf(second) <= MOST_SCORED;
     const chosen = await chosenAlignment();
     const body = formOf({ alignment: chosen, metrics: small ? METRICS : "" });
     const response = await ask("v1/fuse", { method: "POST", body, signal });
     const fused = await response.blob();
     alignment = response.headers.get("Piafusion-Alignment") ?? "";
     const infrared = await view("infrared", signal);
-    const asItIs = $("visible-tone").value === "full" && await pixelsOf(files.visible);
-    const visible = asItIs ? files.visible : await view("visible", signal);
+    const asItIs = second && $("visible-tone").value === "full" && await pixelsOf(second);
+    const visible = asItIs ? second : await view("visible", signal);
     if (signal.aborted) return;
     for (const [name, blob] of Object.entries({ infrared, visible, fused })) keep(name, blob);
     fusedFile = fused;
@@ -186,6 +189,18 @@ function pixelsOf(file) { // 0 if this browser cannot show it
   return createImageBitmap(file).then((map) => map.width * map.height, () => 0);
 }
 
+async function isPhoto(file) { // of a FLIR camera: it may hold both pictures
+  return new TextDecoder("latin1").decode(await file.slice(0, 2 ** 17).arrayBuffer()).includes("FLIR\0");
+}
+
+function clear(side) {
+  const drop = $(`drop-${side}`);
+  files[side] = null;
+  $(`name-${side}`).textContent = "Drop a picture or choose one";
+  drop.querySelector("img").hidden = true;
+  drop.classList.remove("seen", "filled");
+}
+
 async function put(side, file) {
   files[side] = file;
   const drop = $(`drop-${side}`), picture = drop.querySelector("img");
@@ -202,7 +217,10 @@ async function put(side, file) {
 
 async function take(given) {
   const [first, second] = given;
-  if (!second) {
+  if (!second && await isPhoto(first)) {
+    clear("visible");
+    await put("infrared", first);
+  } else if (!second) {
     await put(files.infrared && !files.visible ? "visible" : guess(first) ?? "infrared", first);
   } else {
     const swapped = guess(first) === "visible" || guess(second) === "infrared";
@@ -235,7 +253,7 @@ async function download() {
     const blob = format === "png" ? fusedFile : await (await ask("v1/fuse", { method: "POST", body })).blob();
     const link = document.createElement("a");
     link.href = URL.createObjectURL(blob);
-    link.download = `${files.visible.name.replace(/\.\w+$/, "")}-fused.${format === "jpeg" ? "jpg" : format}`;
+    link.download = `${(files.visible ?? files.infrared).name.replace(/\.\w+$/, "")}-fused.${format === "jpeg" ? "jpg" : format}`;
     link.click();
     setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
   } catch (error) {
@@ -288,7 +306,7 @@ $("swap").addEventListener("click", async () => {
   fuse();
 });
 $("how").addEventListener("change", () => { note(); fuse(); });
-for (const name of ["tone", "polarity", "visible-tone"]) $(name).addEventListener("change", fuse);
+for (const name of ["tone", "polarity", "palette", "visible-tone"]) $(name).addEventListener("change", fuse);
 $("alignment").addEventListener("change", () => {
   $("rig").hidden = $("alignment").value !== "file";
   if ($("rig").hidden || $("rig").files.length) fuse();

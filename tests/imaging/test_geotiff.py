@@ -283,6 +283,8 @@ def test_masks_and_alpha_of_the_infrared_are_heard(tmp_path: Path, pair) -> None
         with rasterio.open(inside, "r+") as file:
             file.write_mask(valid)
     alpha = write(tmp_path / "alpha.tif", np.dstack([infrared, valid]), ALPHA="YES")
+    FUSER.fuse_files(inside, vi, tmp_path / "whole.png")
+    assert np.abs(read_image(tmp_path / "whole.png") - expected).max() <= 1
     for ir in (inside, alpha):
         FUSER.fuse_rasters(ir, vi, tmp_path / f"out_{ir.name}")
         assert np.abs(read(tmp_path / f"out_{ir.name}") - expected).max() <= 1

@@ -18,6 +18,7 @@ NO_DATA = 42113  # of GDAL: a number as text
 _SUBFILE_TYPE = 254
 # Pixel scale, tie points, transformation and keys of GeoTIFF; no-data value; RPC coefficients.
 _GEOREFERENCE = {33550, 33922, 34264, 34735, 42113, 50844}
+_MASK = 0b100  # subfile type of a mask in full size
 _REDUCED_OR_MASK = 0b101  # bits of the subfile type: an overview of another page, or its mask
 _LARGE_PIXELS = 2**24  # pictures of so many pixels are read in windows
 _MOST_ENTRIES = 512  # in a directory
@@ -42,6 +43,8 @@ class Tags:
         self.order = order
         self._room, self._count, self._long = (8, "Q", "Q") if big else (4, "H", "I")
         self._types = {**_TYPES, 16: "Q"} if big else _TYPES
+        self.mask: Tags | None = None
+        """The directory of the mask that says where the picture has data."""
         self.fields: dict[int, tuple[int, int, bytes]] = {}
         """By tag: its type, how many values it has, and they or their place, as the file has it."""
 
@@ -224,6 +227,8 @@ def _find(read: Read) -> Tags:
                     "its own file"
                 )
             page = other
+        elif page and other.number(_SUBFILE_TYPE, 0) == _MASK:
+            page.mask = page.mask or other
     raise _wrong(f"more than {_MOST_DIRECTORIES} directories")
 
 

@@ -8,6 +8,7 @@ the same tags that the pixels are read by.
 
 from __future__ import annotations
 
+import struct
 import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -99,7 +100,8 @@ def decode_tiff(data: bytes, tags: Tags, *, masked: bool = False) -> Image:
         H x W, H x W x 3 RGB or H x W x 4 (the fourth being alpha or another band), turned as the
         file says. Integers of 8 to 64 bits, float32 or float64; 1, 2 and 4 bits are stretched to
         uint8, 10, 12 and 14 bits to uint16, palettes become uint8 RGB. On request it is masked
-        where all bands have the value that means "no data", as GDAL writes it into a tag.
+        where a mask in the file says so, or where all bands have the value that means "no data",
+        as GDAL writes it into a tag.
 
     Raises:
         ImageError: If anything is missing, damaged or of a layout that is not read here.
@@ -119,9 +121,9 @@ def decode_tiff(data: bytes, tags: Tags, *, masked: bool = False) -> Image:
         block = _decode(layout, layout.data[place : place + size], rows, channels)
         target[...] = block[:rows, : target.shape[1]]
     orientation = tags.number(ORIENTATION, 1)
-    dead = _without_data(layout, tags, pixels) if masked and NO_DATA in tags else None
+    dead = _without_data(layout, tags, pixels, data) if masked else np.zeros(1, bool)
     image = turned(_coloured(layout, tags, pixels), orientation)
-    if dead is None or not dead.any():
+    if not dead.any():
         return image
     if dead.all():
         raise ImageError(
@@ -131,19 +133,25 @@ def decode_tiff(data: bytes, tags: Tags, *, masked: bool = False) -> Image:
     return masked_like(fill(image, dead)[0], dead, image[dead].flat[0])
 
 
-def _without_data(layout: _Layout, tags: Tags, pixels: NDArray[Any]) -> NDArray[np.bool_] | None:
-    """Return where a picture has no data, H x W; None if its values are not those of the tag."""
-    if layout.bits not in (8, 16, 32, 64) or layout.photometric == _PALETTE:
-        return None
-    try:
-        value = float(tags.value(NO_DATA)[2].split(b"\0")[0])
-    except ValueError:
-        return None
-    if layout.kind == "f":
-        with np.errstate(over="ignore"):
-            value = layout.dtype.type(value)  # as few digits as the pixels have
-    dead: NDArray[np.bool_] = np.isnan(pixels) if np.isnan(value) else pixels == value
-    return np.asarray(dead.all(axis=2))
+def _without_data(
+    layout: _Layout, tags: Tags, pixels: NDArray[Any], data: bytes
+) -> NDArray[np.bool_]:
+    """Return where a picture has no data, H x W."""
+    dead = np.zeros(pixels.shape[:2], bool)
+    mask = tags.mask
+    if mask and all(mask.number(tag) == tags.number(tag) for tag in (WIDTH, HEIGHT)):
+        mask.fields[PHOTOMETRIC] = (3, 1, struct.pack(f"{mask.order}H", _BLACK))
+        dead |= decode_tiff(data, mask) == 0
+    if NO_DATA in tags and layout.bits in (8, 16, 32, 64) and layout.photometric != _PALETTE:
+        try:
+            value = float(tags.value(NO_DATA)[2].split(b"\0")[0])
+        except ValueError:
+            return dead
+        if layout.kind == "f":
+            with np.errstate(over="ignore"):
+                value = layout.dtype.type(value)  # as few digits as the pixels have
+        dead |= (np.isnan(pixels) if np.isnan(value) else pixels == value).all(axis=2)
+    return dead
 
 
 def _read_layout(tags: Tags, data: bytes) -> _Layout:

@@ -292,7 +292,12 @@ def test_masks_and_alpha_of_the_infrared_are_heard(tmp_path: Path, pair) -> None
 
 def test_windows_are_refused_for_what_needs_the_whole(tmp_path: Path, pair) -> None:
     ir, vi = write(tmp_path / "ir.tif", pair[0]), write(tmp_path / "vi.tif", pair[1])
-    for fuser in (Fuser("piafusion-fast", tone="clahe"), FUSER.adjusted(alignment=SHIFT)):
+    for fuser in (
+        Fuser("piafusion-fast", tone="clahe"),
+        Fuser("piafusion-fast", tone="clahe", polarity="black-hot"),
+        Fuser("piafusion-fast", palette="ironbow"),
+        FUSER.adjusted(alignment=SHIFT),
+    ):
         with pytest.raises(UsageError, match="use fuse_files"):
             fuser.fuse_rasters(ir, vi, tmp_path / "out.tif")
 

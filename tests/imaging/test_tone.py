@@ -124,6 +124,7 @@ def test_a_tone_that_shows_little_names_a_better_one(tone, infrared, advice, pol
         fuser = Fuser("piafusion-fast", tone=tone, polarity=polarity, tile=tile)
         found = fuser.fuse(infrared, np.zeros((64, 96), np.uint8)).tone.advice
         assert re.search(advice, found) if advice else not found
+        assert parse_tone(tone, polarity).advise(infrared) == found
 
 
 @pytest.mark.parametrize("bits", [10, 12, 14])

@@ -17,7 +17,7 @@ from piafusion.imaging.align.estimate import MIN_SIDE
 from piafusion.imaging.arrays import Image
 from piafusion.imaging.formats import Photo
 from piafusion.imaging.io import read_photo
-from piafusion.imaging.tone import AnyTone, Full, Plateau
+from piafusion.imaging.tone import AnyTone, BlackHot, Full, Plateau, Tone
 from piafusion.imaging.tone_curve import Levels
 
 SomeTone = TypeVar("SomeTone", bound=AnyTone)
@@ -68,9 +68,13 @@ def place(photo: Photo, shown: Levels) -> tuple[Alignment, str]:
     return estimated.scaled(size, whole), f"{note}; the alignment was estimated"
 
 
-def tone_for(photo: Photo, tone: SomeTone) -> SomeTone | Plateau:
+def tone_for(photo: Photo, tone: SomeTone) -> SomeTone | Tone:
     """Return the tone for a photo: temperatures have no full range, so plateau stands for full."""
-    return Plateau() if photo.unit != "levels" and isinstance(tone, Full) else tone
+    if photo.unit == "levels":
+        return tone
+    if isinstance(tone, BlackHot):
+        return BlackHot(tone_for(photo, tone.tone))
+    return Plateau() if isinstance(tone, Full) else tone
 
 
 def read_shown(path: Path, tone: AnyTone) -> tuple[Levels, Image]:

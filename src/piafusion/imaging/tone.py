@@ -308,6 +308,10 @@ class BlackHot(Tone):
         """As the other tone has it."""
         return self.tone.one_curve
 
+    def advise(self, infrared: Image) -> str:
+        """Return what the other tone advises."""
+        return self.tone.advise(infrared)
+
     def check(self, infrared: Image) -> Image:
         """Check as the other tone does."""
         return self.tone.check(infrared)
@@ -343,10 +347,16 @@ class Painted(Tone):
     def __str__(self) -> str:
         return f"{self.tone} of palette {self.palette}"
 
+    @property
+    def one_curve(self) -> bool:
+        """The palette, and what is painted over it, are looked for in the whole picture."""
+        return False
+
     def check(self, infrared: Image) -> Image:
         """Turn a picture of three channels into levels, and check as the other tone does."""
         if isinstance(infrared, np.ndarray) and infrared.ndim == 3 and infrared.shape[2] == 3:
-            infrared = to_levels(infrared, self.palette)
+            mask = np.ma.getmaskarray(infrared).all(axis=2)
+            infrared = masked_like(to_levels(np.ma.getdata(infrared), self.palette), mask)
         return self.tone.check(infrared)
 
     def measure(self, infrared: Image) -> ToneCurve:

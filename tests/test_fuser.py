@@ -1,3 +1,4 @@
+import pickle
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -195,3 +196,20 @@ def test_tiles_of_an_aligned_pair_are_those_of_the_whole() -> None:
     visible = cv2.resize(visible, (160, 128))
     whole, tiled = (Fuser(alignment=rig, tile=side)(infrared, visible) for side in (None, 96))
     assert np.abs(whole.astype(int) - tiled).max() <= 1
+
+
+@pytest.mark.parametrize("tile", [None, 64])
+def test_a_view_is_drawn_in_place_of_the_fused_picture(tile: int | None) -> None:
+    infrared, visible = scene(96, 120)
+    fuser = Fuser("piafusion-fast", tile=tile, color_order="bgr", view="hot:200")
+    drawn = fuser(infrared, visible)
+    fused = Fuser("piafusion-fast", color_order="bgr")(infrared, visible)
+    hot = infrared >= 200
+    assert hot.any()
+    np.testing.assert_array_equal((drawn != fused).any(axis=2) & ~hot, np.zeros_like(hot))
+    assert (drawn != fused).any(axis=2)[hot].mean() > 0.9
+    copy = pickle.loads(pickle.dumps(fuser))  # noqa: S301
+    np.testing.assert_array_equal(copy(infrared, visible), drawn)
+    loop = Fuser("piafusion-fast", color_order="bgr", view="flicker")(infrared, visible)
+    np.testing.assert_array_equal(loop[2], fused)
+    assert Fuser("piafusion-fast", view="edges")(infrared, visible[..., 0]).shape == (96, 120, 3)

@@ -7,10 +7,10 @@ import platform
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from piafusion.errors import PiafusionError
 from piafusion.imaging.io import read_pair, read_photo
@@ -39,12 +39,14 @@ class PairJob:
         visible: The visible picture; the same path for such a photo.
         output: For the fused picture.
         temperature: For the temperatures on the visible picture's pixels, if they are wanted.
+        places: Spots and boxes to measure.
     """
 
     infrared: Path
     visible: Path
     output: Path
     temperature: Path | None = None
+    places: tuple[str, ...] = ()
 
     @property
     def is_photo(self) -> bool:
@@ -66,6 +68,8 @@ class FusedPair:
         worker: Host and process that fused it.
         device: Where the network ran.
         sha256: Hashes of the files "infrared", "visible" and "output", if they were asked for.
+        measured: What was measured at each place.
+        unit: Of these values: "°C", or "" if it is not known.
     """
 
     job: PairJob
@@ -77,6 +81,8 @@ class FusedPair:
     device: str
     sha256: Mapping[str, str]
     note: str = ""
+    measured: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    unit: str = ""
 
 
 @dataclass(frozen=True)
@@ -145,13 +151,14 @@ def fuse_job(
     start = time.perf_counter()
     worker, device = f"{platform.node()}:{os.getpid()}", fuser.engine.device
     sums: dict[str, str] = {}
-    copies, note = job, ""
+    copies: PairJob = job
+    said: dict[str, Any] = {}
     try:
         with _local_copies(job) as copies:
             files, tone = (copies.infrared, copies.visible, copies.output), None
             if hashes:
                 sums |= {"infrared": sha256(files[0]), "visible": sha256(files[1])}
-            plain = fuser.takes_windows and not (job.is_photo or job.temperature)
+            plain = fuser.takes_windows and not (job.is_photo or job.temperature or job.places)
             if plain and wants_windows(copies.visible, copies.output):
                 (height, width), tone = fuser.fuse_windows(
                     *files, overwrite=overwrite, progress=progress
@@ -163,10 +170,13 @@ def fuse_job(
                     copies.output,
                     overwrite=overwrite,
                     temperature=copies.temperature,
+                    places=job.places,
                     read=readers.read_pair if readers else read_pair,
                     read_both=readers.read_photo if readers else read_photo,
                 )
-                (height, width), tone, note = fused.image.shape[:2], fused.tone, fused.note
+                shape, tone = fused.image.shape, fused.tone
+                height, width = shape[:2] if len(shape) < 4 else shape[1:3]  # or frames of a loop
+                said = {"note": fused.note, "measured": fused.measured, "unit": fused.unit}
             if hashes:
                 sums["output"] = sha256(copies.output)
     except Exception as error:  # an error of any library fails this pair, not the others
@@ -181,7 +191,7 @@ def fuse_job(
             reason = reason.replace(str(getattr(copies, name)), str(getattr(job, name)))
         return FailedPair(job, reason, worker, device, sums)
     seconds = time.perf_counter() - start
-    return FusedPair(job, width, height, seconds, tone, worker, device, sums, note)
+    return FusedPair(job, width, height, seconds, tone, worker, device, sums, **said)
 
 
 @contextmanager
@@ -197,7 +207,7 @@ def _local_copies(job: PairJob) -> Iterator[PairJob]:
         output = folder / job.output.name if is_url(job.output) else job.output
         infrared = fetch(job.infrared, folder / "ir")
         visible = infrared if job.is_photo else fetch(job.visible, folder / "vi")
-        yield PairJob(infrared, visible, output, job.temperature)
+        yield replace(job, infrared=infrared, visible=visible, output=output)
         if output is not job.output:
             store(job.output, output.read_bytes())
 

@@ -118,7 +118,8 @@ def _absolute(job: PairJob) -> PairJob:
     """Return the job with paths that hold in any working directory."""
     paths = (job.infrared, job.visible, job.output)
     infrared, visible, output = (p if is_url(p) else p.absolute() for p in paths)
-    return PairJob(infrared, visible, output, job.temperature and job.temperature.absolute())
+    temperature = job.temperature and job.temperature.absolute()
+    return replace(job, infrared=infrared, visible=visible, output=output, temperature=temperature)
 
 
 @contextmanager

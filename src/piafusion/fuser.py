@@ -12,8 +12,8 @@ Large pictures take steps 3 to 6 tile by tile.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -66,6 +66,7 @@ from piafusion.imaging.tone import (
     show_visible,
 )
 from piafusion.imaging.tone_curve import InfraredRange, masked_like
+from piafusion.imaging.views import Seen, View, measure, on_grid, parse_view
 from piafusion.methods import create_method
 from piafusion.run.progress import Progress, counted, silent
 from piafusion.weights import DEFAULT_MODEL
@@ -85,12 +86,16 @@ class Fused:
         tone: The range of infrared values that was used.
         alignment: The alignment that was applied, if there was one.
         note: A line for the user about how a photo was read and aligned.
+        measured: What was measured at each place that was asked for.
+        unit: Of these values: "°C", or "" if it is not known.
     """
 
     image: Image
     tone: InfraredRange
     alignment: Alignment | None = None
     note: str = ""
+    measured: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    unit: str = ""
 
 
 class Fuser:
@@ -118,6 +123,7 @@ class Fuser:
         palette: str | None = None,
         visible_tone: str | Tone = "full",
         keep_metadata: bool = True,
+        view: str | View = "fused",
     ) -> None:
         """Load the weights of a model, or get a comparison method ready.
 
@@ -150,6 +156,9 @@ class Fuser:
                 dtype), "bits:12" for 12 bits in a dtype of 16, "span:LOW,HIGH" or "percentile".
             keep_metadata: Whether place, time and camera (EXIF) and the colour profile go from the
                 visible picture's file to the fused one.
+            view: What to draw of each pair: "fused", or another picture of
+                `piafusion.imaging.views`, such as "edges"; an object of that module has a palette
+                and a colour bar too. Pictures of other views than "fused" have 8 bits.
 
         Raises:
             UsageError: If the model, method, device, engine, tone, polarity or colour order is
@@ -163,7 +172,7 @@ class Fuser:
         self._settings = {
             **{"model": model, "device": device, "engine": engine, "threads": threads},
             **{"tile": tile, "method": method, "color_order": color_order},
-            "keep_metadata": keep_metadata,
+            **{"keep_metadata": keep_metadata, "view": view},
         }
         self.keep_metadata = keep_metadata
         self.model = method or model
@@ -181,6 +190,7 @@ class Fuser:
             alignment = read_alignment(alignment)
         self.alignment = alignment
         self.tile = check_side(tile, self.engine.reach, self.model)
+        self.view = parse_view(view) if isinstance(view, str) else view
         self._buffers = BufferPool()
 
     def adjusted(
@@ -256,6 +266,8 @@ class Fuser:
             check_same_size(ir.image, vi.image)
         check_minimum(vi.image, MIN_SIDE)
         fused = self._fuse_checked(ir.image, vi.image)
+        if not self.view.plain:
+            return replace(fused, image=in_order(fused.image, self.color_order))
         return replace(fused, image=like_input(fused.image, vi, self.color_order))
 
     def fuse_photo(self, photo: Photo) -> Fused:
@@ -284,21 +296,29 @@ class Fuser:
         alignment, note = self.alignment, ""
         if alignment is None:
             alignment, note = place(photo, tone(infrared)[0])
-        fused = self.adjusted(tone, alignment)._fuse_checked(infrared, visible)
-        return replace(fused, note="; ".join(filter(None, (photo.note, note))))
+        unit = "°C" if photo.unit == "celsius" else ""
+        fused = self.adjusted(tone, alignment)._fuse_checked(infrared, visible, unit)
+        return replace(fused, note="; ".join(filter(None, (photo.note, note))), unit=unit)
 
-    def _fuse_checked(self, ir: Image, vi: Image) -> Fused:
-        """Fuse two pictures whose types, values and sizes were checked."""
+    def _fuse_checked(self, ir: Image, vi: Image, unit: str = "") -> Fused:
+        """Fuse two pictures whose types, values and sizes were checked, and draw the view."""
         vi = np.ma.getdata(vi)
         tiles = self.plan(*vi.shape[:2])
         if len(tiles) > 1:
-            fused, tone = self._fuse_large(ir, vi, tiles)
-            return Fused(fused, self._advised(tone, vi), self.alignment)
+            image, tone = self._fuse_large(ir, vi, tiles)
+            fused = Fused(image, self._advised(tone, vi), self.alignment)
+            return fused if self.view.plain else self._viewed(fused, self.tone(ir)[0], ir, vi, unit)
         with self._buffers.lend() as buffers:
             thermal, tone = self.tone(ir, buffers("thermal", ir.shape, np.float32))  # step 2
-            fused = self._fuse(thermal, vi, buffers, self.alignment)
-        tone = self._advised(tone, vi)
-        return Fused(fused.astype(vi.dtype, copy=False), tone, self.alignment)
+            image = self._fuse(thermal, vi, buffers, self.alignment)
+            tone = self._advised(tone, vi)
+            fused = Fused(image.astype(vi.dtype, copy=False), tone, self.alignment)
+            return fused if self.view.plain else self._viewed(fused, thermal, ir, vi, unit)
+
+    def _viewed(self, fused: Fused, thermal: Floats, ir: Image, vi: Image, unit: str) -> Fused:
+        """Draw the view that was asked for in place of the fused picture."""
+        seen = Seen(vi, thermal, fused.image, ir, self.alignment, unit)
+        return replace(fused, image=self.view(seen))
 
     def _advised(self, tone: InfraredRange, vi: Image) -> InfraredRange:
         """Add the advice about the range of the visible picture."""
@@ -383,6 +403,7 @@ class Fuser:
         *,
         overwrite: bool = False,
         temperature: Path | str | None = None,
+        places: Sequence[str] = (),
         read: Callable[..., tuple[Image, Image]] = read_pair,
         read_both: Callable[[Path | str], Photo] = read_photo,
     ) -> Fused:
@@ -400,6 +421,8 @@ class Fuser:
             overwrite: Replace an existing file.
             temperature: TIFF file to write as well: the temperatures as the infrared file has
                 them, on the visible picture's pixels; NaN outside the infrared picture.
+            places: Spots and boxes on these pixels to measure, as
+                `piafusion.imaging.views.parse_place` takes them.
             read: `read_pair`, or a function that calls it in another process.
             read_both: `read_photo`, or a function that calls it in another process.
 
@@ -411,7 +434,7 @@ class Fuser:
         if temperature is not None:
             _check_temperature(Path(temperature), overwrite=overwrite)
         write: Callable[..., None] = write_image
-        if visible is not None and wants_windows(Path(visible), Path(output)):
+        if visible and self.view.plain and wants_windows(Path(visible), Path(output)):
             from piafusion.imaging.geotiff import write_like  # fails early without the extra
 
             write = partial(write_like, like=Path(visible))
@@ -419,27 +442,30 @@ class Fuser:
             photo = read_both(infrared)
             fused, ir = self.fuse_photo(photo), photo.infrared
             degrees = photo.unit == "celsius"
+            height, width = photo.both()[1].shape[:2]
         else:
             ir, vi = read(
                 infrared, visible, self.tone.check, self.show, same_size=self.alignment is None
             )
             check_minimum(vi, MIN_SIDE, name=str(visible))
             fused = self._fuse_checked(ir, vi)
-            shown = masked_like(fused.image, vi, getattr(vi, "fill_value", None))
-            fused = replace(fused, image=np.ma.filled(shown))
+            if self.view.plain:
+                shown = masked_like(fused.image, vi, getattr(vi, "fill_value", None))
+                fused = replace(fused, image=np.ma.filled(shown))
             degrees = ir.dtype.kind == "f" and not isinstance(self.tone, Full)
+            height, width = vi.shape[:2]
             del vi  # large pictures make room for the encoder
+        values = on_grid(ir, (height, width), fused.alignment) if temperature or places else ir
+        if places:
+            fused = replace(fused, measured=measure(values, places, str(infrared)))
         if temperature is not None:
             if not degrees:
                 raise ImageError(
                     f"{infrared}: expected temperatures for --temperature, found levels or "
                     f"counts ({ir.dtype}); give a radiometric file, and a --tone such as plateau"
                 )
-            size = fused.image.shape[0], fused.image.shape[1]
-            values = fused.alignment.resample(ir, size) if fused.alignment else ir
-            values = np.ma.filled(values.astype(np.float32), np.nan)
-            write_image(temperature, values, overwrite=overwrite)
-        del ir
+            write_image(temperature, values.astype(np.float32), overwrite=overwrite)
+        del ir, values
         said = read_metadata(visible or infrared) if self.keep_metadata else NOTHING
         write(output, fused.image, overwrite=overwrite, metadata=said)
         return replace(fused, image=in_order(fused.image, self.color_order))
@@ -512,8 +538,9 @@ class Fuser:
 
     @property
     def takes_windows(self) -> bool:
-        """Whether nothing needs the whole picture at once: an alignment, or a tone with places."""
-        return self.alignment is None and isinstance(self.tone, Tone) and self.tone.one_curve
+        """Whether nothing needs the whole picture: an alignment, a view, or a tone with places."""
+        whole = self.alignment is not None or not self.view.plain
+        return not whole and isinstance(self.tone, Tone) and self.tone.one_curve
 
 
 def onto(infrared: Floats, y: Floats, alignment: Alignment | None) -> Floats:

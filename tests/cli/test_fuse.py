@@ -8,6 +8,7 @@ import pytest
 
 from piafusion import Fuser
 from piafusion.imaging.io import read_image, write_image
+from piafusion.imaging.palettes import palette
 from piafusion.imaging.places import sha256
 from piafusion.manifest import NAME, read_manifest
 from tests.conftest import scene
@@ -400,3 +401,32 @@ def test_levels_are_no_temperatures(piafusion, pair_folders, tmp_path: Path) -> 
         assert done.code
         assert wanted in done.err
         assert not (tmp_path / name).exists()
+
+
+def test_views_and_what_is_measured(piafusion, pair_folders, tmp_path: Path) -> None:
+    ir, vi = (folder / "1D.png" for folder in pair_folders)
+    view = ("--view", "palette", "--view-palette", "inferno", "--bar")
+    measured = ("--measure", "3,4", "--measure", "all")
+    done = piafusion("fuse", ir, vi, "-o", tmp_path / "a.png", *view, *measured, "--json")
+    (item,) = json.loads(done.out)["fused"]
+    levels = read_image(ir).astype(float)
+    assert item["measured"]["3,4"]["value"] == levels[4, 3]
+    assert item["measured"]["all"]["mean"] == pytest.approx(levels.mean())
+    drawn = read_image(tmp_path / "a.png")
+    assert drawn.shape[0] == 48
+    assert drawn.shape[1] > 64
+    np.testing.assert_array_equal(drawn[:, :64], palette("inferno")[read_image(ir)])
+    told = piafusion("fuse", ir, vi, "-o", tmp_path / "a.webp", "--view", "flicker", *measured)
+    assert f"3,4: value {levels[4, 3]:.1f}\n" in told.out
+    _, frames = cv2.imreadanimation(str(tmp_path / "a.webp"))
+    assert len(frames.frames) == 3
+    for wrong, reason in (
+        (("--view", "msx"), "expected a view of fused, edges"),
+        (("--view", "palette", "--view-palette", "green"), "colours of white-hot"),
+        (("--measure", "0,99"), "1D.png: expected a place in its 64x48 pixels"),
+    ):
+        done = piafusion("fuse", ir, vi, "-o", tmp_path / "b.png", *wrong)
+        assert done.code != 0
+        assert reason in done.err
+    done = piafusion("fuse", ir, vi, "-o", tmp_path / "b.jpg", "--view", "flicker")
+    assert "expected .webp or .png for a loop" in done.err

@@ -5,7 +5,7 @@ import pytest
 from piafusion.errors import UsageError
 from piafusion.imaging.align.alignment import Alignment, Quality
 from piafusion.imaging.palettes import NAMES, palette
-from piafusion.imaging.views import VIEWS, Seen, in_box, parse_view, to_colours
+from piafusion.imaging.views import VIEWS, Seen, measure, parse_view, to_colours
 
 
 def _seen(**changes):
@@ -124,20 +124,41 @@ def test_a_colour_bar_runs_over_the_values_of_the_tone():
     assert drawn.shape[0] == 60
     assert drawn.shape[1] > 100
     table = palette("cividis").tolist()
-    column = [table.index(pixel) for pixel in drawn[8:52, 90].tolist() if pixel in table]
+    column = [table.index(pixel) for pixel in drawn[:, 94].tolist() if pixel in table]
     assert column == sorted(column, reverse=True)
     assert column[0] > 240
     assert column[-1] < 15
-    banded = parse_view("isotherm:40..60", bar=True)(seen)[8:52, 90]
+    banded = parse_view("isotherm:40..60", bar=True)(seen)[:, 94]
     assert 10 <= (banded == palette("ironbow")[89]).all(axis=1).sum() <= 20  # a third of it
 
 
-def test_a_box_and_a_spot_are_measured():
-    values = _seen().raw
-    assert in_box(values, 0, 0, 30, 40) == {"min": 10, "max": 40, "mean": 20}
-    assert np.isnan(in_box(np.full((9, 9), np.nan), 1, 1, 2, 2)["mean"])
-    with pytest.raises(UsageError, match="picture of 80x60 pixels, found x 70"):
-        in_box(values, 70, 0, 11, 1)
+def test_spots_and_boxes_are_measured():
+    values = _seen().raw.copy()
+    values[:, 79] = np.nan
+    found = measure(values, ["10,20", "79,0", "0,0,30,40", "all"])
+    assert np.isnan(found.pop("79,0")["value"])
+    ends = {"min": 10, "max": 40}
+    mean = pytest.approx(10 + 30 * 400 / 4740)
+    assert found == {
+        "10,20": {"value": 40},
+        "0,0,30,40": {**ends, "mean": 20},
+        "all": {**ends, "mean": mean},
+    }
+    for place in ("70,0,11,1", "0,60"):
+        with pytest.raises(UsageError, match=f"x.png: expected .* 80x60 pixels, found '{place}'"):
+            measure(values, [place], "x.png")
+    for place in ("1", "1,2,3", "1,2,0,4", "-1,2", "a,b"):
+        with pytest.raises(UsageError, match="expected a place X,Y"):
+            measure(values, [place])
+
+
+def test_pixels_without_data_show_the_visible_picture():
+    raw = np.ma.masked_less(_seen().raw, 20)
+    drawn = parse_view("palette", "inferno")(_seen(raw=raw))
+    assert (drawn[0] == cv2.cvtColor(_seen().visible, cv2.COLOR_RGB2GRAY)[0, :, None]).all()
+    assert drawn[30, 20].tolist() != drawn[0, 0].tolist()
+    flat = parse_view("hot")(_seen(raw=raw))
+    np.testing.assert_array_equal(flat, _seen().fused)
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import os
 import time
 from collections.abc import Generator, Sequence
 from contextlib import closing
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
@@ -18,6 +18,8 @@ from piafusion.cli.options import (
     INTERRUPTED,
     OUTPUT,
     PERFORMANCE,
+    VIEW,
+    BarOption,
     DeviceOption,
     JsonOption,
     MatchOption,
@@ -27,11 +29,14 @@ from piafusion.cli.options import (
     PaletteOption,
     PolarityOption,
     ToneOption,
+    ViewOption,
+    ViewPaletteOption,
     VisibleToneOption,
 )
 from piafusion.cli.printing import say, say_json, warn
 from piafusion.cli.progress import ProgressDisplay, track
 from piafusion.errors import UsageError
+from piafusion.report.values import for_json
 from piafusion.weights import DEFAULT_MODEL
 
 if TYPE_CHECKING:
@@ -96,6 +101,17 @@ def fuse(
         ),
     ] = False,
     as_json: JsonOption = False,
+    view: ViewOption = "fused",
+    view_palette: ViewPaletteOption = None,
+    bar: BarOption = False,
+    measure: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Tell the values of a spot X,Y, a box X,Y,WIDTH,HEIGHT or all, in degrees or as "
+            "the infrared file has them; repeatable.",
+            rich_help_panel=VIEW,
+        ),
+    ] = None,
     match: MatchOption = None,
     max_megapixels: Annotated[
         float | None,
@@ -165,10 +181,15 @@ def fuse(
     from piafusion.batch import FusedPair
     from piafusion.cli.planning import plan_jobs, refuse_conflicts
     from piafusion.imaging.places import reachable
+    from piafusion.imaging.views import parse_place, parse_view
     from piafusion.manifest import NAME, read_manifest, update_manifest
 
+    drawn, spots = parse_view(view, view_palette, bar=bar), tuple(measure or ())
+    for spot in spots:
+        parse_place(spot)
     with reachable(ir, vi or ir, out):
         planned, failed = plan_jobs(ir, vi, out, format, temperature, match)
+        planned = [replace(job, places=spots) for job in planned]
         jobs = [job for job in planned if not (skip_existing and job.output.exists())]
         refuse_conflicts(jobs, overwrite=overwrite)
         manifest = out / NAME if ir.is_dir() else None
@@ -189,6 +210,7 @@ def fuse(
         "tile": tile,
         "method": method,
         "keep_metadata": not strip_metadata,
+        "view": drawn,
     }
     run = (
         _run_on_ray(settings, jobs, workers, address)
@@ -244,6 +266,9 @@ def fuse(
         say(_summary(len(fused), len(planned), len(failed), skipped, seconds) + f": {where}")
         if fused and run.tone != "full":
             say(_tone_line(run.tone, [result.tone for result in fused if result.tone]))
+        for result in fused:
+            for line in _measured(result, named=len(fused) > 1):
+                say(line)
     if stopped:
         warn(
             f"piafusion: stopped with {len(planned) - skipped - len(fused)} of {len(planned)} "
@@ -340,6 +365,16 @@ def _tone_line(tone: str, ranges: list[InfraredRange]) -> str:
     return f"tone {tone}: {ends[0]} is black, {ends[1]} white{dead}"
 
 
+def _measured(result: FusedPair, *, named: bool) -> list[str]:
+    """Return a line for each place that was measured, with the pair's name if there are several."""
+    lines = []
+    for place, values in result.measured.items():
+        texts = [f"{name} {value:.1f} {result.unit}".strip() for name, value in values.items()]
+        start = f"{result.job.infrared}: " if named else ""
+        lines.append(f"{start}{place}: {', '.join(texts)}")
+    return lines
+
+
 def _advice(fused: Sequence[FusedPair]) -> list[str]:
     """Return the advice about the infrared ranges of a run, the first of each kind, in one line."""
     kinds: dict[str, list[str]] = {}
@@ -366,6 +401,8 @@ def _describe(result: FusedPair) -> dict[str, object]:
         "seconds": round(result.seconds, 4),
         "temperature": str(result.job.temperature) if result.job.temperature else None,
         "note": result.note or None,
+        "unit": result.unit or None,
+        "measured": for_json(result.measured),
         "tone": tone or None,
         "advice": advice,
     }

@@ -12,7 +12,7 @@ from piafusion.errors import UsageError
 
 INPUT, OUTPUT, METHOD = "Input", "Output", "Model or method"
 INFRARED, VISIBLE, ALIGNMENT, PERFORMANCE = "Infrared", "Visible", "Alignment", "Performance"
-SETTINGS = "Settings"
+SETTINGS, VIEW = "Settings", "View"
 """Headings of the groups of options in the help."""
 
 ModelOption = Annotated[
@@ -71,6 +71,30 @@ VisibleToneOption = Annotated[
         help="Range of the visible values: full, bits:COUNT (such as bits:12 in a file of 16 "
         "bits), span:LOW,HIGH or percentile:LOW,HIGH.",
         rich_help_panel=VISIBLE,
+    ),
+]
+ViewOption = Annotated[
+    str,
+    typer.Option(
+        "--view",
+        help="What to draw: fused, edges, palette, hot, isotherm, inset, side-by-side, blend, "
+        "checker or flicker; some take a value, such as edges:0.5, hot:95%, isotherm:20..30,60.. .",
+        rich_help_panel=VIEW,
+    ),
+]
+ViewPaletteOption = Annotated[
+    str | None,
+    typer.Option(
+        "--view-palette",
+        help="Colours of a view: ironbow, white-hot, black-hot, arctic, rainbow, inferno, cividis, "
+        "ironred, lava or rainbow-hc.",
+        rich_help_panel=VIEW,
+    ),
+]
+BarOption = Annotated[
+    bool,
+    typer.Option(
+        "--bar", help="Draw a colour bar with its values beside a view.", rich_help_panel=VIEW
     ),
 ]
 MatchOption = Annotated[

@@ -120,9 +120,9 @@ def _hidden(image: Image) -> Any:  # noqa: ANN401 - a number of the dtype
 
 def in_order(image: Image, color_order: ColorOrder) -> Image:
     """Turn RGB or RGBA into the order, or back; a grey image has none."""
-    if color_order == "rgb" or image.ndim == 2 or image.shape[2] not in (3, 4):
+    if color_order == "rgb" or image.ndim == 2 or image.shape[-1] not in (3, 4):
         return image
-    if image.shape[2] == 4:
+    if image.shape[-1] == 4:
         return np.ascontiguousarray(image[..., [2, 1, 0, 3]])
     return np.ascontiguousarray(image[..., ::-1])
 

@@ -34,6 +34,9 @@ from piafusion.imaging.metadata import (
 )
 from piafusion.imaging.tiff_directory import Tags, exif_orientation, find_page, is_tiff
 
+LOOP_MILLISECONDS = 600
+"""How long each picture of a loop is shown."""
+
 
 def read_image(path: Path | str, check: Callable[[Image], Image] = lambda image: image) -> Image:
     """Read a picture.
@@ -252,7 +255,8 @@ def encode_image(
     """Return the bytes of a picture's file; `write_image` says what each format keeps.
 
     Args:
-        image: H x W or H x W x 3 RGB; uint8, uint16 or float32, as the format holds.
+        image: H x W or H x W x 3 RGB; uint8, uint16 or float32, as the format holds; or
+            N x H x W x 3 of uint8 for a loop, in WebP or PNG.
         suffix: One of `formats.IMAGE_SUFFIXES`.
         name: The name that errors call the picture.
         metadata: As for `write_image`.
@@ -268,6 +272,8 @@ def encode_image(
         raise UsageError(
             f"{name}: expected {' or '.join(dtypes)} for this format, found {image.dtype}; {advice}"
         )
+    if image.ndim == 4:
+        return _encode_loop(image, suffix, name)
     if image.ndim == 2:
         pixels = image
     elif image.dtype == np.float64:  # cvtColor is fast and knows no doubles
@@ -279,6 +285,22 @@ def encode_image(
         raise OutputError(f"{name}: the {suffix} encoder failed; choose another format")
     fitting = metadata.fitting(image.shape)
     return with_metadata(encoded.data, suffix, fitting) if fitting else encoded.data
+
+
+def _encode_loop(frames: Image, suffix: str, name: str) -> memoryview:
+    """Return the bytes of a file that shows pictures in turn, for ever."""
+    if suffix not in (".webp", ".png") or not hasattr(cv2, "imencodeanimation"):
+        reason = f"found {suffix}" if hasattr(cv2, "imencodeanimation") else "found an older one"
+        raise UsageError(
+            f"{name}: expected .webp or .png for a loop, and OpenCV 4.12 to write it, {reason}"
+        )
+    loop = cv2.Animation()
+    loop.frames = [cv2.cvtColor(frame, cv2.COLOR_RGB2BGR) for frame in frames]
+    loop.durations = [LOOP_MILLISECONDS] * len(frames)
+    done, encoded = cv2.imencodeanimation(suffix, loop, FORMATS[suffix][1])
+    if not done:
+        raise OutputError(f"{name}: the {suffix} encoder failed; choose another format")
+    return encoded.data
 
 
 def _read_file(

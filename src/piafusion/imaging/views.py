@@ -7,7 +7,7 @@ pictures of 8 bits.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
@@ -28,7 +28,6 @@ Picture = NDArray[np.uint8]
 Paint = Callable[[Picture, Image], Picture]
 """Takes levels and the values that they stand for, and returns the colours, with one more axis."""
 
-FLICKER_SECONDS = 0.6
 _RADIUS, _FLATNESS = 4, 0.01  # of the filter that finds the edges; pixels at a height of 480
 _WARM = 0.35  # place in the palette of the coldest hot spot: dark ends look like shadows
 _FRAME = 1 / 300  # width of the frame of an inset, of the picture's shorter side
@@ -43,7 +42,8 @@ class Seen:
         visible: H x W or H x W x 3 RGB; uint8, uint16 or float in [0, 1].
         thermal: The infrared picture in [0, 1], float32, on its own pixels.
         fused: The shape and dtype of `visible`.
-        raw: Degrees or counts as the infrared file has them, on its own pixels.
+        raw: Degrees or counts as the infrared file has them, on its own pixels; masked where there
+            are none.
         alignment: Of the infrared on the visible picture, if they are not aligned.
         unit: The unit of the raw values: "°C", or "" if it is not known.
     """
@@ -58,24 +58,23 @@ class Seen:
     @cached_property
     def levels(self) -> Picture:
         """The infrared picture in 8 bits on the visible picture's pixels."""
-        levels = np.asarray(cv2.convertScaleAbs(self.thermal, alpha=255), np.uint8)
+        thermal = np.ma.getdata(self.thermal)
+        levels = np.asarray(cv2.convertScaleAbs(thermal, alpha=255), np.uint8)
         return self.alignment.warp(levels, self._size) if self.alignment else levels
 
     @cached_property
     def values(self) -> Image:
-        """The raw values on the visible picture's pixels; NaN outside the infrared picture."""
-        if self.alignment:
-            return self.alignment.resample(self.raw, self._size)
-        kept = self.raw.dtype in (np.uint8, np.uint16, np.float32)  # others OpenCV may not know
-        return self.raw if kept else self.raw.astype(np.float32)
+        """The raw values on the visible picture's pixels; NaN where there is no infrared."""
+        return on_grid(self.raw, self._size, self.alignment)
 
     @cached_property
     def outside(self) -> Picture | None:
         """Not 0 where a visible pixel has no infrared; None if all of them have."""
+        if np.ma.is_masked(self.raw):
+            return np.isnan(self.values).view(np.uint8)
         if self.alignment is None:
             return None
-        size = (self.thermal.shape[0], self.thermal.shape[1])
-        share = self.alignment.coverage(size, self._size)
+        share = self.alignment.coverage((self.raw.shape[0], self.raw.shape[1]), self._size)
         return (share <= 0).view(np.uint8)
 
     @property
@@ -164,43 +163,78 @@ def parse_view(spec: str, palette_name: str | None = None, *, bar: bool = False)
     return view
 
 
-def at_spot(values: Image, x: int, y: int) -> float:
-    """Return the value of a pixel; NaN outside the infrared picture.
-
-    Raises:
-        UsageError: If it lies outside the picture.
-    """
-    return in_box(values, x, y, 1, 1)["mean"]
-
-
-def in_box(values: Image, x: int, y: int, width: int, height: int) -> dict[str, float]:
-    """Return the minimum, maximum and mean of a box, NaN if there is no infrared in it.
+def on_grid(raw: Image, size: tuple[int, int], alignment: Alignment | None) -> Image:
+    """Return raw infrared values on the visible picture's pixels.
 
     Args:
-        values: As in `Seen`.
-        x: Columns left of the box.
-        y: Rows above it.
-        width: Its columns.
-        height: Its rows.
+        raw: H x W, any numbers, masked where there are none.
+        size: Height and width of the visible picture.
+        alignment: None if the two are aligned.
+
+    Returns:
+        That size: float32, NaN where there is no infrared; or `raw` itself, uint8 or uint16.
+    """
+    if np.ma.isMaskedArray(raw):
+        raw = np.ma.filled(raw.astype(np.float32), np.nan)
+    if alignment:
+        return alignment.resample(raw, size)
+    return raw if raw.dtype in (np.uint8, np.uint16, np.float32) else raw.astype(np.float32)
+
+
+def measure(
+    values: Image, places: Sequence[str], name: str = "picture"
+) -> dict[str, dict[str, float]]:
+    """Measure spots and boxes.
+
+    Args:
+        values: H x W, as in `Seen`.
+        places: Texts as `parse_place` takes them.
+        name: The name that errors call the picture.
+
+    Returns:
+        The value of each spot, and minimum, maximum and mean of each box, by its text; NaN where
+        there is no infrared.
 
     Raises:
-        UsageError: If it does not lie in the picture.
+        UsageError: If one does not lie in the picture.
     """
-    tall, wide = values.shape
-    if not (0 <= x < x + width <= wide and 0 <= y < y + height <= tall):
-        raise UsageError(
-            f"expected a place in the picture of {wide}x{tall} pixels, found x {x}, y {y}, "
-            f"{width}x{height}; count from 0 at the top left"
-        )
-    inside = values[y : y + height, x : x + width].astype(np.float64).ravel()
-    inside = inside[np.isfinite(inside)]
-    if not inside.size:
-        inside = np.array([np.nan])
-    return {
-        "min": float(inside.min()),
-        "max": float(inside.max()),
-        "mean": float(inside.mean()),
-    }
+    height, width = values.shape
+    found = {}
+    for text in places:
+        x, y, wide, tall = parse_place(text) or (0, 0, width, height)
+        if x + wide > width or y + tall > height:
+            raise UsageError(
+                f"{name}: expected a place in its {width}x{height} pixels, found {text!r}; "
+                "count from 0 at the top left"
+            )
+        inside = values[y : y + tall, x : x + wide].astype(np.float64).ravel()
+        inside = inside[np.isfinite(inside)] if np.isfinite(inside).any() else inside[:1] * np.nan
+        ends = {"min": float(inside.min()), "max": float(inside.max())}
+        mean = float(inside.mean())
+        found[text] = {"value": mean} if text.count(",") == 1 else {**ends, "mean": mean}
+    return found
+
+
+def parse_place(text: str) -> tuple[int, int, int, int] | None:
+    """Return x, y, width and height of a place; None for the whole picture.
+
+    Args:
+        text: "X,Y" for a spot, "X,Y,WIDTH,HEIGHT" for a box, or "all".
+
+    Raises:
+        UsageError: If it is none of these.
+
+    >>> parse_place("3,4"), parse_place("3,4,10,20"), parse_place("all")
+    ((3, 4, 1, 1), (3, 4, 10, 20), None)
+    """
+    if text == "all":
+        return None
+    parts = text.split(",")
+    numbers = [int(part) for part in parts if part.strip().isdecimal()]
+    if len(numbers) != len(parts) or len(parts) not in (2, 4) or 0 in numbers[2:]:
+        raise UsageError(f"expected a place X,Y or X,Y,WIDTH,HEIGHT or all, found {text!r}")
+    x, y, width, height = (*numbers, 1, 1)[:4]
+    return x, y, width, height
 
 
 def to_colours(levels: Picture, name: str) -> Picture:
@@ -448,14 +482,14 @@ VIEWS: dict[str, Kind] = {
 
 def _known(seen: Seen) -> Image:
     """Return some of the raw values, those that there are."""
-    values = sample(seen.raw)
+    values = sample(on_grid(seen.raw, (0, 0), None))
     return values if values.size else np.zeros(1, np.float32)
 
 
 def _values_of_levels(seen: Seen) -> NDArray[np.float64]:
     """Return the raw value that each of the 256 levels stands for, as the pixels show it."""
-    levels = cv2.convertScaleAbs(seen.thermal, alpha=255).ravel()
-    values = seen.raw.ravel().astype(np.float64)
+    levels = cv2.convertScaleAbs(np.ma.getdata(seen.thermal), alpha=255).ravel()
+    values = np.ma.filled(seen.raw.astype(np.float64), np.nan).ravel()
     known = np.isfinite(values)
     levels, values = levels[known], values[known]
     count = np.bincount(levels, minlength=256)
@@ -474,7 +508,7 @@ def _bar(view: View, seen: Seen) -> Picture:
     """Return a colour bar as high as the picture, white at the top, with the values beside it."""
     height = seen.levels.shape[0]
     scale = max(0.35, height / 1000)
-    wide, edge = max(8, round(40 * scale)), max(3, round(16 * scale))
+    wide, edge = max(8, round(40 * scale)), max(5, round(32 * scale))
     levels = np.linspace(255, 0, height - 2 * edge)
     found = _values_of_levels(seen)
     values = np.interp(levels, np.arange(256), found).astype(np.float32)

@@ -31,6 +31,19 @@ def test_plain_lines(monkeypatch, capsys) -> None:
     ]
 
 
+def test_the_pace_is_that_of_the_work_under_any_label(monkeypatch, capsys) -> None:
+    now = 0.0
+    monkeypatch.setattr(progress.time, "monotonic", lambda: now)
+    with ProgressDisplay() as display:
+        for done in range(40, 81):  # the first 40 were done before
+            now = (done - 40) / 4
+            display(f"training, loss {1 / done:.3f}", done, 200)
+    assert capsys.readouterr().err.splitlines() == [
+        "training, loss 0.017: 60 of 200, 4.0/s, 35 s left",
+        "training, loss 0.013: 80 of 200, 4.0/s, 30 s left",
+    ]
+
+
 class Screen(io.StringIO):
     def isatty(self) -> bool:
         return True

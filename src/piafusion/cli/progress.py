@@ -26,7 +26,7 @@ class ProgressDisplay:
     """
 
     def __init__(self) -> None:
-        self._label = ""
+        self._first, self._last = 0, -1  # amounts done at the begin of this work, and now
         self._began = self._shown = time.monotonic()
         self._bar: Bar | None = None  # made when there is something to show
 
@@ -39,14 +39,15 @@ class ProgressDisplay:
 
     def __call__(self, label: str, done: int, total: int | None) -> None:
         """Show the kind of work, the amount done and the total, if it is time for that."""
-        now, changed = time.monotonic(), label != self._label
-        if changed:
-            self._label, self._began = label, now
+        now, begins = time.monotonic(), done < self._last or self._last < 0
+        if begins:
+            self._first, self._began = done, now
+        self._last = done
         terminal = self._bar is not None or (sys.stderr is not None and sys.stderr.isatty())
-        if now - self._shown < (_REDRAW if terminal else _LINE) and not (changed and terminal):
+        if now - self._shown < (_REDRAW if terminal else _LINE) and not (begins and terminal):
             return
         self._shown = now
-        pace = done / max(now - self._began, 1e-9)
+        pace = (done - self._first) / max(now - self._began, 1e-9)
         if terminal:
             self._draw(label, done, total, pace)
         else:

@@ -9,6 +9,7 @@ import typer
 
 from piafusion.cli.options import OUTPUT, SETTINGS, RunOption, SetOption, named
 from piafusion.cli.printing import say
+from piafusion.cli.progress import ProgressDisplay
 from piafusion.errors import UsageError, needing
 
 app = typer.Typer(help="Train a network on a dataset folder with `ir` and `vi`.")
@@ -94,7 +95,11 @@ def _train(
     wanted = resolve(preset, data, named(settings))
     if not isinstance(wanted, TASKS[task]):
         raise UsageError(f"--preset: {preset!r} does not train {task}; see piafusion train --help")
-    weights = run.resume(output, wanted) if resume else run.start(wanted, output)
+    with ProgressDisplay() as progress:
+        if resume:
+            weights = run.resume(output, wanted, progress)
+        else:
+            weights = run.start(wanted, output, progress)
     if run.is_main_process():
         say(f"weights: {weights}", f"next: piafusion export {output} --output FOLDER")
 

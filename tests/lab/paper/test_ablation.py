@@ -77,7 +77,7 @@ def test_a_seed_that_cannot_be_trained_is_left_out(
 ) -> None:
     tried = []
 
-    def fail(settings: FusionSettings, folder: Path) -> Path:
+    def fail(settings: FusionSettings, folder: Path, progress: object) -> Path:
         tried.append(folder.name)
         raise TrainingError("step 29: expected a gradient, found none; look at the batch")
 

@@ -337,7 +337,7 @@ def test_a_checkpoint_of_something_else_is_refused(
         (b"[" * 100_000, "nested too deeply"),
         (b"[1, 2]", "found a list"),
         (b"null", "found null"),
-        (b'{"preset": "fast", "model": ["x"]}', "setting 'model'"),
+        (b'{"preset": "fast", "steps": 8, "model": ["x"]}', "setting 'model'"),
         (b'{"preset": "fast", "model": "fast", "x": NaN}', "the number NaN"),
     ],
 )

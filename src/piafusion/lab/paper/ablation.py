@@ -70,7 +70,7 @@ def ablate(
     """
     experiment = Experiment(NAME)
     folder = output / NAME
-    networks, left_out = _train(training, folder, seeds, changes)
+    networks, left_out = _train(training, folder, seeds, changes, progress)
     experiment.deviations.extend(
         f"Seed {seed} is left out: {why}" for seed, why in left_out.items()
     )
@@ -121,7 +121,7 @@ def _procedure(changes: Mapping[str, str], seeds: int) -> str:
 
 
 def _train(
-    data: Path, output: Path, seeds: int, changes: Mapping[str, str]
+    data: Path, output: Path, seeds: int, changes: Mapping[str, str], progress: Progress
 ) -> tuple[dict[str, Path], dict[int, str]]:
     """Train the variants that are not trained yet.
 
@@ -134,7 +134,7 @@ def _train(
     for seed in range(seeds):
         try:
             networks |= {
-                _name(variant, seed): _network(variant, seed, data, output, changes)
+                _name(variant, seed): _network(variant, seed, data, output, changes, progress)
                 for variant in PRESETS
             }
         except TrainingError as error:
@@ -142,7 +142,14 @@ def _train(
     return networks, left_out
 
 
-def _network(variant: str, seed: int, data: Path, output: Path, changes: Mapping[str, str]) -> Path:
+def _network(
+    variant: str,
+    seed: int,
+    data: Path,
+    output: Path,
+    changes: Mapping[str, str],
+    progress: Progress,
+) -> Path:
     """Return the exported network of a training; train it or continue the training if necessary."""
     with needing("train", "training"):
         from piafusion.lab.training import run
@@ -154,7 +161,10 @@ def _network(variant: str, seed: int, data: Path, output: Path, changes: Mapping
         settings = resolve(PRESETS[variant], data, {**changes, "seed": str(seed)})
         try:
             began = (folder / run.SETTINGS).is_file()
-            (run.resume(folder, settings) if began else run.start(settings, folder))
+            if began:
+                run.resume(folder, settings, progress)
+            else:
+                run.start(settings, folder, progress)
         except TrainingError as error:
             raise TrainingError(f"{variant}: {error}") from error
     exported = output / "weights" / f"{name}.onnx"

@@ -11,7 +11,6 @@ import lightning
 import numpy as np
 import safetensors.torch
 import torch
-from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.loggers import CSVLogger
 from numpy.typing import NDArray
 from torch import Tensor, nn
@@ -31,7 +30,7 @@ from piafusion.lab.segmentation.pictures import (
 )
 from piafusion.lab.segmentation.scores import IGNORED, Counts, confusion
 from piafusion.lab.segmentation.settings import SegmentationSettings, as_json
-from piafusion.lab.training.loop import TrainingLoop, fit, quieten
+from piafusion.lab.training.loop import StepReport, TrainingLoop, fit, quieten
 from piafusion.run.journal import Entry, Journal
 from piafusion.run.progress import Progress
 from piafusion.scenes.synthetic import CLASSES
@@ -111,7 +110,7 @@ def train(
         accelerator=settings.hardware.accelerator,
         devices=1,
         precision=settings.hardware.precision,
-        callbacks=[_StepReport(on_step)],
+        callbacks=[StepReport(on_step, settings.steps)],
         enable_progress_bar=False,
         enable_model_summary=False,
         enable_checkpointing=False,
@@ -133,16 +132,6 @@ def predict(network: nn.Module, picture: NDArray[np.uint8]) -> NDArray[np.uint8]
     device = next(network.parameters()).device
     scores: Tensor = network(to_network(torch.from_numpy(picture).to(device)[None]))
     return scores[0].argmax(dim=0).byte().cpu().numpy()
-
-
-class _StepReport(Callback):
-    """Reports each training step."""
-
-    def __init__(self, on_step: Callable[[int, float], None]) -> None:
-        self._on_step = on_step
-
-    def on_train_batch_end(self, trainer: lightning.Trainer, *_: object) -> None:
-        self._on_step(trainer.global_step, float(trainer.callback_metrics["loss"]))
 
 
 JOURNAL, WEIGHTS, PREDICTED = "trainings.jsonl", "weights.safetensors", "predicted"

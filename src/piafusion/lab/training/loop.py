@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import warnings
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, Generic, NoReturn, Protocol, TypeVar
@@ -13,6 +13,7 @@ from typing import Any, Generic, NoReturn, Protocol, TypeVar
 import lightning
 import safetensors.torch
 import torch
+from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor, nn
 from torch.optim import Optimizer
@@ -42,6 +43,19 @@ class Sampler(Protocol[BatchT_co]):
 
     def to(self, device: torch.device) -> None:
         """Move the data to a device; batches are then made there."""
+
+
+class StepReport(Callback):
+    """Calls a function with the number of steps and the loss, after some steps and the last."""
+
+    def __init__(self, on_step: Callable[[int, float], None], steps: int, every: int = 1) -> None:
+        self._on_step, self._steps, self._every = on_step, steps, every
+
+    def on_train_batch_end(self, trainer: lightning.Trainer, *_: object) -> None:
+        """Report the step, in the process that writes; the loss is waited for, so not too often."""
+        step = trainer.global_step
+        if trainer.is_global_zero and (step % self._every == 0 or step == self._steps):
+            self._on_step(step, float(trainer.callback_metrics["loss"]))
 
 
 class TrainingLoop(lightning.LightningModule, Generic[BatchT]):

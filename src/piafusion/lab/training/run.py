@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-import sys
-import time
 from pathlib import Path
 from typing import Any, cast
 
 import lightning
 import torch
-from lightning.pytorch.callbacks import Callback, RichProgressBar, Timer
+from lightning.pytorch.callbacks import Callback, Timer
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 from lightning.pytorch.utilities import rank_zero_only
 from torch import nn
@@ -31,7 +29,7 @@ from piafusion.lab.training.config import (
     validate,
 )
 from piafusion.lab.training.data import TrainingPairs, hold_apart, load_training_pairs
-from piafusion.lab.training.loop import fit, quieten
+from piafusion.lab.training.loop import StepReport, fit, quieten
 from piafusion.lab.training.modules import (
     SCORE,
     FusionTraining,
@@ -39,12 +37,15 @@ from piafusion.lab.training.modules import (
     MethodTraining,
     Training,
 )
+from piafusion.run.progress import Progress, silent
 from piafusion.weights import Kind, read_weights
+
+_REPORT_EVERY = 10  # steps
 
 SETTINGS, WEIGHTS, RECORD = "settings.json", "weights.safetensors", "record.json"
 
 
-def start(settings: TrainingSettings, run: Path) -> Path:
+def start(settings: TrainingSettings, run: Path, progress: Progress = silent) -> Path:
     """Train from scratch into a new folder and return the path of the weights.
 
     Raises:
@@ -53,16 +54,17 @@ def start(settings: TrainingSettings, run: Path) -> Path:
     """
     if is_main_process() and (run / SETTINGS).exists():
         raise UsageError(f"{run}: holds a run already; add --resume or choose another folder")
-    return _train(settings, run)
+    return _train(settings, run, progress)
 
 
-def resume(run: Path, wanted: TrainingSettings) -> Path:
+def resume(run: Path, wanted: TrainingSettings, progress: Progress = silent) -> Path:
     """Continue a run from its last checkpoint and return the path of the weights.
 
     Args:
         run: Folder of the run.
         wanted: The settings asked for now; they must be those that the run was started with,
             except for the hardware.
+        progress: Shows the steps.
 
     Raises:
         UsageError: If there is no run in the folder, it is finished, or the settings differ.
@@ -77,7 +79,7 @@ def resume(run: Path, wanted: TrainingSettings) -> Path:
         )
     if (run / WEIGHTS).exists():
         raise UsageError(f"{run}: is finished ({WEIGHTS} is there); nothing to resume")
-    return _train(wanted, run)
+    return _train(wanted, run, progress)
 
 
 def is_main_process() -> bool:
@@ -104,7 +106,7 @@ def load_settings(run: Path) -> TrainingSettings:
         raise UsageError(f"{path}: {error}; {remedy}") from error
 
 
-def _train(settings: TrainingSettings, run: Path) -> Path:
+def _train(settings: TrainingSettings, run: Path, progress: Progress) -> Path:
     quieten()
     everything = load_training_pairs(settings.data)
     held = hold_apart(everything.stems, settings.validation)
@@ -126,7 +128,13 @@ def _train(settings: TrainingSettings, run: Path) -> Path:
         validate_every=_validate_every(settings) if held else None,
         score=SCORE,
     )
-    trainer = _trainer(settings, run, timer, keeper, validates=bool(held))
+    steps = settings.last_step
+
+    def on_step(step: int, loss: float) -> None:
+        progress(f"training, loss {loss:.4f}", step, steps)
+
+    callbacks = [timer, StepReport(on_step, steps, _REPORT_EVERY), keeper]
+    trainer = _trainer(settings, run, callbacks, validates=bool(held))
     fit(trainer, module, checkpoint)
     if trainer.global_step < settings.last_step:
         raise TrainingError(
@@ -188,10 +196,9 @@ def _module(
 
 
 def _trainer(
-    settings: TrainingSettings, run: Path, timer: Timer, keeper: Keeper, *, validates: bool
+    settings: TrainingSettings, run: Path, callbacks: list[Callback], *, validates: bool
 ) -> lightning.Trainer:
     hardware = settings.hardware
-    progress = RichProgressBar() if sys.stderr.isatty() else _ProgressLines(settings.last_step)
     return lightning.Trainer(
         default_root_dir=run,
         max_steps=settings.last_step,
@@ -202,14 +209,14 @@ def _trainer(
         strategy="ddp" if hardware.ranks > 1 else "auto",
         precision=hardware.precision,
         use_distributed_sampler=False,  # processes share each batch, not the counted steps
-        callbacks=[timer, progress, keeper],
+        callbacks=callbacks,
         plugins=[WholeCheckpoints()],
         enable_checkpointing=False,  # that is what the keeper does
         val_check_interval=_validate_every(settings),
         check_val_every_n_epoch=None,
         limit_val_batches=1.0 if validates else 0,
         num_sanity_val_steps=0,
-        enable_progress_bar=isinstance(progress, RichProgressBar),
+        enable_progress_bar=False,
         enable_model_summary=False,
         logger=[
             CSVLogger(run, name="", version="log"),
@@ -246,23 +253,3 @@ def _hardware() -> str:
     if torch.cuda.is_available():
         return torch.cuda.get_device_name()
     return f"{torch.get_num_threads()} CPU threads"
-
-
-class _ProgressLines(Callback):
-    """Where there is no terminal: a line now and then instead of a bar."""
-
-    def __init__(self, steps: int, seconds: float = 15.0) -> None:
-        self._steps, self._seconds = steps, seconds
-        self._first: tuple[float, int] | None = None
-        self._last = 0.0
-
-    def on_train_batch_end(self, trainer: lightning.Trainer, *_: object) -> None:
-        now, step = time.monotonic(), trainer.global_step
-        first_time, first_step = self._first = self._first or (now, step)
-        if now - self._last < self._seconds and step < self._steps:
-            return
-        self._last = now
-        rate = (step - first_step) / (now - first_time) if step > first_step else 0.0
-        left = f"{(self._steps - step) / rate / 60:.1f} min left" if rate else "starting"
-        terms = "  ".join(f"{k} {float(v):.4f}" for k, v in trainer.logged_metrics.items())
-        print(f"step {step}/{self._steps}  {terms}  {rate:.2f} steps/s  {left}", flush=True)

@@ -59,8 +59,12 @@ def test_counts_and_degrees_are_aligned_with_a_tone(
 
 def test_rig_is_estimated_saved_and_used(rig: tuple[Path, Path], tmp_path: Path, piafusion) -> None:
     output = tmp_path / "rig.json"
-    done = piafusion("align", *rig, "--output", output, "--kind", "similarity")
+    preview = ("--preview", tmp_path / "preview.png", "--view", "checker:60")
+    done = piafusion("align", *rig, "--output", output, "--kind", "similarity", *preview)
     assert (done.code, done.err) == (0, "")
+    seen = read_image(preview[1])
+    np.testing.assert_array_equal(seen[:60, :60], read_image(rig[1] / "D.png")[:60, :60])
+    assert (seen[:60, 60:120] == seen[:60, 60:120, :1]).all()
     assert done.out.startswith("similarity from 2 pairs: score 0.")
     found = read_alignment(output)
     assert found.infrared_size == (468, 628)

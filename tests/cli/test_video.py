@@ -472,3 +472,25 @@ def test_the_network_gets_its_part_of_the_cores(device: str, threads: int, monke
     _, workers = _make_fuser("piafusion-fast", device, None)
     assert workers == 4
     assert made[0]["threads"] == threads
+
+
+def test_a_view_of_every_frame(piafusion, clips, tmp_path: Path) -> None:
+    """Values are those of the file; where the range moves from frame to frame, they are refused."""
+    span = ("--tone", "span:0,200")
+    view = ("--view", "hot:150", "--view-palette", "inferno", "--bar")
+    done = piafusion("video", *clips, "-o", tmp_path / "hot", *view, *span)
+    assert done.code == 0, done.err
+    plain = piafusion("video", *clips, "-o", tmp_path / "plain", *span)
+    assert plain.code == 0, plain.err
+    infrared = read_video(clips[0])[0][-1][..., 0]
+    hot, fused = (
+        read_image(max((tmp_path / name).glob("*.png"))).astype(int) for name in ("hot", "plain")
+    )
+    assert hot.shape[1] > fused.shape[1] == 64
+    changed = (hot[:, :64] != fused).any(axis=2)
+    assert changed[infrared > 155].mean() > 0.9
+    assert not changed[infrared < 145].any()
+    for wrong in (("--view", "flicker"), (*view, "--tone", "plateau")):
+        refused = piafusion("video", *clips, "-o", tmp_path / "no.mp4", *wrong)
+        assert refused.code == 2
+        assert f"--view {wrong[1]}" in refused.err

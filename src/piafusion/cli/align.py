@@ -12,12 +12,15 @@ import typer
 
 from piafusion.cli.options import (
     ALIGNMENT,
+    VIEW,
     JsonOption,
     MatchOption,
     OverwriteOption,
     PaletteOption,
     PolarityOption,
     ToneOption,
+    ViewOption,
+    ViewPaletteOption,
     VisibleToneOption,
 )
 from piafusion.cli.printing import print_table, say, say_json, warn
@@ -55,6 +58,12 @@ def align(
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="JSON file for the alignment.")
     ] = None,
+    preview: Annotated[
+        Path | None,
+        typer.Option(help="Picture of the first pair, aligned, to look at.", rich_help_panel=VIEW),
+    ] = None,
+    view: ViewOption = "checker",
+    view_palette: ViewPaletteOption = None,
     kind: Annotated[str, typer.Option(help="similarity, affine or homography.")] = "homography",
     pairs: Annotated[
         int,
@@ -87,14 +96,30 @@ def align(
         raise UsageError("expected either --output FILE or --check; give one of the two")
     if not check and (alignment is not None or limit is not None):
         raise UsageError("--alignment and --limit: are for --check; piafusion fuse applies a file")
+    if check and preview:
+        raise UsageError("--preview: expected --output, found --check; it shows what was estimated")
+    from piafusion.imaging.views import parse_view
+
+    drawn = parse_view(view, view_palette)
+    if preview:
+        from piafusion.imaging.io import check_output
+
+        check_output(preview, overwrite=overwrite)
     read = _reader(tone, polarity, visible_tone, palette)
     if output is None:
         _check(_pairs(infrared, visible, match), read, alignment, limit, as_json=as_json)
         return
     if output.exists() and not overwrite:
         raise UsageError(f"{output}: exists already; add --overwrite or choose another name")
-    found = _estimate(_pairs(infrared, visible, match), read, kind, pairs)
+    listed = _pairs(infrared, visible, match)
+    found = _estimate(listed, read, kind, pairs)
     found.save(output, overwrite=overwrite)
+    if preview:
+        from piafusion.fuser import Fuser
+        from piafusion.imaging.io import write_image
+
+        fuser = Fuser("piafusion-fast", alignment=found, view=drawn)
+        write_image(preview, fuser(*read(listed[0])), overwrite=overwrite)
     if as_json:
         say_json({"output": str(output), **found.to_json()})
         return

@@ -19,6 +19,7 @@ from piafusion.cli.options import (
     ALIGNMENT,
     INPUT,
     OUTPUT,
+    BarOption,
     DeviceOption,
     JsonOption,
     ModelOption,
@@ -26,6 +27,8 @@ from piafusion.cli.options import (
     PaletteOption,
     PolarityOption,
     ToneOption,
+    ViewOption,
+    ViewPaletteOption,
 )
 from piafusion.cli.printing import say, say_json, warn
 from piafusion.cli.progress import ProgressDisplay
@@ -36,6 +39,7 @@ if TYPE_CHECKING:
     from piafusion.fuser import Fuser
     from piafusion.imaging.arrays import Image
     from piafusion.imaging.tone import Tone
+    from piafusion.imaging.views import View
     from piafusion.video.frames import Layout
     from piafusion.video.inputs import VideoInputs
     from piafusion.video.pipeline import VideoRun
@@ -86,6 +90,9 @@ def video(
     ] = None,
     overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
+    view: ViewOption = "fused",
+    view_palette: ViewPaletteOption = None,
+    bar: BarOption = False,
     layout: Annotated[
         str | None,
         typer.Option(
@@ -150,13 +157,17 @@ def video(
     if as_json and output == STANDARD_OUTPUT:
         raise UsageError("--json: expected a file or folder as output; - carries the frames")
 
-    from piafusion.imaging.tone import parse_tone
+    from piafusion.imaging.tone import Full, Span, parse_tone
+    from piafusion.imaging.views import parse_view
     from piafusion.video.frames import Matching
     from piafusion.video.inputs import open_halves, open_two
     from piafusion.video.pipeline import fuse_video
 
     chosen = parse_tone(tone, polarity)  # a wrong one is refused before a source is opened
-    fuser, workers = _make_fuser(model, device, alignment)
+    fixed = isinstance(chosen, (Full, Span))  # each frame has the same range, in its own values
+    drawn = _checked_view(parse_view(view, view_palette, bar=bar), chosen, fixed=fixed)
+    settings: dict[str, Any] = {"tone": chosen if fixed else "full", "view": drawn}
+    fuser, workers = _make_fuser(model, device, alignment, **settings)
     with StopSignals() as stop, ProgressDisplay() as display:
         matching = Matching(_exact(offset), _exact(max_gap), reconnect, warn)
         try:
@@ -176,7 +187,7 @@ def video(
             inputs,
             fuser,
             partial(_make_writer, output, inputs, crf, overwrite),
-            prepare=_make_prepare(chosen, inputs.format.rate, resize=resize),
+            prepare=_make_prepare(chosen, inputs.format.rate, fixed=fixed, resize=resize),
             workers=workers,
             duration=None if duration is None else _exact(duration),
             stopped=stop.asked,
@@ -199,26 +210,47 @@ def video(
         raise typer.Exit(stop.exit_code or 1)
 
 
-def _make_fuser(model: str, device: str, alignment: Path | None) -> tuple[Fuser, int]:
+def _checked_view(view: View, tone: Tone, *, fixed: bool) -> View:
+    """Return a view that can be drawn of each frame."""
+    if view.name == "flicker":
+        raise UsageError("--view flicker: expected a view with one picture for each frame")
+    if view.needs_values and not fixed:
+        bar = " with --bar" if view.bar else ""
+        raise UsageError(
+            f"--view {view}{bar}: expected a range that stays as it is, found --tone {tone}; add "
+            "--tone span:LOW,HIGH"
+        )
+    return view
+
+
+def _make_fuser(
+    model: str,
+    device: str,
+    alignment: Path | None,
+    **settings: Any,  # noqa: ANN401 - of a Fuser
+) -> tuple[Fuser, int]:
     """Return the fuser, and how many threads may call it at the same time."""
     from piafusion.fuser import Fuser
     from piafusion.machine import share_cores
 
     share = share_cores(most=_MOST_WORKERS, device=device)
-    fuser = Fuser(model=model, device=device, threads=share.threads, alignment=alignment)
+    settings = {"model": model, "device": device, "alignment": alignment, **settings}
+    fuser = Fuser(**settings, threads=share.threads)
     return fuser, share.workers
 
 
-def _make_prepare(tone: Tone, rate: Fraction, *, resize: bool) -> Callable[[Image, Image], Image]:
+def _make_prepare(
+    tone: Tone, rate: Fraction, *, fixed: bool, resize: bool
+) -> Callable[[Image, Image], Image]:
     """Return a function for the infrared frames in their order, before several are fused at once.
 
-    The tone is applied here and not in the `Fuser`, because smoothing needs the frames in order.
+    A tone that is not fixed is applied here and not in the `Fuser`, because smoothing needs the
+    frames in order.
     """
-    from piafusion.imaging.tone import Full, SmoothedTone
+    from piafusion.imaging.tone import SmoothedTone
     from piafusion.video.frames import scale_to
 
-    plain = isinstance(tone, Full)
-    smoothed = None if plain else SmoothedTone(tone, half_life=float(HALF_LIFE * rate))
+    smoothed = None if fixed else SmoothedTone(tone, half_life=float(HALF_LIFE * rate))
     first = True
 
     def prepare(infrared: Image, visible: Image) -> Image:

@@ -108,6 +108,12 @@ class View:
         """Whether it is the fused picture itself."""
         return self.name == "fused" and not self.bar
 
+    @property
+    def needs_values(self) -> bool:
+        """Whether it names or shows values in degrees or counts."""
+        named = {"hot": "%" not in self.argument, "isotherm": True}.get(self.name, False)
+        return self.bar or (named and bool(self.argument))
+
     def __str__(self) -> str:
         """Return the text that names it."""
         return f"{self.name}:{self.argument}" if self.argument else self.name
@@ -522,7 +528,8 @@ def _bar(view: View, seen: Seen) -> Picture:
     texts = [f"{values[tick]:.{decimals}f}" for tick in ticks]
     sizes = [cv2.getTextSize(text, font, scale, thick)[0] for text in texts]
     ring = round(5 * scale) if seen.unit else 0
-    across = 3 * edge + wide + max(width for width, _ in sizes) + 4 * ring
+    most = cv2.getTextSize("-0000.0", font, scale, thick)[0][0]  # a video's frames have one width
+    across = 3 * edge + wide + most + 4 * ring
     bar = np.full((height, across, 3), 24, np.uint8)
     bar[edge : edge + len(levels), edge : edge + wide] = column
     for tick, text, (width, tall) in zip(ticks, texts, sizes, strict=True):

@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +46,7 @@ from piafusion.imaging.io import (
     read_visible,
     write_image,
 )
-from piafusion.imaging.metadata import NOTHING
+from piafusion.imaging.metadata import Metadata
 from piafusion.imaging.tiff_directory import wants_windows
 from piafusion.imaging.tiling import (
     Floats,
@@ -300,6 +301,12 @@ class Fuser:
         fused = self.adjusted(tone, alignment)._fuse_checked(infrared, visible, unit)
         return replace(fused, note="; ".join(filter(None, (photo.note, note))), unit=unit)
 
+    def _said(self, path: Path | str) -> Metadata:
+        """Return what the fused file will say beside its pixels, as a visible file does."""
+        said = read_metadata(path)
+        said = said if self.keep_metadata else said.stripped()
+        return said if self.view.plain else replace(said, georeference=b"")  # it may have a bar
+
     def _fuse_checked(self, ir: Image, vi: Image, unit: str = "") -> Fused:
         """Fuse two pictures whose types, values and sizes were checked, and draw the view."""
         vi = np.ma.getdata(vi)
@@ -410,7 +417,7 @@ class Fuser:
         """Read a pair, fuse it, write the result whole or not at all, and return it.
 
         Where a TIFF file says "no data", the infrared has no value, and the visible picture stays
-        as it is. From TIFF to TIFF the visible's georeference is kept (needs the `geo` extra).
+        as it is. From TIFF to TIFF the visible's georeference is kept.
 
         Args:
             infrared: Grey PNG, TIFF, JPEG, BMP or WebP, or a radiometric JPEG; of any dtype that
@@ -434,10 +441,11 @@ class Fuser:
         if temperature is not None:
             _check_temperature(Path(temperature), overwrite=overwrite)
         write: Callable[..., None] = write_image
-        if visible and self.view.plain and wants_windows(Path(visible), Path(output)):
-            from piafusion.imaging.geotiff import write_like  # fails early without the extra
+        windows = visible is not None and wants_windows(Path(visible), Path(output))
+        if windows and self.view.plain and find_spec("rasterio"):
+            from piafusion.imaging.geotiff import write_like  # mask, bands and all
 
-            write = partial(write_like, like=Path(visible))
+            write = partial(write_like, like=Path(str(visible)))
         if visible is None:
             photo = read_both(infrared)
             fused, ir = self.fuse_photo(photo), photo.infrared
@@ -464,9 +472,11 @@ class Fuser:
                     f"{infrared}: expected temperatures for --temperature, found levels or "
                     f"counts ({ir.dtype}); give a radiometric file, and a --tone such as plateau"
                 )
-            write_image(temperature, values.astype(np.float32), overwrite=overwrite)
+            write_image(
+                temperature, np.ma.filled(values.astype(np.float32), np.nan), overwrite=overwrite
+            )
         del ir, values
-        said = read_metadata(visible or infrared) if self.keep_metadata else NOTHING
+        said = self._said(visible or infrared)
         write(output, fused.image, overwrite=overwrite, metadata=said)
         return replace(fused, image=in_order(fused.image, self.color_order))
 
@@ -525,7 +535,7 @@ class Fuser:
                 f"{infrared}: expected no alignment, and a tone that is one curve for the whole of "
                 f"one picture, found {'an alignment' if self.alignment else tone}; use fuse_files"
             )
-        said = read_metadata(visible) if self.keep_metadata else NOTHING
+        said = self._said(visible)
         opened = open_rasters(infrared, visible, output, overwrite=overwrite, metadata=said)
         with opened as (ir, vi, fused):
             check_minimum(vi, MIN_SIDE, name=str(visible))

@@ -5,14 +5,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image, ImageCms
+from starlette.testclient import TestClient
 
+import piafusion.fuser as fuser_module
 from piafusion import Fuser
 from piafusion.batch import FailedPair, PairJob, fuse_job
 from piafusion.errors import ImageError, SizeMismatchError, UsageError
 from piafusion.imaging.align import Alignment, Quality
 from piafusion.imaging.headers import LIMIT_VARIABLE
-from piafusion.imaging.io import read_image
+from piafusion.imaging.io import read_image, read_metadata
 from piafusion.imaging.metadata import Metadata, add_to_tiff
+from piafusion.server.app import create_app
+from piafusion.server.settings import ServerSettings
 from tests.conftest import scene
 from tests.imaging.tiff_files import chain, tiff
 
@@ -196,6 +200,27 @@ def test_place_and_time_of_the_visible_are_kept_beside_the_georeference(
     np.testing.assert_array_equal(read(tmp_path / "no.tif"), expected)
     with rasterio.open(tmp_path / "out.tif") as file:
         assert (file.crs.to_epsg(), file.transform) == (32633, HERE)
+
+
+def test_coordinates_are_kept_by_the_server_and_without_rasterio(
+    tmp_path: Path, pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ir, vi = write(tmp_path / "ir.tif", pair[0]), write(tmp_path / "vi.tif", pair[1], nodata=255)
+    monkeypatch.setattr(fuser_module, "find_spec", lambda name: None)
+    for keep in (True, False):
+        fuser = Fuser("piafusion-fast", tone="clahe", keep_metadata=keep)
+        fuser.fuse_files(ir, vi, tmp_path / f"{keep}.tif")
+    settings = ServerSettings(model="piafusion-fast", workers=1)
+    with TestClient(create_app(settings), base_url="http://127.0.0.1:8000") as client:
+        files = {"infrared": ir.read_bytes(), "visible": vi.read_bytes()}
+        answer = client.post("/v1/fuse", files=files, data={"format": "tiff", "tone": "clahe"})
+    (tmp_path / "server.tif").write_bytes(answer.content)
+    for name in ("True", "False", "server"):
+        with rasterio.open(tmp_path / f"{name}.tif") as file:
+            assert (file.crs.to_epsg(), file.transform, file.nodata) == (32633, HERE, 255)
+        np.testing.assert_array_equal(read(tmp_path / f"{name}.tif"), read(tmp_path / "True.tif"))
+    FUSER.fuse_files(ir, vi, tmp_path / "out.webp")
+    assert not read_metadata(tmp_path / "out.webp")
 
 
 def with_holes(image: np.ndarray, value: float) -> np.ndarray:

@@ -19,13 +19,20 @@ import numpy as np
 from piafusion.errors import ImageError
 from piafusion.imaging.headers import Header
 from piafusion.imaging.jpeg import EXIF
-from piafusion.imaging.tiff_directory import TIFF_SUFFIXES, Tags, first_directory
+from piafusion.imaging.tiff_directory import (
+    GEOREFERENCE,
+    ORIENTATION,
+    TIFF_SUFFIXES,
+    Tags,
+    first_directory,
+)
 
 _ICC = 34675
 _EXIF, _PLACE, _MORE = 34665, 34853, 40965  # tags that point to a directory
 # Description, maker, model, resolution and its unit, software, time, artist, host, copyright, and
 # the same as Windows writes them.
 _DESCRIBING = {270, 271, 272, 282, 283, 296, 305, 306, 315, 316, 33432, *range(40091, 40096)}
+_IN_EXIF = {*_DESCRIBING, _EXIF, _PLACE}
 _MOST_ICC = 2**24  # bytes
 _MOST_SEGMENT = 65_533  # bytes in a segment of a JPEG file, its length left out
 _ICC_NAME = b"ICC_PROFILE\0"
@@ -42,19 +49,26 @@ class Metadata:
     Attributes:
         exif: EXIF data, which begin as a TIFF file does; empty if there are none.
         icc: Colour profile; empty if there is none.
+        georeference: Coordinates and no-data value of a TIFF file, in the same form as EXIF data;
+            only TIFF files hold them.
     """
 
     exif: bytes = b""
     icc: bytes = b""
+    georeference: bytes = b""
 
     def __bool__(self) -> bool:
-        return bool(self.exif or self.icc)
+        return bool(self.exif or self.icc or self.georeference)
+
+    def stripped(self) -> Metadata:
+        """Return nothing but the georeference, without which a map is none."""
+        return Metadata(georeference=self.georeference)
 
     def fitting(self, shape: tuple[int, ...]) -> Metadata:
         """Return those of an upright picture of that shape; a profile has as many channels."""
         space = b"RGB " if len(shape) == 3 else b"GRAY"
         icc = self.icc if self.icc[16:20] == space else b""
-        return Metadata(_corrected(self.exif, shape[0], shape[1]), icc)
+        return Metadata(_corrected(self.exif, shape[0], shape[1]), icc, self.georeference)
 
 
 NOTHING = Metadata()
@@ -76,8 +90,14 @@ def metadata_of(header: Header) -> Metadata:
 def metadata_in(tags: Tags) -> Metadata:
     """Return what the tags of a TIFF file say; damaged ones count as none."""
     try:
-        exif = _alone(_directory(tags, tags.order, {*_DESCRIBING, _EXIF, _PLACE}), tags.order)
-        return Metadata(exif, tags.value(_ICC)[2] if _ICC in tags else b"")
+        exif, coordinates = (
+            _alone(_directory(tags, tags.order, wanted), tags.order)
+            for wanted in (_IN_EXIF, GEOREFERENCE)
+        )
+        coordinates = (
+            b"" if tags.number(ORIENTATION, 1) != 1 else coordinates
+        )  # the picture will be turned
+        return Metadata(exif, tags.value(_ICC)[2] if _ICC in tags else b"", coordinates)
     except ImageError:
         return NOTHING
 
@@ -89,6 +109,8 @@ def with_metadata(content: memoryview, suffix: str, metadata: Metadata) -> memor
         add_to_tiff(file, metadata)
         return file.getbuffer()
     exif, icc = metadata.exif, metadata.icc
+    if not (exif or icc):
+        return content
     if suffix in (".jpg", ".jpeg"):
         added = b"".join(_segments(exif, icc))
         return memoryview(b"".join((content[:2], added, content[2:])))
@@ -122,12 +144,12 @@ def add_to_tiff(file: BinaryIO, metadata: Metadata) -> None:
     if tags.big or end + len(metadata.exif) + len(metadata.icc) + 2**16 > _CLASSIC:
         return
     entries: _Directory = {}
-    if metadata.exif:
+    for held in filter(None, (metadata.exif, metadata.georeference)):
         try:
-            ours, _ = first_directory(io.BytesIO(metadata.exif))
-            entries = _directory(ours, tags.order, {*_DESCRIBING, _EXIF, _PLACE})
+            ours, _ = first_directory(io.BytesIO(held))
+            entries |= _directory(ours, tags.order, _IN_EXIF | GEOREFERENCE)
         except ImageError:
-            entries = {}
+            continue
     if metadata.icc:
         entries[_ICC] = (7, len(metadata.icc), metadata.icc)
     entries |= tags.fields

@@ -17,7 +17,7 @@ PHOTOMETRIC, ORIENTATION = 262, 274
 NO_DATA = 42113  # of GDAL: a number as text
 _SUBFILE_TYPE = 254
 # Pixel scale, tie points, transformation and keys of GeoTIFF; no-data value; RPC coefficients.
-_GEOREFERENCE = {33550, 33922, 34264, 34735, 42113, 50844}
+GEOREFERENCE = {33550, 33922, 34264, 34735, 34736, 34737, NO_DATA, 50844}
 _MASK = 0b100  # subfile type of a mask in full size
 _REDUCED_OR_MASK = 0b101  # bits of the subfile type: an overview of another page, or its mask
 _LARGE_PIXELS = 2**24  # pictures of so many pixels are read in windows
@@ -138,7 +138,7 @@ def wants_windows(visible: Path, output: Path) -> bool:
     try:
         with visible.open("rb") as file:
             tags = _first(_reader(file.seek, file.read))[0]
-            if any(tag in tags for tag in _GEOREFERENCE):
+            if any(tag in tags for tag in GEOREFERENCE):
                 return True
             large = tags.number(WIDTH) * tags.number(HEIGHT) >= _LARGE_PIXELS and not _odd(tags)
     except (OSError, ImageError):

@@ -20,7 +20,6 @@ from piafusion.imaging.align import Alignment, estimate_alignment
 from piafusion.imaging.arrays import check_minimum, check_same_size, to_uint8, to_unit
 from piafusion.imaging.colour import luminance
 from piafusion.imaging.io import decode_metadata, encode_image
-from piafusion.imaging.metadata import NOTHING
 from piafusion.imaging.photos import place, tone_for
 from piafusion.imaging.tiling import Floats
 from piafusion.imaging.tone import Full, Tone, show_visible
@@ -161,7 +160,8 @@ class FusionService:
                 seen = _seen(ir, vi, fuser)[0]
                 scores = _score(seen, np.ma.getdata(vi), np.ma.getdata(fused.image), wanted.metrics)
         with clock("encode"):
-            said = decode_metadata(visible or infrared) if wanted.keep_metadata else NOTHING
+            said = decode_metadata(visible or infrared)
+            said = said if wanted.keep_metadata else said.stripped()
             content = encode_image(np.ma.filled(fused.image), f".{wanted.format}", "fused", said)
         height, width = vi.shape[:2]
         return FusionResult(content, width, height, fused.tone, light, rig, scores, clock.seconds)

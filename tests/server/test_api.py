@@ -12,6 +12,7 @@ from starlette.testclient import TestClient
 from piafusion import Fuser
 from piafusion.imaging.align import Alignment, parse_alignment
 from piafusion.imaging.io import decode_image, decode_photo, encode_image
+from piafusion.imaging.views import parse_view
 from piafusion.metrics import SPECS, evaluate
 from piafusion.server.api import MEDIA_TYPES
 from tests.conftest import scene
@@ -120,6 +121,33 @@ def test_the_two_as_they_are_fused(client: TestClient, pair: dict[str, bytes]) -
     assert json.loads(response.headers["piafusion-alignment"])["matrix"][0][2] == 4
     response = client.post("/v1/fuse", files=pair, data={"show": "visible", "format": "tiff"})
     np.testing.assert_array_equal(decode_image(response.content, "shown"), visible)
+
+
+def test_views_values_and_a_bar(client: TestClient, pair: dict[str, bytes]) -> None:
+    infrared, visible = scene(96, 128)
+    asked = {"view": "hot:100,grey", "view_palette": "inferno"}
+    response = client.post("/v1/fuse", files=pair, data=asked)
+    drawn = decode_image(response.content, "view")
+    view = parse_view("hot:100,grey", "inferno")
+    np.testing.assert_array_equal(drawn, Fuser("piafusion-fast", view=view)(infrared, visible))
+    barred = client.post("/v1/fuse", files=pair, data={**asked, "bar": "true"})
+    bar = client.post("/v1/fuse", files=pair, data={**asked, "show": "bar"})
+    both_sides = decode_image(barred.content, "barred"), decode_image(bar.content, "bar")
+    np.testing.assert_array_equal(both_sides[0][:, 128:], both_sides[1])
+    values = client.post("/v1/fuse", files=pair, data={"show": "values"})
+    assert values.headers["content-type"] == "application/octet-stream"
+    found = np.frombuffer(values.content, "<f4").reshape(96, 128)
+    np.testing.assert_array_equal(found, infrared)
+    assert "piafusion-unit" not in values.headers
+    photo = client.post("/v1/fuse", files={"infrared": both()}, data={"show": "values"})
+    assert photo.headers["piafusion-unit"] == "celsius"
+    degrees = np.frombuffer(photo.content, "<f4").reshape(240, 320)
+    assert np.isfinite(degrees).any()
+    for wrong in ({"view": "msx"}, {"view": "flicker", "format": "jpeg"}, {"show": "bar"}):
+        assert client.post("/v1/fuse", files=pair, data=wrong).status_code == 422
+    offered = client.get("/v1/models").json()
+    assert "hot" in {each["name"] for each in offered["views"]}
+    assert "inferno" in offered["palettes"]
 
 
 def test_an_estimated_alignment(

@@ -129,7 +129,11 @@ class View:
             return seen.fused
         kind = VIEWS[self.name]
         picture = kind.draw(self, seen)
-        return np.hstack([picture, _bar(self, seen)]) if self.bar else picture
+        return np.hstack([picture, self.draw_bar(seen)]) if self.bar else picture
+
+    def draw_bar(self, seen: Seen) -> Picture:
+        """Return the colour bar alone, as high as the picture."""
+        return _bar(self, seen)
 
     def number(self, default: float) -> float:
         """Return the argument as a number."""

@@ -16,6 +16,8 @@ from pydantic import BaseModel
 from starlette.types import Receive, Scope, Send
 
 from piafusion.imaging.pairs import Match
+from piafusion.imaging.palettes import NAMES
+from piafusion.imaging.views import VIEWS
 from piafusion.metrics import SPECS
 from piafusion.run.pool import futures_in_order
 from piafusion.server.archive import PairArchive, ZippedPair, ZipStream
@@ -47,6 +49,7 @@ EXPOSED = (
     "Piafusion-Tone",
     "Piafusion-Advice",
     "Piafusion-Size",
+    "Piafusion-Unit",
     "Piafusion-Alignment",
     "Piafusion-Metrics",
     "Retry-After",
@@ -61,6 +64,7 @@ _FUSED_HEADERS = {
     "Piafusion-Tone": {"description": "low=, high=, filled=: infrared values.", **_TEXT},
     "Piafusion-Advice": {"description": "A better tone, if this one shows little.", **_TEXT},
     "Piafusion-Size": {"description": "WIDTHxHEIGHT.", **_TEXT},
+    "Piafusion-Unit": {"description": "celsius, if the infrared holds degrees.", **_TEXT},
     "Piafusion-Alignment": {"description": "The one that was applied, as JSON.", **_TEXT},
     "Piafusion-Metrics": {"description": "NAME=VALUE, ...", **_TEXT},
 }
@@ -88,6 +92,8 @@ class Catalogue(BaseModel):
     models: list[Offered]
     methods: list[Offered]
     metrics: list[str]
+    views: list[Offered]
+    palettes: list[str]
     limits: Limits
 
 
@@ -115,6 +121,11 @@ def make_router(state: ServerState) -> APIRouter:
             models=[Offered(name=c.name, summary=c.summary) for c in fusers.models.values()],
             methods=[Offered(name=c.name, summary=c.summary) for c in fusers.methods.values()],
             metrics=list(SPECS),
+            views=[
+                Offered(name=name, summary=f"{kind.summary} {name}{kind.syntax}.")
+                for name, kind in VIEWS.items()
+            ],
+            palettes=list(NAMES),
             limits=Limits(
                 megabytes=settings.max_megabytes,
                 megapixels=settings.max_megapixels,
@@ -158,7 +169,9 @@ def make_router(state: ServerState) -> APIRouter:
                 raise
         _count(state.counters, result)
         headers = {**_describe(result, wanted.name, waited), "Content-Disposition": "inline"}
-        return Response(bytes(result.content), 200, headers, MEDIA_TYPES[wanted.format])
+        numbers = wanted.shown == "values"
+        kind = "application/octet-stream" if numbers else MEDIA_TYPES[wanted.format]
+        return Response(bytes(result.content), 200, headers, kind)
 
     @router.post(
         "/fuse/batch",
@@ -268,6 +281,8 @@ def _describe(result: FusionResult, name: str, waited: float) -> dict[str, Any]:
         "Piafusion-Size": f"{result.width}x{result.height}",
         "Piafusion-Tone": f"low={tone.low:g}, high={tone.high:g}, filled={tone.filled}",
     }
+    if result.unit:
+        headers["Piafusion-Unit"] = "celsius"
     if tone.advice:
         headers["Piafusion-Advice"] = tone.advice
     if result.light:

@@ -17,6 +17,7 @@ from starlette.requests import Request
 from piafusion.errors import AlignmentError, PiafusionError, UsageError
 from piafusion.imaging.align import Alignment, parse_alignment
 from piafusion.imaging.tone import parse_tone, parse_visible_tone
+from piafusion.imaging.views import parse_view
 from piafusion.metrics import check_names
 from piafusion.server.fusers import FuserCache
 from piafusion.server.problems import HttpProblem
@@ -52,6 +53,13 @@ class PairOptions(BaseModel):
         "percentile:LOW,HIGH.",
     )
     alignment: str = Field("", description="JSON of `piafusion align`, or auto.")
+    view: str = Field(
+        "fused",
+        description="What to draw: a view of `/v1/models`, such as edges, some with a value: "
+        "edges:0.5, hot:95%, isotherm:20..30,60.. .",
+    )
+    view_palette: str = Field("", description="Colours of the view: a palette of `/v1/models`.")
+    bar: bool = Field(False, description="Draw a colour bar with its values beside the view.")
     format: Format = Field("png", description="Format of the fused pictures.")
     metadata: Literal["keep", "strip"] = Field(
         "keep",
@@ -71,7 +79,10 @@ class PairForm(PairOptions):
         "", description="Names of metrics, such as MI,SD,VIF,Qabf, for `Piafusion-Metrics`."
     )
     show: ShownPicture = Field(
-        "fused", description="The fused picture, or one of the two as it is fused, in 8 bits."
+        "fused",
+        description="The view; one of the two pictures as it is fused, in 8 bits; the values of "
+        "the infrared on the visible picture's pixels, as float32, little-endian, row by row, NaN "
+        "where there are none; or the view's colour bar.",
     )
 
 
@@ -175,6 +186,7 @@ def fusion_request(form: PairForm | BatchForm, fusers: FuserCache) -> FusionRequ
     alignment: Alignment | Literal["auto"] | None = None
     if form.alignment:
         alignment = "auto" if form.alignment == "auto" else _parse(form.alignment)
+    shows_bar = isinstance(form, PairForm) and form.show == "bar"
     wanted = FusionRequest(
         fusers.check(form.model, form.method),
         parse_tone(form.tone, form.polarity, form.palette),
@@ -182,6 +194,7 @@ def fusion_request(form: PairForm | BatchForm, fusers: FuserCache) -> FusionRequ
         form.format,
         visible_tone=parse_visible_tone(form.visible_tone),
         keep_metadata=form.metadata == "keep",
+        view=parse_view(form.view, form.view_palette or None, bar=form.bar or shows_bar),
     )
     if isinstance(form, BatchForm):
         return wanted

@@ -24,6 +24,7 @@ from piafusion.imaging.photos import place, tone_for
 from piafusion.imaging.tiling import Floats
 from piafusion.imaging.tone import Full, Tone, show_visible
 from piafusion.imaging.tone_curve import InfraredRange
+from piafusion.imaging.views import Seen, View, on_grid
 from piafusion.metrics import evaluate
 from piafusion.server.decoding import Decoders, refuse_large
 from piafusion.server.fusers import FuserCache
@@ -31,7 +32,7 @@ from piafusion.server.problems import HttpProblem
 from piafusion.server.settings import MEGAPIXEL, ServerSettings
 
 Format = Literal["png", "jpeg", "tiff", "webp"]
-ShownPicture = Literal["fused", "infrared", "visible"]
+ShownPicture = Literal["fused", "infrared", "visible", "values", "bar"]
 
 _LIGHT_PIXELS = 320 * 240  # a reduced picture also shows day or night, in a fifth of the time
 _MOST_SCORED = 8  # megapixels; the metrics need several times the memory of fusing
@@ -46,10 +47,13 @@ class FusionRequest:
         tone: How raw infrared values become grey.
         alignment: Alignment of the two cameras; "auto" estimates it from the pair itself.
         format: Format of the picture that is sent back.
-        shown: The fused picture, or one of the two as it was fused.
+        shown: The view; one of the two pictures as it was fused; values of the infrared; or the
+            view's colour bar.
         metrics: Metrics to score the fused picture with.
         visible_tone: The range of visible values that becomes black to white.
         keep_metadata: Whether place, time, camera and colour profile of the visible file are kept.
+        view: What to draw.
+        unit: Of the values of the infrared: "°C", or "" if it is not known.
     """
 
     name: str
@@ -60,6 +64,8 @@ class FusionRequest:
     metrics: tuple[str, ...] = ()
     visible_tone: Tone = Full()  # noqa: RUF009 - it is frozen
     keep_metadata: bool = True
+    view: View = View()  # noqa: RUF009
+    unit: str = ""
 
 
 @dataclass
@@ -75,6 +81,7 @@ class FusionResult:
         alignment: The alignment that was applied.
         metrics: Scores by name.
         seconds: Time of each step.
+        unit: As in the request.
     """
 
     content: memoryview
@@ -85,6 +92,7 @@ class FusionResult:
     alignment: Alignment | None
     metrics: dict[str, float]
     seconds: dict[str, float]
+    unit: str = ""
 
 
 @dataclass
@@ -159,12 +167,19 @@ class FusionService:
             with clock("score"):
                 seen = _seen(ir, vi, fuser)[0]
                 scores = _score(seen, np.ma.getdata(vi), np.ma.getdata(fused.image), wanted.metrics)
+        picture = np.ma.filled(fused.image)
+        if not wanted.view.plain:
+            with clock("view"):
+                both = np.ma.getdata(vi), fuser.tone(ir)[0]
+                picture = wanted.view(Seen(*both, picture, ir, fuser.alignment, wanted.unit))
         with clock("encode"):
             said = decode_metadata(visible or infrared)
             said = said if wanted.keep_metadata else said.stripped()
-            content = encode_image(np.ma.filled(fused.image), f".{wanted.format}", "fused", said)
-        height, width = vi.shape[:2]
-        return FusionResult(content, width, height, fused.tone, light, rig, scores, clock.seconds)
+            content = encode_image(picture, f".{wanted.format}", "fused", said)
+        height, width = picture.shape[:2] if picture.ndim < 4 else picture.shape[1:3]
+        return FusionResult(
+            content, width, height, fused.tone, light, rig, scores, clock.seconds, wanted.unit
+        )
 
     def _decode(
         self, infrared: bytes, visible: bytes, wanted: FusionRequest, names: tuple[str, str]
@@ -197,7 +212,8 @@ class FusionService:
         check_minimum(ir, MIN_SIDE, name)
         check_minimum(vi, MIN_SIDE, name)
         rig = wanted.alignment or place(photo, tone(ir)[0])[0]
-        return ir, vi, replace(wanted, tone=tone, alignment=rig)
+        unit = "°C" if photo.unit == "celsius" else ""
+        return ir, vi, replace(wanted, tone=tone, alignment=rig, unit=unit)
 
     def _judge(self, vi: Image) -> Light | None:
         """Return the day or night probability; a large picture is reduced first."""
@@ -214,16 +230,27 @@ class FusionService:
     def _show(
         self, ir: Image, vi: Image, fuser: Fuser, wanted: FusionRequest, clock: _Stopwatch
     ) -> FusionResult:
-        """Return one of the two pictures as it is fused, in 8 bits."""
-        with clock("decode"):
-            if wanted.shown == "infrared":
-                unit, tone = _seen(ir, vi, fuser)
-            else:
-                unit, tone = to_unit(np.ma.filled(vi)), fuser.tone(ir)[1]
-        with clock("encode"):
-            content = encode_image(to_uint8(unit), f".{wanted.format}")
-        height, width = unit.shape[:2]
-        return FusionResult(content, width, height, tone, None, fuser.alignment, {}, clock.seconds)
+        """Return one of the two pictures as it is fused, in 8 bits, or the infrared's values."""
+        rig, height, width = fuser.alignment, *vi.shape[:2]
+        if wanted.shown == "values":
+            tone = fuser.tone(ir)[1]
+            values = on_grid(ir, (height, width), rig).astype("<f4")
+            content = memoryview(values.tobytes())
+        else:
+            thermal, tone = _seen(ir, vi, fuser)
+            with clock("view"):
+                if wanted.shown == "infrared":
+                    picture = to_uint8(thermal)
+                elif wanted.shown == "visible":
+                    picture = to_uint8(to_unit(np.ma.filled(vi)))
+                else:
+                    shown = np.ma.getdata(vi)
+                    seen = Seen(shown, fuser.tone(ir)[0], shown, ir, rig, wanted.unit)
+                    picture = wanted.view.draw_bar(seen)
+            with clock("encode"):
+                content = encode_image(picture, f".{wanted.format}")
+                height, width = picture.shape[:2]
+        return FusionResult(content, width, height, tone, None, rig, {}, clock.seconds, wanted.unit)
 
 
 def _seen(ir: Image, vi: Image, fuser: Fuser) -> tuple[Floats, InfraredRange]:

@@ -304,8 +304,7 @@ class Fuser:
     def _said(self, path: Path | str) -> Metadata:
         """Return what the fused file will say beside its pixels, as a visible file does."""
         said = read_metadata(path)
-        said = said if self.keep_metadata else said.stripped()
-        return said if self.view.plain else replace(said, georeference=b"")  # it may have a bar
+        return said if self.keep_metadata else said.stripped()
 
     def _fuse_checked(self, ir: Image, vi: Image, unit: str = "") -> Fused:
         """Fuse two pictures whose types, values and sizes were checked, and draw the view."""
@@ -477,6 +476,8 @@ class Fuser:
             )
         del ir, values
         said = self._said(visible or infrared)
+        if fused.image.shape[:2] != (height, width):  # a view with a bar is no map
+            said = replace(said, georeference=b"")
         write(output, fused.image, overwrite=overwrite, metadata=said)
         return replace(fused, image=in_order(fused.image, self.color_order))
 

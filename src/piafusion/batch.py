@@ -177,6 +177,10 @@ def fuse_job(
                 shape, tone = fused.image.shape, fused.tone
                 height, width = shape[:2] if len(shape) < 4 else shape[1:3]  # or frames of a loop
                 said = {"note": fused.note, "measured": fused.measured, "unit": fused.unit}
+                if copies.infrared.suffix.lower() in (".jpg", ".jpeg") and not job.is_photo:
+                    from piafusion.imaging.dji import note_on  # for such files alone
+
+                    said["note"] = note_on(copies.infrared)
             if hashes:
                 sums["output"] = sha256(copies.output)
     except Exception as error:  # an error of any library fails this pair, not the others

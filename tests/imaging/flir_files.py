@@ -97,3 +97,11 @@ def both(shift: tuple[int, int] = SHIFT) -> bytes:
     top, left = 120 - 72 + SHIFT[1], 160 - 96 + SHIFT[0]
     part = whole[top : top + 144, left : left + 192].reshape(72, 2, 96, 2).mean(axis=(1, 3))
     return photo(part.astype(np.uint8), visible, (320 / 96 / SCALE, *shift))
+
+
+def dji(counts: np.ndarray, picture: np.ndarray) -> bytes:
+    """Return a JPEG of DJI: the counts in APP3 segments, and a picture in RGB."""
+    content = counts.astype("<u2").tobytes()
+    pieces = [content[place : place + 10_000] for place in range(0, len(content), 10_000)]
+    segments = [b"\xff\xe3" + struct.pack(">H", len(piece) + 2) + piece for piece in pieces]
+    return jpeg(b"".join(segments), picture[..., ::-1])

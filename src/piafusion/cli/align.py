@@ -25,7 +25,7 @@ from piafusion.cli.options import (
 )
 from piafusion.cli.printing import print_table, say, say_json, warn
 from piafusion.cli.progress import track
-from piafusion.errors import PiafusionError, SizeMismatchError, UsageError
+from piafusion.errors import AlignmentError, PiafusionError, SizeMismatchError, UsageError
 
 if TYPE_CHECKING:
     from piafusion.imaging.align import Alignment
@@ -178,9 +178,12 @@ def chosen_alignment(
         return read_alignment(file)
     if not how:
         return None
-    return _estimate(
-        _pairs(infrared, visible, match), _reader(tone, polarity, visible_tone, palette)
-    )
+    pairs = _pairs(infrared, visible, match)
+    read = _reader(tone, polarity, visible_tone, palette)
+    try:
+        return _estimate(pairs, read)
+    except AlignmentError:  # where the infrared sees a part of the view, fewer numbers are safer
+        return _estimate(pairs, read, "similarity")
 
 
 def _check(

@@ -244,9 +244,8 @@ def fuse(
         warn(f"piafusion: {failure['error']}")
     for advice in _advice(fused):
         warn(f"piafusion: {advice}")
-    for pair in fused:
-        if pair.note:
-            warn(f"piafusion: {pair.job.infrared}: {pair.note}")
+    for line in _notes(fused):
+        warn(f"piafusion: {line}")
     skipped = len(planned) - len(jobs)
     if as_json:
         report = {
@@ -373,6 +372,18 @@ def _measured(result: FusedPair, *, named: bool) -> list[str]:
         start = f"{result.job.infrared}: " if named else ""
         lines.append(f"{start}{place}: {', '.join(texts)}")
     return lines
+
+
+def _notes(fused: Sequence[FusedPair]) -> list[str]:
+    """Return the notes about how photos were read, each once."""
+    kinds: dict[str, list[FusedPair]] = {}
+    for result in fused:
+        if result.note:
+            kinds.setdefault(result.note, []).append(result)
+    return [
+        f"{pairs[0].job.infrared}: {note}" + (f" ({len(pairs)} in all)" if pairs[1:] else "")
+        for note, pairs in kinds.items()
+    ]
 
 
 def _advice(fused: Sequence[FusedPair]) -> list[str]:

@@ -116,8 +116,8 @@ def check_same_size(
         (ir_height, ir_width), (vi_height, vi_width) = infrared.shape[:2], visible.shape[:2]
         raise SizeMismatchError(
             f"expected two pictures of one size, found {names[0]} with {ir_width}x{ir_height} "
-            f"and {names[1]} with {vi_width}x{vi_height} pixels; estimate an alignment with "
-            "`piafusion align` and fuse with it"
+            f"and {names[1]} with {vi_width}x{vi_height} pixels; add --align auto, or estimate an "
+            "alignment with `piafusion align` and fuse with it"
         )
 
 

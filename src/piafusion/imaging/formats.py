@@ -156,6 +156,10 @@ def find_photo_reader(data: bytes, *, plug_ins: bool = False) -> ReadPhoto | Non
         from piafusion.imaging import flir  # other pictures start without it
 
         return flir.read
+    if outline.app3 and len(outline.app3) == 2 * outline.width * outline.height:
+        from piafusion.imaging import dji
+
+        return dji.read
     return None
 
 

@@ -13,7 +13,10 @@ FIRST_BYTES = b"\xff\xd8\xff"
 
 _FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}  # markers that hold a size
 _BARE = {0x01, *range(0xD0, 0xD8)}  # markers without a length
-_SCAN, _END, _LINES, _CODES, _APP1, _APP2 = 0xDA, 0xD9, 0xDC, 0xC4, 0xE1, 0xE2
+_SCAN, _END, _LINES, _CODES, _APP1, _APP2, _APP3 = (
+    *(0xDA, 0xD9, 0xDC, 0xC4),
+    *(0xE1, 0xE2, 0xE3),
+)
 _MOST_SCANS = 64  # each one goes over all of the picture
 _MOST_SEGMENTS = 4096  # thumbnails, colour profiles and thermal data have some hundred
 _MOST_PIXELS = 1024  # in a byte: 8 x 8 pixels take at least one bit of Huffman code
@@ -37,6 +40,7 @@ class Jpeg:
         end: Place in the file where the picture ends; None if the file ends before, or cannot
             hold as many pixels as it claims.
         flir: Contents of the APP1 segments of FLIR cameras, without the name.
+        app3: Contents of the APP3 segments, joined: the sensor's counts in files of DJI.
         exif: Content of the first Exif segment, without the name.
         icc: The colour profile, if there is one.
     """
@@ -47,6 +51,7 @@ class Jpeg:
     bits: int
     end: int | None
     flir: tuple[bytes, ...]
+    app3: bytes
     exif: bytes
     icc: bytes
 
@@ -96,13 +101,14 @@ def _walk(data: bytes) -> Jpeg:
     kind, exif = 0, b""
     codes: dict[int, int] = {}  # of each table of Huffman codes, what a code of zeros stands for
     flir: list[bytes] = []
+    app3: list[bytes] = []
     icc: list[bytes] = []
     for _ in range(_MOST_SEGMENTS):
         # Behind a scan's header lie its data, without a length; markers of restart belong to it.
         found = _MARKER_AFTER_A_SCAN.search(data, place) if scans else _MARKER.match(data, place)
         if not found:
             if scans and frame:
-                return Jpeg(*frame, None, tuple(flir), exif, b"".join(icc))
+                return Jpeg(*frame, None, tuple(flir), b"".join(app3), exif, b"".join(icc))
             if place >= len(data):
                 raise _wrong("that ends too early")
             raise _wrong("without a marker where one has to be")
@@ -112,7 +118,9 @@ def _walk(data: bytes) -> Jpeg:
         if marker == _END:
             if not (frame and scans):
                 raise _wrong("without a picture")
-            return Jpeg(*frame, None if short else place, tuple(flir), exif, b"".join(icc))
+            return Jpeg(
+                *frame, None if short else place, tuple(flir), b"".join(app3), exif, b"".join(icc)
+            )
         if marker in _BARE:
             continue
         if marker == 0xD8:
@@ -140,6 +148,8 @@ def _walk(data: bytes) -> Jpeg:
             dense = kind in _SEQUENTIAL and any(codes.get(0x10 | each & 15) for each in tables)
         elif marker == _CODES:
             codes |= _codes_of_zeros(data[place + 2 : place + length])
+        elif marker == _APP3:
+            app3.append(data[place + 2 : place + length])
         elif marker == _APP1:
             if data[place + 2 : place + 7] == b"FLIR\x00":
                 flir.append(data[place + 7 : place + length])

@@ -48,6 +48,8 @@ def read(data: bytes) -> Photo:
 
 def note_on(path: Path) -> str:
     """Return the line about how an infrared file was read, or "" if it is none of DJI."""
+    if shutil.which(PROGRAM):
+        return ""
     data = path.read_bytes()
     return read(data).note if find_photo_reader(data) is read else ""
 

@@ -1,4 +1,4 @@
-from piafusion.engines.sizes import SizeCache
+from piafusion.engines import SizeCache
 
 
 def test_the_size_used_longest_ago_goes_first() -> None:

@@ -8,8 +8,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from piafusion.engines import FusesByRunning
-from piafusion.engines.sizes import Size, SizeCache
+from piafusion.engines import FusesByRunning, Size, SizeCache
 from piafusion.errors import WeightsError, needing
 from piafusion.machine import usable_cores
 from piafusion.reach import SHARE, Reach, encoder_of

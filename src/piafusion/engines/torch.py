@@ -8,8 +8,7 @@ from typing import cast
 import numpy as np
 from numpy.typing import NDArray
 
-from piafusion.engines import FusesByRunning
-from piafusion.engines.sizes import Size, SizeCache
+from piafusion.engines import FusesByRunning, Size, SizeCache
 from piafusion.errors import DeviceError, needing
 from piafusion.reach import Reach
 

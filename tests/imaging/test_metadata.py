@@ -17,7 +17,7 @@ from piafusion.imaging.io import (
     read_image,
     read_metadata,
 )
-from piafusion.imaging.metadata import Metadata
+from piafusion.imaging.metadata import Metadata, facts
 from piafusion.server.app import create_app
 from piafusion.server.settings import ServerSettings
 from tests.conftest import scene
@@ -124,3 +124,22 @@ def test_damaged_metadata_cost_nothing_but_themselves() -> None:
             written = bytes(encode_image(pixels, f".{suffix}", metadata=found))
             shown, expected = (decode_image(each, suffix) for each in (written, plain[suffix]))
             np.testing.assert_array_equal(shown, expected)
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_camera_time_and_place_in_words(order: str) -> None:
+    exif = Image.Exif()
+    exif.endian = order
+    exif[271], exif[272], exif[306] = "Maker Inc.", "Maker 7", "2020:01:01 00:00:00"
+    exif.get_ifd(0x8769)[36867] = TAKEN
+    place = exif.get_ifd(0x8825)
+    place[1], place[2], place[3], place[4] = "N", PLACE, "W", (0.0, 30.0, 0.0)
+    said = exif.tobytes().removeprefix(b"Exif\0\0")
+    angles = "48.141806° N, 0.500000° W"
+    assert facts(Metadata(said)) == {"camera": "Maker 7", "time": TAKEN, "place": angles}
+    assert facts(Metadata(exif_of(order).removeprefix(b"Exif\0\0"))) == {
+        "camera": "Maker",
+        "time": TAKEN,
+    }
+    for length in range(len(said)):
+        facts(Metadata(said[:length]))

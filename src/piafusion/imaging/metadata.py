@@ -102,6 +102,50 @@ def metadata_in(tags: Tags) -> Metadata:
         return NOTHING
 
 
+def facts(metadata: Metadata) -> dict[str, str]:
+    """Return camera, time and place in words, those that the EXIF data name."""
+    try:
+        main = first_directory(io.BytesIO(metadata.exif))[0]
+        said = {"camera": _joined(_word(main, 271), _word(main, 272)), "time": _word(main, 306)}
+        for pointer, read in ((_EXIF, _taken), (_PLACE, _located)):
+            if pointer in main:
+                inner = main.sibling()
+                inner.load(main.number(pointer))
+                said |= read(inner)
+    except (ImageError, struct.error, ZeroDivisionError):  # damaged
+        return {}
+    return {name: text for name, text in said.items() if text}
+
+
+def _joined(maker: str, model: str) -> str:
+    """Return maker and model; many models begin with the maker's name."""
+    first = maker.partition(" ")[0].lower()
+    return model if first and model.lower().startswith(first) else f"{maker} {model}".strip()
+
+
+def _word(tags: Tags, tag: int) -> str:
+    text = tags.value(tag)[2].partition(b"\0")[0] if tag in tags else b""
+    return " ".join(text.decode("utf-8", "replace").split())
+
+
+def _taken(tags: Tags) -> dict[str, str]:
+    taken = _word(tags, 36867)
+    return {"time": taken} if taken else {}
+
+
+def _located(tags: Tags) -> dict[str, str]:
+    """Return the place: a reference and degrees, minutes, seconds for each of the two angles."""
+    angles = []
+    for letter, tag in ((1, 2), (3, 4)):
+        if letter not in tags or tag not in tags or tags.fields[tag][:2] != (5, 3):
+            return {}
+        numbers = struct.unpack(f"{tags.order}6I", tags.value(tag)[2])
+        parts = [top / bottom for top, bottom in zip(numbers[::2], numbers[1::2], strict=True)]
+        degrees = parts[0] + parts[1] / 60 + parts[2] / 3600
+        angles.append(f"{degrees:.6f}° {_word(tags, letter)}")
+    return {"place": ", ".join(angles)}
+
+
 def with_metadata(content: memoryview, suffix: str, metadata: Metadata) -> memoryview:
     """Return a picture's file, as OpenCV encodes it, with metadata; BMP holds none."""
     if suffix in TIFF_SUFFIXES:

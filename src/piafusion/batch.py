@@ -70,6 +70,7 @@ class FusedPair:
         sha256: Hashes of the files "infrared", "visible" and "output", if they were asked for.
         measured: What was measured at each place.
         unit: Of these values: "°C", or "" if it is not known.
+        conditions: What the temperatures of a photo were computed with: emissivity and so on.
     """
 
     job: PairJob
@@ -83,6 +84,7 @@ class FusedPair:
     note: str = ""
     measured: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     unit: str = ""
+    conditions: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -177,6 +179,7 @@ def fuse_job(
                 shape, tone = fused.image.shape, fused.tone
                 height, width = shape[:2] if len(shape) < 4 else shape[1:3]  # or frames of a loop
                 said = {"note": fused.note, "measured": fused.measured, "unit": fused.unit}
+                said["conditions"] = fused.conditions
                 if copies.infrared.suffix.lower() in (".jpg", ".jpeg") and not job.is_photo:
                     from piafusion.imaging.dji import note_on  # for such files alone
 

@@ -89,6 +89,7 @@ class Fused:
         note: A line for the user about how a photo was read and aligned.
         measured: What was measured at each place that was asked for.
         unit: Of these values: "°C", or "" if it is not known.
+        conditions: What the temperatures of a photo were computed with: emissivity and so on.
     """
 
     image: Image
@@ -97,6 +98,7 @@ class Fused:
     note: str = ""
     measured: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     unit: str = ""
+    conditions: Mapping[str, float] = field(default_factory=dict)
 
 
 class Fuser:
@@ -299,7 +301,8 @@ class Fuser:
             alignment, note = place(photo, tone(infrared)[0])
         unit = "°C" if photo.unit == "celsius" else ""
         fused = self.adjusted(tone, alignment)._fuse_checked(infrared, visible, unit)
-        return replace(fused, note="; ".join(filter(None, (photo.note, note))), unit=unit)
+        note = "; ".join(filter(None, (photo.note, note)))
+        return replace(fused, note=note, unit=unit, conditions=photo.conditions)
 
     def _said(self, path: Path | str) -> Metadata:
         """Return what the fused file will say beside its pixels, as a visible file does."""

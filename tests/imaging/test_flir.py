@@ -4,9 +4,10 @@ import cv2
 import numpy as np
 import pytest
 
-from piafusion.errors import ImageError, MissingExtraError
+from piafusion.errors import ImageError, MissingExtraError, UsageError
+from piafusion.imaging.conditions import VARIABLE
 from piafusion.imaging.formats import find_photo_reader
-from piafusion.imaging.io import decode_photo, read_image, read_infrared
+from piafusion.imaging.io import decode_infrared, decode_photo, read_image, read_infrared
 from tests.imaging.flir_files import app1, container, flir, jpeg
 from tests.imaging.picture_files import encoded
 
@@ -57,6 +58,26 @@ def test_counts_become_degrees(tmp_path, order: str, packed: bool) -> None:
     )
     wanted = 1430 / np.log(17000 / (0.012 * (seen - 400)) + 1) - 273.15
     np.testing.assert_allclose(celsius, wanted, atol=0.05)
+
+
+def test_emissivity_and_the_rest_can_be_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
+    visible = encoded(".png", np.zeros((60, 80, 3), np.uint8))
+    data = flir(container(counts=COUNTS.tobytes(), visible=visible, place=(1.6, 0, 0)))
+    own = decode_photo(data, "photo").conditions
+    wanted = {"emissivity": 0.95, "distance": 1, "reflected": 20, "air": 20, "humidity": 0.5}
+    assert own == pytest.approx(wanted, abs=0.2)
+    monkeypatch.setenv(VARIABLE, "emissivity=1,distance=0")
+    found = decode_photo(data, "photo")
+    assert found.conditions == pytest.approx({**own, "emissivity": 1, "distance": 0})
+    # A black body without air in between: Planck's curve alone.
+    celsius = 1430 / np.log(17000 / (0.012 * (COUNTS - 400.0)) + 1) - 273.15
+    np.testing.assert_allclose(found.infrared, celsius, atol=0.01)
+    with pytest.raises(ImageError, match=r"grey: .* counts of a thermal camera for --radiometry"):
+        decode_infrared(encoded(".png", np.zeros((8, 8), np.uint8)), "grey")
+    for wrong in ("emissivity=0", "emissivity", "air=warm", "window=1", "humidity=50"):
+        monkeypatch.setenv(VARIABLE, wrong)
+        with pytest.raises(UsageError, match="expected"):
+            decode_photo(data, "photo")
 
 
 def test_the_visible_picture_and_its_place_are_read() -> None:

@@ -28,10 +28,12 @@ from piafusion.cli.options import (
     OverwriteOption,
     PaletteOption,
     PolarityOption,
+    RadiometryOption,
     ToneOption,
     ViewOption,
     ViewPaletteOption,
     VisibleToneOption,
+    set_conditions,
 )
 from piafusion.cli.printing import say, say_json, warn
 from piafusion.cli.progress import ProgressDisplay, track
@@ -112,6 +114,7 @@ def fuse(
             rich_help_panel=VIEW,
         ),
     ] = None,
+    radiometry: RadiometryOption = None,
     match: MatchOption = None,
     max_megapixels: Annotated[
         float | None,
@@ -173,6 +176,9 @@ def fuse(
         raise UsageError("expected --model or --method, found both; choose one")
     if max_megapixels is not None:
         os.environ["PIAFUSION_MAX_MEGAPIXELS"] = str(max_megapixels)  # every reader looks there
+    if radiometry and engine == "ray":
+        raise UsageError("--radiometry: expected --engine local, found ray; leave one of them out")
+    set_conditions(radiometry)
     _check_engine(engine, address)
     if visible is None and tone == "full":
         tone = "plateau"  # temperatures have no full range
@@ -414,6 +420,7 @@ def _describe(result: FusedPair) -> dict[str, object]:
         "note": result.note or None,
         "unit": result.unit or None,
         "measured": for_json(result.measured),
+        "radiometry": for_json(result.conditions),
         "tone": tone or None,
         "advice": advice,
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any
@@ -53,6 +54,16 @@ PolarityOption = Annotated[
     str,
     typer.Option(
         help="white-hot, or black-hot for an infrared camera that shows hot things dark.",
+        rich_help_panel=INFRARED,
+    ),
+]
+RadiometryOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--radiometry",
+        metavar="NAME=VALUE",
+        help="For the counts of FLIR cameras, in place of the file's: emissivity, distance in "
+        "metres, reflected and air in °C, or humidity from 0 to 1; repeatable.",
         rich_help_panel=INFRARED,
     ),
 ]
@@ -169,6 +180,19 @@ def method_names(names: str) -> list[str]:
     if names == "all":
         return list(list_methods())
     return [find_method(name.strip()).name for name in names.split(",")]
+
+
+def set_conditions(texts: Iterable[str] | None) -> None:
+    """Set what `--radiometry` names for this process and those that it starts.
+
+    Raises:
+        UsageError: If a name or a value cannot be used.
+    """
+    if texts:
+        from piafusion.imaging.conditions import VARIABLE, parse_conditions
+
+        found = parse_conditions(texts)
+        os.environ[VARIABLE] = ",".join(f"{name}={value}" for name, value in found.items())
 
 
 def named(settings: Iterable[str]) -> dict[str, str]:

@@ -26,9 +26,11 @@ from piafusion.cli.options import (
     OverwriteOption,
     PaletteOption,
     PolarityOption,
+    RadiometryOption,
     ToneOption,
     ViewOption,
     ViewPaletteOption,
+    set_conditions,
 )
 from piafusion.cli.printing import say, say_json, warn
 from piafusion.cli.progress import ProgressDisplay
@@ -93,6 +95,7 @@ def video(
     view: ViewOption = "fused",
     view_palette: ViewPaletteOption = None,
     bar: BarOption = False,
+    radiometry: RadiometryOption = None,
     layout: Annotated[
         str | None,
         typer.Option(
@@ -147,6 +150,7 @@ def video(
     device: DeviceOption = "auto",
 ) -> None:
     """Fuse a video: two files, streams or devices, or one file that shows both cameras."""
+    set_conditions(radiometry)
     first = _infrared_first(visible, layout, half)
     limits = {"--offset": offset, "--max-gap": max_gap, "--reconnect": reconnect}
     limits |= {} if duration is None else {"--duration": duration}

@@ -19,8 +19,9 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from piafusion.errors import ImageError, needing
+from piafusion.errors import ImageError, UsageError, needing
 from piafusion.imaging.arrays import Image
+from piafusion.imaging.conditions import chosen
 from piafusion.imaging.formats import Matrix, Photo
 from piafusion.imaging.jpeg import read_jpeg
 
@@ -30,12 +31,20 @@ _MOST_RECORDS = 256  # cameras write some thirty
 _MOST_COUNTS = 2048 * 2048  # the largest sensors have 2048 x 1536
 _COUNTS, _VISIBLE, _CAMERA, _PLACE = 1, 14, 32, 42  # types of records
 _CONSTANTS = 832  # bytes of the camera's record that flyr reads
+_CONDITIONS = {  # as flyr calls them
+    "emissivity": "emissivity",
+    "distance": "object_distance",
+    "reflected": "reflected_apparent_temperature",
+    "air": "atmospheric_temperature",
+    "humidity": "relative_humidity",
+}
+_ZERO = {"reflected": 273.15, "air": 273.15}  # which it has in kelvin
 _TIME = 900  # place of the time in that record: seconds, and milliseconds in 16 bits
 _PNG = b"\x89PNG"
 
 
 def read(data: bytes) -> Photo:
-    """Read a radiometric JPEG; the camera's own emissivity, distance and so on are used.
+    """Read a radiometric JPEG with the camera's emissivity, distance and so on, or those chosen.
 
     Raises:
         MissingExtraError: If flyr is not installed.
@@ -44,10 +53,10 @@ def read(data: bytes) -> Photo:
     with _readable():
         container = _joined(read_jpeg(data).flir)
         records = _records(container)
-        celsius = _celsius(container, records)
+        celsius, used = _celsius(container, records)
         visible = _visible(container, records)
     if visible is None:
-        return Photo(celsius, "celsius")
+        return Photo(celsius, "celsius", conditions=used)
     size = (celsius.shape[0], celsius.shape[1])
     mapping = None
     if _PLACE in records:
@@ -57,7 +66,7 @@ def read(data: bytes) -> Photo:
             if np.isfinite(ratio) and 0.1 < ratio < 100:
                 scale = visible.shape[1] / size[1] / ratio
                 mapping = _centred(size, (visible.shape[0], visible.shape[1]), scale, (x, y))
-    return Photo(celsius, "celsius", visible, mapping)
+    return Photo(celsius, "celsius", visible, mapping, conditions=used)
 
 
 def read_frame(container: bytes) -> tuple[Image, int]:
@@ -69,7 +78,7 @@ def read_frame(container: bytes) -> tuple[Image, int]:
     """
     with _readable():
         records = _records(container)
-        celsius = _celsius(container, records)
+        celsius, _ = _celsius(container, records)
         seconds, thousandths = struct.unpack_from("<IH", container, records[_CAMERA].place + _TIME)
     return celsius, 1000 * seconds + thousandths
 
@@ -119,6 +128,8 @@ def _readable() -> Iterator[None]:
         import flyr  # noqa: F401 - the error comes before anything is read
     try:
         yield
+    except UsageError:
+        raise
     except Exception as error:  # flyr checks little; what is broken surfaces as any exception
         reason = re.sub("<.*?>", "it", " ".join(str(error).split())) or type(error).__name__
         raise ImageError(
@@ -149,8 +160,8 @@ def _records(container: bytes) -> dict[int, _Record]:
     return records
 
 
-def _celsius(container: bytes, records: dict[int, _Record]) -> Image:
-    """Return H x W float32 degrees Celsius."""
+def _celsius(container: bytes, records: dict[int, _Record]) -> tuple[Image, dict[str, float]]:
+    """Return H x W float32 degrees Celsius, and the conditions that they were computed with."""
     from flyr.thermal import parse_camera_info
     from flyr.thermogram import FlyrThermogram
 
@@ -170,8 +181,14 @@ def _celsius(container: bytes, records: dict[int, _Record]) -> Image:
         levels = np.frombuffer(pixels, "<u2", width * height).reshape(height, width)
     constants = container[camera.place : camera.place + _CONSTANTS]
     information = parse_camera_info(io.BytesIO(constants), (0, _CAMERA, 0, len(constants)))
+    for name, value in chosen().items():
+        information[_CONDITIONS[name]] = value + _ZERO.get(name, 0)
+    used = {
+        name: float(information[theirs]) - _ZERO.get(name, 0)
+        for name, theirs in _CONDITIONS.items()
+    }
     celsius = FlyrThermogram(levels, information).celsius
-    return np.asarray(celsius, np.float32)
+    return np.asarray(celsius, np.float32), used
 
 
 def _visible(container: bytes, records: dict[int, _Record]) -> Image | None:

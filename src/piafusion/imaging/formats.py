@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Literal, TypeAlias, cast
@@ -37,6 +37,8 @@ class Photo:
         mapping: 3 x 3, from visible pixels to infrared pixels as in `Alignment`; None if the file
             does not tell.
         note: A line for the user about how it was read.
+        conditions: What the temperatures were computed with, by the names of
+            `piafusion.imaging.conditions.LIMITS`; empty if that is not known.
     """
 
     infrared: Image
@@ -44,6 +46,7 @@ class Photo:
     visible: Image | None = None
     mapping: Matrix | None = None
     note: str = ""
+    conditions: Mapping[str, float] = field(default_factory=dict)
 
     def both(self) -> tuple[Image, Image]:
         """Return the infrared and the visible picture; `ImageError` if the file has not both."""

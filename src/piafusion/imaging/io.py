@@ -22,6 +22,7 @@ from piafusion.imaging.arrays import (
     native,
     turned,
 )
+from piafusion.imaging.conditions import check_used
 from piafusion.imaging.formats import FORMATS, Photo, ReadFile, find_photo_reader, find_reader
 from piafusion.imaging.headers import Header, check_size, png_pixels, read_header
 from piafusion.imaging.jpeg import Jpeg, decode_jpeg
@@ -152,6 +153,7 @@ def decode_photo(data: bytes, name: str) -> Photo:
                 "a file without thermal data; give the infrared and the visible file"
             )
         photo = read(data)
+        check_used(photo.conditions)
         return replace(photo, visible=as_visible(photo.both()[1]))
 
 
@@ -355,7 +357,9 @@ def _named(name: str) -> Iterator[None]:
 
 def _decode_infrared(data: bytes, header: Header | None = None) -> Image:
     read = find_photo_reader(data)
-    return _decode(data, header, masked=True) if read is None else read(data).infrared
+    photo = read(data) if read else None
+    check_used(photo.conditions if photo else {})
+    return photo.infrared if photo else _decode(data, header, masked=True)
 
 
 def _decode(data: bytes, header: Header | None = None, *, masked: bool = False) -> Image:

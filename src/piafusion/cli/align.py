@@ -22,6 +22,7 @@ from piafusion.cli.options import (
     ViewOption,
     ViewPaletteOption,
     VisibleToneOption,
+    option,
 )
 from piafusion.cli.printing import print_table, say, say_json, warn
 from piafusion.cli.progress import track
@@ -37,16 +38,16 @@ if TYPE_CHECKING:
 
 AlignmentOption = Annotated[
     Path | None,
-    typer.Option(
-        help="File written by `piafusion align`: it maps the infrared onto the visible picture.",
-        rich_help_panel=ALIGNMENT,
+    option(
+        "File written by `piafusion align`: it maps the infrared onto the visible picture.",
+        ALIGNMENT,
     ),
 ]
 AlignOption = Annotated[
     str | None,
-    typer.Option(
-        help="auto: estimate the alignment from the pictures first; folders get one for all pairs.",
-        rich_help_panel=ALIGNMENT,
+    option(
+        "auto: estimate the alignment from the pictures first; folders get one for all pairs.",
+        ALIGNMENT,
     ),
 ]
 MOST_PAIRS = 20
@@ -56,31 +57,31 @@ def align(
     infrared: Annotated[Path, typer.Argument(metavar="IR", help="Infrared image or folder.")],
     visible: Annotated[Path, typer.Argument(metavar="VI", help="Visible image or folder.")],
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="JSON file for the alignment.")
+        Path | None, option("JSON file for the alignment.", None, "--output", "-o")
     ] = None,
     preview: Annotated[
         Path | None,
-        typer.Option(help="Picture of the first pair, aligned, to look at.", rich_help_panel=VIEW),
+        option("Picture of the first pair, aligned, to look at.", VIEW),
     ] = None,
     view: ViewOption = "checker",
     view_palette: ViewPaletteOption = None,
-    kind: Annotated[str, typer.Option(help="similarity, affine or homography.")] = "homography",
+    kind: Annotated[str, option("similarity, affine or homography.")] = "homography",
     pairs: Annotated[
         int,
-        typer.Option(min=1, max=10_000, help="For folders: pairs to estimate from, evenly spread."),
+        option("For folders: pairs to estimate from, evenly spread.", min=1, max=10_000),
     ] = MOST_PAIRS,
     check: Annotated[
-        bool, typer.Option("--check", help="Estimate nothing; list pairs that are not aligned.")
+        bool, option("Estimate nothing; list pairs that are not aligned.", None, "--check")
     ] = False,
     alignment: Annotated[
-        Path | None, typer.Option(help="With --check: apply this alignment before the check.")
+        Path | None, option("With --check: apply this alignment before the check.")
     ] = None,
     limit: Annotated[
         float | None,
-        typer.Option(
-            min=0,
-            help="With --check: longest shift of an aligned pair, in pixels at a width of 640; "
+        option(
+            "With --check: longest shift of an aligned pair, in pixels at a width of 640; "
             "10 by default.",
+            min=0,
         ),
     ] = None,
     match: MatchOption = None,

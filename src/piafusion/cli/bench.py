@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from piafusion.cli.options import METHOD, PERFORMANCE, JsonOption
+from piafusion.cli.options import METHOD, PERFORMANCE, JsonOption, option
 from piafusion.cli.printing import print_table, say, say_json
 from piafusion.cli.progress import track
 from piafusion.errors import MeasurementError, UsageError
@@ -33,50 +33,32 @@ _LARGEST = 16384  # pixels of a side
 def bench(
     model: Annotated[
         list[str] | None,
-        typer.Option(
-            "--model",
-            "-m",
-            help="Model to time; repeatable; all by default.",
-            rich_help_panel=METHOD,
-        ),
+        option("Model to time; repeatable; all by default.", METHOD, "--model", "-m"),
     ] = None,
     engine: Annotated[
         list[str] | None,
-        typer.Option(
-            help="onnx or torch; repeatable; all that are installed.", rich_help_panel=PERFORMANCE
-        ),
+        option("onnx or torch; repeatable; all that are installed.", PERFORMANCE),
     ] = None,
     device: Annotated[
         list[str] | None,
-        typer.Option(
-            help="As for `fuse`; repeatable; all that are installed.", rich_help_panel=PERFORMANCE
-        ),
+        option("As for `fuse`; repeatable; all that are installed.", PERFORMANCE),
     ] = None,
     size: Annotated[
         list[str] | None,
-        typer.Option(
-            help=f"WxH, repeatable; {', '.join(SIZES)} by default.", rich_help_panel=MEASUREMENT
-        ),
+        option(f"WxH, repeatable; {', '.join(SIZES)} by default.", MEASUREMENT),
     ] = None,
-    frames: Annotated[
-        int, typer.Option(min=1, help="Most frames to time.", rich_help_panel=MEASUREMENT)
-    ] = 100,
+    frames: Annotated[int, option("Most frames to time.", MEASUREMENT, min=1)] = 100,
     budget: Annotated[
         float,
-        typer.Option(
+        option(
+            "Seconds for each measurement; slow ones get fewer frames or are skipped.",
+            MEASUREMENT,
             min=0,
-            help="Seconds for each measurement; slow ones get fewer frames or are skipped.",
-            rich_help_panel=MEASUREMENT,
         ),
     ] = 10.0,
     threads: Annotated[
         int | None,
-        typer.Option(
-            min=1,
-            max=4096,
-            help="Processor threads; all cores by default.",
-            rich_help_panel=PERFORMANCE,
-        ),
+        option("Processor threads; all cores by default.", PERFORMANCE, min=1, max=4096),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:

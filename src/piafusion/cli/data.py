@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from piafusion.cli.options import INFRARED, OUTPUT, JsonOption, OverwriteOption
+from piafusion.cli.options import INFRARED, OUTPUT, JsonOption, OverwriteOption, option
 from piafusion.cli.printing import say, say_json, warn
 from piafusion.cli.progress import ProgressDisplay, track
 from piafusion.errors import UsageError
@@ -36,30 +36,17 @@ def build_msrs(
     output: Annotated[Path, typer.Argument(metavar="OUT", help="New folder for the set.")],
     limit: Annotated[
         float | None,
-        typer.Option(
-            "--limit",
-            min=0,
-            help="Drop pairs that are shifted by more pixels; default: 10.",
-            rich_help_panel=PAIRS,
-        ),
+        option("Drop pairs that are shifted by more pixels; default: 10.", PAIRS, min=0),
     ] = None,
     drop: Annotated[
         Path | None,
-        typer.Option(
-            "--drop",
-            help="Text file with the stems to drop; no shift is measured.",
-            rich_help_panel=PAIRS,
-        ),
+        option("Text file with the stems to drop; no shift is measured.", PAIRS),
     ] = None,
     test: Annotated[
         Path | None,
-        typer.Option(
-            "--test", help="Text file with the stems of the test split.", rich_help_panel=PAIRS
-        ),
+        option("Text file with the stems of the test split.", PAIRS),
     ] = None,
-    enhance: Annotated[
-        bool, typer.Option(help="Enhance the infrared.", rich_help_panel=INFRARED)
-    ] = True,
+    enhance: Annotated[bool, option("Enhance the infrared.", INFRARED)] = True,
     as_json: JsonOption = False,
 ) -> None:
     """Split RGB+thermal images, drop misaligned pairs, enhance the infrared, split train and test.
@@ -127,23 +114,20 @@ def check(
     ],
     classes: Annotated[
         int,
-        typer.Option(
-            "--classes",
+        option(
+            "Number of classes: labels go from 0 to this number minus 1.",
+            CHECKS,
             min=1,
             max=256,
-            help="Number of classes: labels go from 0 to this number minus 1.",
-            rich_help_panel=CHECKS,
         ),
     ] = 9,
     alignment: Annotated[
         bool,
-        typer.Option(
-            help="Measure the shift within each pair; this takes longest.", rich_help_panel=CHECKS
-        ),
+        option("Measure the shift within each pair; this takes longest.", CHECKS),
     ] = True,
     sheet: Annotated[
         Path | None,
-        typer.Option("--sheet", help="Write a contact sheet of 12 pairs.", rich_help_panel=OUTPUT),
+        option("Write a contact sheet of 12 pairs.", OUTPUT),
     ] = None,
     overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
@@ -267,15 +251,15 @@ def fetch(
     ] = None,
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", help="New folder; by default NAME.", rich_help_panel=OUTPUT),
+        option("New folder; by default NAME.", OUTPUT, "--output", "-o"),
     ] = None,
     url: Annotated[
         str | None,
-        typer.Option("--url", help="Another address of the archive.", rich_help_panel=DOWNLOAD),
+        option("Another address of the archive.", DOWNLOAD),
     ] = None,
     sha256: Annotated[
         str | None,
-        typer.Option("--sha256", help="Hash that the archive must have.", rich_help_panel=DOWNLOAD),
+        option("Hash that the archive must have.", DOWNLOAD),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -319,32 +303,19 @@ def patches(
     ],
     size: Annotated[
         int,
-        typer.Option(
-            "--size", min=1, max=65536, help="Side of a patch in pixels.", rich_help_panel=PATCHES
-        ),
+        option("Side of a patch in pixels.", PATCHES, min=1, max=65536),
     ] = 64,
     stride: Annotated[
         int,
-        typer.Option(
-            "--stride", min=1, max=65536, help="Pixels between patches.", rich_help_panel=PATCHES
-        ),
+        option("Pixels between patches.", PATCHES, min=1, max=65536),
     ] = 64,
     output: Annotated[
         Path | None,
-        typer.Option(
-            "--output",
-            "-o",
-            help="New folder; without it the patches are only counted.",
-            rich_help_panel=OUTPUT,
-        ),
+        option("New folder; without it the patches are only counted.", OUTPUT, "--output", "-o"),
     ] = None,
     light: Annotated[
         bool,
-        typer.Option(
-            "--illumination",
-            help="Cut visible patches, sorted by day and night.",
-            rich_help_panel=PATCHES,
-        ),
+        option("Cut visible patches, sorted by day and night.", PATCHES, "--illumination"),
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -392,51 +363,33 @@ def synth(
     output: Annotated[Path, typer.Argument(metavar="OUT", help="New folder for the set.")],
     count: Annotated[
         int,
-        typer.Option(
-            "--count", "-n", min=1, max=10**6, help="Number of scenes.", rich_help_panel=SCENES
-        ),
+        option("Number of scenes.", SCENES, "--count", "-n", min=1, max=10**6),
     ] = 10,
-    seed: Annotated[
-        int, typer.Option("--seed", min=0, help="Seed of the first scene.", rich_help_panel=SCENES)
-    ] = 0,
+    seed: Annotated[int, option("Seed of the first scene.", SCENES, min=0)] = 0,
     size: Annotated[
         str,
-        typer.Option("--size", metavar="WxH", help="Size of the pictures.", rich_help_panel=SCENES),
+        option("Size of the pictures.", SCENES, metavar="WxH"),
     ] = "640x480",
     daylight: Annotated[
         float | None,
-        typer.Option(
-            "--daylight",
+        option(
+            "0: night, 0.22: dusk, 1: day; by default each scene has its own.",
+            SCENES,
             min=0,
             max=1,
-            help="0: night, 0.22: dusk, 1: day; by default each scene has its own.",
-            rich_help_panel=SCENES,
         ),
     ] = None,
     nights: Annotated[
         float | None,
-        typer.Option(
-            "--nights",
-            min=0,
-            max=1,
-            help="Share of the scenes at night, such as 0.5.",
-            rich_help_panel=SCENES,
-        ),
+        option("Share of the scenes at night, such as 0.5.", SCENES, min=0, max=1),
     ] = None,
     fog: Annotated[
         float,
-        typer.Option(
-            "--fog", min=0, max=1, help="0: clear; 1: one sees 45 m far.", rich_help_panel=SCENES
-        ),
+        option("0: clear; 1: one sees 45 m far.", SCENES, min=0, max=1),
     ] = 0.0,
     shift: Annotated[
         float,
-        typer.Option(
-            "--shift",
-            min=0,
-            help="Largest shift of the infrared picture's corners, in pixels.",
-            rich_help_panel=SCENES,
-        ),
+        option("Largest shift of the infrared picture's corners, in pixels.", SCENES, min=0),
     ] = 0.0,
     as_json: JsonOption = False,
 ) -> None:

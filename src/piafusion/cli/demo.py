@@ -6,9 +6,7 @@ import time
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
-from piafusion.cli.options import DeviceOption, JsonOption, ModelOption, OverwriteOption
+from piafusion.cli.options import DeviceOption, JsonOption, ModelOption, OverwriteOption, option
 from piafusion.cli.printing import say, say_json
 from piafusion.errors import UsageError
 from piafusion.weights import DEFAULT_MODEL
@@ -16,7 +14,7 @@ from piafusion.weights import DEFAULT_MODEL
 
 def demo(
     output: Annotated[
-        Path, typer.Option("--output", "-o", help="Folder for the fused images and the sheet.")
+        Path, option("Folder for the fused images and the sheet.", None, "--output", "-o")
     ] = Path("piafusion-demo"),
     model: ModelOption = DEFAULT_MODEL,
     device: DeviceOption = "auto",

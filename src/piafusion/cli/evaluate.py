@@ -19,6 +19,7 @@ from piafusion.cli.options import (
     MetricsOption,
     method_names,
     metric_names,
+    option,
 )
 from piafusion.cli.printing import print_table, say, say_json, warn
 from piafusion.cli.progress import ProgressDisplay
@@ -40,50 +41,47 @@ def evaluate(
         list[str],
         typer.Argument(metavar="[NAME=]ROOT...", help="Data sets: folders with ir/ and vi/."),
     ],
-    output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the evaluation.")],
+    output: Annotated[Path, option("Folder of the evaluation.", None, "--output", "-o")],
     method: Annotated[
         list[str] | None,
-        typer.Option(
-            "--method",
-            "-m",
-            help="A model, a comparison method, an exported file, NAME=FOLDER or "
+        option(
+            "A model, a comparison method, an exported file, NAME=FOLDER or "
             f"NAME@DATASET=FOLDER of fused images; repeatable, {DEFAULT_MODEL} by default. "
             "average, maximum and visible are always included.",
+            None,
+            "--method",
+            "-m",
         ),
     ] = None,
     comparison: Annotated[
         str | None,
-        typer.Option(
+        option(
+            "Names of `piafusion methods` beside those of --method, such as gtf,wavelet, or all.",
+            None,
             "--methods",
             metavar="NAMES",
-            help="Names of `piafusion methods` beside those of --method, such as gtf,wavelet, or "
-            "all.",
         ),
     ] = None,
     names: MetricsOption = METRICS,
     convention: ConventionOption = "float",
     against: Annotated[
         str | None,
-        typer.Option(
-            help="Method that the others are tested against; the first --method by default."
-        ),
+        option("Method that the others are tested against; the first --method by default."),
     ] = None,
     only: Annotated[
-        str | None, typer.Option(metavar="STEP", help="Do one step only: predict or score.")
+        str | None, option("Do one step only: predict or score.", metavar="STEP")
     ] = None,
     limit: Annotated[
         int | None,
-        typer.Option(min=1, help="Most pairs to take from each data set; they are spread evenly."),
+        option("Most pairs to take from each data set; they are spread evenly.", min=1),
     ] = None,
     jobs: Annotated[
         int | None,
-        typer.Option(
-            min=1, max=4096, help="Number of processes that score; one per usable core by default."
-        ),
+        option("Number of processes that score; one per usable core by default.", min=1, max=4096),
     ] = None,
     match: MatchOption = None,
     scenes: Annotated[
-        int, typer.Option(min=0, max=1000, help="Number of scenes of each data set in the report.")
+        int, option("Number of scenes of each data set in the report.", min=0, max=1000)
     ] = 4,
     device: DeviceOption = "cpu",
     as_json: JsonOption = False,

@@ -162,6 +162,11 @@ _MOST = 10**9  # the largest absolute value of any number; many options have nar
 _NUMERIC = ("int", "integer", "float", "int range", "integer range", "float range")
 
 
+def option(help: str, panel: str | None = None, *names: str, **settings: Any) -> Any:  # noqa: ANN401 - typer's
+    """Return an option: its help, its group in the help, its names and typer's other settings."""
+    return typer.Option(*names, help=help, rich_help_panel=panel, **settings)
+
+
 def metric_names(names: str) -> list[str]:
     """Return the names in `--metrics`, in their order; they are not checked."""
     from piafusion.metrics import SPECS

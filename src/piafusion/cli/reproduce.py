@@ -5,9 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
-from piafusion.cli.options import JsonOption, method_names
+from piafusion.cli.options import JsonOption, method_names, option
 from piafusion.cli.printing import print_table, say
 from piafusion.cli.progress import ProgressDisplay
 from piafusion.errors import UsageError
@@ -20,35 +18,31 @@ _TRAINED_BRIEFLY = {"steps": "60", "batch": "2", "crop": "32"}
 
 
 def reproduce(
-    output: Annotated[
-        Path, typer.Option("--output", "-o", "--out", help="Folder of the reproduction.")
-    ],
+    output: Annotated[Path, option("Folder of the reproduction.", None, "--output", "-o", "--out")],
     msrs: Annotated[
         Path | None,
-        typer.Option(help="MSRS: a folder with train and test, or one with ir and vi to score."),
+        option("MSRS: a folder with train and test, or one with ir and vi to score."),
     ] = None,
-    roadscene: Annotated[Path | None, typer.Option(help="RoadScene, in the same way.")] = None,
+    roadscene: Annotated[Path | None, option("RoadScene, in the same way.")] = None,
     tno: Annotated[
         Path | None,
-        typer.Option(help="TNO; published/METHOD in it holds fused pictures of others."),
+        option("TNO; published/METHOD in it holds fused pictures of others."),
     ] = None,
     quick: Annotated[
         bool,
-        typer.Option("--quick", help="Use small synthetic scenes and very short trainings."),
+        option("Use small synthetic scenes and very short trainings.", None, "--quick"),
     ] = False,
     step: Annotated[
-        list[str] | None, typer.Option(help="Experiment to do; repeatable; all by default.")
+        list[str] | None, option("Experiment to do; repeatable; all by default.")
     ] = None,
     methods: Annotated[
-        str, typer.Option(metavar="NAMES", help="Comparison methods, or all that are installed.")
+        str, option("Comparison methods, or all that are installed.", metavar="NAMES")
     ] = "all",
     limit: Annotated[
         int | None,
-        typer.Option(min=1, help="Most pairs to take from each data set; they are spread evenly."),
+        option("Most pairs to take from each data set; they are spread evenly.", min=1),
     ] = None,
-    seeds: Annotated[
-        int, typer.Option(min=1, max=1000, help="Number of trainings of each network.")
-    ] = 3,
+    seeds: Annotated[int, option("Number of trainings of each network.", min=1, max=1000)] = 3,
     as_json: JsonOption = False,
 ) -> None:
     """Do the paper's experiments again and report which of its claims hold."""

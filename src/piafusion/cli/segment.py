@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from piafusion.cli.options import DeviceOption, JsonOption, SetOption, named
+from piafusion.cli.options import DeviceOption, JsonOption, SetOption, named, option
 from piafusion.cli.printing import print_table, say, say_json
 from piafusion.cli.progress import ProgressDisplay
 from piafusion.errors import needing
@@ -19,31 +19,23 @@ def segment(
         Path,
         typer.Argument(help="Folder with train and test, each with ir, vi and label."),
     ],
-    output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the comparison.")],
+    output: Annotated[Path, option("Folder of the comparison.", None, "--output", "-o")],
     sources: Annotated[
         str,
-        typer.Option(
-            metavar="NAMES",
-            help="infrared, visible, names of `piafusion models` and `piafusion methods`, exported "
+        option(
+            "infrared, visible, names of `piafusion models` and `piafusion methods`, exported "
             "files, NAME=FOLDER.",
+            metavar="NAMES",
         ),
     ] = f"infrared,visible,{DEFAULT_MODEL}",
-    seeds: Annotated[
-        int, typer.Option(min=1, max=1000, help="Number of trainings on each source.")
-    ] = 3,
-    preset: Annotated[
-        str, typer.Option(help="short, full, segformer-short or segformer-full.")
-    ] = "short",
+    seeds: Annotated[int, option("Number of trainings on each source.", min=1, max=1000)] = 3,
+    preset: Annotated[str, option("short, full, segformer-short or segformer-full.")] = "short",
     settings: SetOption = None,
     against: Annotated[
         str | None,
-        typer.Option(
-            metavar="NAMES", help="Sources that the others are compared with; infrared, visible."
-        ),
+        option("Sources that the others are compared with; infrared, visible.", metavar="NAMES"),
     ] = None,
-    scenes: Annotated[
-        int, typer.Option(min=1, max=1000, help="Number of scenes on the sheet.")
-    ] = 4,
+    scenes: Annotated[int, option("Number of scenes on the sheet.", min=1, max=1000)] = 4,
     device: DeviceOption = "cpu",
     as_json: JsonOption = False,
 ) -> None:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from piafusion.cli.options import INTERRUPTED, PERFORMANCE, DeviceOption, ModelOption
+from piafusion.cli.options import INTERRUPTED, PERFORMANCE, DeviceOption, ModelOption, option
 from piafusion.cli.printing import warn
 from piafusion.errors import UsageError, needing
 from piafusion.weights import DEFAULT_MODEL
@@ -20,77 +20,57 @@ TOKEN_VARIABLE = "PIAFUSION_TOKEN"  # noqa: S105 - its name, not its value
 def serve(
     host: Annotated[
         str,
-        typer.Option(
-            help="Address to listen on; the default is reached by this machine only.",
-            rich_help_panel=NETWORK,
-        ),
+        option("Address to listen on; the default is reached by this machine only.", NETWORK),
     ] = "127.0.0.1",
     port: Annotated[
         int,
-        typer.Option(min=0, max=65535, help="Port; 0 chooses a free one.", rich_help_panel=NETWORK),
+        option("Port; 0 chooses a free one.", NETWORK, min=0, max=65535),
     ] = 8000,
     allow_host: Annotated[
         list[str] | None,
-        typer.Option(
+        option(
+            "Another host name that requests may use; repeat it for several.",
+            NETWORK,
             metavar="NAME",
-            help="Another host name that requests may use; repeat it for several.",
-            rich_help_panel=NETWORK,
         ),
     ] = None,
     cors: Annotated[
         list[str] | None,
-        typer.Option(
+        option(
+            "Another site whose pages may send requests; repeat it for several.",
+            NETWORK,
             metavar="ORIGIN",
-            help="Another site whose pages may send requests; repeat it for several.",
-            rich_help_panel=NETWORK,
         ),
     ] = None,
     token_file: Annotated[
         Path | None,
-        typer.Option(
-            help=f"File with the token that requests must carry; or set {TOKEN_VARIABLE}.",
-            rich_help_panel=NETWORK,
-        ),
+        option(f"File with the token that requests must carry; or set {TOKEN_VARIABLE}.", NETWORK),
     ] = None,
-    max_megabytes: Annotated[
-        float, typer.Option(help="Largest request in MiB.", rich_help_panel=LIMITS)
-    ] = 64,
-    max_megapixels: Annotated[
-        float, typer.Option(help="Largest picture in megapixels.", rich_help_panel=LIMITS)
-    ] = 32,
-    max_pairs: Annotated[
-        int, typer.Option(min=1, help="Most pairs in a zip.", rich_help_panel=LIMITS)
-    ] = 1000,
+    max_megabytes: Annotated[float, option("Largest request in MiB.", LIMITS)] = 64,
+    max_megapixels: Annotated[float, option("Largest picture in megapixels.", LIMITS)] = 32,
+    max_pairs: Annotated[int, option("Most pairs in a zip.", LIMITS, min=1)] = 1000,
     timeout: Annotated[
         float,
-        typer.Option(
-            help="Seconds for a request to arrive, and again for its answer.",
-            rich_help_panel=LIMITS,
-        ),
+        option("Seconds for a request to arrive, and again for its answer.", LIMITS),
     ] = 60,
     stall: Annotated[
         float,
-        typer.Option(
-            help="Seconds without a byte after which a connection is closed.",
-            rich_help_panel=LIMITS,
-        ),
+        option("Seconds without a byte after which a connection is closed.", LIMITS),
     ] = 10,
     model: ModelOption = DEFAULT_MODEL,
     device: DeviceOption = "auto",
     workers: Annotated[
         int | None,
-        typer.Option(
-            min=1,
-            help="Pairs that are fused at the same time; default: one for each core.",
-            rich_help_panel=PERFORMANCE,
+        option(
+            "Pairs that are fused at the same time; default: one for each core.", PERFORMANCE, min=1
         ),
     ] = None,
     queue: Annotated[
         int,
-        typer.Option(
+        option(
+            "Requests that may wait; others are refused and may try again later.",
+            PERFORMANCE,
             min=0,
-            help="Requests that may wait; others are refused and may try again later.",
-            rich_help_panel=PERFORMANCE,
         ),
     ] = 16,
 ) -> None:

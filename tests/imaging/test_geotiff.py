@@ -315,6 +315,16 @@ def test_masks_and_alpha_of_the_infrared_are_heard(tmp_path: Path, pair) -> None
         assert np.abs(read(tmp_path / f"out_{ir.name}") - expected).max() <= 1
 
 
+@pytest.mark.parametrize(("tone", "nodata"), [("full", None), ("percentile", None), ("full", 7)])
+def test_damage_is_told_once(tone: str, nodata: int | None, tmp_path: Path, pair) -> None:
+    ir = write(tmp_path / "ir.tif", pair[0], nodata=nodata, compress="deflate")
+    vi = write(tmp_path / "vi.tif", pair[1])
+    ir.write_bytes(ir.read_bytes()[:3000])
+    with pytest.raises(ImageError, match=rf"^{ir}: expected a whole file, found: ((?!ir\.tif).)*$"):
+        Fuser("piafusion-fast", tone=tone).fuse_rasters(ir, vi, tmp_path / "out.tif")
+    assert not (tmp_path / "out.tif").exists()
+
+
 def test_windows_are_refused_for_what_needs_the_whole(tmp_path: Path, pair) -> None:
     ir, vi = write(tmp_path / "ir.tif", pair[0]), write(tmp_path / "vi.tif", pair[1])
     for fuser in (

@@ -126,8 +126,9 @@ class RasterReader:
     def __getitem__(self, window: Window) -> Image:
         """Return H x W or H x W x 3 pixels, checked; masked and filled where there is no data."""
         if not self._gaps:
+            image = _together(self.read(self.bands, window))
             with self._named():
-                return self._check(_together(self.read(self.bands, window)))
+                return self._check(image)
         around, inside = _widened(window, self.shape)
         image = _together(self.read(self.bands, around))
         dead = self.valid(window=around) == 0
@@ -140,7 +141,7 @@ class RasterReader:
 
     def valid(self, **where: Any) -> NDArray[np.uint8]:  # noqa: ANN401 - rasterio's
         """Return 0 where there is no data, from a mask, an alpha band or a value that says so."""
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), self._whole():
             warnings.simplefilter("ignore", NodataShadowWarning)  # there may be several of them
             return np.asarray(self.file.dataset_mask(**where))
 
@@ -148,7 +149,8 @@ class RasterReader:
         """Return some rows and columns of the picture, masked where it has no data."""
         step = sampling_step(self.file.height * self.file.width)
         size = -(-self.file.height // step), -(-self.file.width // step)
-        image = _together(self.file.read(self.bands, out_shape=(len(self.bands), *size)))
+        with self._whole():
+            image = _together(self.file.read(self.bands, out_shape=(len(self.bands), *size)))
         return masked_like(image, self.valid(out_shape=size) == 0) if self._gaps else image
 
     @contextmanager
@@ -161,13 +163,19 @@ class RasterReader:
 
     def read(self, bands: list[int], window: Window) -> Image:
         """Return the pixels of some bands, B x H x W, as they are."""
-        try:
+        with self._whole():
             pixels: Image = self.file.read(bands, window=window)
+        return pixels
+
+    @contextmanager
+    def _whole(self) -> Iterator[None]:
+        """Tell what GDAL finds wrong with the file."""
+        try:
+            yield
         except RasterioError as error:
             raise ImageError(
                 f"{self.path}: expected a whole file, found: {error}; copy it again"
             ) from error
-        return pixels
 
 
 class RasterWriter:

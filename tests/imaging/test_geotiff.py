@@ -319,7 +319,9 @@ def test_masks_and_alpha_of_the_infrared_are_heard(tmp_path: Path, pair) -> None
 def test_damage_is_told_once(tone: str, nodata: int | None, tmp_path: Path, pair) -> None:
     ir = write(tmp_path / "ir.tif", pair[0], nodata=nodata, compress="deflate")
     vi = write(tmp_path / "vi.tif", pair[1])
-    ir.write_bytes(ir.read_bytes()[:3000])
+    data = bytearray(ir.read_bytes())
+    data[390:1390] = b"\xff" * 1000
+    ir.write_bytes(data)
     with pytest.raises(ImageError, match=rf"^{ir}: expected a whole file, found: ((?!ir\.tif).)*$"):
         Fuser("piafusion-fast", tone=tone).fuse_rasters(ir, vi, tmp_path / "out.tif")
     assert not (tmp_path / "out.tif").exists()

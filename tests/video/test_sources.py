@@ -1,3 +1,4 @@
+import re
 from fractions import Fraction
 from pathlib import Path
 
@@ -5,9 +6,11 @@ import av
 import numpy as np
 import pytest
 
-from piafusion.errors import ImageError, VideoError
-from piafusion.video.frames import to_infrared, to_visible
-from piafusion.video.sources import open_source
+from piafusion.errors import ImageError, UsageError, VideoError
+from piafusion.video.frames import Matching, to_infrared, to_visible
+from piafusion.video.inputs import open_two
+from piafusion.video.sources import VideoSource, open_source
+from tests.imaging.flir_files import container
 from tests.video.conftest import RATE, moving, rotate, write_video
 
 
@@ -114,3 +117,53 @@ def test_a_codec_without_a_decoder(tmp_path: Path) -> None:
     path.write_bytes(data.replace(b"I420", b"Q9Z8"))
     with pytest.raises(VideoError, match=r"vi\.avi: expected a codec that FFmpeg decodes"):
         open_source(str(path))
+
+
+def sequence(path: Path, *milliseconds: int, rest: bytes = b"") -> VideoSource:
+    """Return an opened sequence of FLIR, with warmer and warmer frames at these times."""
+    frames = [
+        container(
+            counts=np.full(12, 15_000 + 100 * place, "<u2").tobytes(), order="<", milliseconds=time
+        )
+        for place, time in enumerate(milliseconds)
+    ]
+    path.write_bytes(b"".join(frames) + rest)
+    return open_source(str(path))
+
+
+def test_a_sequence_of_temperatures(tmp_path: Path) -> None:
+    source = sequence(tmp_path / "ir.seq", 5_000_200, 5_000_300, 5_000_400)
+    frames = list(source.frames(to_infrared()))
+    assert [frame.time for frame in frames] == [Fraction(k, 10) for k in range(3)]
+    assert [frame.duration for frame in frames] == [Fraction(1, 10)] * 3
+    assert source.format.rate == 10
+    assert all(frame.image.shape == (3, 4) for frame in frames)
+    degrees = [float(frame.image.mean()) for frame in frames]
+    assert degrees == sorted(set(degrees))
+    assert source.problem(read_to_end=True) is None
+    source.close()
+
+
+@pytest.mark.parametrize(
+    ("rest", "found"),
+    [
+        (container()[:150], r"after 2 frames, found a frame cut at byte"),
+        (b"FFF\0" + bytes(200), r"after 2 frames, found something else at byte"),
+        (b"\0" * 99, r"after 2 frames, found something else at byte"),
+    ],
+)
+def test_a_sequence_that_is_cut(tmp_path: Path, rest: bytes, found: str) -> None:
+    source = sequence(tmp_path / "ir.seq", 0, 0, rest=rest)
+    assert [frame.time for frame in source.frames(to_infrared())] == [0, Fraction(1, 25)]
+    assert re.search(found, source.problem(read_to_end=True) or "")
+    source.close()
+    (tmp_path / "ir.seq").write_bytes(rest)
+    with pytest.raises(VideoError, match=r"ir\.seq: expected "):
+        open_source(str(tmp_path / "ir.seq"))
+
+
+def test_temperatures_are_no_visible_video(tmp_path: Path) -> None:
+    sequence(tmp_path / "a.seq", 0, 40).close()
+    vi = write_video(tmp_path / "vi.mp4", moving(2)[1])
+    with pytest.raises(UsageError, match=r"a\.seq: expected a visible video, found temperatures"):
+        open_two(str(vi), str(tmp_path / "a.seq"), Matching())

@@ -69,18 +69,25 @@ def read(data: bytes) -> Photo:
     return Photo(celsius, "celsius", visible, mapping, conditions=used)
 
 
-def read_frame(container: bytes) -> tuple[Image, int]:
-    """Return the temperatures of a container of a sequence, and its time in milliseconds.
+def read_frame(container: bytes) -> Image:
+    """Return the temperatures of a container of a sequence, H x W float32.
 
     Raises:
         MissingExtraError: If flyr is not installed.
         ImageError: If it cannot be read.
     """
     with _readable():
-        records = _records(container)
-        celsius, _ = _celsius(container, records)
-        seconds, thousandths = struct.unpack_from("<IH", container, records[_CAMERA].place + _TIME)
-    return celsius, 1000 * seconds + thousandths
+        return _celsius(container, _records(container))[0]
+
+
+def time_of(container: bytes) -> int:
+    """Return the time of a container in milliseconds, 0 if it does not tell; errors as above."""
+    with _readable():
+        record = _records(container).get(_CAMERA)
+        if record is None or record.length < _TIME + 6:
+            return 0
+        seconds, thousandths = struct.unpack_from("<IH", container, record.place + _TIME)
+    return int(1000 * seconds + thousandths)
 
 
 def length_of(container: bytes) -> int:
@@ -90,7 +97,8 @@ def length_of(container: bytes) -> int:
         ImageError: If it has no directory that can be followed.
     """
     with _readable():
-        return max(record.place + record.length for record in _records(container).values())
+        ends = [record.place + record.length for record in _records(container).values()]
+        return max(_HEAD, *ends)
 
 
 @dataclass(frozen=True)

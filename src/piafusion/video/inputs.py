@@ -165,6 +165,7 @@ def open_two(
     """
     convert = to_infrared(palette)  # an unknown palette is refused before a source is opened
     opened = _open_all((infrared, visible), stopped)
+    _refuse_temperatures(opened[1], opened)
     if opened[0].live != opened[1].live:
         for source in opened:
             source.close()
@@ -206,8 +207,20 @@ def open_halves(
         VideoError: If it cannot be opened, does not answer in time, or it was told to stop.
     """
     (source,) = _open_all((name,), stopped)
+    _refuse_temperatures(source, [source])
     reader = DecodingThread(source, name, to_visible(), _LIVE_VISIBLE if source.live else _FILE)
     return Halves(reader, matching, layout, infrared_first=infrared_first, palette=palette)
+
+
+def _refuse_temperatures(visible: VideoSource, opened: list[VideoSource]) -> None:
+    """Raise `UsageError` if what should be visible is a sequence of temperatures."""
+    if visible.celsius:
+        for source in opened:
+            source.close()
+        raise UsageError(
+            f"{visible.name}: expected a visible video, found temperatures; give it first, as the "
+            "infrared one"
+        )
 
 
 def _open_all(names: tuple[str, ...], stopped: Callable[[], bool]) -> list[VideoSource]:

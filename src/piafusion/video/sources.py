@@ -15,7 +15,7 @@ from av.video.stream import VideoStream
 from piafusion.errors import ImageError, VideoError
 from piafusion.video.damage import Damage, capturing_errors
 from piafusion.video.frames import Convert, Frame, RisingClock
-from piafusion.video.names import is_device, is_pipe, scheme, url, without_password
+from piafusion.video.names import is_device, is_pipe, local_path, scheme, url, without_password
 
 OPEN_SECONDS, READ_SECONDS = 10.0, 5.0  # seconds that a stream or device may send nothing
 
@@ -64,7 +64,10 @@ class VideoSource:
         damage: The damaged frames so far.
         reached: Time that reading has reached, in seconds.
         restarts: Times at which its clock started again, in seconds.
+        celsius: Whether its frames are temperatures.
     """
+
+    celsius = False
 
     def __init__(self, name: str, container: InputContainer, stream: VideoStream) -> None:
         self.name, self.url = without_password(name), url(name)
@@ -194,6 +197,12 @@ def open_source(name: str, seconds: float = OPEN_SECONDS) -> VideoSource:
     Raises:
         VideoError: If it cannot be opened or holds no video.
     """
+    path = local_path(name)
+    if path and path.suffix.lower() == ".seq":
+        from piafusion.video.sequence import TemperatureSource, is_sequence  # for these alone
+
+        if is_sequence(path):
+            return TemperatureSource(name, path)
     protocol, device, shown = scheme(name), is_device(name), without_password(name)
     options = {"rtsp_transport": "tcp"} if protocol in ("rtsp", "rtsps") else {}
     if protocol in _LIVE_SCHEMES:

@@ -93,12 +93,7 @@ def read_json(
 ) -> Any:  # noqa: ANN401 - what the shape says
     """Return the content of a JSON file that has a shape.
 
-    Args:
-        path: The file.
-        shape: See `fitting`.
-        expected: Its expected content, such as "an alignment".
-        advice: The next step.
-        kind: Class of the error.
+    The shape is that of `fitting`; the other arguments are those of `reading`.
 
     Raises:
         PiafusionError: An error of that kind, if the file is missing, unreadable or different.

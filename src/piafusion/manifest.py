@@ -59,13 +59,7 @@ def update_manifest(
 ) -> None:
     """Write the manifest of a run, unless it has no entries.
 
-    Args:
-        path: The manifest, beside the fused pictures.
-        before: Its entries from earlier runs.
-        planned: All pairs of the folders; outputs that exist and have no entry get one.
-        results: The results of this run.
-        model: The model or method of this run.
-        tone: The tone of this run.
+    `before` are the entries of earlier runs. Planned outputs that exist and have no entry get one.
 
     Raises:
         OutputError: If it cannot be written.
@@ -103,10 +97,7 @@ def unknown(job: PairJob) -> Entry:
 def write_manifest(path: Path, before: Iterable[Entry], now: Iterable[Entry]) -> None:
     """Write a manifest, whole or not at all, sorted by output.
 
-    Args:
-        path: The file to write.
-        before: Entries of earlier runs; one stays if this run has none for the same output.
-        now: Entries of this run.
+    An entry of an earlier run stays if this run has none for the same output.
 
     Raises:
         OutputError: If it cannot be written.

@@ -132,9 +132,7 @@ class SizeCache(Generic[Built]):
     def __init__(self, build: Callable[[Size], Built], capacity: int = 4) -> None:
         """Build nothing yet.
 
-        Args:
-            build: Builds the object for a size.
-            capacity: Number of sizes that are kept; the least recently used one goes first.
+        The least recently used of the kept sizes is dropped first.
         """
         self._build = build
         self._capacity = capacity

@@ -26,10 +26,8 @@ class OnnxEngine(FusesByRunning):
     def __init__(self, weights: bytes, device: str = "auto", threads: int | None = None) -> None:
         """Load a network.
 
-        Args:
-            weights: An ONNX file.
-            device: "auto" (CUDA if it works, else the processor), "cpu", "cuda" or "tensorrt".
-            threads: Threads of the processor; one for each usable core by default.
+        The device is "auto" (CUDA if it works, else the processor), "cpu", "cuda" or "tensorrt";
+        there is a thread for each usable core by default.
 
         Raises:
             WeightsError: If the bytes are no ONNX network.

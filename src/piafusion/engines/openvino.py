@@ -29,9 +29,7 @@ class OpenVinoEngine(FusesByRunning):
     def __init__(self, weights: bytes, threads: int | None = None) -> None:
         """Load a network.
 
-        Args:
-            weights: An ONNX file.
-            threads: One for each usable core by default.
+        There is a thread for each usable core by default.
 
         Raises:
             WeightsError: If the bytes are no ONNX network.

@@ -32,10 +32,8 @@ class TorchEngine(FusesByRunning):
     def __init__(self, weights: bytes, device: str = "auto", threads: int | None = None) -> None:
         """Load a network.
 
-        Args:
-            weights: A safetensors file that names its network.
-            device: "auto", "cpu" or "cuda".
-            threads: Threads of the processor; torch has one number for the whole process.
+        The device is "auto", "cpu" or "cuda"; torch has one number of threads for the whole
+        process.
 
         Raises:
             WeightsError: If the bytes are no weights of a known network.

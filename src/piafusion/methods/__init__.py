@@ -123,10 +123,7 @@ def _load_plugins() -> None:
 def create_method(name: str, *, device: str = "auto", threads: int | None = None) -> Engine:
     """Get a method ready.
 
-    Args:
-        name: A name that `list_methods` returns.
-        device: "auto" or "cpu"; the methods run on the processor.
-        threads: Threads of the processor; one for each usable core by default.
+    The device is "auto" or "cpu"; there is a thread for each usable core by default.
 
     Raises:
         UsageError: If the method is unknown, or cannot use the device or number of threads.

@@ -20,11 +20,7 @@ def counted(
 ) -> Iterator[Item]:
     """Yield the items and report how many of them are done.
 
-    Args:
-        items: The items to work on.
-        label: The kind of work, for example "fusing".
-        progress: Receives the reports.
-        total: Number of items; by default their length, if they have one.
+    The total is by default the length of the items, if they have one.
     """
     if total is None and isinstance(items, Sized):
         total = len(items)

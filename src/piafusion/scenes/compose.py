@@ -189,16 +189,9 @@ def _lay_front(
 ) -> None:
     """Light a front and warp it into the picture.
 
-    Args:
-        canvas: The picture.
-        hour: The light.
-        front: The layer in front.
-        light: Light RGB and solar warmth on a lattice over what is seen of it, `n x n x 4`.
-        outline: Where it is seen: left top, right top, right bottom, left bottom, `4 x 2`; left
-            is its near end.
-        depth: Depth of the layer, or of its near and far ends.
-        part: How much of its length, from the near end, is not seen.
-        mirrored: See `front_texture`.
+    `light` is RGB and solar warmth on a lattice over the seen part, `n x n x 4`; the outline is
+    left top, right top, right bottom, left bottom, `4 x 2`, with the near end left; `part` is the
+    unseen share of its length from the near end.
     """
     block = canvas.block(outline)
     if block is None:

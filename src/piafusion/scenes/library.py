@@ -270,11 +270,8 @@ def front(index: int) -> Front:
 def front_texture(index: int, across: int, down: int, *, mirrored: bool) -> tuple[Array, Array]:
     """The material of a house front.
 
-    Args:
-        index: Index of the front.
-        across: How often its width is halved.
-        down: How often its height is halved.
-        mirrored: For the side of the street on which its lettering cannot be read.
+    Its width is halved `across` times, its height `down` times; it is mirrored for the side of the
+    street on which its lettering cannot be read.
 
     Returns:
         Albedo RGB and thermal value; light from inside RGB and the share of sky that it mirrors;

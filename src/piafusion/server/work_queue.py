@@ -25,10 +25,8 @@ class WorkQueue:
     def __init__(self, workers: int, queue: int, timeout: float) -> None:
         """Start the threads.
 
-        Args:
-            workers: Threads.
-            queue: Requests that may wait for one.
-            timeout: Seconds from the request to the result.
+        `queue` requests may wait for a worker; `timeout` is the time from request to result, in
+        seconds.
         """
         self.workers = workers
         self.executor = ThreadPoolExecutor(workers, thread_name_prefix="fuse")

@@ -35,9 +35,7 @@ class BoundedQueue(Generic[Item]):
     def __init__(self, size: int, *, drop_oldest: bool = False) -> None:
         """Make an empty queue.
 
-        Args:
-            size: The most items it holds.
-            drop_oldest: Drop the oldest item of a full queue; by default `put` waits for room.
+        A full queue drops its oldest item, or `put` waits for room.
         """
         self.dropped, self.is_exhausted = 0, False  # exhausted: `get` has returned None
         self._size, self._drop_oldest = size, drop_oldest

@@ -190,9 +190,8 @@ class VideoSource:
 def open_source(name: str, seconds: float = OPEN_SECONDS) -> VideoSource:
     """Open a video file, a stream or a device.
 
-    Args:
-        name: A path, a URL, or a device such as /dev/video0 (Video4Linux2).
-        seconds: Time for a stream or device to answer.
+    The name is a path, a URL, or a device such as /dev/video0 (Video4Linux2); a stream or device
+    may take `seconds` to answer.
 
     Raises:
         VideoError: If it cannot be opened or holds no video.

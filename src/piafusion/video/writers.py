@@ -56,13 +56,7 @@ class MovieWriter:
     ) -> None:
         """Create the temporary file.
 
-        Args:
-            path: With a suffix of `MOVIE_FORMATS`.
-            format: Format of the visible source.
-            width: Width of the frames in pixels.
-            height: Height of the frames in pixels.
-            crf: Constant rate factor of x264, from 0, lossless, to 51.
-            audio: Sound to copy.
+        The constant rate factor of x264 goes from 0, lossless, to 51.
 
         Raises:
             OutputError: If the file cannot be created.

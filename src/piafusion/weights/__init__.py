@@ -129,12 +129,7 @@ def add_scores(
 ) -> None:
     """Put the scores of a shipped model on a data set into the manifest.
 
-    Args:
-        name: A shipped model.
-        data: The data set, for example "msrs/test".
-        scores: Values by name, kept to four decimals.
-        command: The command that measured them.
-        intervals: 95 % confidence intervals of some of the scores.
+    Scores are kept to four decimals; intervals are 95 % confidence intervals of some of them.
     """
     record = load_manifest()[name]
     rounded: dict[str, Any] = {key: round(value, 4) for key, value in scores.items()}

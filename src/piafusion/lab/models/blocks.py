@@ -23,13 +23,7 @@ def conv(
 ) -> nn.Conv2d:
     """Return a convolution that keeps the size at stride 1 without inventing dark borders.
 
-    Args:
-        inputs: Input channels.
-        outputs: Output channels.
-        kernel: Side of the square kernel in pixels.
-        stride: Step in pixels.
-        padding: Pixels added on each side by reflection; half the kernel by default.
-        bias: Whether a constant is added to each output.
+    The border is reflected, by half the kernel if `padding` is not given.
     """
     padding = kernel // 2 if padding is None else padding
     return nn.Conv2d(inputs, outputs, kernel, stride, padding, padding_mode="reflect", bias=bias)

@@ -61,13 +61,8 @@ def measure_efficiency(
 ) -> Experiment:
     """Time all models and methods, one process for each and size.
 
-    Args:
-        output: Folder of the reproduction; times measured on this machine are used again.
-        methods: Comparison methods.
-        sizes: Width and height, the smallest first.
-        budget: Seconds for each. A slower method is timed with three pictures, and left out if
-            these would take more than ten times as long.
-        progress: Shows the progress.
+    Sizes are width and height, the smallest first. A method that is slower than the budget is timed
+    with three pictures, and left out if these would take more than ten times as long.
     """
     models = [name for name, record in load_manifest().items() if record.kind == "fusion"]
     names = [*models, *methods]
@@ -213,10 +208,7 @@ _COUNTED = ("Conv", "ConvTranspose", "Gemm", "MatMul")
 def multiply_adds(weights: bytes, height: int, width: int) -> int:
     """Return the multiply-adds of convolutions and matrix products for one pair.
 
-    Args:
-        weights: An ONNX file; its first inputs are pictures, N x C x H x W.
-        height: Pixels.
-        width: Pixels.
+    The first inputs of the network are pictures, N x C x H x W.
 
     Raises:
         ValueError: If the shape of a layer cannot be inferred.

@@ -112,11 +112,7 @@ _NOTE = (
 def shares_of(network: GatedFusionNet, infrared: Tensor, y: Tensor, seed: int = 0) -> Shares:
     """Measure one pair.
 
-    Args:
-        network: In evaluation mode.
-        infrared: 1 x 1 x H x W in [0, 1].
-        y: Luminance of the visible picture, of the same shape.
-        seed: Seed of the random signs.
+    The network is in evaluation mode; the planes are 1 x 1 x H x W in [0, 1].
     """
     sources = [image.clone().requires_grad_() for image in (infrared, y)]
     ir, vi = network.encode(*sources)

@@ -33,12 +33,6 @@ class SegformerNet(nn.Module):
     def __init__(self, classes: int, widths: tuple[int, ...], blocks: int, decoder: int) -> None:
         """Make a network with fresh parameters; a head has 32 channels or more.
 
-        Args:
-            classes: Number of classes.
-            widths: Channels of the four stages.
-            blocks: Transformer blocks in each stage.
-            decoder: Channels of the decoder.
-
         Raises:
             MissingExtraError: If transformers is not installed.
         """

@@ -31,9 +31,7 @@ Bytes = NDArray[np.uint8]
 class LabelledSet:
     """Pairs with labels.
 
-    Attributes:
-        data: The pairs; its name is the name of the split.
-        labels: Label file by stem.
+    The name of the data is that of the split; labels are files by stem.
     """
 
     data: DataSet

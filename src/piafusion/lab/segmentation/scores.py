@@ -68,9 +68,7 @@ class SourceScores:
 def confusion(labels: NDArray[np.uint8], predicted: NDArray[np.uint8]) -> NDArray[np.int64]:
     """Count the pixels of a picture by their label and their predicted class.
 
-    Args:
-        labels: H x W, indices of `CLASSES` or `IGNORED`.
-        predicted: H x W, indices of `CLASSES`.
+    Both are H x W, indices of `CLASSES`; labels may be `IGNORED`.
 
     Returns:
         4 x 4, a row for each label and a column for each prediction. The matrices of several
@@ -115,10 +113,8 @@ def source_scores(
 ) -> tuple[list[SourceScores], list[SourceScores]]:
     """Compute the scores of all sources and their differences.
 
-    Args:
-        counts: Confusion matrices by source, seeds x scenes x 4 x 4.
-        parts: The positions of the scenes of each part.
-        against: Sources that all others are compared with.
+    `counts` holds confusion matrices by source, seeds x scenes x 4 x 4; `parts` the positions of
+    the scenes of each part.
 
     Returns:
         The scores of each part and source, and the difference of each part and two sources.

@@ -36,11 +36,7 @@ def draw_curves(
 ) -> NDArray[np.float64]:
     """Draw gamma, gain and offset for each image of a batch, 3 x `count`.
 
-    Args:
-        tones: The ranges to draw from.
-        share: Probability that an image is changed; the others get the identity, 1, 1 and 0.
-        count: Images in the batch.
-        generator: Random generator.
+    An image is changed with probability `share`; the others get the identity: 1, 1 and 0.
     """
     curves = np.stack(
         [
@@ -73,11 +69,8 @@ def draw_moves(
 ) -> NDArray[np.int64]:
     """Draw rows and columns by which each infrared image of a batch is moved, `count` x 2.
 
-    Args:
-        furthest: Largest move in either direction, in pixels.
-        share: Probability that an image is moved; the others get 0 and 0.
-        count: Images in the batch.
-        generator: Random generator.
+    An image is moved with probability `share`, by at most `furthest` pixels in either direction;
+    the others get 0 and 0.
     """
     moves = generator.integers(-furthest, furthest + 1, (count, 2))
     moves[generator.random(count) >= share] = 0

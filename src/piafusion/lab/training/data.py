@@ -246,11 +246,8 @@ class CropSampler:
 def hold_apart(stems: list[str], every: int) -> list[int]:
     """Return the indices of the pairs to validate on: some blocks of neighbours of each light.
 
-    Neighbours of a recording look alike, so whole blocks are held apart.
-
-    Args:
-        stems: Names in order, ending in D or N.
-        every: The second block of each group of this size is held apart; 0: none.
+    Neighbours of a recording look alike, so whole blocks are held apart. The second block of each
+    group of `every` blocks is held apart; 0 holds none. Stems end in D or N.
 
     Raises:
         TrainingError: If a light has a single block, so that nothing would be left to train on.

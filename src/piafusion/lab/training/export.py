@@ -39,13 +39,8 @@ def export_run(run: Path, folder: Path, *, name: str | None = None, summary: str
     """Write `NAME.onnx`, `NAME.safetensors` and their manifest entry; return the ONNX path.
 
     Of a comparison method only the ONNX file is written, its weights in half precision; of
-    DenseFuse a second one, NAME-l1, that fuses by its other rule.
-
-    Args:
-        run: Folder of a finished training run.
-        folder: Weights folder; made if missing, other models in it are kept.
-        name: Name of the model there; by default the trained network's name.
-        summary: One line for `piafusion models`.
+    DenseFuse a second one, NAME-l1, that fuses by its other rule. Other models in the weights
+    folder are kept. The name is by default that of the trained network.
 
     Raises:
         UsageError: If the run is missing or not finished, or its settings or record are damaged.

@@ -31,6 +31,7 @@ COMMANDS = {
     "fuse": "fuse.fuse",
     "align": "align.align",
     "video": "video.video",
+    "report": "report.report",
     "illumination": "illumination.illumination",
     "metrics": "metrics.metrics",
     "evaluate": "evaluate.evaluate",

@@ -18,11 +18,11 @@ from piafusion.cli.options import (
     INTERRUPTED,
     OUTPUT,
     PERFORMANCE,
-    VIEW,
     BarOption,
     DeviceOption,
     JsonOption,
     MatchOption,
+    MeasureOption,
     MethodOption,
     ModelOption,
     OverwriteOption,
@@ -106,14 +106,7 @@ def fuse(
     view: ViewOption = "fused",
     view_palette: ViewPaletteOption = None,
     bar: BarOption = False,
-    measure: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="Tell the values of a spot X,Y, a box X,Y,WIDTH,HEIGHT or all, in degrees or as "
-            "the infrared file has them; repeatable.",
-            rich_help_panel=VIEW,
-        ),
-    ] = None,
+    measure: MeasureOption = None,
     radiometry: RadiometryOption = None,
     match: MatchOption = None,
     max_megapixels: Annotated[

@@ -108,6 +108,16 @@ BarOption = Annotated[
         "--bar", help="Draw a colour bar with its values beside a view.", rich_help_panel=VIEW
     ),
 ]
+MeasureOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--measure",
+        metavar="PLACE",
+        help="Tell the values of a spot X,Y, a box X,Y,WIDTH,HEIGHT or all, in degrees or as the "
+        "infrared file has them; repeatable.",
+        rich_help_panel=VIEW,
+    ),
+]
 MatchOption = Annotated[
     str | None,
     typer.Option(

@@ -532,7 +532,7 @@ def _bar(view: View, seen: Seen) -> Picture:
     texts = [f"{values[tick]:.{decimals}f}" for tick in ticks]
     sizes = [cv2.getTextSize(text, font, scale, thick)[0] for text in texts]
     ring = round(5 * scale) if seen.unit else 0
-    most = cv2.getTextSize("-0000.0", font, scale, thick)[0][0]  # a video's frames have one width
+    most = cv2.getTextSize("-000.00", font, scale, thick)[0][0]  # a video's frames have one width
     across = 3 * edge + wide + most + 4 * ring
     bar = np.full((height, across, 3), 24, np.uint8)
     bar[edge : edge + len(levels), edge : edge + wide] = column

@@ -73,6 +73,9 @@ summary { cursor: pointer; font-weight: 600; padding: .25rem 0; }
 figure { margin: 0; }
 figure img { display: block; width: 100%; height: auto; border-radius: 4px; }
 figcaption { font-size: .85rem; padding-top: .15rem; }
+@media print { :root { color-scheme: light; --ground: #fff; --ink: #000; --soft: #444;
+  --line: #bbb; --panel: #f4f6f9; --best: #d9f2df; } nav { display: none; }
+  h2, h3 { break-after: avoid; } figure, tr { break-inside: avoid; } }
 """
 
 _WIDEST = 6  # pictures side by side

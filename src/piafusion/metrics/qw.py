@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from piafusion.metrics._inputs import Greys
-from piafusion.metrics._similarity import TAPS, finest
 from piafusion.metrics._spec import ALL, Arithmetic, MetricSpec
+from piafusion.metrics._windows import TAPS, finest
 
 
 def weighted_fusion_quality(greys: Greys) -> float:

@@ -6,9 +6,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from piafusion.metrics._inputs import Greys
-from piafusion.metrics._similarity import blend, similarity
 from piafusion.metrics._spec import ALL, Arithmetic, MetricSpec
-from piafusion.metrics._windows import ROUNDING, Moments, gaussian, moments, smooth, strips
+from piafusion.metrics._windows import (
+    ROUNDING,
+    Moments,
+    blend,
+    gaussian,
+    moments,
+    similarity,
+    smooth,
+    strips,
+)
 
 _TAPS = gaussian(7, 1.5)
 _AGREE = 0.75  # sources that are more similar than this are redundant

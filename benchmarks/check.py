@@ -57,6 +57,7 @@ RUNS: dict[str, list[tuple[tuple[str, ...], str]]] = {
         ),
     ],
     "stream": [((*TINY, "--frames", "5"), "growth over the second half")],
+    "views": [((*TINY, "--rounds", "1"), "| flicker |")],
     "time_profile": [((*TINY, "--frames", "2", "--threads", "1"), "GFLOP")],
 }
 

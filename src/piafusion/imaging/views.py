@@ -31,6 +31,7 @@ Paint = Callable[[Picture, Image], Picture]
 _RADIUS, _FLATNESS = 4, 0.01  # of the filter that finds the edges; pixels at a height of 480
 _WARM = 0.35  # place in the palette of the coldest hot spot: dark ends look like shadows
 _FRAME = 1 / 300  # width of the frame of an inset, of the picture's shorter side
+_SOME = 30_000  # pixels that are enough to know the range of the values
 _BANDS = 6  # of an isotherm view that names none
 
 
@@ -57,10 +58,11 @@ class Seen:
 
     @cached_property
     def levels(self) -> Picture:
-        """The infrared picture in 8 bits on the visible picture's pixels."""
+        """The infrared picture in 8 bits on the visible picture's pixels; any where it has none."""
         thermal = np.ma.getdata(self.thermal)
-        levels = np.asarray(cv2.convertScaleAbs(thermal, alpha=255), np.uint8)
-        return self.alignment.warp(levels, self._size) if self.alignment else levels
+        if self.alignment:
+            thermal = self.alignment.resample(thermal, self._size)
+        return np.asarray(cv2.convertScaleAbs(thermal, alpha=255), np.uint8)
 
     @cached_property
     def values(self) -> Image:
@@ -493,13 +495,15 @@ VIEWS: dict[str, Kind] = {
 def _known(seen: Seen) -> Image:
     """Return some of the raw values, those that there are."""
     values = sample(on_grid(seen.raw, (0, 0), None))
-    return values if values.size else np.zeros(1, np.float32)
+    return values[:: len(values) // _SOME + 1] if values.size else np.zeros(1, np.float32)
 
 
 def _values_of_levels(seen: Seen) -> NDArray[np.float64]:
     """Return the raw value that each of the 256 levels stands for, as the pixels show it."""
-    levels = cv2.convertScaleAbs(np.ma.getdata(seen.thermal), alpha=255).ravel()
-    values = np.ma.filled(seen.raw.astype(np.float64), np.nan).ravel()
+    step = 1 + int((seen.raw.size / _SOME) ** 0.5)
+    thermal, raw = seen.thermal[::step, ::step], seen.raw[::step, ::step]
+    levels = cv2.convertScaleAbs(np.ma.getdata(thermal), alpha=255).ravel()
+    values = np.ma.filled(raw.astype(np.float64), np.nan).ravel()
     known = np.isfinite(values)
     levels, values = levels[known], values[known]
     count = np.bincount(levels, minlength=256)

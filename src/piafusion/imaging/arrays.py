@@ -180,7 +180,7 @@ def to_rgb8(image: Image) -> NDArray[np.uint8]:
 
 
 def full_scale(dtype: np.dtype[Any]) -> int:
-    """Return the value that stands for 1: 255, 65535, or 1 for floats."""
+    """Return the value that means 1: 255, 65535, or 1 for floats."""
     return 1 if dtype.kind == "f" else int(np.iinfo(dtype).max)
 
 

@@ -28,7 +28,7 @@ def correlation_coefficient(greys: Greys) -> float:
 
 
 def sum_of_correlations_of_differences(greys: Greys) -> float:
-    """SCD: what the fused picture has beyond one source, correlated with the other source.
+    """SCD: the difference of the fused picture and one source, correlated with the other source.
 
     ``corr(fused - visible, infrared) + corr(fused - infrared, visible)``. A constant source or
     difference correlates with nothing (0/0); its term is 0, so three equal pictures score 0.

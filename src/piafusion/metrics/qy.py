@@ -74,7 +74,7 @@ def _of_sources(local: Moments, mean_product: NDArray[np.float64]) -> Moments:
 
 
 def _without_rounding(local: Moments) -> Moments:
-    """Set to 0 what is rounding only: variances of flat windows and covariances with them."""
+    """Set pure rounding errors to 0: variances of flat windows and covariances with them."""
     varied = [variance >= ROUNDING for variance in local.variances]
     return Moments(
         local.means,

@@ -39,7 +39,7 @@ def standard_deviation_uint8(greys: Greys) -> float:
 
     MATLAB subtracts the mean from a uint8 picture: what is darker becomes 0, the rest is rounded,
     and its square stops at 255. So only pixels above the mean count, and none for more than 16
-    levels: the value is at most sqrt(255), and says little of contrast.
+    levels: the value is at most sqrt(255), and tells little about contrast.
     """
     fused = greys.doubles[2]
     above = np.floor(np.maximum(fused - fused.mean(), 0.0) + 0.5)

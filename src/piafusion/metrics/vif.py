@@ -59,7 +59,7 @@ def visual_information_fidelity_uint8(greys: Greys) -> float:
 
 
 def _fidelity(planes: Sequence[Grey], centres: list[float], product: Product) -> float:
-    """Sum over both sources; at the finest scale `product` stands for multiplication."""
+    """Sum over both sources; at the finest scale `product` is the multiplication."""
     kept = np.zeros(2)
     present = np.zeros(2)
     for side in WINDOWS:

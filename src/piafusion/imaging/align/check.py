@@ -37,7 +37,7 @@ class Residual:
 
     Attributes:
         shift: Median length of the shifts between them, visible pixels.
-        x: Median shift to the right of what the infrared picture shows, visible pixels.
+        x: Median shift of the infrared picture to the right, in visible pixels.
         y: Median shift down; both may be 0 where the picture is turned or scaled.
         score: How many blocks are shifted together, as `Quality.score`.
         likeness: Mean correlation of the structure in them.

@@ -82,7 +82,7 @@ def predict(
 def fused_files(
     method: Method | GivenPictures, data: DataSet, output: Path
 ) -> tuple[dict[str, Path], list[Failure]]:
-    """Return the fused pictures of a method by stem, and what is missing or does not belong."""
+    """Return the fused pictures of a method by stem, and the missing and unknown ones."""
     if isinstance(method, GivenPictures):
         return _given_files(method, data)
     folder, journal = _journal(method, data, output)

@@ -170,8 +170,8 @@ def sum_up(
         data: The data set.
         scores: The scores of its fused pictures; at least one.
         methods: All methods.
-        metrics: Names of the metrics, in the order of the columns. One that needs what no
-            picture of the data set has gets no column.
+        metrics: Names of the metrics, in the order of the columns. A metric without any value on
+            the data set gets no column.
         against: The method that the others are tested against.
         output: Folder of the evaluation.
     """

@@ -70,7 +70,7 @@ def fuse_sets(
     output: Path,
     progress: Progress = silent,
 ) -> list[Failure]:
-    """Fuse the pairs that were not fused yet, and return what failed.
+    """Fuse the missing pairs, and return the failures.
 
     Raises:
         PiafusionError: If a method cannot be loaded or a result cannot be written.

@@ -147,7 +147,7 @@ def _at_highest(sums: NDArray[np.float32], size: tuple[int, int]) -> Box:
 
 
 def _sums(values: NDArray[np.float32], size: tuple[int, int]) -> NDArray[np.float32]:
-    """Return the mean over each window that lies inside, at the window's left top corner."""
+    """Return the mean over each whole window, at the window's left top corner."""
     width, height = size
     means = cv2.boxFilter(values, cv2.CV_32F, size, anchor=(0, 0))
     return np.array(means[: values.shape[0] - height + 1, : values.shape[1] - width + 1])

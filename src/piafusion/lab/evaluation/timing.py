@@ -162,7 +162,7 @@ def scene(width: int, height: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]
 
 
 def memory_mib(field: str = "VmRSS") -> float | None:
-    """Return the resident memory of this process in MiB, or None if the system does not say.
+    """Return the resident memory of this process in MiB, or None if the system does not tell.
 
     Args:
         field: "VmRSS" for the current memory, "VmHWM" for the largest so far.
@@ -184,7 +184,7 @@ def processor_name(source: Path = Path("/proc/cpuinfo")) -> str:
 
 
 def main() -> None:
-    """Measure what the first argument says, and print the result as a line of JSON."""
+    """Measure the setup in the first argument, and print the result as a line of JSON."""
     setup, frames, budget = json.loads(sys.argv[1])
     try:
         answer = asdict(measure_here(Setup(**setup), frames, budget))

@@ -11,6 +11,7 @@ from piafusion.imaging.align.geometry import corner_error
 from piafusion.imaging.io import read_image, write_image
 from piafusion.scenes.synthetic import demo_scenes_root
 from tests.conftest import scene
+from tests.imaging import flir_files
 
 QUALITY = Quality(score=0.5, likeness=0.3, disagreement=1.0, residual=0.8, pairs=1)
 SHIFT = np.array([[1.0, 0, 12], [0, 1, 8], [0, 0, 1]])
@@ -173,3 +174,19 @@ def test_damaged_alignment_is_named(rig: tuple[Path, Path], tmp_path: Path, piaf
     )
     assert done.code == 1
     assert "estimate one for this rig" in done.err
+
+
+def test_a_photo_that_holds_both(
+    piafusion, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(search, "SCALES", (0.57, 0.6, 0.63))
+    (tmp_path / "photo.jpg").write_bytes(flir_files.both())
+    done = piafusion(
+        "align", tmp_path / "photo.jpg", "-o", tmp_path / "rig.json", "--kind", "similarity"
+    )
+    assert done.code == 0
+    found = read_alignment(tmp_path / "rig.json")
+    centre = np.linalg.inv(found.matrix) @ [47.5, 35.5, 1]
+    np.testing.assert_allclose(
+        centre[:2], [159.5 + flir_files.SHIFT[0], 119.5 + flir_files.SHIFT[1]], atol=2
+    )

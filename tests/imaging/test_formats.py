@@ -10,7 +10,7 @@ from examples import reader_plugin
 from piafusion.errors import ImageError, UsageError
 from piafusion.imaging import formats
 from piafusion.imaging.io import read_image, read_infrared, write_image
-from piafusion.imaging.pairs import list_pairs
+from piafusion.imaging.pairs import list_images, list_pairs
 from tests.conftest import scene
 from tests.plugins import install, run_with
 
@@ -26,6 +26,8 @@ def write_counts(path: Path, infrared: np.ndarray) -> None:
 @pytest.fixture(autouse=True)
 def _same_readers_afterwards(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(formats, "_readers", {})
+    monkeypatch.setattr(formats, "_photo_readers", [])
+    monkeypatch.setattr(formats, "_photo_suffixes", set())
 
 
 def test_registered_files_are_read_paired_and_fused(tmp_path: Path) -> None:
@@ -86,6 +88,24 @@ def test_errors_of_a_reader_name_the_file(tmp_path: Path, read, message: str) ->
     with pytest.raises(ImageError, match=message) as caught:
         read_infrared(path)
     assert "\n" not in str(caught.value)
+
+
+def test_photos_are_told_by_their_content(tmp_path: Path) -> None:
+    infrared, visible = scene(72, 96)
+    celsius = infrared.astype(np.float32) / 10
+
+    def read(data: bytes) -> formats.Photo:
+        return formats.Photo(celsius, "celsius", visible, np.eye(3))
+
+    pf.register_reader([".jpg", ".irg"], read, lambda data: data.startswith(b"IRG"))
+    for name in ("a.jpg", "b.irg"):
+        (tmp_path / name).write_bytes(b"IRG and more")
+        np.testing.assert_array_equal(read_infrared(tmp_path / name, lambda image: image), celsius)
+        fused = pf.Fuser(method="average")(tmp_path / name)
+        assert fused.shape == visible.shape
+    assert [path.name for path in list_images(tmp_path)] == ["a.jpg", "b.irg"]
+    write_image(tmp_path / "c.jpg", visible)
+    assert read_image(tmp_path / "c.jpg").shape == visible.shape
 
 
 def test_suffixes_have_a_dot_and_one_reader() -> None:

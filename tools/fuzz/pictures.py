@@ -211,11 +211,28 @@ def _flir() -> dict[str, bytes]:
         "raw.jpg": with_thermal(picture, raw, 2**15),
         "png.jpg": with_thermal(picture, packed, 2**15),
         "parts.jpg": with_thermal(picture, raw, 1500),
+        "both.jpg": with_thermal(picture, thermal(png_inside=False, visible=picture), 2**15),
+        "dji.jpg": _dji(picture),
     }
 
 
-def thermal(*, png_inside: bool) -> bytes:
-    """Return a block of thermal data as FLIR cameras write it: a directory, counts, constants."""
+def _sequence() -> dict[str, bytes]:
+    return {"two.seq": 2 * thermal(png_inside=False), "png.seq": 3 * thermal(png_inside=True)}
+
+
+def _dji(picture: bytes) -> bytes:
+    """Return a JPEG of DJI, whose counts lie in APP3 segments."""
+    counts = (GREY.astype("<u2") * 20 + 12_000).tobytes()
+    parts = [counts[place : place + 1500] for place in range(0, len(counts), 1500)]
+    segments = b"".join(b"\xff\xe3" + struct.pack(">H", len(part) + 2) + part for part in parts)
+    return picture[:2] + segments + picture[2:]
+
+
+def thermal(*, png_inside: bool, visible: bytes = b"") -> bytes:
+    """Return a block of thermal data as FLIR cameras write it: a directory, counts, constants.
+
+    With a visible picture, there are also its place and the picture itself.
+    """
     counts = (GREY.astype(np.uint16) * 20 + 12_000).astype("<u2")
     pixels = png(counts.byteswap()) if png_inside else counts.tobytes()
     raw = struct.pack("<HHH", 2, WIDTH, HEIGHT).ljust(32, b"\0") + pixels
@@ -227,14 +244,18 @@ def thermal(*, png_inside: bool) -> bytes:
         struct.pack_into("<f", camera, at, number)
     struct.pack_into("<i", camera, 776, -1000)
     struct.pack_into("<HH", camera, 784, 12_000, 17_100)
-    # The directory stands at 0, before the head's other fields matter, as flyr reads it.
-    head, places = bytearray(160), []
-    for content in (raw, bytes(camera)):
-        places.append((160 + sum(length for _, length in places), len(content)))
-    struct.pack_into(">4s16sIII", head, 0, b"FFF\0", b"CAMCTRL", 100, 64, 4)
-    for index, (kind, place) in enumerate(((1, places[0]), (32, places[1])), 2):
-        struct.pack_into(">HHIIIIIII", head, 32 * index, kind, 2, 100, 1, *place, 0, 0, 0)
-    return bytes(head) + raw + bytes(camera)
+    records = [(1, raw), (32, bytes(camera))]
+    if visible:
+        place = struct.pack("<fhh", 1.2, 2, -3).ljust(64, b"\0")
+        records += [(42, place), (14, bytes(32) + visible)]
+    size = 64 + 32 * len(records)
+    head = bytearray(size)
+    struct.pack_into(">4s16sIII", head, 0, b"FFF\0", b"CAMCTRL", 100, 64, len(records))
+    for index, (kind, content) in enumerate(records, 2):
+        entry = (kind, 2, 100, 1, size, len(content), 0, 0, 0)
+        struct.pack_into(">HHIIIIIII", head, 32 * index, *entry)
+        size += len(content)
+    return bytes(head) + b"".join(content for _, content in records)
 
 
 def with_thermal(picture: bytes, block: bytes, part: int) -> bytes:
@@ -272,4 +293,5 @@ _MAKERS = {
     "webp": _webp,
     "bmp": _bmp,
     "flir": _flir,
+    "sequence": _sequence,
 }

@@ -108,8 +108,9 @@ def one_line(error: BaseException) -> str:
 
 def picture(given: Input) -> Result:
     """Look at the header, read the picture in both ways, and fuse it with a whole one."""
+    from piafusion.imaging.false_colour import to_levels
     from piafusion.imaging.headers import read_header
-    from piafusion.imaging.io import read_image, read_infrared
+    from piafusion.imaging.io import decode_photo, read_image, read_infrared
     from piafusion.imaging.tone import as_tone
 
     found: list[Result] = []
@@ -131,6 +132,12 @@ def picture(given: Input) -> Result:
         height, width = image.shape[:2]
         if header and height * width > header.pixels and given.path.suffix != ".jpg":
             raise Broken(f"{width}x{height} pixels, the header said {header.width}x{header.height}")
+    if given.path.suffix == ".jpg":
+        with _refusals(found):
+            found.append(decode_photo(given.data, "photo").infrared)
+    if visible is not None and visible.ndim == 3:
+        with _refusals(found):
+            found.append(to_levels(visible))
     for name in ("infrared", "visible"):
         with _refusals(found):
             found.append(_fuse(given, name, TONE if name == "infrared" else "full"))
@@ -227,6 +234,18 @@ def video(given: Input) -> Result:
         _play(output)
         output.unlink()
     return [run.frames, problems, frames]
+
+
+def sequence(given: Input) -> Result:
+    """Read the temperatures of a sequence."""
+    from piafusion.video.sequence import TemperatureSource
+
+    source = TemperatureSource(given.path.name, given.path)
+    try:
+        frames = [frame.image for frame in source.frames(lambda frame: frame)]
+        return [frames, source.problem(read_to_end=True)]
+    finally:
+        source.close()
 
 
 def _blend(infrared: Any, visible: Any) -> Any:
@@ -476,6 +495,7 @@ READERS: dict[str, Reader] = {
         Reader("webp", picture, (mutate.riff,), share=1.5),
         Reader("bmp", picture, (mutate.bmp,), share=1.5),
         Reader("flir", picture, (mutate.flir, mutate.jpeg), share=1.5),
+        Reader("sequence", sequence, (mutate.flir,), share=0.5),
         Reader("geotiff", windows, (mutate.tiff,), share=1.5),
         Reader("upload", upload, (mutate.picture,), _IMAGES, share=1.5),
         Reader("video", video, (mutate.riff,), share=3, limit=40),

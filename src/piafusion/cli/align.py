@@ -54,8 +54,14 @@ MOST_PAIRS = 20
 
 
 def align(
-    infrared: Annotated[Path, typer.Argument(metavar="IR", help="Infrared image or folder.")],
-    visible: Annotated[Path, typer.Argument(metavar="VI", help="Visible image or folder.")],
+    infrared: Annotated[
+        Path,
+        typer.Argument(metavar="IR", help="Infrared image or folder; or photos that hold both."),
+    ],
+    visible: Annotated[
+        Path | None,
+        typer.Argument(metavar="[VI]", help="Visible image or folder.", show_default=False),
+    ] = None,
     output: Annotated[
         Path | None, option("JSON file for the alignment.", None, "--output", "-o")
     ] = None,

@@ -42,9 +42,7 @@ def place(photo: Photo, shown: Levels) -> tuple[Alignment, str]:
     """
     visible = photo.both()[1]
     size, whole = (shown.shape[0], shown.shape[1]), (visible.shape[0], visible.shape[1])
-    times = -(-MIN_SIDE // min(size))
-    if times > 1:  # the smallest sensors have 80 x 60 pixels
-        shown = np.clip(cv2.resize(shown, None, fx=times, fy=times), 0, 1)
+    shown = _enlarged(shown)
     given = None
     if photo.mapping is not None:
         given = Alignment.of("similarity", photo.mapping, size, whole, Quality(0, 0, 0, 0, 0))
@@ -78,8 +76,16 @@ def tone_for(photo: Photo, tone: SomeTone) -> SomeTone | Tone:
 
 
 def read_shown(path: Path, tone: AnyTone) -> tuple[Levels, Image]:
-    """Read a photo as it is fused: the infrared in [0, 1] and the visible picture."""
+    """Read a photo for aligning: the infrared in [0, 1], enlarged if small, and the visible."""
     photo = read_photo(path)
     infrared, visible = photo.both()
     tone = tone_for(photo, tone)
-    return tone(tone.check(infrared))[0], visible
+    return _enlarged(tone(tone.check(infrared))[0]), visible
+
+
+def _enlarged(shown: Levels) -> Levels:
+    """Return an infrared picture that can be aligned: the smallest sensors have 80 x 60 pixels."""
+    times = -(-MIN_SIDE // min(shown.shape))
+    if times == 1:
+        return shown
+    return np.clip(cv2.resize(shown, None, fx=times, fy=times), 0, 1)

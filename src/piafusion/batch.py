@@ -10,14 +10,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from piafusion.errors import PiafusionError
 from piafusion.imaging.io import read_pair, read_photo
 from piafusion.imaging.places import fetch, is_url, sha256, store
 from piafusion.imaging.tiff_directory import wants_windows
 from piafusion.run.pool import map_in_order
-from piafusion.run.processes import KillableProcesses, decoding_seconds
 from piafusion.run.progress import Progress, silent
 
 if TYPE_CHECKING:
@@ -25,6 +24,8 @@ if TYPE_CHECKING:
     from piafusion.imaging.arrays import Image
     from piafusion.imaging.formats import Photo
     from piafusion.imaging.tone_curve import InfraredRange
+
+Result = TypeVar("Result")
 
 _STORAGE = 25.0  # seconds more than decoding may take, for a slow disk or network
 _AHEAD = 8  # pairs that are fused for each worker beyond the one whose result is awaited
@@ -224,7 +225,11 @@ class PairReaders:
 
     def __init__(self, workers: int) -> None:
         """Start nothing yet."""
+        # Loaded here: one pair alone starts without them.
+        from piafusion.run.processes import KillableProcesses, decoding_seconds
+
         self._processes = KillableProcesses(workers, _load_readers)
+        self._decoding_seconds = decoding_seconds
 
     def read_pair(
         self,
@@ -240,19 +245,17 @@ class PairReaders:
         Raises:
             TooSlowError: If reading takes longer than files of that size may.
         """
-        size = sum(path.stat().st_size for path in (infrared, visible) if path.is_file())
-        return self._processes.call(
-            partial(read_pair, same_size=same_size), infrared, visible, check, check_visible,
-            name=f"{infrared} or {visible}", seconds=_STORAGE + decoding_seconds(size),
-        )  # fmt: skip
+        read = partial(read_pair, infrared, visible, check, check_visible, same_size=same_size)
+        return self._call(read, infrared, visible)
 
     def read_photo(self, path: Path | str) -> Photo:
         """Read a photo as `piafusion.imaging.io.read_photo` does; errors are those of a pair."""
-        path = Path(path)
-        size = path.stat().st_size if path.is_file() else 0
-        return self._processes.call(
-            read_photo, path, name=str(path), seconds=_STORAGE + decoding_seconds(size)
-        )
+        return self._call(partial(read_photo, path), Path(path))
+
+    def _call(self, read: Callable[[], Result], *files: Path) -> Result:
+        size = sum(path.stat().st_size for path in files if path.is_file())
+        seconds = _STORAGE + self._decoding_seconds(size)
+        return self._processes.call(read, name=" or ".join(map(str, files)), seconds=seconds)
 
     def close(self) -> None:
         """Kill the processes."""

@@ -98,7 +98,7 @@ def test_a_pair_that_hangs_is_a_pair_that_fails(
         with jobs[index].infrared.open("ab") as file:
             file.write(end)
     monkeypatch.setattr(batch, "read_pair", read_or_hang)
-    monkeypatch.setattr(batch, "decoding_seconds", lambda size: 1.0)
+    monkeypatch.setattr("piafusion.run.processes.decoding_seconds", lambda size: 1.0)
     monkeypatch.setattr(batch, "_STORAGE", 0.0)
     results = list(fuse_jobs(FUSER, jobs, workers=workers))
     assert [isinstance(result, FusedPair) for result in results] == [True, False, True, False, True]

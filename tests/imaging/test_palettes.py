@@ -9,7 +9,7 @@ from piafusion.imaging.false_colour import FrameLevels, to_levels
 from piafusion.imaging.palettes import NAMES, palette
 from piafusion.imaging.tone import parse_tone
 from tests.conftest import scene
-from tests.imaging.flir_files import thermal_scene
+from tests.imaging.flir_files import street, thermal_scene
 
 
 def compressed(image: np.ndarray, quality: int = 90) -> np.ndarray:
@@ -64,6 +64,9 @@ def test_other_pictures_and_names_are_refused() -> None:
     noise = np.random.default_rng(0).integers(0, 256, (60, 80, 3), dtype=np.uint8)
     with pytest.raises(ImageError, match=r"a known palette, found colours .* the nearest one"):
         to_levels(noise)
+    visible = street()[1]
+    with pytest.raises(ImageError, match=r"a known palette, found colours .* the nearest one, w"):
+        to_levels(visible)
     with pytest.raises(ImageError, match="colour picture of 8 bits for --palette, found uint16"):
         to_levels(noise.astype(np.uint16))
     with pytest.raises(UsageError, match=r"expected a palette of auto, white-hot, .* found 'pink'"):

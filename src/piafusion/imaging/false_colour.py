@@ -26,7 +26,8 @@ _BORDER, _BAR = 0.18, 0.08  # share of the width where scale bars lie, and that 
 _STEEP = 15  # levels between a scale bar and what lies beside it
 _STEP = 4  # rows over which a ramp is looked at
 _LENGTH, _SPAN = 0.2, 0.6  # share of the height, and of the levels, that they have at least
-_SAMPLE = 20_000  # pixels that are enough to see whether a palette fits
+_GREY = 3.0  # the same for grey: dim visible pictures have little colour
+_SAMPLE = 4_000  # pixels that are enough to see whether a palette fits
 
 
 def to_levels(image: Image, name: str = "auto") -> Image:
@@ -92,7 +93,7 @@ def _choose(pixels: Image, name: str) -> str:
         apart = _products(some, _curve(each))
         found[each] = float(np.percentile(np.sqrt(np.maximum(apart.min(axis=1), 0)), 75))
     best = min(found, key=lambda each: found[each])
-    if found[best] > _FITS:
+    if found[best] > (_GREY if best in ("white-hot", "black-hot") else _FITS):
         wanted = "a known palette" if name == "auto" else f"the palette {name}"
         raise ImageError(
             f"expected a picture in {wanted}, found colours that are {found[best]:.0f} levels "
@@ -136,17 +137,30 @@ def _nearest(pixels: Image, name: str) -> tuple[Image, Image]:
         spread += cv2.blur(plane * plane, (5, 5)) - cv2.blur(plane, (5, 5)) ** 2
     weight = 1 / (_NOISE + _BLEED * np.maximum(spread, 0))
     places = tuple(pixels[..., at] >> (8 - bits) for at, bits in enumerate(_BITS))
-    curve, best = _curve(name), np.full(spread.shape, np.inf, np.float32)
-    levels = np.zeros(spread.shape, np.int16)
-    for guess in (_guesses(name, _FLAT)[places], _guesses(name, _EDGE)[places]):
-        for step in range(-_NEAR, _NEAR + 1):
-            tried = np.clip(guess + np.int16(step), 0, 255)
-            luma, red, blue = (plane - curve[tried, at] for at, plane in enumerate(planes))
-            cost = luma * luma + weight * (red * red + blue * blue)
-            levels = np.where(cost < best, tried, levels)
-            best = np.minimum(cost, best)
+    flat, edge = (_guesses(name, chroma)[places].astype(np.int16) for chroma in (_FLAT, _EDGE))
+    levels, cost = _compared(planes, weight, flat, name)
+    other = np.abs(flat - edge) > _NEAR  # for few pixels
+    found, less = _compared([plane[other] for plane in planes], weight[other], edge[other], name)
+    levels[other] = np.where(less < cost[other], found, levels[other])
+    curve = _curve(name)
     apart = sum((plane - curve[levels, at]) ** 2 for at, plane in enumerate(planes))
     return levels.astype(np.uint8), np.sqrt(apart)
+
+
+def _compared(planes: list[Image], weight: Image, guess: Image, name: str) -> tuple[Image, Image]:
+    """Return the best of the levels around a guess for each pixel, and its cost."""
+    columns = [np.ascontiguousarray(column) for column in _curve(name).T]
+    levels, best = guess.copy(), np.full(guess.shape, np.inf, np.float32)
+    for step in range(-_NEAR, _NEAR + 1):
+        tried = np.clip(guess + np.int16(step), 0, 255)
+        luma, red, blue = (
+            plane - column.take(tried) for plane, column in zip(planes, columns, strict=True)
+        )
+        cost = luma * luma + weight * (red * red + blue * blue)
+        better = cost < best
+        np.copyto(levels, tried, where=better)
+        np.copyto(best, cost, where=better)
+    return levels, best
 
 
 def _clean(levels: Image, apart: Image) -> Image:

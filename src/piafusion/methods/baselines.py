@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from piafusion.methods._spec import MethodSpec, Plane
+from piafusion.methods._spec import MethodSpec, Plane, Rule
 
 
 def average(infrared: Plane, luminance: Plane) -> Plane:
@@ -26,24 +26,16 @@ def visible(infrared: Plane, luminance: Plane) -> Plane:
     return luminance
 
 
-AVERAGE = MethodSpec(
-    name="average",
-    create=lambda _: average,
-    title="Average",
-    paper="no paper: the mean of the sources",
-    kind="baseline",
-)
-MAXIMUM = MethodSpec(
-    name="maximum",
-    create=lambda _: maximum,
-    title="Maximum",
-    paper="no paper: the pixelwise maximum of the sources",
-    kind="baseline",
-)
-VISIBLE = MethodSpec(
-    name="visible",
-    create=lambda _: visible,
-    title="Visible alone",
-    paper="no paper: the visible picture as it is",
-    kind="baseline",
-)
+def _baseline(name: str, rule: Rule, title: str, paper: str) -> MethodSpec:
+    return MethodSpec(
+        name=name,
+        create=lambda _: rule,
+        title=title,
+        paper=f"no paper: {paper}",
+        kind="baseline",
+    )
+
+
+AVERAGE = _baseline("average", average, "Average", "the mean of the sources")
+MAXIMUM = _baseline("maximum", maximum, "Maximum", "the pixelwise maximum of the sources")
+VISIBLE = _baseline("visible", visible, "Visible alone", "the visible picture as it is")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from prometheus_client import (
     CollectorRegistry,
     Counter,
@@ -22,40 +24,20 @@ class Counters:
 
     def __init__(self) -> None:
         """Start at zero, in a new registry."""
-        self.registry = CollectorRegistry()
-        ProcessCollector(registry=self.registry)
-        PlatformCollector(registry=self.registry)
-        self.requests = Counter(
-            "piafusion_requests",
-            "Requests that were answered.",
-            ("route", "status"),
-            registry=self.registry,
-        )
-        self.seconds = Histogram(
-            "piafusion_request_seconds",
-            "From the first byte of a request to the last of its answer.",
-            ("route",),
-            buckets=_SECONDS,
-            registry=self.registry,
-        )
-        self.steps = Histogram(
-            "piafusion_step_seconds",
-            "Steps of fusing a pair.",
-            ("step",),
-            buckets=_SECONDS,
-            registry=self.registry,
-        )
-        self.pairs = Counter(
-            "piafusion_pairs",
-            "Pairs that were fused, or could not be.",
-            ("outcome",),
-            registry=self.registry,
-        )
-        self.places = Gauge(
-            "piafusion_places_taken",
-            "Requests that are at work or wait for a worker.",
-            registry=self.registry,
-        )
+        self.registry = registry = CollectorRegistry()
+        ProcessCollector(registry=registry)
+        PlatformCollector(registry=registry)
+        counter = partial(Counter, registry=registry)
+        histogram = partial(Histogram, buckets=_SECONDS, registry=registry)
+        about = "Requests that were answered."
+        self.requests = counter("piafusion_requests", about, ("route", "status"))
+        about = "From the first byte of a request to the last of its answer."
+        self.seconds = histogram("piafusion_request_seconds", about, ("route",))
+        self.steps = histogram("piafusion_step_seconds", "Steps of fusing a pair.", ("step",))
+        about = "Pairs that were fused, or could not be."
+        self.pairs = counter("piafusion_pairs", about, ("outcome",))
+        about = "Requests that are at work or wait for a worker."
+        self.places = Gauge("piafusion_places_taken", about, registry=registry)
 
     def text(self) -> bytes:
         """Return all counters in the text format of Prometheus."""

@@ -247,8 +247,7 @@ def replacement(path: Path) -> Iterator[Path]:
         sweep_once(path.parent)
         try:
             yield temporary
-            _flush_to_disk(temporary)
-            os.replace(temporary, path)
+            put_in_place(temporary, path)
         finally:
             temporary.unlink(missing_ok=True)
     except OSError as error:
@@ -289,9 +288,11 @@ def whole_folder(output: Path, *, resumes: bool = False) -> Iterator[Path]:
             shutil.rmtree(work, ignore_errors=True)
 
 
-def _flush_to_disk(path: Path) -> None:
-    with path.open("rb+") as file:
+def put_in_place(temporary: Path, path: Path) -> None:
+    """Give a temporary file its name, after its content is on the disk; errors are OSError."""
+    with temporary.open("rb+") as file:
         os.fsync(file.fileno())
+    os.replace(temporary, path)
 
 
 def shortened(name: str) -> str:

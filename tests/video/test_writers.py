@@ -1,3 +1,4 @@
+import os
 from fractions import Fraction
 from pathlib import Path
 
@@ -26,6 +27,14 @@ def write(path: Path, images: list[np.ndarray], times: list[Fraction], **setting
     writer.finish()
     assert [other.name for other in path.parent.iterdir() if other.suffix == ".tmp"] == []
     return path
+
+
+def test_a_video_is_on_the_disk_before_it_gets_its_name(tmp_path: Path, monkeypatch) -> None:
+    done, fsync, rename = [], os.fsync, os.replace
+    monkeypatch.setattr(os, "fsync", lambda number: (done.append("fsync"), fsync(number)))
+    monkeypatch.setattr(os, "replace", lambda *paths: (done.append("rename"), rename(*paths)))
+    write(tmp_path / "out.mp4", [scene()[1]], [Fraction(0)])
+    assert done == ["fsync", "rename"]
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mov"])

@@ -12,7 +12,7 @@ from av.video.reformatter import ColorRange, VideoReformatter
 from av.video.stream import VideoStream
 
 from piafusion.errors import OutputError, UsageError, VideoError
-from piafusion.files import sweep_once, temporary_beside
+from piafusion.files import put_in_place, sweep_once, temporary_beside
 from piafusion.imaging.arrays import Image
 from piafusion.imaging.io import write_image
 from piafusion.video.audio import AudioCopy
@@ -121,7 +121,7 @@ class MovieWriter:
             if self._audio:
                 self._audio.close()
             self._container.close()
-            self._temporary.replace(self.path)
+            put_in_place(self._temporary, self.path)
         except (av.FFmpegError, OSError) as error:
             raise self._failure(error) from error
 

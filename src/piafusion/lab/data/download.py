@@ -13,7 +13,7 @@ from typing import IO
 from urllib.parse import urlsplit
 
 from piafusion.errors import DownloadError, UsageError
-from piafusion.files import parse_json, reading, sha256, write_bytes
+from piafusion.files import parse_json, put_in_place, reading, sha256, write_bytes
 from piafusion.run.progress import Progress, silent
 
 _SHA256 = re.compile("[0-9a-fA-F]{64}")
@@ -67,7 +67,7 @@ def download(url: str, path: Path, progress: Progress = silent) -> Path:
         raise DownloadError(
             f"{url}: the connection ended after {done} of {total} bytes; run it again to continue"
         )
-    os.replace(part, path)
+    put_in_place(part, path)
     note.unlink(missing_ok=True)
     return path
 

@@ -208,7 +208,8 @@ def open_halves(
     """
     (source,) = _open_all((name,), stopped)
     _refuse_temperatures(source, [source])
-    reader = DecodingThread(source, name, to_visible(), _LIVE_VISIBLE if source.live else _FILE)
+    convert = to_visible(exact=palette is not None)
+    reader = DecodingThread(source, name, convert, _LIVE_VISIBLE if source.live else _FILE)
     return Halves(reader, matching, layout, infrared_first=infrared_first, palette=palette)
 
 

@@ -115,3 +115,8 @@ class VideoError(PiafusionError):
 
 class DownloadError(PiafusionError, OSError):
     """A data set could not be downloaded, or is not the expected one; what came is kept apart."""
+
+
+def system_reason(error: Exception) -> str:
+    """Return what the system tells about an error, in lower case."""
+    return str(getattr(error, "strerror", None) or error).lower()

@@ -21,7 +21,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, NoReturn
 
-from piafusion.errors import OutputError, PiafusionError, UsageError
+from piafusion.errors import OutputError, PiafusionError, UsageError, system_reason
 
 _LARGEST = 2**64  # the sizes, counts and seeds of state are smaller
 _LONGEST = 200  # characters of a reason, so that a message stays a line
@@ -56,7 +56,7 @@ def reading(
             raise
         found = str(error)
     except OSError as error:
-        found = (error.strerror or str(error)).lower()
+        found = system_reason(error)
     except UnicodeDecodeError:
         found = "no UTF-8 text"
     except json.JSONDecodeError as error:
@@ -230,6 +230,11 @@ def write_bytes(path: Path, data: bytes | memoryview) -> None:
         temporary.write_bytes(data)
 
 
+def write_json(path: Path, value: object, indent: int = 2) -> None:
+    """Write a value as JSON, as `write_bytes` does."""
+    write_bytes(path, f"{json.dumps(value, indent=indent)}\n".encode())
+
+
 @contextmanager
 def replacement(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside a file; the content written there replaces the file.
@@ -251,7 +256,7 @@ def replacement(path: Path) -> Iterator[Path]:
         finally:
             temporary.unlink(missing_ok=True)
     except OSError as error:
-        reason = (error.strerror or str(error)).lower()
+        reason = system_reason(error)
         raise OutputError(
             f"{path}: could not be written ({reason}); nothing partial is left, check the "
             "folder and the free space"
@@ -281,7 +286,7 @@ def whole_folder(output: Path, *, resumes: bool = False) -> Iterator[Path]:
         try:
             os.replace(work, output)
         except OSError as error:
-            reason = (error.strerror or str(error)).lower()
+            reason = system_reason(error)
             raise OutputError(f"{output}: could not be made ({reason}); check the place") from error
     finally:
         if not resumes:

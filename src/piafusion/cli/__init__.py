@@ -17,7 +17,7 @@ import typer
 import piafusion
 from piafusion.cli.options import refuse_odd_numbers
 from piafusion.cli.printing import CLOSED_PIPE, ClosedPipeError, flush, say, warn
-from piafusion.errors import PiafusionError, UsageError
+from piafusion.errors import PiafusionError, UsageError, system_reason
 
 WRONG_USE, SOME_FAILED = 2, 1
 TRACEBACK_VARIABLE = "PIAFUSION_TRACEBACK"
@@ -128,7 +128,7 @@ def _ended(work: Callable[[], object]) -> int:
         warn("piafusion: expected enough memory, found too little; use fewer or smaller pictures")
         return SOME_FAILED
     except OSError as error:  # of a path that no command looks into by itself
-        reason = (error.strerror or str(error)).lower()
+        reason = system_reason(error)
         warn(f"piafusion: {error.filename or 'system'}: found {reason}; check the path")
         return WRONG_USE if error.errno == ENAMETOOLONG else SOME_FAILED
     except Exception as error:  # of any library, or a fault of ours

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -161,7 +160,7 @@ def _save_settings(
     metrics: Sequence[str],
     convention: str,
 ) -> None:
-    from piafusion.files import write_bytes
+    from piafusion.files import write_json
     from piafusion.lab.evaluation.methods import Method
 
     settings = {
@@ -176,7 +175,7 @@ def _save_settings(
             for each in methods
         },
     }
-    write_bytes(output / SETTINGS, (json.dumps(settings, indent=2) + "\n").encode())
+    write_json(output / SETTINGS, settings)
 
 
 def _print(

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TextIO
 
-from piafusion.errors import OutputError
+from piafusion.errors import OutputError, system_reason
 
 if TYPE_CHECKING:
     from piafusion.report.document import Cell
@@ -75,7 +75,7 @@ def _put(text: str, *, flush: bool = False) -> None:
         raise ClosedPipeError from None
     except OSError as error:
         _forget(sys.stdout)
-        reason = (error.strerror or str(error)).lower()
+        reason = system_reason(error)
         raise OutputError(
             f"standard output: could not be written ({reason}); check where it goes"
         ) from error

@@ -11,7 +11,14 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from piafusion.errors import ImageError, MissingExtraError, OutputError, PiafusionError, UsageError
+from piafusion.errors import (
+    ImageError,
+    MissingExtraError,
+    OutputError,
+    PiafusionError,
+    UsageError,
+    system_reason,
+)
 from piafusion.files import write_bytes
 from piafusion.imaging.arrays import (
     Image,
@@ -322,7 +329,7 @@ def _content(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        reason = (error.strerror or str(error)).lower()
+        reason = system_reason(error)
         raise ImageError(f"{path}: expected a readable image file, found: {reason}") from error
 
 

@@ -8,7 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import BinaryIO
 
-from piafusion.errors import ImageError
+from piafusion.errors import ImageError, system_reason
 
 TIFF_SUFFIXES = frozenset({".tif", ".tiff"})
 
@@ -165,7 +165,7 @@ def check_for_windows(path: Path) -> None:
     except ImageError as error:
         raise ImageError(f"{path}: {error}") from error
     except OSError as error:
-        reason = (error.strerror or str(error)).lower()
+        reason = system_reason(error)
         raise ImageError(f"{path}: expected a readable image file, found: {reason}") from error
 
 

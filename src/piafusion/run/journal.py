@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from piafusion.errors import OutputError
+from piafusion.errors import OutputError, system_reason
 from piafusion.files import fitting, parse_json, write_bytes
 
 Entry = dict[str, Any]
@@ -57,7 +57,7 @@ class Journal:
                 return
         except OSError as error:
             raise OutputError(
-                f"{self.path}: could not be written ({(error.strerror or str(error)).lower()}); "
+                f"{self.path}: could not be written ({system_reason(error)}); "
                 "check the folder and the free space"
             ) from error
         lines = (_line(key, entry) for key, entry in self.entries.items())

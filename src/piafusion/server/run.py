@@ -16,7 +16,7 @@ from typing import Any
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from piafusion.errors import UsageError
+from piafusion.errors import UsageError, system_reason
 from piafusion.server.app import create_app
 from piafusion.server.settings import ServerSettings
 
@@ -71,7 +71,7 @@ def listen(host: str, port: int) -> socket.socket:
             (host.strip("[]"), port), family=family, backlog=_BACKLOG, reuse_port=False
         )
     except (OSError, OverflowError) as error:
-        reason = (getattr(error, "strerror", None) or str(error)).lower()
+        reason = system_reason(error)
         raise UsageError(
             f"{host}:{port}: expected a free address of this machine, found: {reason}; choose "
             "another with --host and --port"

@@ -5,13 +5,12 @@ A missing or altered file is an error. There is no way to end up with random wei
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
 from piafusion.errors import UsageError, WeightsError
-from piafusion.files import parse_json, reading, sha256, write_bytes
+from piafusion.files import parse_json, reading, sha256, write_json
 
 DEFAULT_MODEL = "piafusion"
 SHIPPED = Path(__file__).parent
@@ -116,7 +115,7 @@ def save_record(record: WeightsRecord, folder: Path) -> None:
     entries = {name: asdict(entry) for name, entry in sorted(records.items())}
     for entry in entries.values():
         del entry["name"]
-    write_bytes(folder / MANIFEST, (json.dumps(entries, indent=2) + "\n").encode())
+    write_json(folder / MANIFEST, entries)
 
 
 def add_scores(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -13,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from piafusion.errors import SizeMismatchError, UsageError
-from piafusion.files import write_bytes
+from piafusion.files import write_json
 from piafusion.imaging.align.geometry import (
     Kind,
     Matrix,
@@ -224,7 +223,7 @@ class Alignment:
         path = Path(path)
         if path.exists() and not overwrite:
             raise UsageError(f"{path}: exists already; choose another name or allow overwriting")
-        write_bytes(path, (json.dumps(self.to_json(), indent=2) + "\n").encode())
+        write_json(path, self.to_json())
 
     def to_json(self) -> dict[str, Any]:
         """Return what `save` writes."""

@@ -13,7 +13,7 @@ from typing import IO
 from urllib.parse import urlsplit
 
 from piafusion.errors import DownloadError, UsageError
-from piafusion.files import parse_json, put_in_place, reading, sha256, write_bytes
+from piafusion.files import parse_json, put_in_place, reading, sha256, write_bytes, write_json
 from piafusion.run.progress import Progress, silent
 
 _SHA256 = re.compile("[0-9a-fA-F]{64}")
@@ -112,7 +112,7 @@ def remember(name: str, digest: str, record: Path) -> None:
     """Record the hash that later files of that name must have."""
     known = _recorded(record)
     if known.get(name) != digest:
-        write_bytes(record, (json.dumps({**known, name: digest}, indent=1) + "\n").encode())
+        write_json(record, {**known, name: digest}, indent=1)
 
 
 def _recorded(record: Path) -> dict[str, str]:

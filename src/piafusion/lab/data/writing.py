@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from piafusion.errors import UsageError
-from piafusion.files import whole_folder, write_bytes
+from piafusion.files import whole_folder, write_json
 from piafusion.imaging.io import write_image
 from piafusion.run.progress import Progress, counted, silent
 from piafusion.scenes.synthetic import CLASSES, SUNRISE, labelled_scene
@@ -75,7 +74,7 @@ def write_scenes(
     with whole_folder(output) as work:
         scenes = _write(work, count, recipe, progress)
         manifest = {"classes": CLASSES, "scenes": scenes}
-        write_bytes(work / MANIFEST, (json.dumps(manifest, indent=1) + "\n").encode())
+        write_json(work / MANIFEST, manifest, indent=1)
     return list(scenes)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ import numpy as np
 
 import piafusion
 from piafusion.errors import UsageError
-from piafusion.files import write_bytes
+from piafusion.files import write_json
 from piafusion.imaging.io import write_image
 from piafusion.lab.data.folders import claim_folder, dataset_name
 from piafusion.lab.segmentation.inputs import MODALITIES, fuse, read_sources
@@ -85,7 +84,7 @@ def segment(
         "seeds": list(seeds),
         "settings": as_json(settings),
     }
-    write_bytes(output / SETTINGS, f"{json.dumps(about, indent=2)}\n".encode())
+    write_json(output / SETTINGS, about)
     inputs = fuse(given, sets, output, progress)
     found: dict[str, list[Counts]] = {name: [] for name in names}
     for seed in seeds:

@@ -15,7 +15,7 @@ from lightning.fabric.plugins import TorchCheckpointIO
 from lightning.pytorch.callbacks import Callback
 from torch import Tensor
 
-from piafusion.errors import TrainingError
+from piafusion.errors import TrainingError, system_reason
 from piafusion.files import replacement
 
 CHECKPOINT, PREVIOUS, DAMAGED = "last.ckpt", "previous.ckpt", "damaged.ckpt"
@@ -149,7 +149,7 @@ def _damage(path: Path, module: lightning.LightningModule) -> str:
         checkpoint = torch.load(data, map_location="cpu", weights_only=True)
         state, callbacks = checkpoint["state_dict"], checkpoint["callbacks"]
     except OSError as error:
-        return f"unreadable ({(error.strerror or str(error)).lower()})"
+        return f"unreadable ({system_reason(error)})"
     except Exception as error:  # what readers of damaged bytes raise has no end
         return f"damaged ({type(error).__name__})"
     expected = {name: each.shape for name, each in module.state_dict().items()}

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.utils.data import DataLoader
 
-from piafusion.errors import OutputError, PiafusionError, TrainingError
+from piafusion.errors import OutputError, PiafusionError, TrainingError, system_reason
 from piafusion.files import write_bytes
 from piafusion.run.settings import LoopSettings
 
@@ -167,7 +167,7 @@ def fit(
     except PiafusionError:
         raise
     except OSError as error:  # the loggers' files
-        reason = (error.strerror or str(error)).lower()
+        reason = system_reason(error)
         raise OutputError(
             f"{trainer.default_root_dir}: the log could not be written ({reason}); check the "
             "folder and the free space, then resume"

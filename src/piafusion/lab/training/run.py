@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from pathlib import Path
 from typing import Any, cast
@@ -15,7 +14,7 @@ from lightning.pytorch.utilities import rank_zero_only
 from torch import nn
 
 from piafusion.errors import TrainingError, UsageError
-from piafusion.files import read_json, sha256, sweep, write_bytes
+from piafusion.files import read_json, sha256, sweep, write_bytes, write_json
 from piafusion.lab.data.folders import dataset_name
 from piafusion.lab.models import IlluminationNet, MixingFusionNet, dump, load
 from piafusion.lab.models.folding import merge, spread
@@ -152,7 +151,7 @@ def _train(settings: TrainingSettings, run: Path, progress: Progress) -> Path:
             }
         if before is not None:
             record["start_sha256"] = before
-        write_bytes(run / RECORD, f"{json.dumps(record, indent=2)}\n".encode())
+        write_json(run / RECORD, record)
         write_bytes(run / WEIGHTS, dump(settings.model, merge(module.network)))
     return run / WEIGHTS
 

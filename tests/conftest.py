@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import functools
+import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,8 +44,9 @@ def command_of_the_app() -> object:
 @pytest.fixture
 def piafusion(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> Callable[..., Finished]:
-    """Run `piafusion ARGUMENTS...` in this process."""
+) -> Iterator[Callable[..., Finished]]:
+    """Run `piafusion ARGUMENTS...` in this process; what options put into its environment goes."""
+    before = set(os.environ)
 
     def run(*arguments: object) -> Finished:
         monkeypatch.setattr(sys, "argv", ["piafusion", *map(str, arguments)])
@@ -55,7 +57,9 @@ def piafusion(
         out, err = capfd.readouterr()
         return Finished(int(stop.value.code or 0), out, err)
 
-    return run
+    yield run
+    for name in set(os.environ) - before:
+        del os.environ[name]
 
 
 @pytest.fixture

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import asdict
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from piafusion.cli.options import METHOD, PERFORMANCE, JsonOption, option
+from piafusion.cli.options import METHOD, PERFORMANCE, JsonOption, option, parse_size
 from piafusion.cli.printing import print_table, say, say_json
 from piafusion.cli.progress import track
-from piafusion.errors import MeasurementError, UsageError
+from piafusion.errors import MeasurementError
 from piafusion.weights import load_manifest
 
 if TYPE_CHECKING:
@@ -66,7 +65,10 @@ def bench(
     from piafusion.lab.evaluation.timing import Setup, processor_name
 
     fusion = [name for name, record in load_manifest().items() if record.kind == "fusion"]
-    sizes = sorted((_parse(text) for text in size or SIZES), key=lambda wh: wh[0] * wh[1])
+    sizes = sorted(
+        (parse_size(text, SMALLEST, _LARGEST) for text in size or SIZES),
+        key=lambda wh: wh[0] * wh[1],
+    )
     setups = [
         Setup(name, which, where, width, height, threads)
         for name in model or fusion
@@ -82,17 +84,6 @@ def bench(
         print_table(COLUMNS, [_texts(row) for row in rows])
     if all("skipped" in row for row in rows):
         raise typer.Exit(1)
-
-
-def _parse(text: str) -> tuple[int, int]:
-    width, _, height = text.lower().partition("x")
-    sides = [int(side) if re.fullmatch("[0-9]{1,5}", side) else 0 for side in (width, height)]
-    if not SMALLEST <= min(sides) <= max(sides) <= _LARGEST:
-        raise UsageError(
-            f"--size: expected WIDTHxHEIGHT of {SMALLEST} to {_LARGEST} each, such as 640x480, "
-            f"found {text[:40]!r}"
-        )
-    return sides[0], sides[1]
 
 
 def _runners(engines: list[str] | None, devices: list[str] | None) -> list[tuple[str, str]]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from piafusion.cli.options import INFRARED, OUTPUT, JsonOption, OverwriteOption, option
+from piafusion.cli.options import INFRARED, OUTPUT, JsonOption, OverwriteOption, option, parse_size
 from piafusion.cli.printing import say, say_json, warn
 from piafusion.cli.progress import ProgressDisplay, track
 from piafusion.errors import UsageError
@@ -396,14 +396,7 @@ def synth(
     """Make road scenes: ir, vi and label, and scenes.json with how each was made."""
     from piafusion.lab.data.writing import Recipe, write_scenes
 
-    try:
-        width, height = map(int, size.lower().split("x"))
-    except ValueError:
-        width = height = 0
-    if not 1 <= min(width, height) <= max(width, height) <= _LARGEST:
-        raise UsageError(
-            f"--size: expected WIDTHxHEIGHT like 640x480, up to {_LARGEST} each, got {size[:40]!r}"
-        )
+    width, height = parse_size(size, 1, _LARGEST)
     began = time.perf_counter()
     recipe = Recipe(seed, height, width, daylight, fog, shift, nights)
     with ProgressDisplay() as progress:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any
@@ -223,6 +224,22 @@ def named(settings: Iterable[str]) -> dict[str, str]:
             raise UsageError(f"--set: expected NAME=VALUE, found {setting!r}")
         found[name] = value
     return found
+
+
+def parse_size(text: str, least: int, most: int) -> tuple[int, int]:
+    """Return width and height of a `--size WIDTHxHEIGHT`.
+
+    Raises:
+        UsageError: If it is no such text, or a side is out of bounds.
+    """
+    width, _, height = text.lower().partition("x")
+    sides = [int(side) if re.fullmatch("[0-9]{1,5}", side) else -1 for side in (width, height)]
+    if not least <= min(sides) <= max(sides) <= most:
+        raise UsageError(
+            f"--size: expected WIDTHxHEIGHT of {least} to {most} each, such as 640x480, "
+            f"found {text[:40]!r}"
+        )
+    return sides[0], sides[1]
 
 
 def refuse_odd_numbers(command: Any) -> None:  # noqa: ANN401 - typer's or click's

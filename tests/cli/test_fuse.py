@@ -393,6 +393,13 @@ def test_a_photo_that_holds_both_or_a_folder_of_them(piafusion, tmp_path: Path) 
     assert names(degrees) == ["a.tif", "b.tif"]
 
 
+def test_a_folder_without_photos_is_one_line(piafusion, pair_folders, tmp_path: Path) -> None:
+    done = piafusion("fuse", pair_folders[0], "-o", tmp_path / "out")
+    assert done.code == 2
+    assert "expected photos of a thermal camera that hold both pictures, found none" in done.err
+    assert done.err.count("\n") == 1
+
+
 def test_levels_are_no_temperatures(piafusion, pair_folders, tmp_path: Path) -> None:
     ir, vi = (folder / "1D.png" for folder in pair_folders)
     command = ("fuse", ir, vi, "-o", tmp_path / "fused.png", "--method", "average")

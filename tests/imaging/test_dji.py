@@ -49,7 +49,9 @@ def install(path: Path, celsius: np.ndarray, *, works: bool = True) -> None:
     program.chmod(0o755)
 
 
-def test_temperatures_where_the_program_is_installed(path: Path) -> None:
+def test_temperatures_where_the_program_is_installed(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     celsius = COUNTS.astype(np.float32) / 100 - 150
     celsius[0, 0] = -273.15
     install(path, celsius)
@@ -57,6 +59,8 @@ def test_temperatures_where_the_program_is_installed(path: Path) -> None:
     assert np.isnan(found[0, 0])
     np.testing.assert_array_equal(found.ravel()[1:], celsius.ravel()[1:])
     assert dji.note_on(path) == ""
+    monkeypatch.setattr(dji, "may_run", False)  # as in the server
+    assert read_infrared(path).dtype == np.uint8
 
 
 def test_a_program_that_fails_is_one_line(path: Path) -> None:

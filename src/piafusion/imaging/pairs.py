@@ -16,7 +16,7 @@ from typing import TypeVar
 from unicodedata import normalize
 
 from piafusion.errors import UsageError
-from piafusion.imaging.formats import is_readable, known_suffixes
+from piafusion.imaging.formats import find_photo_reader, is_readable, known_suffixes
 from piafusion.imaging.places import is_url
 
 Item = TypeVar("Item")
@@ -25,6 +25,7 @@ Item = TypeVar("Item")
 INFRARED_MARKS = ("ir", "i", "t", "th", "thermal", "infrared", "lwir", "tir", "flir")
 VISIBLE_MARKS = ("vi", "vis", "v", "w", "rgb", "visible", "visual", "color", "colour", "z", "eo")
 _SEPARATORS = ("_", "-", ".", " ", "")
+_FIRST = 20  # files of a folder that tell whether it holds photos of both cameras
 _MOST_LOOKED_AT = 500  # infrared names, to find a pattern
 
 
@@ -182,9 +183,15 @@ def list_photos(folder: Path) -> PairList:
     """Return the files of a folder that hold both pictures each, as pairs with themselves.
 
     Raises:
-        UsageError: If the folder is missing or empty.
+        UsageError: If the folder is missing or empty, or the first files are no such photos.
     """
     matches, problems = match(folder)
+    first = [path for (path,) in matches.values()][:_FIRST]
+    if not any(find_photo_reader(path.read_bytes(), plug_ins=True) for path in first):
+        raise UsageError(
+            f"{folder}: expected photos of a thermal camera that hold both pictures, found none; "
+            'give the visible folder as well, or this folder twice and --match "*_T=*_W"'
+        )
     return PairList([Pair(stem, *paths, *paths) for stem, paths in matches.items()], problems)
 
 

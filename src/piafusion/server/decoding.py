@@ -25,7 +25,7 @@ class Decoders:
         """Start nothing yet."""
         self._settings = settings
         memory = _BASE + _PER_PIXEL * settings.max_pixels + 4 * settings.max_bytes
-        ready = partial(_prepare, memory, settings.max_pixels)
+        ready = partial(_prepare, memory)
         self._processes = KillableProcesses(settings.share.workers, ready)
 
     def start(self) -> None:
@@ -71,15 +71,12 @@ class Decoders:
         self._processes.close()
 
 
-def _prepare(memory: int, pixels: int) -> None:
+def _prepare(memory: int) -> None:
     """Prepare a process."""
+    from piafusion.imaging import dji
+
     limit_memory(memory)  # this module is imported, and the decoders with it
-    try:
-        from PIL import Image as Pillow
-    except ImportError:  # it comes with the thermal extra
-        return
-    # The thermal picture of a radiometric JPEG is a file inside the file.
-    Pillow.MAX_IMAGE_PIXELS = pixels // 2  # it warns from here on, and refuses twice as many
+    dji.may_run = False  # no other program gets a file of a stranger
 
 
 def _decode_checked(

@@ -535,9 +535,10 @@ class Fuser:
 
         tone = self.tone
         if not self.takes_windows or not isinstance(tone, Tone):
+            given = "an alignment" if self.alignment else f"{tone} and the view {self.view}"
             raise UsageError(
-                f"{infrared}: expected no alignment, and a tone that is one curve for the whole of "
-                f"one picture, found {'an alignment' if self.alignment else tone}; use fuse_files"
+                f"{infrared}: expected no alignment, no view, and a tone that is one curve for the "
+                f"whole of one picture, found {given}; use fuse_files"
             )
         said = self._said(visible)
         opened = open_rasters(infrared, visible, output, overwrite=overwrite, metadata=said)

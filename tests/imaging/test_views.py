@@ -73,6 +73,8 @@ def test_what_is_hot_is_coloured(limit, hot):
     changed = (drawn != seen.fused).any(axis=2)
     assert changed.sum() == hot
     assert not changed[seen.raw < 40].any()
+    hottest = palette("ironbow")[255]
+    assert (drawn[changed] == hottest).all()
     grey = parse_view(limit + ",grey")(seen)[seen.raw < 40]
     assert (grey == grey[:, :1]).all()
 
@@ -187,5 +189,7 @@ def test_wrong_views_are_refused(spec, reason):
 def test_wrong_palettes_and_bars_are_refused():
     with pytest.raises(UsageError, match="colours of white-hot"):
         parse_view("palette", "plasma")
+    with pytest.raises(UsageError, match="a view for the colours inferno, found 'fused'"):
+        parse_view("fused", "inferno")
     with pytest.raises(UsageError, match="found 'flicker'"):
         parse_view("flicker", bar=True)

@@ -162,6 +162,11 @@ def parse_view(spec: str, palette_name: str | None = None, *, bar: bool = False)
         raise UsageError(f"expected a view of {', '.join(VIEWS)}, found {spec!r}")
     if palette_name not in (None, *NAMES):
         raise UsageError(f"expected colours of {', '.join(NAMES)}, found {palette_name!r}")
+    if palette_name and name == "fused":
+        raise UsageError(
+            f"expected a view for the colours {palette_name}, found 'fused'; choose another, such "
+            "as palette"
+        )
     if bar and kind.paint is None:
         barred = ", ".join(each for each, one in VIEWS.items() if one.paint)
         raise UsageError(f"expected a view with false colours for a bar ({barred}), found {name!r}")
@@ -311,9 +316,9 @@ def _limit(view: View, seen: Seen) -> tuple[float, float]:
 
 def _warm(view: View, values: Image, limit: float, top: float, cold: Picture) -> Picture:
     """Colour what is hot; the coldest of it does not get the palette's dark end."""
-    slope = 255 * (1 - _WARM) / max(top - limit, 1e-6)
-    start = 255 * _WARM - slope * limit
-    place = cv2.convertScaleAbs(np.maximum(values, limit), alpha=slope, beta=start)
+    span = top - limit
+    slope, start = (255 * (1 - _WARM) / span, 255 * _WARM) if span > 0 else (0.0, 255.0)
+    place = cv2.convertScaleAbs(np.maximum(values, limit) - limit, alpha=slope, beta=start)
     hot = (values >= limit).view(np.uint8)
     return np.asarray(
         cv2.copyTo(to_colours(np.asarray(place, np.uint8), view.palette), hot, cold), np.uint8

@@ -26,7 +26,6 @@ from piafusion.imaging.arrays import (
     to_uint8,
     to_unit,
 )
-from piafusion.imaging.false_colour import to_levels
 from piafusion.imaging.palettes import check_name
 from piafusion.imaging.tone_curve import (
     InfraredRange,
@@ -356,6 +355,8 @@ class Painted(Tone):
         """Turn a picture of three channels into levels, and check as the other tone does."""
         if isinstance(infrared, np.ndarray) and infrared.ndim == 3 and infrared.shape[2] == 3:
             mask = np.ma.getmaskarray(infrared).all(axis=2)
+            from piafusion.imaging.false_colour import to_levels  # for palettes alone
+
             infrared = masked_like(to_levels(np.ma.getdata(infrared), self.palette), mask)
         return self.tone.check(infrared)
 

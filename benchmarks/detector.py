@@ -4,12 +4,12 @@
 
 MSRS holds `train` and `test`, each with `ir`, `vi`, `boxes/infrared` and `boxes/visible`. PICTURES
 are `visible`, `infrared`, a model, a method, an exported file, or a model at a strength, such as
-`piafusion@0.5`. For each of them the same network is trained from scratch, first on painted
-streets, then on MSRS, with the same crops in the same order, and is asked for boxes on the test
-pairs; three times, with other seeds. An object counts if a box was drawn on the infrared or on the
-visible picture. Printed are average precisions in percent (IoU 0.5), the mean over the seeds, with
-95 % intervals by bootstrap over the test pairs, and the differences from `--against` on the same
-draws.
+`piafusion@0.5`; `NAME=` before it gives it another name in the table. For each of them the same
+network is trained from scratch, first on painted streets, then on MSRS, with the same crops in the
+same order, and is asked for boxes on the test pairs; three times, with other seeds. An object
+counts if a box was drawn on the infrared or on the visible picture. Printed are average precisions
+in percent (IoU 0.5), the mean over the seeds, with 95 % intervals by bootstrap over the test pairs,
+and the differences from `--against` on the same draws.
 
 The answers of each training are kept in OUTPUT and are used again as long as the pictures and the
 settings are the same, so another name on the command line trains that one only. One thread.
@@ -46,7 +46,7 @@ Bytes = NDArray[np.uint8]
 Floats = NDArray[np.float64]
 Fuse = Callable[[Bytes, Bytes], Bytes]
 
-PICTURES = ("visible", "infrared", "average", "maximum", "piafusion")
+PICTURES = ("visible", "infrared", "maximum", "piafusion")
 NAMES = ("people", "cars")
 LABELS = {0: 0, 2: 1}  # of the boxes' files: index in NAMES
 PAINTED = {CLASSES.index("person"): 0, CLASSES.index("vehicle"): 1}
@@ -91,8 +91,9 @@ def main() -> None:
     lights = [is_day(pair.stem) for pair in dataset_pairs(options.msrs / "test").pairs]
     truth = [boxes for _, _, boxes in pairs["test"]]
     found: dict[str, list[list[Floats]]] = {}
-    for name in options.pictures:
-        fuse = fuser_of(name)
+    for text in options.pictures:
+        name, equals, given_as = text.partition("=")
+        fuse = fuser_of(given_as if equals else text)
         frames = {
             split: [Frame(half(fuse(ir, vi)), boxes) for ir, vi, boxes in given]
             for split, given in pairs.items()
@@ -362,7 +363,7 @@ def report(
     lights: Sequence[bool | None],
     against: str,
 ) -> None:
-    """Print average precisions and their differences from one kind, in percent."""
+    """Print average precisions, the mean of each training, and differences from one kind."""
     draws = np.concatenate([np.ones((1, len(truth)), np.int64), resamples(len(truth))[:DRAWS]])
     columns = [
         (f"{name} by {'day' if day else 'night'}", label, day)
@@ -370,22 +371,26 @@ def report(
         for day in (True, False)
     ]
     values: dict[str, Floats] = {}
+    trainings: dict[str, str] = {}
     for name, seeds in found.items():
         rows = []
         for _, label, day in columns:
             drawn = draws * np.array([light is day for light in lights])
             ranks = [rank(answers, truth, label) for answers in seeds]
             rows.append([[each.precision(own) for each in ranks] for own in drawn])
+        trainings[name] = ", ".join(f"{100 * m:.1f}" for m in np.array(rows)[:, 0].mean(axis=0))
         cells = 100 * np.mean(np.array(rows), axis=2)
         values[name] = np.vstack([cells, cells.mean(axis=0)])
     header = [*(title for title, _, _ in columns), "mean"]
     for title, base in (("picture", None), (f"less {against}", values.get(against))):
         if title != "picture" and base is None:
             continue
-        print(f"\n| {title} | {' | '.join(header)} |\n|{' --- |' * (len(header) + 1)}")
+        titles = [title, *header, *(["trainings"] if base is None else [])]
+        print(f"\n| {' | '.join(titles)} |\n|{' --- |' * len(titles)}")
         for name, rows in values.items():
             if base is None or name != against:
                 cells = [cell(row) for row in (rows if base is None else rows - base)]
+                cells += [trainings[name]] if base is None else []
                 print(f"| {name} | {' | '.join(cells)} |")
 
 

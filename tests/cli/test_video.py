@@ -351,6 +351,30 @@ def test_a_pipe_that_stays_silent_is_given_up(clips, tmp_path: Path) -> None:
     assert done.stderr.count("\n") == 1
 
 
+def test_a_pipe_that_falls_silent_is_given_up(clips, tmp_path: Path) -> None:
+    """What came before is kept; another program could hold the pipe open for ever."""
+    os.mkfifo(tmp_path / "pipe")
+    data = write_video(tmp_path / "vi.mkv", moving(120)[1]).read_bytes()
+    program = (
+        "from piafusion.cli import main\n"
+        "from piafusion.video import inputs\n"
+        "inputs.READ_SECONDS = 0.2\n"
+        "main()\n"
+    )
+    run = [sys.executable, "-c", program, "video", clips[0], tmp_path / "pipe"]
+    options = ["--max-gap", "9", "--reconnect", "0", "-o", tmp_path / "out.mp4"]
+    with (
+        subprocess.Popen([*run, *options], stderr=subprocess.PIPE, text=True) as process,
+        (tmp_path / "pipe").open("wb") as pipe,
+    ):
+        pipe.write(data[: len(data) * 3 // 4])
+        pipe.flush()
+        error = process.communicate(timeout=60)[1]
+    assert process.returncode == 1
+    assert "pipe: expected more frames, found none for 0.2 s; check the program that" in error
+    assert len(read_video(tmp_path / "out.mp4")[0]) > 50
+
+
 def test_a_pipe_is_read_once(clips, tmp_path: Path) -> None:
     """Its sound would need it to be opened a second time, which blocks."""
     os.mkfifo(tmp_path / "pipe")

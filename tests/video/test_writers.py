@@ -1,4 +1,6 @@
 import os
+import socket
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -10,8 +12,8 @@ from piafusion.errors import OutputError, UsageError, VideoError
 from piafusion.video import writers
 from piafusion.video.audio import AudioCopy
 from piafusion.video.frames import Frame
-from piafusion.video.sources import VideoFormat
-from piafusion.video.writers import MovieWriter, check_video_output
+from piafusion.video.sources import VideoFormat, open_source
+from piafusion.video.writers import MovieWriter, check_codec, check_video_output
 from tests.conftest import scene
 from tests.video.conftest import RATE, read_video, write_video
 
@@ -90,7 +92,7 @@ def test_the_colour_matrix_is_told(tmp_path: Path) -> None:
 def test_sound_is_copied_from_where_the_pictures_start(tmp_path: Path) -> None:
     image = scene()[1]
     source = write_video(tmp_path / "source.mp4", [image] * 60, sound=True)
-    sound = AudioCopy(str(source), Fraction(0))
+    sound = AudioCopy(open_source(str(source)), print)
     path = write(tmp_path / "o.mp4", [image] * 30, [1 + k / RATE for k in range(30)], audio=sound)
     with av.open(str(path)) as container:
         audio = container.streams.audio[0]
@@ -103,7 +105,7 @@ def test_sound_is_copied_from_where_the_pictures_start(tmp_path: Path) -> None:
 
 def test_a_silent_source_adds_no_sound(tmp_path: Path) -> None:
     source = write_video(tmp_path / "source.mp4", [scene()[1]])
-    sound = AudioCopy(str(source), Fraction(0))
+    sound = AudioCopy(open_source(str(source)), print)
     path = write(tmp_path / "out.mp4", [scene()[1]], [Fraction(0)], audio=sound)
     with av.open(str(path)) as container:
         assert not container.streams.audio
@@ -123,7 +125,8 @@ def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
 
 
 def test_without_the_encoder_the_message_says_what_to_do(tmp_path: Path, monkeypatch) -> None:
-    monkeypatch.setattr(writers, "_ENCODER", "none")
+    missing = replace(writers.CODECS["h264"], encoder="none")
+    monkeypatch.setitem(writers.CODECS, "h264", missing)
     with pytest.raises(VideoError, match="install PyAV's wheel"):
         MovieWriter(tmp_path / "out.mp4", FORMAT, 64, 48)
 
@@ -143,3 +146,47 @@ def test_outputs_are_checked(tmp_path: Path) -> None:
             check_video_output(tmp_path / name, overwrite=False)
     check_video_output(tmp_path / "there.mp4", overwrite=True)
     check_video_output(tmp_path / "new", overwrite=False)
+
+
+@pytest.mark.parametrize(
+    ("codec", "name", "suffix", "tag"),
+    [
+        ("h265", "hevc", ".mp4", "hvc1"),
+        ("h265", "hevc", ".mkv", None),
+        ("av1", "libdav1d", ".mp4", "av01"),
+        ("av1", "libdav1d", ".mkv", None),
+    ],
+)
+def test_other_codecs(tmp_path: Path, capfd, codec: str, name: str, suffix: str, tag) -> None:
+    image = np.repeat(scene(96, 128)[0][..., None], 3, axis=2)
+    times = [k / RATE for k in range(5)]
+    path = write(tmp_path / f"out{suffix}", [image] * 5, times, codec=codec, crf=0)
+    pictures, shown = read_video(path)
+    assert max(abs(at - time) for at, time in zip(shown, times, strict=True)) <= Fraction(1, 2000)
+    assert np.abs(pictures[3].astype(int) - image).mean() < 1
+    with av.open(str(path)) as container:
+        context = container.streams.video[0].codec_context
+        assert context.name == name
+        assert tag in (None, context.codec_tag)
+    assert capfd.readouterr() == ("", "")  # the encoders say nothing of their own
+
+
+def test_codecs_that_an_output_cannot_hold(tmp_path: Path) -> None:
+    for codec, output in (("vp9", "a.mp4"), ("av1", "a.mov"), ("h265", "folder"), ("av1", "-")):
+        with pytest.raises(UsageError, match=r"--codec"):
+            check_codec(codec, Path(output))
+    for codec, output in (("av1", "a.mkv"), ("h265", "a.mov"), ("h264", "folder")):
+        check_codec(codec, Path(output))
+
+
+def test_sound_that_does_not_come_is_told(tmp_path: Path, monkeypatch) -> None:
+    """A server that gives the pictures, and says nothing when it is asked for the sound."""
+    source = open_source(str(write_video(tmp_path / "source.mp4", [scene()[1]] * 3, sound=True)))
+    told: list[str] = []
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        source.url = f"http://127.0.0.1:{silent.getsockname()[1]}/source.mp4"
+        monkeypatch.setattr("piafusion.video.audio.READ_SECONDS", 0.2)
+        sound = AudioCopy(source, told.append)
+        path = write(tmp_path / "out.mp4", [scene()[1]], [Fraction(0)], audio=sound)
+    assert len(read_video(path)[0]) == 1
+    assert told == [f"{source.name}: the sound ends here (no answer in time)"]

@@ -77,12 +77,13 @@ def video(
             rich_help_panel=OUTPUT,
         ),
     ],
+    codec: Annotated[str, typer.Option(help="h264, h265 or av1.", rich_help_panel=OUTPUT)] = "h264",
     crf: Annotated[
         int,
         typer.Option(
             min=0,
             max=51,
-            help="Quality of H.264: 0 is lossless, higher values make smaller files.",
+            help="Quality: 0 is the best, higher values make smaller files.",
             rich_help_panel=OUTPUT,
         ),
     ] = 18,
@@ -166,7 +167,9 @@ def video(
     from piafusion.video.frames import Matching
     from piafusion.video.inputs import open_halves, open_two
     from piafusion.video.pipeline import fuse_video
+    from piafusion.video.writers import check_codec
 
+    check_codec(codec, output)
     chosen = parse_tone(tone, polarity)  # a wrong one is refused before a source is opened
     fixed = isinstance(chosen, (Full, Span))  # each frame has the same range, in its own values
     drawn = _checked_view(parse_view(view, view_palette, bar=bar), chosen, fixed=fixed)
@@ -190,7 +193,7 @@ def video(
         run = fuse_video(
             inputs,
             fuser,
-            partial(_make_writer, output, inputs, crf, overwrite),
+            partial(_make_writer, output, inputs, codec, crf, overwrite),
             prepare=_make_prepare(chosen, inputs.format.rate, fixed=fixed, resize=resize),
             workers=workers,
             duration=None if duration is None else _exact(duration),
@@ -317,6 +320,7 @@ def _refuse_conflicts(sources: list[str | None], output: Path, *, overwrite: boo
 def _make_writer(
     output: Path,
     inputs: VideoInputs,
+    codec: str,
     crf: int,
     overwrite: bool,
     format: VideoFormat,
@@ -335,10 +339,10 @@ def _make_writer(
     if is_folder(output):
         return FolderWriter(output, overwrite=overwrite)
     if width % 2 or height % 2:
-        warn(f"{output}: one pixel is added to each odd side of {width}x{height} for H.264")
+        warn(f"{output}: one pixel is added to each odd side of {width}x{height} for 4:2:0")
     source = inputs.visible
-    audio = None if source.live or source.once else AudioCopy(source.url, source.start)
-    return MovieWriter(output, format, width, height, crf=crf, audio=audio)
+    audio = None if source.live or source.once else AudioCopy(source, warn)
+    return MovieWriter(output, format, width, height, codec=codec, crf=crf, audio=audio)
 
 
 def _notices(run: VideoRun, inputs: VideoInputs, max_gap: float, output: Path) -> list[str]:

@@ -9,7 +9,7 @@ from threading import Thread
 
 from piafusion.errors import ImageError, UsageError, VideoError
 from piafusion.imaging.false_colour import FrameLevels
-from piafusion.video.decoding import BoundedQueue, DecodingThread
+from piafusion.video.decoding import DecodingThread
 from piafusion.video.frames import (
     Frame,
     FramePair,
@@ -23,7 +23,13 @@ from piafusion.video.frames import (
     to_visible,
 )
 from piafusion.video.names import is_pipe, without_password
-from piafusion.video.sources import OPEN_SECONDS, VideoFormat, VideoSource, open_source
+from piafusion.video.sources import (
+    OPEN_SECONDS,
+    READ_SECONDS,
+    VideoFormat,
+    VideoSource,
+    open_source,
+)
 
 # Decoded frames that wait; for a live infrared source enough to cover the delay of the visible one.
 _FILE, _LIVE_VISIBLE, _LIVE_INFRARED = 4, 2, 8
@@ -91,16 +97,39 @@ class VideoInputs:
         began = time.monotonic()
         for reader in self._readers:
             reader.start(began, self._matching)
-        visible = _stream(self._visible.queue, stopped)
+        visible = self._stream(self._visible, stopped)
         infrared = self._readers[0]
 
         def take() -> Frame | None:
             if self.live:
                 return infrared.queue.get(_LIVE_LOOK_AHEAD)
-            return next(_stream(infrared.queue, stopped), None)
+            return next(self._stream(infrared, stopped), None)
 
         nearest = NearestInTime(take, offset=self._matching.offset)
         return match(visible, nearest, max_gap=self._matching.max_gap)
+
+    def _stream(self, reader: DecodingThread, stopped: Callable[[], bool]) -> Iterator[Frame]:
+        """Yield the frames of a source until its end, or until stopped.
+
+        Raises:
+            VideoError: If a pipe stays silent for longer than a stream may be gone.
+        """
+        longest = max(self._matching.reconnect, READ_SECONDS)
+        last = time.monotonic()
+        while not stopped():
+            try:
+                frame = reader.queue.get(_POLL)
+            except TimeoutError:
+                if reader.source.once and time.monotonic() - last > longest:
+                    raise VideoError(
+                        f"{reader.source.name}: expected more frames, found none for {longest:g} s;"
+                        " check the program that writes to it"
+                    ) from None
+                continue
+            if frame is None:
+                return
+            yield frame
+            last = time.monotonic()
 
     def close(self) -> None:
         """End the threads."""
@@ -129,7 +158,7 @@ class Halves(VideoInputs):
     def pairs(self, stopped: Callable[[], bool]) -> Iterator[FramePair | None]:
         """Start to decode and yield a pair for each frame, until stopped."""
         self._visible.start(time.monotonic(), self._matching)
-        for frame in _stream(self._visible.queue, stopped):
+        for frame in self._stream(self._visible, stopped):
             try:
                 infrared, visible = split_halves(
                     frame.image,
@@ -285,15 +314,3 @@ def _join_all(threads: list[Thread]) -> None:
     for thread in threads:
         if thread.ident is not None:
             thread.join(max(0, until - time.monotonic()))
-
-
-def _stream(queue: BoundedQueue[Frame], stopped: Callable[[], bool]) -> Iterator[Frame]:
-    """Yield the items of a queue until its end, or until stopped."""
-    while not stopped():
-        try:
-            frame = queue.get(_POLL)
-        except TimeoutError:
-            continue
-        if frame is None:
-            return
-        yield frame

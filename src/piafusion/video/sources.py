@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -25,6 +26,7 @@ _ASSUMED_RATE = Fraction(25)  # for a source without timestamps and without a ra
 _CUT_SHARE = Fraction(1, 20)  # of the length that may be missing: formats round it
 _LAST_STEPS = 3  # frames that are tolerated: the duration of the last one is not always given
 _NO_TIMES, _TIMES_MAY_RESTART = 0x80, 0x200  # flags of FFmpeg's formats
+_LATE = "no answer in time"
 _HIGHEST_RATE = 1000  # a source with more gives the rate of its clock, not of its frames
 LIVE_TIME_BASE = Fraction(1, 90_000)
 
@@ -142,6 +144,11 @@ class VideoSource:
         told = [self._damage(), self._cut() if read_to_end else None]
         return f"{self.name}: {'; '.join(filter(None, told))}" if any(told) else None
 
+    def open_again(self, seconds: float) -> InputContainer:
+        """Open the file once more; one on the network may stay silent for so many seconds."""
+        timeout = seconds if scheme(self.url) else None
+        return av.open(self.url, timeout=timeout, metadata_errors="replace")
+
     def close(self) -> None:
         """Close the file, the connection or the device."""
         self._container.close()
@@ -206,6 +213,7 @@ def open_source(name: str, seconds: float = OPEN_SECONDS) -> VideoSource:
     options = {"rtsp_transport": "tcp"} if protocol in ("rtsp", "rtsps") else {}
     if protocol in _LIVE_SCHEMES:
         options |= {"fflags": "nobuffer", "analyzeduration": _ANALYSE}
+    began = time.monotonic()
     try:
         container = av.open(
             name if device else url(name),
@@ -215,9 +223,9 @@ def open_source(name: str, seconds: float = OPEN_SECONDS) -> VideoSource:
             metadata_errors="replace",
         )
     except (av.FFmpegError, ValueError) as error:
-        raise VideoError(
-            f"{shown}: expected a video that FFmpeg can open, found: {reason(error)}"
-        ) from error
+        is_late = (protocol or device) and time.monotonic() - began >= seconds
+        why = _LATE if is_late else reason(error)  # some protocols turn a lack of time into others
+        raise VideoError(f"{shown}: expected a video that FFmpeg can open, found: {why}") from error
     videos = [
         stream
         for stream in container.streams.video
@@ -270,7 +278,7 @@ def _frame_rate(stream: VideoStream) -> Fraction:
 def reason(error: Exception) -> str:
     """Return the error text of FFmpeg in lower case, without the address and its password."""
     if isinstance(error, av.error.ExitError):
-        return "no answer in time"
+        return _LATE
     text = getattr(error, "strerror", None) or str(error)
     return text[:1].lower() + text[1:]
 

@@ -1,7 +1,9 @@
-"""Writers of fused frames: an H.264 file, numbered pictures, or raw bytes."""
+"""Writers of fused frames: a video file, numbered pictures, or raw bytes."""
 
 from __future__ import annotations
 
+import os
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import BinaryIO, Protocol, cast
@@ -21,7 +23,27 @@ from piafusion.video.sources import VideoFormat, reason
 
 MOVIE_FORMATS = {".mp4": "mp4", ".mov": "mov", ".mkv": "matroska"}
 DEFAULT_CRF = 18
-_ENCODER, _PRESET = "libx264", "veryfast"
+
+
+@dataclass(frozen=True)
+class _Codec:
+    """A way to compress: its name in words, FFmpeg's encoder and its options, its tag in MP4."""
+
+    title: str
+    encoder: str
+    options: dict[str, str]
+    tag: str | None = None
+
+
+CODECS = {
+    "h264": _Codec("H.264", "libx264", {"preset": "veryfast"}),
+    # Players of Apple open H.265 only under this tag.
+    "h265": _Codec(
+        "H.265", "libx265", {"preset": "veryfast", "x265-params": "log-level=error"}, "hvc1"
+    ),
+    "av1": _Codec("AV1", "libsvtav1", {"preset": "10"}),
+}
+DEFAULT_CODEC = "h264"
 
 
 class Writer(Protocol):
@@ -38,10 +60,10 @@ class Writer(Protocol):
 
 
 class MovieWriter:
-    """An H.264 file, written under a temporary name beside its own.
+    """A file in H.264, H.265 or AV1, written under a temporary name beside its own.
 
-    Times start at 0 with the first frame and keep their differences exactly. H.264 with 4:2:0
-    chroma has no odd width or height: such a picture gets its last column or row twice.
+    Times start at 0 with the first frame and keep their differences exactly. 4:2:0 chroma has no
+    odd width or height: such a picture gets its last column or row twice.
     """
 
     def __init__(
@@ -51,16 +73,24 @@ class MovieWriter:
         width: int,
         height: int,
         *,
+        codec: str = DEFAULT_CODEC,
         crf: int = DEFAULT_CRF,
         audio: AudioCopy | None = None,
     ) -> None:
         """Create the temporary file.
 
-        The constant rate factor of x264 goes from 0, lossless, to 51.
+        Args:
+            path: An .mp4, .mov or .mkv file.
+            format: Properties of the visible source.
+            width: Width of the frames in pixels.
+            height: Height of the frames in pixels.
+            codec: One of `CODECS`.
+            crf: Constant rate factor from 0, the best, to 51.
+            audio: Sound to copy.
 
         Raises:
             OutputError: If the file cannot be created.
-            VideoError: If PyAV was built without an H.264 encoder.
+            VideoError: If PyAV was built without the encoder.
         """
         self.path, self._base, self._audio = path, format.time_base, audio
         self._temporary = temporary_beside(path)
@@ -68,11 +98,13 @@ class MovieWriter:
         self._right, self._below = width % 2, height % 2  # to pad
         self._first: Fraction | None = None
         self._last_pts = -1
-        if _ENCODER not in av.codecs_available:
+        chosen = CODECS[codec]
+        if chosen.encoder not in av.codecs_available:
             raise VideoError(
-                f"{path}: expected an H.264 encoder ({_ENCODER}), found none in this build of "
-                "PyAV; install PyAV's wheel, or write a folder of pictures"
+                f"{path}: expected an encoder for {chosen.title} ({chosen.encoder}), found none in "
+                "this build of PyAV; install PyAV's wheel, or write a folder of pictures"
             )
+        os.environ.setdefault("SVT_LOG", "1")  # AV1: errors only, not a page about the settings
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             sweep_once(path.parent)
@@ -80,8 +112,13 @@ class MovieWriter:
             self._container = av.open(f"file:{self._temporary}", "w", format=container)
         except (av.FFmpegError, OSError) as error:
             raise self._failure(error) from error
-        options = {"crf": str(crf), "preset": _PRESET}
-        self._stream = cast(VideoStream, self._container.add_stream(_ENCODER, format.rate, options))
+        options = chosen.options | {
+            "crf": str(max(crf, int(codec == "av1")))
+        }  # 0 is "none given" there
+        stream = self._container.add_stream(chosen.encoder, format.rate, options)
+        self._stream = cast(VideoStream, stream)
+        if chosen.tag and path.suffix.lower() != ".mkv":
+            self._stream.codec_context.codec_tag = chosen.tag
         context = self._stream.codec_context
         context.width, context.height = width + self._right, height + self._below
         context.pix_fmt, context.time_base = "yuv420p", format.time_base
@@ -192,6 +229,15 @@ class RawWriter:
 
     def discard(self) -> None:
         """Do nothing: written bytes cannot be taken back."""
+
+
+def check_codec(codec: str, path: Path) -> None:
+    """Raise `UsageError` if a codec is unknown, or an output cannot hold it."""
+    if codec not in CODECS:
+        raise UsageError(f"--codec: expected one of {', '.join(CODECS)}, found {codec!r}")
+    no_av1 = codec == "av1" and path.suffix.lower() == ".mov"
+    if codec != DEFAULT_CODEC and (is_folder(path) or no_av1):
+        raise UsageError(f"--codec {codec}: expected an .mp4 or .mkv file, found {path}")
 
 
 def check_video_output(path: Path, *, overwrite: bool) -> None:

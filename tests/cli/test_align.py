@@ -190,3 +190,42 @@ def test_a_photo_that_holds_both(
     np.testing.assert_allclose(
         centre[:2], [159.5 + flir_files.SHIFT[0], 119.5 + flir_files.SHIFT[1]], atol=2
     )
+
+
+def test_videos_of_a_rig(rig: tuple[Path, Path], tmp_path, piafusion, monkeypatch) -> None:
+    pytest.importorskip("av")
+    from tests.video.conftest import read_video, write_video
+
+    videos = [
+        write_video(tmp_path / f"{folder.name}.mp4", [read_image(folder / "D.png")] * 2)
+        for folder in rig
+    ]
+    output = tmp_path / "rig.json"
+    options = ("--kind", "similarity", "--pairs", 1, "--preview", tmp_path / "preview.png")
+    done = piafusion("align", *videos, "-o", output, *options)
+    assert (done.code, done.err) == (0, "")
+    assert done.out.startswith("similarity from 1 pair")
+    found = read_alignment(output)
+    assert corner_error(found.matrix, np.eye(3), found.visible_size) < 1.5
+    assert read_image(tmp_path / "preview.png").shape == (480, 640, 3)
+    checked = piafusion("align", *videos, "--check", "--alignment", output, "--pairs", 2)
+    assert checked.code == 0, checked.err
+    assert "0 of 2 pairs are shifted" in checked.out
+
+    read_pairs = []
+
+    def estimate(pairs, read) -> Alignment:
+        read_pairs.extend(read(pair) for pair in pairs)
+        return found
+
+    monkeypatch.setattr("piafusion.cli.align._estimate", estimate)
+    for name, how in (("file", ("--alignment", output)), ("auto", ("--align", "auto"))):
+        done = piafusion("video", *videos, "-o", tmp_path / f"{name}.mp4", *how)
+        assert (done.code, done.err) == (0, ""), name
+    assert [pair[1].shape for pair in read_pairs] == [(480, 640, 3)] * 2
+    pictures = [read_video(tmp_path / f"{name}.mp4")[0] for name in ("file", "auto")]
+    np.testing.assert_array_equal(*pictures)
+    for wrong in (("--align", "none"), ("--align", "auto", "--resize")):
+        done = piafusion("video", *videos, "-o", tmp_path / "no.mp4", *wrong)
+        assert done.code == 2
+        assert "--align: expected auto" in done.err

@@ -60,6 +60,23 @@ def test_json(piafusion, clips, tmp_path: Path) -> None:
     assert (report["interrupted"], report["error"]) == (False, None)
 
 
+def test_a_part_of_a_video(piafusion, clips, tmp_path: Path) -> None:
+    """The pictures and the sound of the part are those of the whole."""
+    whole, part = tmp_path / "whole.mp4", tmp_path / "part.mp4"
+    assert piafusion("video", *clips, "-o", whole, "--crf", "0").code == 0
+    times = ("--start", "0.16", "--duration", "0.1")
+    done = piafusion("video", *clips, "-o", part, "--crf", "0", *times)
+    assert (done.code, done.err) == (0, "")
+    np.testing.assert_array_equal(read_video(part)[0], read_video(whole)[0][5:8])
+    assert read_video(part)[1][0] == 0
+    with av.open(str(part)) as container:
+        heard = [frame.pts * frame.time_base for frame in container.decode(audio=0)]
+    assert 0 < heard[-1] < 0.3
+    done = piafusion("video", *clips, "-o", tmp_path / "no.mp4", "--start", "7")
+    assert done.code == 1
+    assert "expected frames from 7.000 s on, found none" in done.err
+
+
 def test_a_folder_of_frames(piafusion, clips, tmp_path: Path) -> None:
     arguments = ("video", *clips, "-o", tmp_path / "frames")
     assert piafusion(*arguments).code == 0
@@ -253,7 +270,9 @@ def test_colons_in_names(piafusion, clips, tmp_path: Path, monkeypatch) -> None:
         assert len(container.streams.audio) == 1
 
 
-@pytest.mark.parametrize("option", ["--offset", "--max-gap", "--duration", "--reconnect"])
+@pytest.mark.parametrize(
+    "option", ["--start", "--offset", "--max-gap", "--duration", "--reconnect"]
+)
 @pytest.mark.parametrize("number", ["nan", "inf"])
 def test_numbers_that_are_none(piafusion, clips, tmp_path: Path, option: str, number: str) -> None:
     done = piafusion("video", *clips, "-o", tmp_path / "out.mp4", option, number)

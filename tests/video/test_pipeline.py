@@ -157,7 +157,7 @@ def test_a_failing_writer_ends_it(two, error: Exception) -> None:
 def test_a_bug_in_a_decoding_thread_surfaces(two, monkeypatch) -> None:
     inputs = two()
 
-    def broken(self: object, convert: object) -> None:
+    def broken(self: object, *arguments: object) -> None:
         raise RuntimeError("a bug")
 
     monkeypatch.setattr("piafusion.video.sources.VideoSource.frames", broken)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
+from fractions import Fraction
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
     from piafusion.imaging.align.check import Residual
     from piafusion.imaging.arrays import Image
     from piafusion.imaging.pairs import Pair
+    from piafusion.video.spread import Moment
 
     Read = Callable[[Pair], tuple[Image, Image]]
 
@@ -51,16 +54,19 @@ AlignOption = Annotated[
     ),
 ]
 MOST_PAIRS = 20
+# Files with other suffixes are pictures.
+_VIDEOS = (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".ts", ".mts", ".m2ts", ".mpg")
+_MORE_VIDEOS = (".mpeg", ".wmv", ".flv", ".3gp", ".seq")
 
 
 def align(
     infrared: Annotated[
         Path,
-        typer.Argument(metavar="IR", help="Infrared image or folder; or photos that hold both."),
+        typer.Argument(metavar="IR", help="Infrared image, video or folder; or photos with both."),
     ],
     visible: Annotated[
         Path | None,
-        typer.Argument(metavar="[VI]", help="Visible image or folder.", show_default=False),
+        typer.Argument(metavar="[VI]", help="Visible image, video or folder.", show_default=False),
     ] = None,
     output: Annotated[
         Path | None, option("JSON file for the alignment.", None, "--output", "-o")
@@ -74,8 +80,11 @@ def align(
     kind: Annotated[str, option("similarity, affine or homography.")] = "homography",
     pairs: Annotated[
         int,
-        option("For folders: pairs to estimate from, evenly spread.", min=1, max=10_000),
+        option("For folders and videos: pairs to use, evenly spread.", min=1, max=10_000),
     ] = MOST_PAIRS,
+    offset: Annotated[
+        float, option("For videos: seconds by which the infrared started later.")
+    ] = 0.0,
     check: Annotated[
         bool, option("Estimate nothing; list pairs that are not aligned.", None, "--check")
     ] = False,
@@ -112,13 +121,19 @@ def align(
         from piafusion.imaging.io import check_output
 
         check_output(preview, overwrite=overwrite)
-    read = _reader(tone, polarity, visible_tone, palette)
-    if output is None:
-        _check(_pairs(infrared, visible, match), read, alignment, limit, as_json=as_json)
-        return
-    if output.exists() and not overwrite:
+    if output and output.exists() and not overwrite:
         raise UsageError(f"{output}: exists already; add --overwrite or choose another name")
-    listed = _pairs(infrared, visible, match)
+    if infrared.suffix.lower() in (*_VIDEOS, *_MORE_VIDEOS) and visible:
+        if match or visible_tone != "full":
+            raise UsageError("--match and --visible-tone: expected pictures, found videos")
+        sources = str(infrared), str(visible)
+        listed, read = _moments(*sources, tone, polarity, palette, pairs, _exact(offset))
+    else:
+        read = _reader(tone, polarity, visible_tone, palette)
+        listed = _pairs(infrared, visible, match)
+    if output is None:
+        _check(listed, read, alignment, limit, as_json=as_json)
+        return
     found = _estimate(listed, read, kind, pairs)
     found.save(output, overwrite=overwrite)
     if preview:
@@ -141,9 +156,9 @@ def align(
 def _estimate(
     listed: Sequence[Pair], read: Read, kind: str = "homography", most: int = MOST_PAIRS
 ) -> Alignment:
-    """Estimate one alignment from a pair, or from several spread evenly over those of a folder.
+    """Estimate one alignment from a pair, or from several spread evenly over those that are listed.
 
-    Pairs of a folder that cannot be read are named on standard error and left out.
+    Pairs that cannot be read are named on standard error and left out.
     """
     from piafusion.imaging.align import estimate_alignment
 
@@ -186,7 +201,17 @@ def chosen_alignment(
     if not how:
         return None
     pairs = _pairs(infrared, visible, match)
-    read = _reader(tone, polarity, visible_tone, palette)
+    return _estimate_best(pairs, _reader(tone, polarity, visible_tone, palette))
+
+
+def alignment_of_videos(
+    infrared: str, visible: str, tone: str, polarity: str, palette: str | None, offset: Fraction
+) -> Alignment:
+    """Return what `--align auto` asks for between two video files."""
+    return _estimate_best(*_moments(infrared, visible, tone, polarity, palette, MOST_PAIRS, offset))
+
+
+def _estimate_best(pairs: Sequence[Pair], read: Read) -> Alignment:
     try:
         return _estimate(pairs, read)
     except AlignmentError:  # where the infrared sees a part of the view, fewer numbers are safer
@@ -252,6 +277,36 @@ def _pairs(infrared: Path, visible: Path | None, match: str | None) -> list[Pair
     for path, why in found.problems.items():
         warn(f"piafusion: {path}: {why}")
     return found.pairs
+
+
+def _moments(
+    infrared: str,
+    visible: str,
+    tone: str,
+    polarity: str,
+    palette: str | None,
+    count: int,
+    offset: Fraction,
+) -> tuple[Sequence[Pair], Read]:
+    """Return moments spread over two recordings, and a function that reads one of them."""
+    from piafusion.imaging.tone import parse_tone
+    from piafusion.video.spread import Recordings
+
+    chosen = parse_tone(tone, polarity)
+    recordings = Recordings(infrared, visible, offset=offset, palette=palette)
+
+    def read(moment: Pair) -> tuple[Image, Image]:
+        ir, vi = recordings.read(cast("Moment", moment))
+        ir = chosen.check(ir)
+        return (ir if str(chosen) == "full" else chosen(ir)[0]), vi
+
+    return recordings.moments(count), read
+
+
+def _exact(seconds: float) -> Fraction:
+    if not math.isfinite(seconds):
+        raise UsageError(f"--offset: expected a number of seconds, found {seconds}")
+    return Fraction(str(seconds))
 
 
 def _reader(tone: str, polarity: str, visible_tone: str, palette: str | None) -> Read:

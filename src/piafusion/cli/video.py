@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
-from piafusion.cli.align import AlignmentOption
+from piafusion.cli.align import AlignmentOption, AlignOption, alignment_of_videos
 from piafusion.cli.options import (
     ALIGNMENT,
     INPUT,
@@ -39,6 +39,7 @@ from piafusion.errors import UsageError, VideoError
 
 if TYPE_CHECKING:
     from piafusion.fuser import Fuser
+    from piafusion.imaging.align import Alignment
     from piafusion.imaging.arrays import Image
     from piafusion.imaging.tone import Tone
     from piafusion.imaging.views import View
@@ -87,6 +88,12 @@ def video(
             rich_help_panel=OUTPUT,
         ),
     ] = 18,
+    start: Annotated[
+        float,
+        typer.Option(
+            min=0, help="Leave out so many seconds of the visible file.", rich_help_panel=INPUT
+        ),
+    ] = 0.0,
     duration: Annotated[
         float | None,
         typer.Option(min=0, help="Stop after this many seconds of video.", rich_help_panel=OUTPUT),
@@ -140,6 +147,7 @@ def video(
     polarity: PolarityOption = "white-hot",
     palette: PaletteOption = None,
     alignment: AlignmentOption = None,
+    align: AlignOption = None,
     resize: Annotated[
         bool,
         typer.Option(
@@ -153,7 +161,7 @@ def video(
     """Fuse a video: two files, streams or devices, or one file that shows both cameras."""
     set_conditions(radiometry)
     first = _infrared_first(visible, layout, half)
-    limits = {"--offset": offset, "--max-gap": max_gap, "--reconnect": reconnect}
+    limits = {"--start": start, "--offset": offset, "--max-gap": max_gap, "--reconnect": reconnect}
     limits |= {} if duration is None else {"--duration": duration}
     for option, seconds in limits.items():
         if not math.isfinite(seconds):
@@ -174,9 +182,15 @@ def video(
     fixed = isinstance(chosen, (Full, Span))  # each frame has the same range, in its own values
     drawn = _checked_view(parse_view(view, view_palette, bar=bar), chosen, fixed=fixed)
     settings: dict[str, Any] = {"tone": chosen if fixed else "full", "view": drawn}
-    fuser, workers = _make_fuser(model, device, alignment, **settings)
+    mapped: Alignment | Path | None = alignment
+    if align:
+        if align != "auto" or alignment or resize or visible is None:
+            raise UsageError("--align: expected auto, for two files and without another alignment")
+        times = _exact(offset)
+        mapped = alignment_of_videos(infrared, visible, tone, polarity, palette, times)
+    fuser, workers = _make_fuser(model, device, mapped, **settings)
     with StopSignals() as stop, ProgressDisplay() as display:
-        matching = Matching(_exact(offset), _exact(max_gap), reconnect, warn)
+        matching = Matching(_exact(offset), _exact(max_gap), reconnect, warn, _exact(start))
         try:
             if visible is None:
                 which = cast("Layout", layout)
@@ -189,6 +203,9 @@ def video(
             if stop.asked():
                 raise typer.Exit(stop.exit_code) from None
             raise
+        if start and inputs.live:
+            inputs.close()
+            raise UsageError(f"--start: expected files, found {inputs.name} live; leave it out")
         began = time.perf_counter()
         run = fuse_video(
             inputs,
@@ -233,7 +250,7 @@ def _checked_view(view: View, tone: Tone, *, fixed: bool) -> View:
 def _make_fuser(
     model: str,
     device: str,
-    alignment: Path | None,
+    alignment: Alignment | Path | None,
     **settings: Any,  # noqa: ANN401 - of a Fuser
 ) -> tuple[Fuser, int]:
     """Return the fuser, and how many threads may call it at the same time."""

@@ -119,9 +119,12 @@ class DecodingThread:
         self.reconnections = 0
         self.thread = threading.Thread(target=self._run, daemon=True)
 
-    def start(self, began: float, matching: Matching) -> None:
-        """Start; `began` is time 0 of the live clock on `time.monotonic`."""
-        self._began, self._matching = began, matching
+    def start(self, began: float, matching: Matching, skip: Fraction = Fraction(0)) -> None:
+        """Start; `began` is time 0 of the live clock on `time.monotonic`.
+
+        Frames of a file in its first `skip` seconds are left out.
+        """
+        self._began, self._matching, self._skip = began, matching, skip
         self.thread.start()
 
     def stop(self) -> None:
@@ -144,7 +147,7 @@ class DecodingThread:
 
     def _frames(self) -> Iterator[Frame]:
         if not self.source.live:
-            yield from self.source.frames(self._convert)
+            yield from self.source.frames(self._convert, self._skip)
             return
         notify = self._matching.notify
         reconnection = Reconnection(self._matching.reconnect, self.queue.wait_closed, notify)

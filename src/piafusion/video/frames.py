@@ -208,12 +208,14 @@ class Matching:
         max_gap: Largest difference in seconds between the frames of a pair.
         reconnect: Seconds to wait for a stream that breaks off; 0 to end with it.
         notify: Called with one line about a connection.
+        start: Seconds of the visible video to leave out.
     """
 
     offset: Fraction = Fraction(0)
     max_gap: Fraction = Fraction(1, 2)
     reconnect: float = 30.0
     notify: Callable[[str], None] = lambda line: print(line, file=sys.stderr)
+    start: Fraction = Fraction(0)
 
 
 class NearestInTime:

@@ -94,9 +94,10 @@ class VideoInputs:
 
     def pairs(self, stopped: Callable[[], bool]) -> Iterator[FramePair | None]:
         """Start to decode and yield a pair, or None, for each visible frame, until stopped."""
-        began = time.monotonic()
+        began, start = time.monotonic(), self._matching.start
+        early = start and start - self._matching.offset - self._matching.max_gap
         for reader in self._readers:
-            reader.start(began, self._matching)
+            reader.start(began, self._matching, start if reader is self._visible else early)
         visible = self._stream(self._visible, stopped)
         infrared = self._readers[0]
 
@@ -157,7 +158,7 @@ class Halves(VideoInputs):
 
     def pairs(self, stopped: Callable[[], bool]) -> Iterator[FramePair | None]:
         """Start to decode and yield a pair for each frame, until stopped."""
-        self._visible.start(time.monotonic(), self._matching)
+        self._visible.start(time.monotonic(), self._matching, self._matching.start)
         for frame in self._stream(self._visible, stopped):
             try:
                 infrared, visible = split_halves(

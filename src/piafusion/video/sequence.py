@@ -59,8 +59,8 @@ class TemperatureSource(VideoSource):
         self.reached, self.restarts = Fraction(0), list[Fraction]()
         self._turned, self._format = False, VideoFormat(rate=rate, time_base=Fraction(1, 1000))
 
-    def frames(self, convert: Convert) -> Iterator[Frame]:
-        """Yield the temperatures; there is nothing to convert.
+    def frames(self, convert: Convert, start: Fraction = Fraction(0)) -> Iterator[Frame]:
+        """Yield the temperatures from `start` seconds on; there is nothing to convert.
 
         Raises:
             VideoError: If a frame cannot be read.
@@ -68,6 +68,8 @@ class TemperatureSource(VideoSource):
         del convert
         ends = [*self._times[1:], self.seconds or Fraction(0)]
         for (place, length), at, end in zip(self._places, self._times, ends, strict=True):
+            if at < start:
+                continue
             try:
                 celsius = read_frame(self._content[place : place + length])
             except ImageError as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import cast
@@ -26,6 +27,7 @@ _ASSUMED_RATE = Fraction(25)  # for a source without timestamps and without a ra
 _CUT_SHARE = Fraction(1, 20)  # of the length that may be missing: formats round it
 _LAST_STEPS = 3  # frames that are tolerated: the duration of the last one is not always given
 _NO_TIMES, _TIMES_MAY_RESTART = 0x80, 0x200  # flags of FFmpeg's formats
+_PREROLL = 10  # seconds; a group of frames is seldom longer
 _LATE = "no answer in time"
 _HIGHEST_RATE = 1000  # a source with more gives the rate of its clock, not of its frames
 LIVE_TIME_BASE = Fraction(1, 90_000)
@@ -101,32 +103,47 @@ class VideoSource:
             return replace(self._format, aspect=1 / self._format.aspect)
         return self._format
 
-    def frames(self, convert: Convert) -> Iterator[Frame]:
+    def frames(self, convert: Convert, start: Fraction = Fraction(0)) -> Iterator[Frame]:
         """Decode the frames in the order of their times, which never fall.
+
+        Args:
+            convert: Turns a decoded frame into a picture.
+            start: Seconds at which to start; if the source can, it jumps there.
 
         Raises:
             VideoError: If nothing can be decoded, or the source breaks off with an error.
             ImageError: If `convert` refuses a frame.
         """
-        step, shown_at, found = 1 / self._rate, None, False
+        step, shown_at, found, given = 1 / self._rate, None, False, False
         self._clock = clock = RisingClock()
+        if start > 0:
+            self._jump(start)
         for frame in self._decode():
             base = frame.time_base or self._base
             lasts = frame.duration * base if frame.duration else step
-            if frame.pts is not None:
-                shown_at = frame.pts * base - self.start
+            stamp = frame.dts if frame.pts is None and shown_at is None and start > 0 else frame.pts
+            if stamp is not None:
+                shown_at = stamp * base - self.start
             else:
                 shown_at = Fraction(0) if shown_at is None else shown_at + step
             at = shown_at if self.live else clock(shown_at, lasts)
             if clock.restarts > len(self.restarts):
                 self.restarts.append(at)
+            found = True
+            if at < start:
+                continue
             try:
                 image = convert(frame)
             except (ImageError, av.FFmpegError) as error:
                 raise ImageError(f"{self.name} at {float(at):.3f} s: {error}") from error
             self._turned = frame.rotation % 180 != 0
-            found = True
+            given = True
             yield Frame(image, at, lasts)
+        if start > 0 and not given:
+            raise VideoError(
+                f"{self.name}: expected frames from {float(start):.3f} s on, found none; check "
+                "--start and --offset"
+            )
         if not found:
             damage = self._damage()
             raise VideoError(
@@ -152,6 +169,16 @@ class VideoSource:
     def close(self) -> None:
         """Close the file, the connection or the device."""
         self._container.close()
+
+    def _jump(self, start: Fraction) -> None:
+        """Go to the last key frame before a time, where the format has such times."""
+        flags = self._container.format.flags
+        early = _PREROLL if flags & _TIMES_MAY_RESTART else 0  # these do not know their key frames
+        if self.once or self.live or flags & _NO_TIMES or start <= early:
+            return
+        stamp = round((start - early + self.start) / self._base)
+        with suppress(av.FFmpegError):  # then all frames before are decoded
+            self._container.seek(stamp, stream=self._stream)
 
     def _damage(self) -> str | None:
         return self.damage.describe(self._first)

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from piafusion import Fuser
-from piafusion.imaging.io import encode_image, read_image
+from piafusion.imaging.io import decode_photo, encode_image, read_image
 from piafusion.server.app import _FILES
 from tests.conftest import scene
 from tests.imaging.flir_files import both
@@ -131,6 +131,43 @@ def test_one_photo_that_holds_both(browser: Any, live: Live, tmp_path: Path) -> 
 
 
 @needs_browser
+@pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
+def test_views_their_bar_and_temperatures(
+    size: tuple[int, int], browser: Any, live: Live, tmp_path: Path
+) -> None:
+    (tmp_path / "photo.jpg").write_bytes(both())
+    page = browser(tmp_path, size)
+    enter(page, live)
+    page.type("#infrared", str(tmp_path / "photo.jpg"))
+    page.wait(FUSED)
+    assert not page.run("return document.getElementById('bar').src")
+    before = page.run("return document.getElementById('image-right').src")
+    page.run(
+        "const view = document.getElementById('view'); view.value = 'hot';"
+        "view.dispatchEvent(new Event('change'))"
+    )
+    page.wait("document.getElementById('bar').naturalHeight === 240")
+    assert page.run("return document.getElementById('image-right').src") != before
+    assert "what is hot is coloured" in page.text("#view-note")
+    page.click("#measure")
+    page.wait("document.getElementById('ends').textContent.startsWith('All: ')")
+    page.run("document.getElementById('pad').scrollIntoView({block: 'center'})")
+    page.drag("#pad", 0.4, 0.6)
+    page.wait("document.getElementById('ends').textContent.startsWith('Box: ')")
+    page.wait("document.getElementById('point').textContent.includes('°C')")
+    low, high, mean = map(float, re.findall(r"[-\d.]+(?= °C)", page.text("#ends")))
+    degrees = decode_photo(both(), "photo").infrared
+    assert degrees.min() - 0.1 <= low <= mean <= high <= degrees.max() + 0.1
+    sides = page.run(
+        "return ['stage', 'bar'].map((id) => document.getElementById(id).clientHeight)"
+    )
+    assert sides[0] == pytest.approx(sides[1], abs=2)
+    page.screenshot(tmp_path / "page.png")
+    assert page.run("return document.documentElement.scrollWidth") <= size[0]
+    assert [each for each in page.messages() if "401" not in each and "favicon" not in each] == []
+
+
+@needs_browser
 def test_with_keys_alone_and_what_goes_wrong(browser: Any, live: Live, tmp_path: Path) -> None:
     page = browser(tmp_path, DESKTOP)
     enter(page, live)
@@ -156,11 +193,14 @@ def test_with_keys_alone_and_what_goes_wrong(browser: Any, live: Live, tmp_path:
     page.wait("document.getElementById('status').className === 'alert'")
     assert "infrared" in page.text("#status")
     assert "expected" in page.text("#status")
+    assert page.run("return document.getElementById('download').disabled")
     (tmp_path / "vi.tiff").write_bytes(encode_image(scene(96, 128)[1], ".tiff"))
     page.type("#visible", str(tmp_path / "vi.tiff"))
-    page.run("const tone = document.getElementById('tone'); tone.value = 'percentile:1,99';"
-             "tone.dispatchEvent(new Event('change'))")  # fmt: skip
+    page.wait("document.getElementById('status').textContent.includes('Percentiles')")
+    page.click("#fix")
     page.wait("document.getElementById('image-left').naturalWidth === 128")
+    assert page.run("return document.getElementById('tone').value") == "percentile:1,99"
+    assert not page.run("return document.getElementById('download').disabled")
     page.run("document.querySelector('input[name=right][value=visible]').click()")
     page.wait("document.getElementById('image-right').naturalWidth === 128")
 

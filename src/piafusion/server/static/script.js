@@ -16,6 +16,12 @@ const NEXT_STEPS = { // by the last part of a problem's type
   "visible-tone": "choose the bits of the camera under Visible range",
   "too-slow": "choose a faster one under Model or method, or a smaller picture",
 };
+const FIXES = { // the control that a button sets, and its value
+  "size-mismatch": ["alignment", "auto"],
+  "palette": ["palette", "auto"],
+  "tone": ["tone", "percentile:1,99"],
+};
+const BARRED = ["edges", "palette", "hot", "isotherm", "inset"];
 const MOST_SCORED = 2e6; // pixels
 const TRIES = 4;
 const NARROW = matchMedia("(max-width: 60rem)");
@@ -61,6 +67,7 @@ function withControl({ type = "", detail }) {
   const option = detail?.match(/--(visible-tone|tone|palette)/)?.[1];
   const kind = option ?? type.split(":").pop();
   const end = detail?.lastIndexOf("; ");
+  fix = FIXES[kind] ?? null;
   return end > 0 && NEXT_STEPS[kind] ? `${detail.slice(0, end)}; ${NEXT_STEPS[kind]}` : detail;
 }
 
@@ -74,6 +81,9 @@ function formOf(extra) {
   form.append("polarity", $("polarity").value);
   form.append("palette", $("palette").value);
   form.append("visible_tone", $("visible-tone").value);
+  const value = $("view-value").value.trim();
+  form.append("view", ($("view").value || "fused") + (value ? `:${value}` : ""));
+  if ($("view").value !== "fused") form.append("view_palette", $("view-palette").value);
   for (const [key, value] of Object.entries(extra)) if (value) form.append(key, value);
   return form;
 }
@@ -106,8 +116,12 @@ async function fuse() {
     for (const [name, blob] of Object.entries({ infrared, visible, fused })) keep(name, blob);
     fusedFile = fused;
     show(response.headers);
+    await drawBar(signal);
   } catch (error) {
-    if (error.name !== "AbortError") say(error.message, "alert");
+    if (error.name === "AbortError") return;
+    fusedFile = null; // what is shown is no picture of these files
+    $("download").disabled = true;
+    say(error.message, "alert");
   }
 }
 
@@ -116,25 +130,116 @@ async function view(what, signal) {
   return (await ask("v1/fuse", { method: "POST", body, signal })).blob();
 }
 
+// --- views and values ---------------------------------------------------------------------------
+
+let values = null; // of the infrared: { width, height, unit, data }
+let reading = null; // the promise of them
+let box = null; // left, top, right and bottom in shares of the picture
+let corner = null; // where the pointer began to draw it
+let fix = null; // what the button beside the message sets
+
+async function drawBar(signal) {
+  const bar = BARRED.includes($("view").value) ? await view("bar", signal) : null;
+  if (signal.aborted) return;
+  keep("bar", bar);
+  $("bar").hidden = !bar;
+  if (bar) $("bar").src = images.bar;
+  else $("seen").style.setProperty("--bar", 0);
+}
+
+async function valuesOf() { // of the infrared, asked for when the pointer is on the picture
+  if (values) return values;
+  if (!images.fused) return undefined;
+  const asked = fusedFile;
+  reading ??= ask("v1/fuse", { method: "POST", body: formOf({ alignment, show: "values" }) })
+    .then(async (response) => {
+      const [width, height] = response.headers.get("Piafusion-Size").split("x").map(Number);
+      const unit = response.headers.get("Piafusion-Unit") === "celsius" ? " °C" : "";
+      return { width, height, unit, data: new Float32Array(await response.arrayBuffer()) };
+    })
+    .finally(() => { reading = null; });
+  const found = await reading;
+  if (asked === fusedFile) values = found;
+  return found;
+}
+
+const told = (value, unit) => Number.isFinite(value) ? `${value.toFixed(1)}${unit}` : "no infrared";
+
+function placeOf(event, { width, height }) {
+  const box = $("stage").getBoundingClientRect();
+  const within = (at, side) => Math.max(0, Math.min(side - 1, Math.floor(at * side)));
+  return [
+    within((event.clientX - box.left) / box.width, width),
+    within((event.clientY - box.top) / box.height, height),
+  ];
+}
+
+async function pointed(event) {
+  const found = await valuesOf().catch(() => undefined);
+  if (!found) return;
+  const [x, y] = placeOf(event, found);
+  $("point").textContent = `${x}, ${y}: ${told(found.data[y * found.width + x], found.unit)}`;
+}
+
+// The box that was drawn, or all of the picture.
+async function measured() {
+  const found = await valuesOf().catch(() => undefined);
+  if (!found) return;
+  const [left, top, right, bottom] = box ?? [0, 0, 1, 1];
+  const [x0, x1] = [left, right].map((at) => Math.round(at * found.width));
+  const [y0, y1] = [top, bottom].map((at) => Math.round(at * found.height));
+  let low = Infinity, high = -Infinity, sum = 0, count = 0;
+  for (let y = y0; y < Math.max(y1, y0 + 1); y += 1) {
+    for (const value of found.data.subarray(y * found.width + x0, y * found.width + Math.max(x1, x0 + 1))) {
+      if (!Number.isFinite(value)) continue;
+      low = Math.min(low, value); high = Math.max(high, value); sum += value; count += 1;
+    }
+  }
+  const [least, most, mean] = [low, high, sum / count].map((value) => told(value, found.unit));
+  $("ends").textContent = count ? `${box ? "Box" : "All"}: ${least} to ${most}, mean ${mean}` : "Box: no infrared";
+}
+
+function drawn(event) {
+  const area = $("pad").getBoundingClientRect();
+  const clip = (at) => Math.max(0, Math.min(1, at));
+  return [clip((event.clientX - area.left) / area.width), clip((event.clientY - area.top) / area.height)];
+}
+
+function showBox() {
+  const [left, top, right, bottom] = box ?? [0, 0, 0, 0];
+  const sides = { left, top, width: right - left, height: bottom - top };
+  const frame = $("pad").firstElementChild;
+  frame.hidden = !box;
+  for (const [side, share] of Object.entries(sides)) frame.style[side] = `${100 * share}%`;
+}
+
 // --- what is shown ------------------------------------------------------------------------------
 
 function say(text, kind = "") {
+  if (kind === "busy") fix = null;
+  $("fix").hidden = !fix || !text;
   $("status").textContent = text;
   $("status").className = kind;
 }
 
 function keep(name, blob) {
   if (images[name]) URL.revokeObjectURL(images[name]);
-  images[name] = URL.createObjectURL(blob);
+  images[name] = blob && URL.createObjectURL(blob);
 }
 
 function show(headers) {
   const [width, height] = headers.get("Piafusion-Size").split("x").map(Number);
-  $("stage").style.setProperty("--ratio", width / height);
+  $("seen").style.setProperty("--ratio", width / height);
   const first = $("shown").hidden;
   $("empty").hidden = true;
   $("shown").hidden = false;
   $("shown").classList.remove("old");
+  $("download").disabled = false;
+  const shown = $("view").value === "fused" ? "Fused" : "View";
+  for (const radio of document.querySelectorAll("input[value=fused]")) radio.nextElementSibling.textContent = shown;
+  values = reading = null;
+  $("ends").textContent = "";
+  if ($("measure").checked) measured();
   paint();
   if (first && NARROW.matches) $("stage").scrollIntoView({ block: "center" });
   showLight(headers.get("Piafusion-Day-Probability"));
@@ -276,6 +381,12 @@ async function list() {
       return group;
     });
     $("how").replaceChildren(...options);
+    if (!$("view").length) {
+      const views = found.views.filter(({ name }) => name !== "side-by-side"); // the stage is that
+      for (const { name, summary } of views) summaries[`view:${name}`] = summary;
+      $("view").append(...views.map(({ name }) => new Option(name, name)));
+      $("view-palette").append(...found.palettes.map((name) => new Option(name, name)));
+    }
     note();
     if ($("status").className === "alert") say("");
   } catch (error) {
@@ -285,6 +396,7 @@ async function list() {
 
 function note() {
   $("how-note").textContent = summaries[$("how").value] ?? "";
+  $("view-note").textContent = summaries[`view:${$("view").value}`] ?? "";
 }
 
 // --- events -------------------------------------------------------------------------------------
@@ -307,6 +419,29 @@ $("swap").addEventListener("click", async () => {
 });
 $("how").addEventListener("change", () => { note(); fuse(); });
 for (const name of ["tone", "polarity", "palette", "visible-tone"]) $(name).addEventListener("change", fuse);
+$("view").addEventListener("change", () => { $("view-value").value = ""; note(); fuse({ views: false }); });
+for (const name of ["view-value", "view-palette"]) $(name).addEventListener("change", () => fuse({ views: false }));
+$("bar").addEventListener("load", ({ target }) => $("seen").style.setProperty("--bar", target.naturalWidth / target.naturalHeight));
+$("stage").addEventListener("pointermove", pointed);
+$("stage").addEventListener("pointerdown", pointed);
+$("measure").addEventListener("change", () => {
+  box = null;
+  $("pad").hidden = !$("measure").checked;
+  showBox();
+  if ($("measure").checked) measured();
+  else $("ends").textContent = "";
+});
+$("pad").addEventListener("pointerdown", (event) => {
+  corner = drawn(event);
+  $("pad").setPointerCapture(event.pointerId);
+});
+$("pad").addEventListener("pointermove", (event) => {
+  if (!corner) return;
+  const [x, y] = drawn(event);
+  box = [Math.min(x, corner[0]), Math.min(y, corner[1]), Math.max(x, corner[0]), Math.max(y, corner[1])];
+  showBox();
+});
+$("pad").addEventListener("pointerup", () => { corner = null; measured(); });
 $("alignment").addEventListener("change", () => {
   $("rig").hidden = $("alignment").value !== "file";
   if ($("rig").hidden || $("rig").files.length) fuse();
@@ -315,6 +450,11 @@ $("rig").addEventListener("change", fuse);
 $("token").addEventListener("change", () => list().then(fuse));
 $("divider").addEventListener("input", (event) => $("stage").style.setProperty("--at", event.target.value));
 for (const radio of document.querySelectorAll(".segments input")) radio.addEventListener("change", paint);
+$("fix").addEventListener("click", () => {
+  const [name, value] = fix;
+  $(name).value = value;
+  $(name).dispatchEvent(new Event("change"));
+});
 $("download").addEventListener("click", download);
 
 let depth = 0;

@@ -206,8 +206,9 @@ def test_a_view_is_drawn_in_place_of_the_fused_picture(tile: int | None) -> None
     fused = Fuser("piafusion-fast", color_order="bgr")(infrared, visible)
     hot = infrared >= 200
     assert hot.any()
-    np.testing.assert_array_equal((drawn != fused).any(axis=2) & ~hot, np.zeros_like(hot))
-    assert (drawn != fused).any(axis=2)[hot].mean() > 0.9
+    changed = np.abs(drawn.astype(int) - fused).max(axis=2) > 1  # tiles may differ by a level
+    assert not changed[~hot].any()
+    assert changed[hot].mean() > 0.9
     copy = pickle.loads(pickle.dumps(fuser))  # noqa: S301
     np.testing.assert_array_equal(copy(infrared, visible), drawn)
     loop = Fuser("piafusion-fast", color_order="bgr", view="flicker")(infrared, visible)

@@ -64,6 +64,15 @@ def facts(record: WeightsRecord) -> str:
             f"{len(held['pairs'])} pairs of the training set held apart; step "
             f"{held['chosen_step']:,} was chosen"
         )
+    if "context" in training:
+        context = training["context"]
+        settings = context["settings"]
+        rows["context: command"] = f"`{context['command']}`"
+        rows["context: trained on"] = (
+            f"{context['data']}, {context['pairs']} pairs, sha256 `{context['data_sha256'][:16]}`, "
+            f"and what the command names; {context['steps']:,} steps of {settings['batch']} crops "
+            f"of {settings['crop']}x{settings['crop']}, {context['seconds'] / 60:.0f} minutes"
+        )
     lines = [f"# {record.name}", "", record.summary, "", "| | |", "| --- | --- |"]
     lines += [f"| {name} | {value} |" for name, value in rows.items()]
     return "\n".join([*lines, "", *_scores(record.scores), ""])

@@ -5,6 +5,7 @@
 DATA holds `ir` and `vi`. MI, SD, SF, VIF and Qabf follow the float convention of
 `piafusion.metrics`. "reversed" is the share of strong edges, in percent, whose fused gradient
 points against that of the source that has the stronger one there: black outlines show in it.
+NAME is a model, or NAME@STRENGTH.
 Below each mean stands its 95 % interval, by bootstrap over the pairs; where names end in D or N,
 day and night follow apart. `--record` puts means and intervals into the manifest of the shipped
 weights. `--sheet` writes a contact sheet of every eighth pair, or every N-th.
@@ -43,14 +44,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("data", type=Path)
     shipped = [name for name, record in load_manifest().items() if record.kind == "fusion"]
-    parser.add_argument("--models", nargs="*", default=shipped, metavar="NAME")
+    at_one = [f"{name}@1" for name in shipped if Fuser(name).strength is not None]
+    parser.add_argument("--models", nargs="*", default=[*shipped, *at_one], metavar="NAME")
     parser.add_argument("--record", action="store_true")
     parser.add_argument("--sheet", type=Path)
     parser.add_argument("--every", type=int, default=8, metavar="N")
     options = parser.parse_args()
 
     methods: dict[str, Method] = {name: Fuser(method=name) for name in BASELINES}
-    methods.update({name: Fuser(model=name) for name in options.models})
+    methods.update({name: _fuser(name) for name in options.models})
     rows: dict[str, list[list[float]]] = {name: [] for name in methods}
     sheet = []
     pairs = dataset_pairs(options.data).pairs
@@ -80,15 +82,22 @@ def main() -> None:
         if options.record and name in options.models:
             means = dict(zip(columns, map(float, table.mean(axis=0)), strict=True))
             ends = ((float(a), float(b)) for a, b in zip(low, high, strict=True))
+            model, at, strength = name.partition("@")
+            data = dataset_name(options.data)
             add_scores(
-                name,
-                dataset_name(options.data),
+                model,
+                f"{data}, strength {strength}" if at else data,
                 {"pairs": len(pairs), **means},
                 COMMAND,
                 intervals=dict(zip(columns, ends, strict=True)),
             )
     if options.sheet:
         write_image(options.sheet, contact_sheet(sheet), overwrite=True)
+
+
+def _fuser(name: str) -> Fuser:
+    model, at, strength = name.partition("@")
+    return Fuser(model=model, strength=float(strength) if at else None)
 
 
 def _line(name: str, cells: list[str]) -> str:

@@ -30,6 +30,11 @@ TINY = [
     for setting in ("steps=2", "batch=2", "crop=48", "light=label")
     for part in ("--set", setting)
 ]
+TINY_CONTEXT = [
+    part
+    for setting in ("steps=2", "batch=2", "crop=32", "painted=2")
+    for part in ("--set", setting)
+]
 # Run by tests/server/test_live.py.
 CURL = [
     *("--form", "infrared=@ir.png", "--form", "visible=@vi.png", "--output", "fused.png"),
@@ -61,6 +66,8 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         path.write_bytes(photo_of_both())
     for name in ("ir", "vi"):
         shutil.copytree(tmp_path / name, tmp_path / "DATA" / name)
+    (tmp_path / "DATA/boxes/infrared").mkdir(parents=True)
+    (tmp_path / "DATA/boxes/infrared/1D.txt").write_text("0 0.5 0.5 0.2 0.5\n")
     write_splits(tmp_path / "LABELLED")
     for path in demo_scenes_root().rglob("street_*.png"):  # pictures that show the same
         small = np.ascontiguousarray(read_image(path)[::2, ::2])
@@ -112,6 +119,8 @@ def test_page(page: Path, piafusion: Callable[..., Finished]) -> None:
 def smaller(arguments: list[str]) -> list[str]:
     """Return the arguments of the same command, for less work."""
     if arguments[0] == "train":
+        if arguments[1] == "context":
+            return arguments + TINY_CONTEXT
         return arguments + (TINY if arguments[1] == "fusion" else TINY[:-2])
     if arguments[0] == "data":
         less = {

@@ -43,10 +43,11 @@ def test_output_has_the_visible_dtype_and_any_dtype_means_the_same_picture(
 def test_levels_are_those_of_the_formula_in_floats(dtype: type, share: float) -> None:
     infrared, visible = (convert(image, dtype) for image in scene(240, 320))
     visible[:40], visible[40:80, :, 0], visible[80:120, :, 2] = 0, np.iinfo(dtype).max, 0
-    fused = FUSER(infrared, visible)
+    fuser = Fuser("paper")  # which judges nothing
+    fused = fuser(infrared, visible)
     colours = to_unit(visible)
     y = luminance(colours)
-    fused_y = FUSER.engine.fuse(to_unit(infrared)[None, None], y[None, None])[0, 0]
+    fused_y = fuser.engine.fuse(to_unit(infrared)[None, None], y[None, None])[0, 0]
     expected = from_unit(replace_luminance(colours, y, fused_y), np.dtype(dtype))
     difference = np.abs(fused.astype(int) - expected)
     assert difference.max() <= 1
@@ -181,11 +182,57 @@ def test_alignment_lets_sizes_differ_and_keeps_the_visible_where_infrared_shows_
     alignment.save(tmp_path / "rig.json")
     with pytest.raises(SizeMismatchError, match="piafusion align"):
         FUSER(infrared, visible)
-    fused = Fuser(alignment=tmp_path / "rig.json")(infrared, visible)
+    fused = Fuser(alignment=tmp_path / "rig.json", strength=1)(infrared, visible)
     outside = np.abs(fused[:, :24].astype(int) - visible[:, :24])
     inside = np.abs(fused[:, 48:].astype(int) - visible[:, 48:])
     assert outside.mean() < 5
     assert inside.mean() > 10
+
+
+@pytest.mark.parametrize("model", ["piafusion", "piafusion-fast"])
+@pytest.mark.parametrize("level", [20, 80, 118, 125, 200])
+def test_no_frame_shows_where_an_aligned_infrared_picture_ends(model: str, level: int) -> None:
+    place = np.array([[1, 0, -40], [0, 1, -30], [0, 0, 1.0]])
+    quality = Quality(score=1, likeness=1, disagreement=0, residual=0, pairs=1)
+    alignment = Alignment.of("similarity", place, (60, 80), (120, 160), quality)
+    visible = np.full((120, 160, 3), 120, np.uint8)
+    infrared = np.full((60, 80), level, np.uint8)
+    fuser = Fuser(model, alignment=alignment, strength=1)
+    row = fuser(infrared, visible)[60, :, 0].astype(int)
+    inside = row[70:90]
+    least, most = min(120, inside.min()), max(120, inside.max())
+    assert least - 1 <= row.min() <= row.max() <= most + 1
+    assert (row[:40] == 120).all()
+
+
+def test_strength_leads_from_the_visible_picture_to_all_of_the_infrared() -> None:
+    infrared, visible = scene(96, 128)
+    fuser = Fuser()
+    assert fuser.strength == 0.5
+    fused = [
+        fuser.adjusted(strength=step / 10)(infrared, visible).astype(int) for step in range(11)
+    ]
+    np.testing.assert_array_equal(fused[0], visible)
+    np.testing.assert_array_equal(fused[5], fuser(infrared, visible))
+    change = [np.abs(each - visible).mean() for each in fused]
+    assert change == sorted(change)
+    steps = np.diff(np.stack(fused), axis=0)
+    assert np.minimum((steps > 0).sum(0), (steps < 0).sum(0)).max() == 0  # no pixel turns back
+    assert pickle.loads(pickle.dumps(fuser.adjusted(strength=0.7))).strength == 0.7  # noqa: S301
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"strength": 1.5}, "from 0"),
+        ({"strength": float("nan")}, "from 0"),
+        ({"strength": 0.5, "model": "paper"}, "judges places"),
+        ({"strength": 0.5, "method": "average"}, "judges places"),
+    ],
+)
+def test_a_strength_that_cannot_be_used_is_refused(settings: dict, words: str) -> None:
+    with pytest.raises(UsageError, match=words):
+        Fuser(**settings)
 
 
 def test_tiles_of_an_aligned_pair_are_those_of_the_whole() -> None:

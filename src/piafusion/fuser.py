@@ -5,9 +5,10 @@
 3. Split the visible picture into luminance and chroma.
 4. Warp the infrared picture onto the visible one: the alignment, if there is one.
 5. Fuse infrared and luminance: the engine, which runs a network or a comparison method.
-6. Join the fused luminance with the chroma.
+6. Of the fused luminance take, place by place, what the strength asks for.
+7. Join the fused luminance with the chroma.
 
-Large pictures take steps 3 to 6 tile by tile.
+Large pictures take steps 3 to 7 tile by tile.
 """
 
 from __future__ import annotations
@@ -47,10 +48,12 @@ from piafusion.imaging.io import (
     write_image,
 )
 from piafusion.imaging.metadata import Metadata
+from piafusion.imaging.natural import NATURAL, Judgement, blend, check_strength, judge
 from piafusion.imaging.tiff_directory import wants_windows
 from piafusion.imaging.tiling import (
     Floats,
     Tile,
+    Window,
     WindowReader,
     WindowWriter,
     check_side,
@@ -75,6 +78,16 @@ from piafusion.weights import DEFAULT_MODEL
 Image = NDArray[np.generic]
 
 MIN_SIDE = 8  # pixels; the networks look at least that far
+_SEEN = 32  # pixels around an aligned infrared picture; no network looks farther
+
+
+@dataclass(frozen=True)
+class _Whole:
+    """What was measured of a whole picture, for the fusion of its parts."""
+
+    share: Floats | None
+    judgement: Judgement | None
+    coverage: Floats | None
 
 
 @dataclass(frozen=True)
@@ -127,6 +140,7 @@ class Fuser:
         visible_tone: str | Tone = "full",
         keep_metadata: bool = True,
         view: str | View = "fused",
+        strength: float | None = None,
     ) -> None:
         """Load the weights of a model, or get a comparison method ready.
 
@@ -162,10 +176,14 @@ class Fuser:
             view: What to draw of each pair: "fused", or another picture of
                 `piafusion.imaging.views`, such as "edges"; an object of that module has a palette
                 and a colour bar too. Pictures of other views than "fused" have 8 bits.
+            strength: How much infrared comes in: 0 is the visible picture, 0.5 (the default) the
+                natural one, in which targets stand out, what is dark is filled and all else stays
+                as it is, and 1 has all of the infrared that is brighter. Only for a model that can
+                judge places, as `piafusion` and `piafusion-fast` can.
 
         Raises:
             UsageError: If the model, method, device, engine, tone, polarity or colour order is
-                unknown, or the tile no size.
+                unknown, the tile no size, or the strength not in [0, 1] or not for this model.
             WeightsError: If the weights are missing or corrupt.
             DeviceError: If the engine cannot use the device.
             MissingExtraError: If the engine is not installed.
@@ -194,15 +212,28 @@ class Fuser:
         self.alignment = alignment
         self.tile = check_side(tile, self.engine.reach, self.model)
         self.view = parse_view(view) if isinstance(view, str) else view
+        self.strength = self._check_strength(strength)
         self._buffers = BufferPool()
+
+    def _check_strength(self, strength: float | None) -> float | None:
+        """Return the strength to fuse with, None if the model judges nothing."""
+        if self.engine.context_side is not None:
+            return NATURAL if strength is None else check_strength(strength)
+        if check_strength(strength) is not None:
+            raise UsageError(
+                f"strength: expected a model that judges places, as {DEFAULT_MODEL} does, found "
+                f"{self.model}; leave the strength out"
+            )
+        return None
 
     def adjusted(
         self,
         tone: str | AnyTone | None = None,
         alignment: Alignment | None = None,
         visible_tone: Tone | None = None,
+        strength: float | None = None,
     ) -> Fuser:
-        """Return a fuser with the same engine, other tones and another alignment.
+        """Return a fuser with the same engine, other tones, alignment and strength.
 
         It costs nothing. Use it where pairs come from different cameras.
 
@@ -210,20 +241,23 @@ class Fuser:
             tone: A tone as the constructor takes it; by default that of this fuser.
             alignment: None for pairs that are aligned.
             visible_tone: A tone for the visible picture; by default that of this fuser.
+            strength: By default that of this fuser.
 
         Raises:
-            UsageError: If the tone is unknown.
+            UsageError: If the tone is unknown, or the strength cannot be used.
         """
         other = Fuser.__new__(Fuser)
         other.__dict__.update(self.__dict__)
         other.tone = self.tone if tone is None else as_tone(tone)
         other.visible_tone = visible_tone or self.visible_tone
         other.alignment = alignment
+        other.strength = self.strength if strength is None else self._check_strength(strength)
         return other
 
     def __getstate__(self) -> dict[str, Any]:
         """Return the settings: a copy in another process loads the network again."""
-        own = {"tone": self.tone, "visible_tone": self.visible_tone, "alignment": self.alignment}
+        own: dict[str, Any] = {"tone": self.tone, "visible_tone": self.visible_tone}
+        own |= {"alignment": self.alignment, "strength": self.strength}
         return {**self._settings, **own}
 
     def __setstate__(self, settings: dict[str, Any]) -> None:
@@ -339,14 +373,47 @@ class Fuser:
         thermal: Floats,
         vi: Image,
         buffers: Buffers,
-        alignment: Alignment | None,
-        share: Floats | None = None,
+        alignment: Alignment | None = None,
+        whole: _Whole | None = None,
+        start: tuple[int, int] = (0, 0),
     ) -> Image:
-        """Take steps 3 to 6; `share` is the gate's, measured over the whole of a larger picture."""
+        """Take steps 3 to 7.
+
+        Args:
+            thermal: Infrared in [0, 1], the whole picture or a part.
+            vi: The visible picture, or the same part.
+            buffers: Memory.
+            alignment: Of the whole picture.
+            whole: For a part: what was measured of the whole picture.
+            start: Rows above the part and columns left of it.
+        """
         channels, y = split_luminance(vi, buffers)
-        thermal = onto(thermal, y, alignment)
-        fused_y = self.engine.fuse(thermal[None, None], y[None, None], share)[0, 0]
+        coverage = None
+        if alignment:
+            size = (thermal.shape[0], thermal.shape[1])
+            coverage = alignment.coverage(size, (y.shape[0], y.shape[1]))
+        thermal = onto(thermal, y, alignment, margin=_SEEN)
+        if whole is None:
+            judgement = self._judge(y.shape, lambda rows: (thermal[rows], y[rows]))
+            whole = _Whole(None, judgement, coverage)
+        fused_y = self.engine.fuse(thermal[None, None], y[None, None], whole.share)[0, 0]
+        if whole.judgement and self.strength is not None:
+            fused_y = blend(fused_y, y, whole.judgement.weights(thermal, self.strength, *start))
+        if whole.coverage is not None:
+            rows, columns = (slice(at, at + n) for at, n in zip(start, y.shape, strict=True))
+            fused_y = blend(fused_y, y, whole.coverage[rows, columns])
         return join_luminance(channels, y, fused_y, buffers)
+
+    def _judge(
+        self,
+        shape: tuple[int, ...],
+        read: Callable[[slice], tuple[Floats, Floats]],
+    ) -> Judgement | None:
+        """Judge a whole picture, read some rows at a time, if the model can."""
+        side = self.engine.context_side
+        if side is None:
+            return None
+        return judge(self.engine.judge, side, (shape[0], shape[1]), read)
 
     def _fuse_large(
         self, ir: Image, vi: Image, tiles: Sequence[Tile]
@@ -358,11 +425,12 @@ class Fuser:
             tone = self.tone.range_of(ir)
         else:
             ir, tone = self.tone(ir)
+        coverage = None
         if self.alignment:
-            ir = to_unit(ir)
-            ir = onto(ir, luminance(to_unit(vi)), self.alignment)
+            coverage = self.alignment.coverage(ir.shape[:2], vi.shape[:2])
+            ir = onto(to_unit(ir), luminance(to_unit(vi)), self.alignment, margin=_SEEN)
         fused = np.empty(vi.shape, vi.dtype)
-        self.fuse_tiles(ir, vi, fused, tiles)
+        self.fuse_tiles(ir, vi, fused, tiles, coverage=coverage)
         return fused, tone
 
     def plan(self, height: int, width: int) -> list[Tile]:
@@ -376,6 +444,7 @@ class Fuser:
         fused: WindowWriter,
         tiles: Sequence[Tile],
         progress: Progress = silent,
+        coverage: Floats | None = None,
     ) -> None:
         """Fuse a pair tile by tile, with the result that it has as a whole.
 
@@ -386,22 +455,30 @@ class Fuser:
             fused: Receives the parts of the result; it has the shape and dtype of `vi`.
             tiles: The plan for H x W.
             progress: Receives the number of finished tiles.
+            coverage: How much each pixel may take of the infrared picture, H x W in [0, 1].
         """
 
+        def planes(window: Window) -> tuple[Floats, Floats]:
+            y = luminance(to_unit(np.ma.getdata(vi[window])))
+            return onto(to_unit(ir[window]), y, None), y
+
         def difference(tile: Tile) -> Floats:
-            y = luminance(to_unit(np.ma.getdata(vi[tile.crop])))
-            thermal = onto(to_unit(ir[tile.crop]), y, None)
+            thermal, y = planes(tile.crop)
             return self.engine.encode(thermal[None, None], y[None, None])
 
         share = None
         if len(tiles) > 1:
             share = gather_share(counted(tiles, "measuring", progress), difference)
+        height, width = (max(tile.area[axis].stop for tile in tiles) for axis in (0, 1))
+        judgement = self._judge((height, width), lambda rows: planes((rows, slice(0, width))))
+        whole = _Whole(share, judgement, coverage)
         for tile in counted(tiles, "fusing", progress):
             with self._buffers.lend() as buffers:
                 crop = ir[tile.crop]
                 thermal = to_unit(crop, out=buffers("thermal", crop.shape, np.float32))
+                start = (tile.crop[0].start, tile.crop[1].start)
                 seen = np.ma.getdata(vi[tile.crop])
-                part = self._fuse(thermal, seen, buffers, None, share)
+                part = self._fuse(thermal, seen, buffers, None, whole, start)
             fused[tile.area] = part[tile.pixels]
 
     def fuse_files(
@@ -558,19 +635,20 @@ class Fuser:
         return not whole and isinstance(self.tone, Tone) and self.tone.one_curve
 
 
-def onto(infrared: Floats, y: Floats, alignment: Alignment | None) -> Floats:
+def onto(infrared: Floats, y: Floats, alignment: Alignment | None, margin: int = 0) -> Floats:
     """Bring an infrared picture in [0, 1] onto the visible one; y takes the place of no value.
 
     Args:
         infrared: H x W; masked where it has no value.
         y: Luminance of the visible picture, of its own H x W.
         alignment: None if both have one size and are aligned.
+        margin: See `Alignment.warp_onto`.
 
     Returns:
         The size of `y`.
     """
     if alignment:
-        return alignment.warp_onto(infrared, y)
+        return alignment.warp_onto(infrared, y, margin)
     if not isinstance(infrared, np.ma.MaskedArray):
         return infrared
     return np.where(np.ma.getmaskarray(infrared), y, np.ma.getdata(infrared))

@@ -1,8 +1,9 @@
 """The distance that a network looks, which decides the margins of tiles.
 
 An ONNX file keeps it in its metadata: the numbers, and the layers before the gate as an ONNX file
-in base64. The network itself has, after the pictures, an input `share` for what the gate found
-over all tiles; it may be left out.
+in base64; in the same way the network that judges the whole picture, if there is one. The network
+itself has, after the pictures, an input `share` for what the gate found over all tiles; it may be
+left out.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from piafusion.files import reading
 
 SHARE = "share"
 ENCODER = "encoder"
+CONTEXT = "context"
+CONTEXT_SIDE = "context_side"
 _MOST = 2**16  # pixels, or values: no network of ours comes near
 
 
@@ -58,11 +61,30 @@ class Reach:
         return {key: str(value) for key, value in asdict(self).items()}
 
 
-def encoder_of(metadata: Mapping[str, str]) -> bytes:
-    """Return the layers before the gate as an ONNX file.
+def context_side(metadata: Mapping[str, str]) -> int | None:
+    """Return the longest side of the picture that the context network sees, None without one.
 
     Raises:
-        WeightsError: If they are missing or damaged.
+        WeightsError: If the number is damaged.
     """
-    with reading("metadata", "the encoder of an ONNX network", "export it again", WeightsError):
-        return b64decode(metadata[ENCODER], validate=True)
+    if CONTEXT_SIDE not in metadata:
+        return None
+    with reading("metadata", "an ONNX network of piafusion", "export it again", WeightsError):
+        side = int(metadata[CONTEXT_SIDE])
+        if not 1 <= side <= _MOST:
+            raise ValueError(f"the side {side}")
+    return side
+
+
+def inner_network(metadata: Mapping[str, str], name: str) -> bytes:
+    """Return a network that lies in the metadata of another one, as an ONNX file.
+
+    Args:
+        metadata: Of the outer file.
+        name: `ENCODER`, the layers before the gate, or `CONTEXT`.
+
+    Raises:
+        WeightsError: If it is missing or damaged.
+    """
+    with reading("metadata", f"the {name} of an ONNX network", "export it again", WeightsError):
+        return b64decode(metadata[name], validate=True)

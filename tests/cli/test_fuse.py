@@ -360,6 +360,18 @@ def test_polarity_and_the_range_of_the_visible(piafusion, pair_folders, tmp_path
         assert piafusion(*run, option, "hot").code == 2
 
 
+def test_strength(piafusion, pair_folders, tmp_path: Path) -> None:
+    ir, vi = (folder / "1D.png" for folder in pair_folders)
+    run = ("fuse", ir, vi, "--overwrite", "-o", tmp_path / "out.png")
+    assert piafusion(*run, "--strength", "0").code == 0
+    np.testing.assert_array_equal(read_image(tmp_path / "out.png"), read_image(vi))
+    for bad in ("1.01", "nan", "-0.1"):
+        done = piafusion(*run, f"--strength={bad}")
+        assert done.code == 2
+        assert "expected a number" in done.err
+    assert piafusion(*run, "--strength", "1", "--method", "average").code == 2
+
+
 def test_a_picture_larger_than_allowed_is_refused_and_the_option_named(
     piafusion, pair_folders, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -89,6 +89,27 @@ def test_a_photo_that_holds_both(client: TestClient, pair: dict[str, bytes]) -> 
     assert "give the infrared and the visible file" in alone.json()["detail"]
 
 
+def test_strength(client: TestClient, pair: dict[str, bytes]) -> None:
+    visible = decode_image(
+        client.post("/v1/fuse", files=pair, data={"show": "visible"}).content, "visible"
+    )
+    answers = [
+        client.post("/v1/fuse", files=pair, data=data)
+        for data in ({"strength": "0"}, {"strength": "0.5"}, {})
+    ]
+    assert [answer.headers["Piafusion-Strength"] for answer in answers] == ["0", "0.5", "0.5"]
+    nothing, natural, default = (decode_image(answer.content, "fused") for answer in answers)
+    np.testing.assert_array_equal(nothing, visible)
+    np.testing.assert_array_equal(natural, default)
+    for bad in ("1.1", "nan", "much"):
+        assert client.post("/v1/fuse", files=pair, data={"strength": bad}).status_code == 422
+    refused = client.post("/v1/fuse", files=pair, data={"strength": "1", "method": "average"})
+    assert refused.status_code == 422
+    assert "judges places" in refused.json()["detail"]
+    plain = client.post("/v1/fuse", files=pair, data={"method": "average"})
+    assert "Piafusion-Strength" not in plain.headers
+
+
 def test_a_picture_is_no_pair_with_itself(client: TestClient, pair: dict[str, bytes]) -> None:
     response = client.post("/v1/fuse", files={**pair, "visible": pair["infrared"]})
     assert response.status_code == 422

@@ -113,6 +113,11 @@ def test_a_pair_is_fused_compared_and_saved(
         while not saved.exists() and time.monotonic() < end:
             time.sleep(0.05)
         np.testing.assert_array_equal(read_image(saved), expected)
+    page.run(
+        "const slider = document.getElementById('strength'); slider.value = '0';"
+        "slider.dispatchEvent(new Event('input'))"
+    )
+    page.wait("document.getElementById('strength-note').textContent === '0: the visible picture'")
     page.screenshot(tmp_path / "page.png")
     assert read_image(tmp_path / "page.png").shape[1] == size[0]
     assert [each for each in page.messages() if "401" not in each and "favicon" not in each] == []

@@ -108,6 +108,7 @@ def align(
     as_json: JsonOption = False,
 ) -> None:
     """Estimate the transform between the two cameras of a rig from one or many pairs."""
+    began = _exact(offset)
     if check is (output is not None):
         raise UsageError("expected either --output FILE or --check; give one of the two")
     if not check and (alignment is not None or limit is not None):
@@ -127,7 +128,7 @@ def align(
         if match or visible_tone != "full":
             raise UsageError("--match and --visible-tone: expected pictures, found videos")
         sources = str(infrared), str(visible)
-        listed, read = _moments(*sources, tone, polarity, palette, pairs, _exact(offset))
+        listed, read = _moments(*sources, tone, polarity, palette, pairs, began)
     else:
         read = _reader(tone, polarity, visible_tone, palette)
         listed = _pairs(infrared, visible, match)

@@ -29,6 +29,7 @@ from piafusion.cli.options import (
     PaletteOption,
     PolarityOption,
     RadiometryOption,
+    StrengthOption,
     ToneOption,
     ViewOption,
     ViewPaletteOption,
@@ -120,6 +121,7 @@ def fuse(
     ] = None,
     model: ModelOption = DEFAULT_MODEL,
     method: MethodOption = None,
+    strength: StrengthOption = None,
     tone: ToneOption = "full",
     polarity: PolarityOption = "white-hot",
     palette: PaletteOption = None,
@@ -163,6 +165,9 @@ def fuse(
     ] = None,
 ) -> None:
     """Fuse an infrared and a visible image, two folders of them, or photos that hold both."""
+    from piafusion.imaging.natural import check_strength
+
+    check_strength(strength)
     if skip_existing and overwrite:
         raise UsageError("expected --skip-existing or --overwrite, found both; choose one")
     if method and model != DEFAULT_MODEL:
@@ -210,6 +215,7 @@ def fuse(
         "method": method,
         "keep_metadata": not strip_metadata,
         "view": drawn,
+        "strength": strength,
     }
     run = (
         _run_on_ray(settings, jobs, workers, address)

@@ -129,6 +129,13 @@ MatchOption = Annotated[
         rich_help_panel=INPUT,
     ),
 ]
+StrengthOption = Annotated[
+    float | None,
+    typer.Option(
+        help="How much infrared comes in: 0 is the visible picture, 0.5 (default) the natural "
+        "one, 1 has all of the infrared that is brighter.",
+    ),
+]
 JsonOption = Annotated[
     bool,
     typer.Option("--json", help="Print machine-readable results.", rich_help_panel=OUTPUT),

@@ -60,6 +60,18 @@ def fusion(
 
 
 @app.command()
+def context(
+    data: DataArgument,
+    output: RunOption,
+    preset: Annotated[str, typer.Option(help="context.")] = "context",
+    settings: SetOption = None,
+    resume: ResumeOption = False,
+) -> None:
+    """Train the network that judges targets and light place by place, from boxes in DATA."""
+    _train("context", data, output, preset, settings or [], resume=resume)
+
+
+@app.command()
 def method(
     name: Annotated[
         str, typer.Argument(metavar="METHOD", help="A method that learns, see `piafusion methods`.")
@@ -121,12 +133,30 @@ def export(
     summary: Annotated[
         str, typer.Option(help="One line that describes it.", rich_help_panel=OUTPUT)
     ] = "",
+    onto: Annotated[
+        str | None,
+        typer.Option(
+            metavar="MODEL",
+            help="For a context network: the model that it is put beside.",
+            rich_help_panel=OUTPUT,
+        ),
+    ] = None,
+    context_side: Annotated[
+        int | None,
+        typer.Option(
+            min=32,
+            help="Pixels of the longest side of the small copy that a context network sees.",
+            rich_help_panel=OUTPUT,
+        ),
+    ] = None,
 ) -> None:
     """Write a trained network as ONNX and safetensors, after comparing ONNX with torch."""
     with needing("train", "exporting"):
         from piafusion.lab.training.export import export_run
 
-    weights = export_run(run, output, name=name, summary=summary)
+    weights = export_run(
+        run, output, name=name, summary=summary, onto=onto, context_side=context_side
+    )
     say(
         f"exported: {weights}",
         f"use it: piafusion fuse IR VI --model {weights} --output OUT",

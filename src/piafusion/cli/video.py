@@ -27,6 +27,7 @@ from piafusion.cli.options import (
     PaletteOption,
     PolarityOption,
     RadiometryOption,
+    StrengthOption,
     ToneOption,
     ViewOption,
     ViewPaletteOption,
@@ -143,6 +144,7 @@ def video(
         ),
     ] = 30.0,
     model: ModelOption = VIDEO_MODEL,
+    strength: StrengthOption = None,
     tone: ToneOption = "full",
     polarity: PolarityOption = "white-hot",
     palette: PaletteOption = None,
@@ -159,6 +161,9 @@ def video(
     device: DeviceOption = "auto",
 ) -> None:
     """Fuse a video: two files, streams or devices, or one file that shows both cameras."""
+    from piafusion.imaging.natural import check_strength
+
+    check_strength(strength)
     set_conditions(radiometry)
     first = _infrared_first(visible, layout, half)
     limits = {"--start": start, "--offset": offset, "--max-gap": max_gap, "--reconnect": reconnect}
@@ -188,7 +193,7 @@ def video(
             raise UsageError("--align: expected auto, for two files and without another alignment")
         times = _exact(offset)
         mapped = alignment_of_videos(infrared, visible, tone, polarity, palette, times)
-    fuser, workers = _make_fuser(model, device, mapped, **settings)
+    fuser, workers = _make_fuser(model, device, mapped, strength=strength, **settings)
     with StopSignals() as stop, ProgressDisplay() as display:
         matching = Matching(_exact(offset), _exact(max_gap), reconnect, warn, _exact(start))
         try:

@@ -26,6 +26,8 @@ class Engine(Protocol):
         device: The device that computes: a name of `DEVICES`, never "auto".
         threads: The number of processor threads it uses.
         reach: Distance that the network looks; None if it cannot fuse tiles.
+        context_side: Longest side, in pixels, of the small copy that the context network sees;
+            None if there is no such network.
     """
 
     device: str
@@ -33,6 +35,8 @@ class Engine(Protocol):
 
     @property
     def reach(self) -> Reach | None: ...  # noqa: D102
+    @property
+    def context_side(self) -> int | None: ...  # noqa: D102
 
     def fuse(self, infrared: Tensor, luminance: Tensor, share: Tensor | None = None) -> Tensor:
         """Return the fused luminance, a fresh N x 1 x H x W array.
@@ -47,6 +51,17 @@ class Engine(Protocol):
 
     def encode(self, infrared: Tensor, luminance: Tensor) -> Tensor:
         """Return the features that the gate averages, N x C x h x w; needs a reach."""
+        ...
+
+    def judge(self, thumbnails: Tensor) -> Tensor:
+        """Run the context network; needs a context side.
+
+        Args:
+            thumbnails: N x 2 x h x w, infrared and luminance in [0, 1]; sides that 16 divides.
+
+        Returns:
+            N x 3 x h/2 x w/2: see `piafusion.lab.models.context`.
+        """
         ...
 
 

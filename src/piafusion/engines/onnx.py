@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from piafusion.engines import FusesByRunning
 from piafusion.errors import DeviceError, WeightsError
 from piafusion.machine import usable_cores
-from piafusion.reach import Reach, encoder_of
+from piafusion.reach import CONTEXT, ENCODER, Reach, context_side, inner_network
 
 _CPU = "CPUExecutionProvider"
 _CUDA = "CUDAExecutionProvider"
@@ -56,6 +56,7 @@ class OnnxEngine(FusesByRunning):
         self._inputs = [node.name for node in (*self._session.get_inputs(), *optional)]
         self._metadata = self._session.get_modelmeta().custom_metadata_map
         self.reach = Reach.from_metadata(self._metadata)
+        self.context_side = context_side(self._metadata)
 
     def encode(
         self, infrared: NDArray[np.float32], luminance: NDArray[np.float32]
@@ -68,10 +69,19 @@ class OnnxEngine(FusesByRunning):
         feeds = dict(zip(self._inputs, inputs, strict=False))
         return np.asarray(self._session.run(None, feeds)[0])
 
+    def judge(self, thumbnails: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Run the context network; see `Engine.judge`."""
+        return self._context.run(thumbnails)
+
+    @cached_property
+    def _context(self) -> OnnxEngine:
+        """The context network, loaded when it is first used."""
+        return OnnxEngine(inner_network(self._metadata, CONTEXT), self.device, self.threads)
+
     @cached_property
     def _encoder(self) -> OnnxEngine:
         """The layers before the gate, loaded when they are first used."""
-        return OnnxEngine(encoder_of(self._metadata), self.device, self.threads)
+        return OnnxEngine(inner_network(self._metadata, ENCODER), self.device, self.threads)
 
 
 def session_options(threads: int) -> onnxruntime.SessionOptions:

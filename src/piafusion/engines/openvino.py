@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from piafusion.engines import FusesByRunning, Size, SizeCache
 from piafusion.errors import WeightsError, needing
 from piafusion.machine import usable_cores
-from piafusion.reach import SHARE, Reach, encoder_of
+from piafusion.reach import CONTEXT, ENCODER, SHARE, Reach, context_side, inner_network
 
 with needing("openvino", "the device 'openvino'"):
     import openvino
@@ -48,6 +48,7 @@ class OpenVinoEngine(FusesByRunning):
         self._sized = SizeCache(build=self._compile)
         self._metadata = _metadata(model)
         self.reach = Reach.from_metadata(self._metadata)
+        self.context_side = context_side(self._metadata)
         shares = (node.shape for node in model.inputs if node.any_name == SHARE)
         self._own_share = next((np.full(shape, -1, np.float32) for shape in shares), None)
 
@@ -67,10 +68,19 @@ class OpenVinoEngine(FusesByRunning):
             # size changes, though it may be gone.
             return np.asarray(request.infer(list(inputs), share_inputs=False)[0])
 
+    def judge(self, thumbnails: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Run the context network; see `Engine.judge`."""
+        return self._context.run(thumbnails)
+
+    @cached_property
+    def _context(self) -> OpenVinoEngine:
+        """The context network, loaded when it is first used."""
+        return OpenVinoEngine(inner_network(self._metadata, CONTEXT), self.threads)
+
     @cached_property
     def _encoder(self) -> OpenVinoEngine:
         """The layers before the gate, loaded when they are first used."""
-        return OpenVinoEngine(encoder_of(self._metadata), self.threads)
+        return OpenVinoEngine(inner_network(self._metadata, ENCODER), self.threads)
 
     def _read(self) -> openvino.Model:
         """Read the network; make its share, which OpenVINO takes for a constant, an input."""

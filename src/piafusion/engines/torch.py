@@ -19,6 +19,7 @@ with needing("train", "the engine 'torch'"):
     from piafusion.lab.models import load
     from piafusion.lab.models.blocks import GatedFusionNet
     from piafusion.lab.models.folding import fold
+    from piafusion.lab.models.mixing import MixingFusionNet
 
 
 class TorchEngine(FusesByRunning):
@@ -58,6 +59,19 @@ class TorchEngine(FusesByRunning):
     def reach(self) -> Reach | None:
         """The distance that the network looks; None if it cannot fuse tiles."""
         return self._network.reach if isinstance(self._network, GatedFusionNet) else None
+
+    @property
+    def context_side(self) -> int | None:
+        """Longest side of what the context network sees; None without one."""
+        network = self._network
+        return network.context_side if isinstance(network, MixingFusionNet) else None
+
+    @torch.inference_mode()
+    def judge(self, thumbnails: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Run the context network; see `Engine.judge`."""
+        context = cast(nn.Module, self._network.context)
+        given = _tensor(thumbnails).to(self.device, next(context.parameters()).dtype)
+        return np.asarray(context(given).float().cpu().numpy())
 
     @torch.inference_mode()
     def encode(

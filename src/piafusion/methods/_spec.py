@@ -60,10 +60,12 @@ class RuleEngine:
         device: Always the processor.
         threads: Number of threads that the rule was prepared for.
         reach: None; a rule fuses pictures as a whole.
+        context_side: None; a rule judges nothing.
     """
 
     device = "cpu"
     reach: Reach | None = None
+    context_side: int | None = None
 
     def __init__(self, rule: Rule, threads: int) -> None:
         """Wrap a rule."""
@@ -73,6 +75,10 @@ class RuleEngine:
     def encode(self, infrared: Tensor, luminance: Tensor) -> Tensor:
         """Raise `NotImplementedError`: a rule has no gate, and is never asked for tiles."""
         raise NotImplementedError("a rule has no gate")
+
+    def judge(self, thumbnails: Tensor) -> Tensor:
+        """Raise `NotImplementedError`: a rule has no context network."""
+        raise NotImplementedError("a rule has no context network")
 
     def fuse(self, infrared: Tensor, luminance: Tensor, share: Tensor | None = None) -> Tensor:
         """Return the fused luminance of N x 1 x H x W planes; the share is not used."""

@@ -65,6 +65,7 @@ _FUSED_HEADERS = {
     "Piafusion-Advice": {"description": "A better tone, if this one shows little.", **_TEXT},
     "Piafusion-Size": {"description": "WIDTHxHEIGHT.", **_TEXT},
     "Piafusion-Unit": {"description": "celsius, if the infrared holds degrees.", **_TEXT},
+    "Piafusion-Strength": {"description": "0 to 1, if the model has a strength.", **_TEXT},
     "Piafusion-Alignment": {"description": "The one that was applied, as JSON.", **_TEXT},
     "Piafusion-Metrics": {"description": "NAME=VALUE, ...", **_TEXT},
 }
@@ -285,6 +286,8 @@ def _describe(result: FusionResult, name: str, waited: float) -> dict[str, Any]:
         headers["Piafusion-Unit"] = "celsius"
     if tone.advice:
         headers["Piafusion-Advice"] = tone.advice
+    if result.strength is not None:
+        headers["Piafusion-Strength"] = f"{result.strength:g}"
     if result.light:
         headers["Piafusion-Day-Probability"] = f"{result.light.day:.4f}"
     if result.alignment:

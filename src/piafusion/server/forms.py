@@ -52,6 +52,13 @@ class PairOptions(BaseModel):
         description="Range of the visible values: full, bits:COUNT, span:LOW,HIGH or "
         "percentile:LOW,HIGH.",
     )
+    strength: float | None = Field(
+        None,
+        ge=0,
+        le=1,
+        description="How much infrared comes in: 0 is the visible picture, 0.5 (default) the "
+        "natural one, 1 has all of the infrared that is brighter.",
+    )
     alignment: str = Field("", description="JSON of `piafusion align`, or auto.")
     view: str = Field(
         "fused",
@@ -195,6 +202,7 @@ def fusion_request(form: PairForm | BatchForm, fusers: FuserCache) -> FusionRequ
         visible_tone=parse_visible_tone(form.visible_tone),
         keep_metadata=form.metadata == "keep",
         view=parse_view(form.view, form.view_palette or None, bar=form.bar or shows_bar),
+        strength=form.strength,
     )
     if isinstance(form, BatchForm):
         return wanted

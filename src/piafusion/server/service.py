@@ -54,6 +54,7 @@ class FusionRequest:
         keep_metadata: Whether place, time, camera and colour profile of the visible file are kept.
         view: What to draw.
         unit: Of the values of the infrared: "°C", or "" if it is not known.
+        strength: How much infrared comes in; None is the model's own.
     """
 
     name: str
@@ -66,6 +67,7 @@ class FusionRequest:
     keep_metadata: bool = True
     view: View = View()  # noqa: RUF009
     unit: str = ""
+    strength: float | None = None
 
 
 @dataclass
@@ -82,6 +84,7 @@ class FusionResult:
         metrics: Scores by name.
         seconds: Time of each step.
         unit: As in the request.
+        strength: That of the picture; None if the model has none.
     """
 
     content: memoryview
@@ -93,6 +96,7 @@ class FusionResult:
     metrics: dict[str, float]
     seconds: dict[str, float]
     unit: str = ""
+    strength: float | None = None
 
 
 @dataclass
@@ -154,7 +158,7 @@ class FusionService:
         if rig == "auto":
             with clock("align"):
                 rig = estimate_alignment([(wanted.tone(ir)[0], vi)])
-        fuser = fuser.adjusted(wanted.tone, rig)
+        fuser = fuser.adjusted(wanted.tone, rig, strength=wanted.strength)
         if wanted.shown != "fused":
             return self._show(ir, vi, fuser, wanted, clock)
         with clock("light"):
@@ -178,7 +182,16 @@ class FusionService:
             content = encode_image(picture, f".{wanted.format}", "fused", said)
         height, width = picture.shape[:2] if picture.ndim < 4 else picture.shape[1:3]
         return FusionResult(
-            content, width, height, fused.tone, light, rig, scores, clock.seconds, wanted.unit
+            content,
+            width,
+            height,
+            fused.tone,
+            light,
+            rig,
+            scores,
+            clock.seconds,
+            wanted.unit,
+            fuser.strength,
         )
 
     def _decode(

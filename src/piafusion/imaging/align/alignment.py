@@ -158,16 +158,16 @@ class Alignment:
         return _coverage(fitting.rows, infrared_size, visible_size)
 
     def warp_onto(
-        self, infrared: NDArray[np.float32], luminance: NDArray[np.float32]
+        self, infrared: NDArray[np.float32], luminance: NDArray[np.float32], margin: int = 0
     ) -> NDArray[np.float32]:
         """Bring an infrared picture onto the visible grid; where it is not, take the luminance.
-
-        A network that gets the same picture twice returns it. So the fused picture shows the
-        visible one outside the infrared picture, without a border in between.
 
         Args:
             infrared: H x W in [0, 1]; masked pixels count as outside.
             luminance: Luminance of the visible picture, of its own H x W, in [0, 1].
+            margin: Pixels around the infrared picture in which its border is repeated. A network
+                that looks as far then sees no edge where the infrared picture ends; what it makes
+                of the margin is to be left out, as `coverage` says.
 
         Returns:
             The size of `luminance`, in [0, 1].
@@ -178,9 +178,9 @@ class Alignment:
         size = (luminance.shape[0], luminance.shape[1])
         warped: NDArray[np.float32] = self.warp(np.ma.getdata(infrared), size)
         infrared_size = infrared.shape[0], infrared.shape[1]
-        share = self.coverage(infrared_size, size)
+        rows = self.scaled(infrared_size, size).rows
+        share = _coverage(rows, infrared_size, size, margin)
         if isinstance(infrared, np.ma.MaskedArray):
-            rows = self.scaled(infrared_size, size).rows
             share = _softened(_warped_onto(rows, _seen(infrared), size))
         if share.min() == 1:
             return warped
@@ -238,17 +238,28 @@ class Alignment:
 
 
 @lru_cache(maxsize=8)
-def _coverage(rows: Rows, infrared_size: Size, visible_size: Size) -> NDArray[np.float32]:
-    share = _softened(_warped_onto(rows, np.ones(infrared_size, np.uint8), visible_size))
+def _coverage(
+    rows: Rows, infrared_size: Size, visible_size: Size, margin: int = 0
+) -> NDArray[np.float32]:
+    inside = _warped_onto(rows, np.ones(infrared_size, np.uint8), visible_size)
+    if margin and not inside.all():
+        outward = cv2.distanceTransform(1 - inside, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+        inside = (outward <= margin + _edge(visible_size)).astype(np.uint8)
+    share = _softened(inside)
     share.setflags(write=False)
     return share
+
+
+def _edge(visible_size: Size) -> float:
+    """Return the width of the soft edge in pixels."""
+    return max(2.0, _SOFT_EDGE * min(visible_size))
 
 
 def _softened(inside: NDArray[np.uint8]) -> NDArray[np.float32]:
     """Return 0 where `inside` is 0, rising over a soft edge inside to 1."""
     if inside.all():
         return np.ones(inside.shape, np.float32)
-    edge = max(2.0, _SOFT_EDGE * min(inside.shape))
+    edge = _edge((inside.shape[0], inside.shape[1]))
     inward = cv2.distanceTransform(inside, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
     share = np.clip(inward / np.float32(edge), 0, 1).astype(np.float32)
     return np.asarray(share * share * (3 - 2 * share))  # no crease at either end

@@ -15,6 +15,7 @@ import piafusion
 from piafusion.errors import UsageError
 from piafusion.files import sha256
 from piafusion.imaging.arrays import Image
+from piafusion.imaging.natural import parse_strength
 from piafusion.imaging.pairs import list_images
 from piafusion.lab.evaluation.sets import NAME, DataSet, Failure
 from piafusion.machine import usable_cores
@@ -82,8 +83,9 @@ def read_methods(
     """Return the baselines and the methods asked for, in this order.
 
     Args:
-        texts: For each method a model of the manifest; a name of `list_methods`; an exported
-            file, ``FILE`` or ``NAME=FILE``; or fused pictures: ``NAME=FOLDER`` with a
+        texts: For each method a model of the manifest, ``NAME`` or ``NAME@STRENGTH``; a name of
+            `list_methods`; an exported file, ``FILE`` or ``NAME=FILE``; or fused pictures:
+            ``NAME=FOLDER`` with a
             sub-folder for each data set, or with the pictures themselves if there is but one
             data set, or ``NAME@DATASET=FOLDER``, which may be said once for each data set.
         sets: The data sets of the evaluation.
@@ -99,7 +101,7 @@ def read_methods(
         if text in BASELINES:
             continue
         method = _read(text, sets, device)
-        if not re.fullmatch(NAME, method.name):
+        if not re.fullmatch(rf"{NAME}(@[\d.]+)?", method.name):
             raise UsageError(
                 f"{text}: expected a method named by letters, digits and . _ + -, found "
                 f"{method.name!r}; write NAME={text.rpartition('=')[2]}"
@@ -116,6 +118,9 @@ def _read(text: str, sets: Sequence[DataSet], device: str) -> Method | GivenPict
     models = [name for name, record in load_manifest().items() if record.kind == "fusion"]
     if text in models:
         return _model(text, text, device)
+    model, at, strength = text.partition("@")
+    if model in models and at and "=" not in strength:
+        return _model(text, model, device, parse_strength(strength))
     if text in list_methods():
         return _method(find_method(text))
     name, equals, place = text.partition("=")
@@ -135,17 +140,18 @@ def _read(text: str, sets: Sequence[DataSet], device: str) -> Method | GivenPict
     )
 
 
-def _model(name: str, model: str, device: str) -> Method:
+def _model(name: str, model: str, device: str, strength: float | None = None) -> Method:
     settings = {
         "weights": sha256(read_weights(model, "onnx", "fusion")),
         "device": device,
+        "strength": strength,
         **versions("numpy", "cv2", "onnxruntime", *(["openvino"] if device == "openvino" else [])),
     }
 
     def load() -> Fuse:
         from piafusion.fuser import Fuser
 
-        return Fuser(model, device=device)
+        return Fuser(model, device=device, strength=strength)
 
     return Method(name, settings, load, threads=usable_cores())
 

@@ -14,8 +14,10 @@ from torch import nn
 from piafusion.errors import UsageError, WeightsError
 from piafusion.files import parse_json, reading
 from piafusion.lab.models.comparison import COMPARISON, PAPER_WIDTH
+from piafusion.lab.models.context import ContextNet
 from piafusion.lab.models.mixing import MixingFusionNet, MixingFusionSizes
 from piafusion.lab.models.paper import IlluminationNet, ProgressiveFusionNet
+from piafusion.reach import CONTEXT_SIDE, context_side
 
 __all__ = [
     "NETWORKS",
@@ -33,6 +35,7 @@ NETWORKS: dict[str, Callable[[], nn.Module]] = {
     "paper": ProgressiveFusionNet,
     "paper-without-cmdaf": partial(ProgressiveFusionNet, exchanges=False),
     "illumination": IlluminationNet,
+    "context": ContextNet,
     **COMPARISON,
     **PAPER_WIDTH,
 }
@@ -49,18 +52,21 @@ _SMALLEST = {"residual_layers": 0}  # of the others 1
 _LARGEST = {"stride": 64, "window": 256, "width": 512, "residual_layers": 64}
 
 
-def build(name: str, sizes: MixingFusionSizes | None = None) -> nn.Module:
+def build(
+    name: str, sizes: MixingFusionSizes | None = None, context_side: int | None = None
+) -> nn.Module:
     """Return the network of that name with fresh, untrained parameters.
 
     Args:
         name: One of `NETWORKS` or `SIZES`.
         sizes: Other sizes for a network of `SIZES`.
+        context_side: For a network of `SIZES`: see `MixingFusionNet`.
 
     Raises:
         UsageError: If there is none, or it has one size only.
     """
     if name in SIZES:
-        return MixingFusionNet(sizes or SIZES[name])
+        return MixingFusionNet(sizes or SIZES[name], context_side)
     if name not in NETWORKS:
         known = ", ".join((*SIZES, *NETWORKS))
         raise UsageError(f"expected a network of {known}, found {name!r}")
@@ -75,6 +81,8 @@ def dump(name: str, network: nn.Module) -> bytes:
     metadata = {"network": name}
     if isinstance(network, MixingFusionNet):
         metadata["sizes"] = json.dumps(asdict(network.sizes))
+        if network.context_side is not None:
+            metadata[CONTEXT_SIDE] = str(network.context_side)
     return safetensors.torch.save(tensors, metadata=metadata)
 
 
@@ -91,7 +99,7 @@ def load(weights: bytes) -> nn.Module:
             header = parse_json(bytes(weights[8 : 8 + header_size]), {"__metadata__": {str: str}})
             metadata = header["__metadata__"]
             sizes = _sizes(metadata["sizes"]) if "sizes" in metadata else None
-            network = build(metadata["network"], sizes)
+            network = build(metadata["network"], sizes, context_side(metadata))
             network.load_state_dict(safetensors.torch.load(weights))
         except safetensors.SafetensorError as error:
             raise ValueError(str(error)) from error

@@ -4,7 +4,7 @@ Eq. 5 of the paper, as printed, gives both modalities the same features (see
 `exchange_differences`). From the first exchange on, two streams with shared layers therefore
 compute everything twice, and their concatenation shows the decoder each channel twice. One stream,
 and the sum of the decoder's weights for both halves, do as well. A batch normalisation is absorbed
-by the convolution before it.
+by the convolution before it, and a skip beside a 3x3 convolution is one more weight in its middle.
 """
 
 from __future__ import annotations
@@ -33,10 +33,21 @@ def fold(network: nn.Module) -> nn.Module:
     """
     if isinstance(network, ProgressiveFusionNet) and network.exchanges:
         return _OneStreamFusionNet(network).train(network.training)
+    if isinstance(network, MixingFusionNet):
+        network = merge(network)
+        _absorb_skips(cast(MixingFusionNet, network))
     if any(isinstance(module, NormedConv) for module in network.modules()):
         network = copy.deepcopy(network)
         _absorb_norms(network)
     return network
+
+
+def _absorb_skips(network: MixingFusionNet) -> None:
+    if network.skips:
+        network.skips = False
+        with torch.no_grad():
+            for layer in network.residual:
+                cast(nn.Conv2d, layer).weight[..., 1, 1] += torch.eye(network.sizes.width)
 
 
 def _absorb_norms(network: nn.Module) -> None:

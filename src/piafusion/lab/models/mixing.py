@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from piafusion.lab.models.blocks import GatedFusionNet, leaky
+from piafusion.lab.models.context import ContextNet
 from piafusion.reach import Reach
 
 SHARPNESS = 20.0
@@ -38,9 +39,22 @@ class MixingFusionSizes:
 class MixingFusionNet(GatedFusionNet):
     """Mixes infrared and luminance with per-pixel weights and a bounded correction."""
 
-    def __init__(self, sizes: MixingFusionSizes | None = None) -> None:
-        """Build the layers with torch's default initialisation."""
+    context: ContextNet | None
+
+    def __init__(
+        self, sizes: MixingFusionSizes | None = None, context_side: int | None = None
+    ) -> None:
+        """Build the layers with torch's default initialisation.
+
+        Args:
+            sizes: Of the layers.
+            context_side: Longest side, in pixels, of the small copy of a picture that the context
+                network sees; by default there is no such network.
+        """
         super().__init__()
+        self.context_side = context_side
+        self.context = None if context_side is None else ContextNet()
+        self.skips = True  # `folding` builds the skips of the residual layers into their weights
         self.sizes = sizes = sizes or MixingFusionSizes()
         self.infrared_stem = nn.Conv2d(1, sizes.width, sizes.window, sizes.stride)
         self.visible_stem = nn.Conv2d(1, sizes.width, sizes.window, sizes.stride)
@@ -66,9 +80,10 @@ class MixingFusionNet(GatedFusionNet):
     def decode(self, features: Tensor, infrared: Tensor, luminance: Tensor) -> Tensor:
         """Return the fused luminance from the gate's mix and the pictures."""
         for layer in self.residual:
-            features = leaky(features + layer(features))
-        parts = self.head(features).chunk(2, dim=1)
-        shift, correction = (self._pixels(part, infrared) for part in parts)
+            features = leaky(features + layer(features) if self.skips else layer(features))
+        height, width = infrared.shape[-2:]
+        planes = functional.pixel_shuffle(self.head(features), self.sizes.stride)
+        shift, correction = (planes[:, i : i + 1, :height, :width] for i in range(2))
         difference = infrared - luminance
         weight = torch.sigmoid(shift + SHARPNESS * difference)
         fused = luminance + weight * difference + 0.5 * torch.tanh(correction)
@@ -86,8 +101,3 @@ class MixingFusionNet(GatedFusionNet):
         margin = self._window_margin
         sides = (margin, margin + -width % stride, margin, margin + -height % stride)
         return functional.pad(image, sides, mode="replicate")
-
-    def _pixels(self, blocks: Tensor, like: Tensor) -> Tensor:
-        """Lay the channels of each block out as pixels; return a plane of the size of `like`."""
-        height, width = like.shape[-2:]
-        return functional.pixel_shuffle(blocks, self.sizes.stride)[..., :height, :width]

@@ -155,6 +155,31 @@ class IlluminationSettings(TrainingSettings):
     )
 
 
+class ContextSettings(TrainingSettings):
+    """Training of the context network, which judges targets and light place by place.
+
+    The data set has boxes of people and bicycles in `boxes/infrared`.
+    """
+
+    model: Literal["context"] = "context"
+    more: Path | None = Field(
+        default=None, description="data set of another camera, with `ir` and `vi`"
+    )
+    more_boxes: Path | None = Field(
+        default=None,
+        description="folder of its boxes; `nights.txt` in it lists the pairs taken by night",
+    )
+    painted: int = Field(default=120, ge=0, description="synthetic streets to learn from, too")
+
+    @model_validator(mode="after")
+    def _crops_fit_the_layers(self) -> Self:
+        if self.crop % 32:
+            raise ValueError(f"crop: the layers need a multiple of 32, found {self.crop}")
+        if (self.more is None) != (self.more_boxes is None):
+            raise ValueError("more and more_boxes belong together; give both or neither")
+        return self
+
+
 class MethodSettings(TrainingSettings):
     """Training of a comparison method's network by its own loss."""
 
@@ -183,6 +208,7 @@ class MethodSettings(TrainingSettings):
 TASKS: dict[str, type[TrainingSettings]] = {
     "illumination": IlluminationSettings,
     "fusion": FusionSettings,
+    "context": ContextSettings,
     "method": MethodSettings,
 }
 """The settings of each command `piafusion train NAME`."""
@@ -239,6 +265,14 @@ PRESETS: dict[str, dict[str, Any]] = {
     "ablation-cmdaf": {**_ABLATION, "model": "paper-without-cmdaf"},
     "illumination": {**_ILLUMINATION, "steps": 100 * 438},
     "illumination-short": {**_ILLUMINATION, "sampling": "random", "decay": 0.05, "steps": 8000},
+    "context": {
+        "model": "context",
+        "steps": 12000,
+        "batch": 8,
+        "crop": 224,
+        "learning_rate": 2e-3,
+        "decay": 0.02,
+    },
     **{
         name: {"model": name, "gradient_clip": 10.0, **network.schedule._asdict()}
         for name, network in COMPARISON.items()
@@ -270,6 +304,8 @@ def validate(values: dict[str, Any]) -> TrainingSettings:
     model = str(values.get("model"))
     if model == "illumination":
         kind = IlluminationSettings
+    elif model == "context":
+        kind = ContextSettings
     elif model in {**COMPARISON, **PAPER_WIDTH}:
         kind = MethodSettings
     return check_settings(kind, values)
@@ -278,13 +314,21 @@ def validate(values: dict[str, Any]) -> TrainingSettings:
 def command(settings: TrainingSettings) -> str:
     """Return the command line that starts a run with these settings."""
     default = _flat(resolve(settings.preset, settings.data, {}).model_dump(mode="json"))
-    chosen = _flat(settings.model_dump(mode="json"))
+    chosen = _flat(portable(settings))
     changes = [f" --set {name}={value}" for name, value in chosen.items() if value != default[name]]
     data = dataset_name(settings.data)
+    changes = [each for each in changes if not each.startswith(" --set data=")]
     if isinstance(settings, MethodSettings):
         return f"piafusion train method {settings.preset} {data}{''.join(changes)}"
     task = next(name for name, kind in TASKS.items() if isinstance(settings, kind))
     return f"piafusion train {task} {data} --preset {settings.preset}{''.join(changes)}"
+
+
+def portable(settings: TrainingSettings) -> dict[str, Any]:
+    """Return the settings with names in the place of this machine's paths."""
+    values = settings.model_dump(mode="json")
+    paths = {name for name, value in values.items() if isinstance(value, str) and value[:1] == "/"}
+    return {**values, **{name: dataset_name(Path(values[name])) for name in paths}}
 
 
 def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -20,36 +20,66 @@ from torch.export import Dim
 from piafusion.engines.onnx import OnnxEngine
 from piafusion.errors import UsageError, WeightsError
 from piafusion.files import read_json, sha256, write_bytes
-from piafusion.lab.models import dump, load
+from piafusion.lab.models import SIZES, dump, load
 from piafusion.lab.models.blocks import GatedFusionNet, infrared_share, mix
 from piafusion.lab.models.comparison import ComparisonNet
 from piafusion.lab.models.comparison.densefuse import DenseFuseNet
+from piafusion.lab.models.context import ContextNet
 from piafusion.lab.models.folding import fold
+from piafusion.lab.models.mixing import MixingFusionNet
 from piafusion.lab.models.paper import IlluminationNet
 from piafusion.lab.training.run import RECORD, WEIGHTS, load_settings
-from piafusion.reach import ENCODER, SHARE
+from piafusion.reach import CONTEXT, CONTEXT_SIDE, ENCODER, SHARE
 from piafusion.weights import (
     Format,
     WeightsRecord,
+    list_models,
+    read_weights,
     save_record,
 )
 
+_CONTEXT_SIDES = {"piafusion-fast": 160}
 
-def export_run(run: Path, folder: Path, *, name: str | None = None, summary: str = "") -> Path:
+
+def export_run(
+    run: Path,
+    folder: Path,
+    *,
+    name: str | None = None,
+    summary: str = "",
+    onto: str | None = None,
+    context_side: int | None = None,
+) -> Path:
     """Write `NAME.onnx`, `NAME.safetensors` and their manifest entry; return the ONNX path.
 
     Of a comparison method only the ONNX file is written, its weights in half precision; of
     DenseFuse a second one, NAME-l1, that fuses by its other rule. Other models in the weights
     folder are kept. The name is by default that of the trained network.
 
+    Args:
+        run: Folder of a finished training run.
+        folder: Weights folder; made if missing.
+        name: Name of the model there.
+        summary: One line for `piafusion models`.
+        onto: For a context network: the model that it is put beside, a shipped one or the path of
+            its safetensors file. A context network that this has already is replaced.
+        context_side: Longest side, in pixels, of the small copy of a picture that the context
+            network sees; by default 320, for `piafusion-fast` 160.
+
     Raises:
-        UsageError: If the run is missing or not finished, or its settings or record are damaged.
+        UsageError: If the run is missing or not finished, its settings or record are damaged, or
+            `onto` is missing or out of place.
         WeightsError: If its weights are damaged, or the ONNX file does not answer like torch.
     """
     settings = load_settings(run)
     if not (run / WEIGHTS).is_file():
         raise UsageError(f"{run}: expected a finished run, found no {WEIGHTS}; resume it first")
-    name = name or settings.model
+    if (settings.model == "context") == (onto is None):
+        raise UsageError(
+            f"{run}: expected a model to put a context network beside, and for no other network; "
+            f"found {settings.model} and {onto or 'no model'}; see piafusion export --help"
+        )
+    name = name or onto or settings.model
     remedy = f"remove {WEIGHTS} and resume the run, which writes it again"
     try:
         network = load((run / WEIGHTS).read_bytes()).eval()
@@ -58,11 +88,29 @@ def export_run(run: Path, folder: Path, *, name: str | None = None, summary: str
             f"{run / WEIGHTS}: expected the weights of a finished run, found them damaged; {remedy}"
         ) from error
     training = read_json(run / RECORD, dict, "the record of a finished run", remedy)
-    _write(name, network, settings.model, summary, training, folder)
+    model = settings.model
+    if isinstance(network, ContextNet) and onto is not None:
+        model = onto if onto in SIZES else "piafusion"
+        network = _beside(network, onto, context_side or _CONTEXT_SIDES.get(onto, 320))
+        before = list_models()
+        fusion = before[onto].training if onto in before else {}
+        training = {**fusion, "context": training}
+    _write(name, network, model, summary, training, folder)
     if isinstance(network, DenseFuseNet):
         network.rule = "l1"
         _write(f"{name}-l1", network, settings.model, summary, training, folder)
     return folder / f"{name}.onnx"
+
+
+def _beside(context: ContextNet, onto: str, side: int) -> MixingFusionNet:
+    """Return a fusion network with a context network beside it."""
+    fusion = load(read_weights(onto, "safetensors", "fusion"))
+    if not isinstance(fusion, MixingFusionNet):
+        raise UsageError(
+            f"expected a network of {', '.join(SIZES)} to put the context beside, found {onto}"
+        )
+    fusion.context, fusion.context_side = context, side
+    return fusion.eval()
 
 
 def _write(
@@ -216,6 +264,11 @@ def _with_share(network: GatedFusionNet, images: dict[str, Tensor], output: str)
         **network.reach.metadata(),
         ENCODER: b64encode(encoder.SerializeToString()).decode(),
     }
+    if isinstance(network, MixingFusionNet) and network.context is not None:
+        thumbnails = {"thumbnails": torch.rand(1, 2, 64, 96)}
+        context = _export(network.context, thumbnails, "maps")
+        metadata[CONTEXT] = b64encode(context.SerializeToString()).decode()
+        metadata[CONTEXT_SIDE] = str(network.context_side)
     onnx.helper.set_model_props(model, metadata)
     return model
 

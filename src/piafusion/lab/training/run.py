@@ -20,13 +20,16 @@ from piafusion.lab.models import IlluminationNet, MixingFusionNet, dump, load
 from piafusion.lab.models.folding import merge, spread
 from piafusion.lab.training.checkpoints import Keeper, WholeCheckpoints, find_checkpoint
 from piafusion.lab.training.config import (
+    ContextSettings,
     FusionSettings,
     IlluminationSettings,
     MethodSettings,
     TrainingSettings,
     command,
+    portable,
     validate,
 )
+from piafusion.lab.training.context import ContextTraining
 from piafusion.lab.training.data import TrainingPairs, hold_apart, load_training_pairs
 from piafusion.lab.training.loop import StepReport, fit, quieten
 from piafusion.lab.training.modules import (
@@ -162,8 +165,11 @@ def _start_from(settings: TrainingSettings, network: nn.Module) -> str | None:
         return None
     kind: Kind = "illumination" if isinstance(settings, IlluminationSettings) else "fusion"
     weights = read_weights(settings.start_from, "safetensors", kind)
+    before = load(weights)
+    if isinstance(before, MixingFusionNet):
+        before.context = None  # which stays as it is, beside any fusion network
     try:
-        network.load_state_dict(load(weights).state_dict())
+        network.load_state_dict(before.state_dict())
     except RuntimeError as error:
         raise UsageError(
             f"start_from: expected weights of the network {settings.model!r}, found others in "
@@ -178,7 +184,9 @@ def _validate_every(settings: TrainingSettings) -> int:
 
 def _module(
     settings: TrainingSettings, pairs: TrainingPairs, held: TrainingPairs | None
-) -> Training:
+) -> Training | ContextTraining:
+    if isinstance(settings, ContextSettings):
+        return ContextTraining(settings, pairs.stems, held.stems if held else [])
     if isinstance(settings, IlluminationSettings):
         return IlluminationTraining(settings, pairs, held)
     if isinstance(settings, MethodSettings):
@@ -239,7 +247,7 @@ def _record(settings: TrainingSettings, pairs: TrainingPairs, timer: Timer) -> d
         "data_sha256": sha256(*pixels, " ".join(pairs.stems).encode()),
         "seed": settings.seed,
         "steps": settings.last_step,
-        "settings": settings.model_dump(mode="json", exclude={"data", "preset"}),
+        "settings": {k: v for k, v in portable(settings).items() if k not in ("data", "preset")},
         "torch": torch.__version__,
         "hardware": _hardware(),
         "seconds": round(seconds),

@@ -32,6 +32,8 @@ let fusedFile = null; // as PNG
 const summaries = {};
 let running = null; // the AbortController of the latest request
 let alignment = ""; // the one that was applied
+let viewsDue = true; // the infrared and visible pictures that are shown are not those of the files
+let strength = ""; // the one that was chosen; empty is the model's own
 
 // --- the server ---------------------------------------------------------------------------------
 
@@ -77,6 +79,7 @@ function formOf(extra) {
   if (files.visible) form.append("visible", files.visible);
   const [kind, name] = $("how").value.split(":");
   if (name) form.append(kind, name);
+  if (strength !== "") form.append("strength", strength);
   form.append("tone", $("tone").value);
   form.append("polarity", $("polarity").value);
   form.append("palette", $("palette").value);
@@ -94,7 +97,8 @@ async function chosenAlignment() {
   return file ? file.text() : "";
 }
 
-async function fuse() {
+async function fuse({ views = true } = {}) {
+  viewsDue ||= views;
   running?.abort();
   running = new AbortController();
   const { signal } = running;
@@ -109,11 +113,15 @@ async function fuse() {
     const response = await ask("v1/fuse", { method: "POST", body, signal });
     const fused = await response.blob();
     alignment = response.headers.get("Piafusion-Alignment") ?? "";
-    const infrared = await view("infrared", signal);
-    const asItIs = second && $("visible-tone").value === "full" && await pixelsOf(second);
-    const visible = asItIs ? second : await view("visible", signal);
+    const blobs = { fused };
+    if (viewsDue) {
+      blobs.infrared = await view("infrared", signal);
+      const asItIs = second && $("visible-tone").value === "full" && await pixelsOf(second);
+      blobs.visible = asItIs ? second : await view("visible", signal);
+    }
     if (signal.aborted) return;
-    for (const [name, blob] of Object.entries({ infrared, visible, fused })) keep(name, blob);
+    viewsDue = false;
+    for (const [name, blob] of Object.entries(blobs)) keep(name, blob);
     fusedFile = fused;
     show(response.headers);
     await drawBar(signal);
@@ -242,6 +250,7 @@ function show(headers) {
   if ($("measure").checked) measured();
   paint();
   if (first && NARROW.matches) $("stage").scrollIntoView({ block: "center" });
+  showStrength(headers.get("Piafusion-Strength"));
   showLight(headers.get("Piafusion-Day-Probability"));
   showMetrics(headers.get("Piafusion-Metrics"));
   const steps = Object.fromEntries(
@@ -251,6 +260,13 @@ function show(headers) {
   const advice = headers.get("Piafusion-Advice");
   const fused = `Fused with ${headers.get("Piafusion-Model")}`;
   say(advice ? `${fused}. Note: ${withControl({ detail: advice })}` : fused);
+}
+
+function showStrength(used) {
+  $("strength").disabled = used === null;
+  $("strength-note").textContent = used === null ? "This model has no strength."
+    : { 0: "0: the visible picture", 0.5: "0.5: natural", 1: "1: all that is brighter" }[used] ?? used;
+  if (used !== null) $("strength").value = used;
 }
 
 function paint() {
@@ -417,7 +433,8 @@ $("swap").addEventListener("click", async () => {
   await put("visible", infrared);
   fuse();
 });
-$("how").addEventListener("change", () => { note(); fuse(); });
+$("how").addEventListener("change", () => { strength = ""; note(); fuse(); });
+$("strength").addEventListener("input", () => { strength = $("strength").value; fuse({ views: false }); });
 for (const name of ["tone", "polarity", "palette", "visible-tone"]) $(name).addEventListener("change", fuse);
 $("view").addEventListener("change", () => { $("view-value").value = ""; note(); fuse({ views: false }); });
 for (const name of ["view-value", "view-palette"]) $(name).addEventListener("change", () => fuse({ views: false }));

@@ -16,7 +16,6 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
-from torch.nn import functional
 
 from piafusion.imaging.colour import luminance
 from piafusion.imaging.io import read_image
@@ -49,6 +48,7 @@ class Example:
         day: Whether the visible picture was taken by day.
         level: The luminance of the place, blurred widely, H x W uint8.
         scene: That of what surrounds it, blurred more widely still.
+        missing: How far the visible picture lacks structure that the infrared has, H x W uint8.
     """
 
     infrared: tuple[Bytes, ...]
@@ -57,6 +57,7 @@ class Example:
     day: bool
     level: Bytes
     scene: Bytes
+    missing: Bytes
 
 
 def _bytes(image: ArrayLike) -> Bytes:
@@ -70,16 +71,15 @@ def _single(image: ArrayLike) -> Single:
 def _example(ir: Bytes, y: Bytes, targets: Bytes, *, day: bool) -> Example:
     clahe = cv2.createCLAHE(3.0, (8, 8))
     shown = (ir, _bytes(cv2.equalizeHist(ir)), _bytes(clahe.apply(ir)))
-    levels = (
-        _bytes(_fine_to(blur(_coarse(_single(y)), s / COARSE), ir.shape)) for s in (WIDE, SCENE)
-    )
-    return Example(shown, y, targets, day, *levels)
+    coarse = _coarse(_single(y))
+    level, scene = (_bytes(_fine_to(blur(coarse, s / COARSE), ir.shape)) for s in (WIDE, SCENE))
+    missing = 255 * structure_missing(_single(ir) / np.float32(255), _single(y) / np.float32(255))
+    return Example(shown, y, targets, day, level, scene, _bytes(missing))
 
 
-def read_pair_examples(
+def read_examples(
     root: Path,
-    boxes: Path,
-    nights: frozenset[str] = frozenset(),
+    boxes: Path | None,
     stems: Sequence[str] | None = None,
 ) -> list[Example]:
     """Read a dataset folder.
@@ -87,9 +87,11 @@ def read_pair_examples(
     Args:
         root: With `ir` and `vi`.
         boxes: Folder of YOLO text files; a picture that has none is not known to have no target.
-        nights: Stems by night, of a dataset whose names do not say.
+            Pairs by night, where the names do not tell, stand in `nights.txt`, one a line.
         stems: The pairs to read; all by default.
     """
+    listed = boxes / "nights.txt" if boxes else None
+    nights = listed.read_text().split() if listed and listed.exists() else []
     examples = []
     for pair in dataset_pairs(root).pairs:
         stem = pair.stem
@@ -98,8 +100,9 @@ def read_pair_examples(
         ir, vi = read_image(pair.infrared), read_image(pair.visible)
         ir = np.ascontiguousarray(ir if ir.ndim == 2 else ir[..., 0])
         y = np.rint(luminance(vi.astype(np.float32))).astype(np.uint8)
-        file, targets = boxes / f"{stem}.txt", np.full(ir.shape, UNKNOWN, np.uint8)
-        if file.exists():
+        file = boxes / f"{stem}.txt" if boxes else None
+        targets = np.full(ir.shape, UNKNOWN, np.uint8)
+        if file and file.exists():
             targets[:] = 0
             heat, found = ir.astype(np.float64), read_boxes(file, *ir.shape)
             for box in found:
@@ -131,12 +134,18 @@ def paint_examples(count: int, seed: int = 1000) -> list[Example]:
     return examples
 
 
-DIM, BRIGHT = 0.33, 0.40
-"""Luminance of a scene that is dark as a whole, and of one that is not."""
-GREY, LIT = 0.31, 0.55
-"""Below the first it is dark in the brighter one, above the second it is lit in the darker one."""
-WIDE, SCENE, SOFT = 32, 80, 12
-"""Deviations of the blurs, in pixels: of a place, of its scene, and of the edge of what is lost."""
+DARK, NOT_DARK = 0.32, 0.42
+"""Luminance of a part of the scene that is dark, and of one that is not."""
+GREY, LIT = 0.29, 0.55
+"""In a scene that is not dark, what is below the first is lost; in a dark one, below the second."""
+NIGHT, TWILIGHT = 0.375, 0.395
+"""Mean luminance of a picture that is dark as a whole, and of one that is grey."""
+BLACK, SHOWN = 0.20, 0.28
+"""Luminance of places of a grey picture that show nothing, and of those that show something."""
+HALF = 0.33
+"""Share that is lost in a grey picture where the place shows something."""
+WIDE, SCENE, SOFT, LOCAL = 32, 80, 14, 10
+"""Deviations of blurs, in pixels: a place, its scene, the edge of what is lost, structure."""
 COARSE = 4
 """Light is judged at a fourth of the resolution: it varies slowly, and that is quick."""
 
@@ -165,21 +174,40 @@ def lost_by_day(y: Single) -> Single:
     return _fine(np.clip((0.16 - blur(_coarse(y), 4)) / 0.10, 0, 1))
 
 
-def lost_by_night(level: Single, scene: Single) -> Single:
+def structure_missing(ir: Single, y: Single) -> Single:
+    """Return where the infrared has structure and the visible picture, dark, has not, in [0, 1]."""
+    (_, in_ir), (mean, in_y) = (_deviation(blur(picture, 1)) for picture in (ir, y))
+    missing = np.clip((in_ir - 2 * in_y) / 0.08, 0, 1) * np.clip((0.46 - mean) / 0.12, 0, 1)
+    return _single(np.clip(1.6 * blur(missing, 1.6 * LOCAL), 0, 1))
+
+
+def _deviation(picture: Single) -> tuple[Single, Single]:
+    """Return the local mean and standard deviation."""
+    mean = blur(picture, LOCAL)
+    return mean, np.sqrt(np.maximum(blur(picture * picture, LOCAL) - mean * mean, 0))
+
+
+def lost_by_night(y: Single, level: Single, scene: Single, missing: Single, mean: float) -> Single:
     """Return how far the visible picture fails by night, in [0, 1].
 
-    Fully where it is dark for many pixels around, and nowhere in between: a half of each picture
-    keeps less of both than one of them whole. Of a scene that is dark as a whole only what lamps
-    light is kept; of a brighter one, whose dark is grey, what is darker than the rest is lost.
+    In a picture that is dark as a whole, everything is: the complete fusion keeps its lamps. In a
+    grey one it is what is darker than the rest, and where structure is missing; a part of what the
+    place shows is kept. The map varies slowly, so that it cuts nothing in two.
 
     Args:
+        y: Luminance in [0, 1].
         level: Luminance, blurred widely.
         scene: Luminance, blurred more widely still.
+        missing: `structure_missing`.
+        mean: Mean luminance of the whole picture.
     """
-    level, scene = _coarse(level), _coarse(scene)
-    night = np.clip((BRIGHT - scene) / (BRIGHT - DIM), 0, 1)
-    dark = level < GREY + night * (LIT - GREY)
-    return _fine(blur(_single(dark), SOFT / COARSE))
+    y, level, scene, missing = (_coarse(plane) for plane in (y, level, scene, missing))
+    whole = np.clip((TWILIGHT - mean) / (TWILIGHT - NIGHT), 0, 1)
+    night = np.clip((NOT_DARK - scene) / (NOT_DARK - DARK), 0, 1)
+    dark = np.clip((GREY + night * (LIT - GREY) - level) / 0.06 + 0.5, 0, 1)
+    shown = np.clip((blur(y, SOFT / COARSE) - BLACK) / (SHOWN - BLACK), 0, 1)
+    share = (1 - (1 - HALF) * shown) * np.maximum(dark, missing)
+    return _fine(blur(_single(np.maximum(share, whole)), SOFT / COARSE))
 
 
 def _field(shape: tuple[int, int], generator: np.random.Generator, scale: int) -> Single:
@@ -225,13 +253,12 @@ def spoil(y: Single, generator: np.random.Generator) -> tuple[Single, Single]:
 
 @dataclass(frozen=True)
 class ContextBatch:
-    """Crops, N x 1 x H x W each; `targets` is NaN where unknown, `day` has shape N."""
+    """Crops, N x 1 x H x W each; `targets` is NaN where nobody knows."""
 
     infrared: Tensor
     luminance: Tensor
     targets: Tensor
     lost: Tensor
-    day: Tensor
 
 
 def cutouts(example: Example) -> list[tuple[Single, Single, Single]]:
@@ -276,15 +303,25 @@ class ContextSampler:
         """
         self._groups, self._batch, self._size, self._seed = groups, batch, size, seed
         self._shares = np.asarray(shares) / np.sum(shares)
+        self._device = torch.device("cpu")
         self._cutouts = [cut for group in groups for example in group for cut in cutouts(example)]
 
-    def __call__(self, step: int) -> ContextBatch:
-        """Return batch number `step`."""
-        generator = np.random.default_rng((self._seed, step))
-        crops = [self._crop(generator) for _ in range(self._batch)]
+    def __call__(self, step: int, rank: int = 0, ranks: int = 1) -> ContextBatch:
+        """Return batch number `step`, or the share of it of one of several ranks."""
+        crops = [
+            self._crop(np.random.default_rng((self._seed, step, index)))
+            for index in range(rank, self._batch, ranks)
+        ]
         planes = [torch.from_numpy(np.stack(plane))[:, None] for plane in zip(*crops, strict=True)]
-        ir, y, targets, lost, day = planes
-        return ContextBatch(ir, y, targets, lost, day[:, 0, 0, 0])
+        return ContextBatch(*(plane.to(self._device) for plane in planes))
+
+    def describe(self, step: int) -> str:
+        """Say which crops a batch holds."""
+        return f"crops of step {step} and seed {self._seed}"
+
+    def to(self, device: torch.device) -> None:
+        """Make the batches of a device; the crops are cut on the processor."""
+        self._device = device
 
     def _crop(self, generator: np.random.Generator) -> tuple[Single, ...]:
         group = self._groups[int(generator.choice(len(self._groups), p=self._shares))]
@@ -294,15 +331,16 @@ class ContextSampler:
         shown = example.infrared[int(generator.choice(3, p=(0.5, 0.25, 0.25)))]
         seen = example.luminance[window]
         flip = slice(None, None, -1 if generator.random() < 0.5 else 1)
-        ir, y, level, scene = (
+        planes = (shown[window], seen, *(p[window] for p in (example.level, example.scene)))
+        ir, y, level, scene, missing = (
             _single(cv2.resize(plane, size, interpolation=cv2.INTER_AREA))[:, flip]
             / np.float32(255)
-            for plane in (shown[window], seen, example.level[window], example.scene[window])
+            for plane in (*planes, example.missing[window])
         )
         targets = cv2.resize(example.targets[window], size, interpolation=cv2.INTER_NEAREST)
         marked = targets[:, flip].astype(np.float32)
         marked[marked == UNKNOWN] = np.nan
-        if generator.random() < self.PASTED:
+        if self._cutouts and generator.random() < self.PASTED:
             for _ in range(int(generator.integers(1, 4))):
                 self._paste(ir, y, marked, generator)
         if generator.random() < 0.5:
@@ -312,8 +350,8 @@ class ContextSampler:
             ir = _single(np.clip(ir, 0, 1))
         if not example.day:
             y, level, scene = self._toned((y, level, scene), generator)
-            lost = lost_by_night(level, scene)
-        elif generator.random() < 0.35:
+            lost = lost_by_night(y, level, scene, missing, float(y.mean()))
+        elif generator.random() < 0.25:
             y, lost = spoil(y, generator)
             lost = np.maximum(lost, lost_by_day(y))
         else:
@@ -321,9 +359,8 @@ class ContextSampler:
             lost = lost_by_day(y)
         if generator.random() < 0.2:
             ir = ir + generator.standard_normal(ir.shape, np.float32) * np.float32(0.02)
-        day = np.full_like(y, example.day)
         return tuple(
-            np.ascontiguousarray(np.clip(p, 0, 1), np.float32) for p in (ir, y, marked, lost, day)
+            np.ascontiguousarray(np.clip(p, 0, 1), np.float32) for p in (ir, y, marked, lost)
         )
 
     def _paste(self, ir: Single, y: Single, marked: Single, generator: np.random.Generator) -> None:
@@ -351,18 +388,20 @@ class ContextSampler:
 
     @staticmethod
     def _toned(planes: tuple[Single, ...], generator: np.random.Generator) -> tuple[Single, ...]:
-        """Show planes of one picture in another exposure, in two of five cases."""
-        if generator.random() >= 0.4:
+        """Show planes of one picture in another exposure, in half of the cases."""
+        if generator.random() >= 0.5:
             return planes
-        gamma = np.exp(generator.uniform(-0.4, 0.4))
-        curve = generator.uniform(0, 0.12) + generator.uniform(0.7, 1.1) * LEVELS**gamma
+        gamma = np.exp(generator.uniform(-0.4, 0.5))
+        curve = generator.uniform(0, 0.12) + generator.uniform(0.6, 1.1) * LEVELS**gamma
         curve = _single(np.clip(curve, 0, 1))
         return tuple(curve[(255 * plane + 0.5).astype(np.uint8)] for plane in planes)
 
     def _window(self, example: Example, generator: np.random.Generator) -> tuple[slice, slice]:
         """Draw a square that has a target in half of the cases, if there is one."""
         height, width = example.luminance.shape
-        side = int(self._size * generator.uniform(0.6, 1.4))
+        near = generator.random() < 0.5
+        zoom = generator.uniform(0.6, 1.4) if near else generator.uniform(1.4, 2.2)
+        side = int(self._size * zoom)
         side = min(side, height, width)
         top, left = (int(generator.integers(s - side + 1)) for s in (height, width))
         spots = np.argwhere(example.targets[::4, ::4] == 1) * 4
@@ -371,18 +410,3 @@ class ContextSampler:
             top = int(np.clip(row - generator.integers(side), 0, height - side))
             left = int(np.clip(column - generator.integers(side), 0, width - side))
         return slice(top, top + side), slice(left, left + side)
-
-
-def blur_batch(images: Tensor, sigma: float) -> Tensor:
-    """Blur a batch, about as a Gaussian does: three box means, the border replicated."""
-    side = max(1, round(sigma * 2**0.5 / 2)) * 2 + 1
-    margin = side // 2
-    for _ in range(2):
-        for kernel, sides in (
-            ((1, side), (margin, margin, 0, 0)),
-            ((side, 1), (0, 0, margin, margin)),
-        ):
-            images = functional.avg_pool2d(
-                functional.pad(images, sides, mode="replicate"), kernel, 1
-            )
-    return images

@@ -1,0 +1,192 @@
+"""The natural picture: how much of the complete fusion comes in, place by place.
+
+A fusion network answers as if every place were dark: all of the infrared that is brighter comes in.
+Its context network sees a small copy of the whole pair and judges where that is wanted: where the
+visible picture shows too little, and where something is alive and warm. From both follows, for each
+pixel, the share of the fused picture that comes in; targets by day get more than all of it, so that
+they stand out. One number sets how much: the strength.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from piafusion.errors import UsageError
+
+Floats = NDArray[np.float32]
+
+NATURAL = 0.5
+"""The strength of the natural picture."""
+HOT, GAIN = 0.85, 1.4
+"""What a target takes that the infrared shows white, and what it takes beyond that if black."""
+TARGET_FACTOR, TARGET_SHIFT = 2.0, -0.3
+LIGHT_FACTOR, LIGHT_SHIFT = 1.5, -0.4
+"""What the network's logits are shifted by and multiplied with: more decided, and rather too little
+infrared by day than too much. Chosen on the training pairs of MSRS and RoadScene."""
+SMOOTH = 0.05
+"""Deviation of the blur of the light, as a share of the longest side: it cuts nothing in two."""
+FRAME = 8
+"""Pixels of the small copy that its border is replicated by: zeros would be seen as a frame."""
+UNIT = 16
+"""Pixels of the small copy in a step of the context network's coarsest layer."""
+_STRIP = 256  # rows of the picture that are reduced at a time
+
+
+def check_strength(strength: float | None) -> float | None:
+    """Return a strength that can be used, or None for the model's own.
+
+    Raises:
+        UsageError: If it is no number from 0 to 1.
+    """
+    if strength is not None and not 0 <= strength <= 1:
+        raise UsageError(
+            f"strength: expected a number from 0 (the visible picture) to 1 (all of the infrared "
+            f"that is brighter), found {strength:g}; {NATURAL:g} is the natural picture"
+        )
+    return strength
+
+
+def parse_strength(text: str) -> float:
+    """Return the strength that a text gives.
+
+    Raises:
+        UsageError: If it is no number from 0 to 1.
+    """
+    try:
+        strength = float(text)
+    except ValueError:
+        strength = math.nan
+    check_strength(strength)
+    return strength
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What the context network says of a whole picture, on a coarse grid.
+
+    Attributes:
+        maps: 3 x h x w: steepness and height of the threshold on the infrared, above which it
+            shows a target, and the probability that the visible picture is of no use.
+        step: Pixels of the picture, an even number, between two values of the maps.
+    """
+
+    maps: Floats
+    step: int
+
+    def weights(self, infrared: Floats, strength: float, rows: int = 0, columns: int = 0) -> Floats:
+        """Return how much of the fused picture comes in, H x W.
+
+        Args:
+            infrared: The picture, or a part of it, H x W in [0, 1].
+            strength: In [0, 1].
+            rows: Rows above the part in the whole picture, an even number.
+            columns: Columns left of it.
+
+        Returns:
+            Values from 0 to 2.3. They rise with the strength: from 0 over the natural share at 0.5
+            to 1, or to the natural share where it is more.
+        """
+        height, width = infrared.shape
+        heat = reduce(infrared, 2)
+        steepness, threshold, dark = self._enlarged(rows // 2, columns // 2, *heat.shape)
+        share = 1 + cv2.exp(-(steepness * heat + threshold))
+        share = (HOT + GAIN - GAIN * heat) / share  # of a target: a sigmoid times its boost
+        share += dark * (1 - share)
+        if strength <= NATURAL:
+            share *= np.float32(strength / NATURAL)
+        else:
+            rest = np.float32((strength - NATURAL) / (1 - NATURAL))
+            share = np.maximum(share, share + rest * (1 - share))
+        size = (2 * share.shape[1], 2 * share.shape[0])
+        return np.asarray(cv2.resize(share, size)[:height, :width], np.float32)
+
+    def _enlarged(self, top: int, left: int, height: int, width: int) -> list[Floats]:
+        """Interpolate the maps at a part of the picture, given at half its resolution."""
+        times = self.step // 2
+        first = [max(start // times - 1, 0) for start in (top, left)]
+        last = [(start + size) // times + 2 for start, size in ((top, height), (left, width))]
+        part = self.maps[:, first[0] : last[0], first[1] : last[1]]
+        size = (part.shape[2] * times, part.shape[1] * times)
+        down, across = top - first[0] * times, left - first[1] * times
+        return [
+            np.asarray(cv2.resize(plane, size)[down : down + height, across : across + width])
+            for plane in part
+        ]
+
+
+def judge(
+    network: Callable[[Floats], Floats],
+    side: int,
+    shape: tuple[int, int],
+    read: Callable[[slice], tuple[Floats, Floats]],
+) -> Judgement:
+    """Let a context network judge a whole picture.
+
+    Args:
+        network: Takes 1 x 2 x h x w, returns 1 x 3 x h/2 x w/2.
+        side: Longest side, in pixels, of the small copy that it sees.
+        shape: Height and width of the picture.
+        read: Returns some rows of the infrared picture and of the luminance, in [0, 1].
+    """
+    factor = max(1, math.ceil(max(shape) / side))
+    rows = max(1, _STRIP // factor) * factor
+    strips = [slice(start, min(start + rows, shape[0])) for start in range(0, shape[0], rows)]
+    small = [[reduce(plane, factor) for plane in read(strip)] for strip in strips]
+    planes = [np.concatenate(parts) for parts in zip(*small, strict=True)]
+    height, width = planes[0].shape
+    below, beside = (-(length + 2 * FRAME) % UNIT + FRAME for length in (height, width))
+    framed = [
+        cv2.copyMakeBorder(plane, FRAME, below, FRAME, beside, cv2.BORDER_REPLICATE)
+        for plane in planes
+    ]
+    answer = network(np.stack(framed)[None].astype(np.float32, copy=False))[0]
+    inner = (
+        slice(FRAME // 2, FRAME // 2 + -(-height // 2)),
+        slice(FRAME // 2, FRAME // 2 + -(-width // 2)),
+    )
+    steepness, height, light = answer[(slice(None), *inner)]
+    dark = _smooth(1 / (1 + np.exp(-LIGHT_FACTOR * (light + LIGHT_SHIFT))))
+    maps = [TARGET_FACTOR * steepness, TARGET_FACTOR * (height + TARGET_SHIFT), dark]
+    return Judgement(np.stack(maps).astype(np.float32), 2 * factor)
+
+
+def _smooth(plane: Floats) -> Floats:
+    """Blur a map widely, at a quarter of its size, which is quick."""
+    height, width = plane.shape
+    small = reduce(plane, 4)
+    sigma, size = SMOOTH * max(small.shape), (4 * small.shape[1], 4 * small.shape[0])
+    blurred = cv2.GaussianBlur(small, (0, 0), sigma, borderType=cv2.BORDER_REPLICATE)
+    return np.asarray(cv2.resize(blurred, size)[:height, :width], np.float32)
+
+
+def reduce(plane: Floats, factor: int) -> Floats:
+    """Return the means of blocks of `factor` x `factor` pixels; the border is replicated."""
+    if factor == 1:
+        return plane
+    height, width = plane.shape
+    if height % factor or width % factor:
+        below, beside = -height % factor, -width % factor
+        framed = cv2.copyMakeBorder(plane, 0, below, 0, beside, cv2.BORDER_REPLICATE)
+        plane = np.asarray(framed, np.float32)
+    size = (plane.shape[1] // factor, plane.shape[0] // factor)
+    return np.asarray(cv2.resize(plane, size, interpolation=cv2.INTER_AREA), np.float32)
+
+
+def blend(fused: Floats, luminance: Floats, weights: Floats) -> Floats:
+    """Return the luminance with so much of the fused picture in it, H x W in [0, 1].
+
+    Args:
+        fused: The complete fusion, H x W in [0, 1]; its memory is used.
+        luminance: Of the visible picture, the same size.
+        weights: How much of the fused picture comes in, the same size.
+    """
+    fused -= luminance
+    fused *= weights
+    fused += luminance
+    return np.clip(fused, 0, 1, out=fused)

@@ -12,7 +12,7 @@ from piafusion.cli.options import _NUMERIC
 
 ODD = ("nan", "-1", "9" * 5000)
 ODDER = ("inf", "-inf", "1e30", "1e309", "", " ", "0x10", "9" * 30, "1_0_")
-BELOW_ZERO = {("video", "--offset")}  # one video may begin before the other
+BELOW_ZERO = {("video", "--offset"), ("align", "--offset")}  # one video may begin first
 
 
 def options(command, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], str]]:

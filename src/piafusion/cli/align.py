@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from fractions import Fraction
@@ -108,7 +107,6 @@ def align(
     as_json: JsonOption = False,
 ) -> None:
     """Estimate the transform between the two cameras of a rig from one or many pairs."""
-    began = _exact(offset)
     if check is (output is not None):
         raise UsageError("expected either --output FILE or --check; give one of the two")
     if not check and (alignment is not None or limit is not None):
@@ -128,7 +126,7 @@ def align(
         if match or visible_tone != "full":
             raise UsageError("--match and --visible-tone: expected pictures, found videos")
         sources = str(infrared), str(visible)
-        listed, read = _moments(*sources, tone, polarity, palette, pairs, began)
+        listed, read = _moments(*sources, tone, polarity, palette, pairs, Fraction(str(offset)))
     else:
         read = _reader(tone, polarity, visible_tone, palette)
         listed = _pairs(infrared, visible, match)
@@ -302,12 +300,6 @@ def _moments(
         return (ir if str(chosen) == "full" else chosen(ir)[0]), vi
 
     return recordings.moments(count), read
-
-
-def _exact(seconds: float) -> Fraction:
-    if not math.isfinite(seconds):
-        raise UsageError(f"--offset: expected a number of seconds, found {seconds}")
-    return Fraction(str(seconds))
 
 
 def _reader(tone: str, polarity: str, visible_tone: str, palette: str | None) -> Read:

@@ -176,7 +176,7 @@ RunOption = Annotated[
     ),
 ]
 
-_MOST = 10**9  # the largest absolute value of any number; many options have narrower limits
+LARGEST = 10**9  # the largest absolute value of any number; many options have narrower limits
 _NUMERIC = ("int", "integer", "float", "int range", "integer range", "float range")
 
 
@@ -259,8 +259,8 @@ def refuse_odd_numbers(command: Any) -> None:  # noqa: ANN401 - typer's or click
 
 
 def _checked(context: Any, parameter: Any, value: float | None) -> float | None:  # noqa: ANN401
-    if value is not None and not abs(value) <= _MOST:  # also true for NaN
+    if value is not None and not abs(value) <= LARGEST:  # also true for NaN
         raise typer.BadParameter(
-            f"expected a number up to {_MOST:,}, found {value:.6g}", ctx=context, param=parameter
+            f"expected a number up to {LARGEST:,}, found {value:.6g}", ctx=context, param=parameter
         )
     return value

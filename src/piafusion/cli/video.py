@@ -18,6 +18,7 @@ from piafusion.cli.align import AlignmentOption, AlignOption, alignment_of_video
 from piafusion.cli.options import (
     ALIGNMENT,
     INPUT,
+    LARGEST,
     OUTPUT,
     BarOption,
     DeviceOption,
@@ -121,12 +122,13 @@ def video(
         ),
     ] = None,
     offset: Annotated[
-        float,
+        str,
         typer.Option(
-            help="Seconds by which the infrared started later; negative if it started earlier.",
+            help="Seconds by which the infrared started later; negative if it started earlier; or "
+            "auto: from what moves in both files.",
             rich_help_panel=INPUT,
         ),
-    ] = 0.0,
+    ] = "0",
     max_gap: Annotated[
         float,
         typer.Option(
@@ -165,12 +167,8 @@ def video(
 
     check_strength(strength)
     set_conditions(radiometry)
+    given = _seconds(offset)
     first = _infrared_first(visible, layout, half)
-    limits = {"--start": start, "--offset": offset, "--max-gap": max_gap, "--reconnect": reconnect}
-    limits |= {} if duration is None else {"--duration": duration}
-    for option, seconds in limits.items():
-        if not math.isfinite(seconds):
-            raise UsageError(f"{option}: expected a number of seconds, found {seconds}")
     _refuse_conflicts([infrared, visible], output, overwrite=overwrite)
     if as_json and output == STANDARD_OUTPUT:
         raise UsageError("--json: expected a file or folder as output; - carries the frames")
@@ -187,15 +185,15 @@ def video(
     fixed = isinstance(chosen, (Full, Span))  # each frame has the same range, in its own values
     drawn = _checked_view(parse_view(view, view_palette, bar=bar), chosen, fixed=fixed)
     settings: dict[str, Any] = {"tone": chosen if fixed else "full", "view": drawn}
+    later = _estimated_offset(infrared, visible) if given is None else given
     mapped: Alignment | Path | None = alignment
     if align:
         if align != "auto" or alignment or resize or visible is None:
             raise UsageError("--align: expected auto, for two files and without another alignment")
-        times = _exact(offset)
-        mapped = alignment_of_videos(infrared, visible, tone, polarity, palette, times)
+        mapped = alignment_of_videos(infrared, visible, tone, polarity, palette, later)
     fuser, workers = _make_fuser(model, device, mapped, strength=strength, **settings)
     with StopSignals() as stop, ProgressDisplay() as display:
-        matching = Matching(_exact(offset), _exact(max_gap), reconnect, warn, _exact(start))
+        matching = Matching(later, _exact(max_gap), reconnect, warn, _exact(start))
         try:
             if visible is None:
                 which = cast("Layout", layout)
@@ -237,6 +235,36 @@ def video(
         )
     if stop.asked() or run.error or inputs.problems:
         raise typer.Exit(stop.exit_code or 1)
+
+
+def _seconds(offset: str) -> Fraction | None:
+    """Return the seconds that --offset gives, or None for auto."""
+    if offset == "auto":
+        return None
+    try:
+        seconds = float(offset)
+    except ValueError:
+        seconds = math.nan
+    if not abs(seconds) <= LARGEST:
+        raise UsageError(
+            f"--offset: expected a number up to {LARGEST:,} or auto, found {offset[:40]!r}; give "
+            "seconds"
+        )
+    return _exact(seconds)
+
+
+def _estimated_offset(infrared: str, visible: str | None) -> Fraction:
+    """Estimate the offset of two files in seconds, and tell what was found."""
+    if visible is None:
+        raise UsageError("--offset: expected a number with --layout, found auto; leave it out")
+    from piafusion.video.offset import estimate_offset
+
+    found = estimate_offset(infrared, visible)
+    warn(
+        f"--offset {float(found.seconds):g} fits best: agreement {found.agreement:.2f}, "
+        f"{found.other:.2f} elsewhere"
+    )
+    return found.seconds
 
 
 def _checked_view(view: View, tone: Tone, *, fixed: bool) -> View:

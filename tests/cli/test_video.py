@@ -95,6 +95,35 @@ def test_an_offset_that_is_estimated(piafusion, clips, tmp_path: Path, monkeypat
     assert "--offset: expected a number up to 1,000,000,000 or auto, found 'later'" in done.err
 
 
+def test_two_streams_of_one_file(piafusion, clips, tmp_path: Path) -> None:
+    """A recorder that writes both cameras into one file: the streams are copied into one here."""
+    both = tmp_path / "both.mkv"
+    with av.open(str(both), "w") as container:
+        opened = [av.open(str(path)) for path in (clips[1], clips[0])]
+        copies = [container.add_stream_from_template(one.streams.video[0]) for one in opened]
+        for one, copy in zip(opened, copies, strict=True):
+            for packet in one.demux(one.streams.video[0]):
+                if packet.dts is not None:
+                    packet.stream = copy
+                    container.mux(packet)
+            one.close()
+    expected, found = tmp_path / "expected", tmp_path / "found"
+    assert piafusion("video", *clips, "-o", expected).code == 0
+    done = piafusion("video", both, "--streams", "1,0", "-o", found)
+    assert (done.code, done.err) == (0, "")
+    for one in sorted(expected.iterdir()):
+        assert one.read_bytes() == (found / one.name).read_bytes()
+    for value, code, message in (
+        ("1,1", 2, "found one for both"),
+        ("0", 2, "--streams: expected two numbers such as 0,1"),
+        ("5,0", 1, "expected a video stream with the number 5, found 2, counted from 0"),
+    ):
+        done = piafusion("video", both, "--streams", value, "-o", tmp_path / "no.mp4")
+        assert done.code == code, done.err
+        assert message in done.err
+        assert done.err.count("\n") == 1
+
+
 def test_a_folder_of_frames(piafusion, clips, tmp_path: Path) -> None:
     arguments = ("video", *clips, "-o", tmp_path / "frames")
     assert piafusion(*arguments).code == 0
@@ -358,9 +387,9 @@ def test_a_signal_ends_the_wait_for_a_pipe(clips, tmp_path: Path, number, code: 
         "from piafusion.cli import main\n"
         "from piafusion.video import inputs\n"
         "inputs.OPEN_SECONDS, opened = 600, inputs._open\n"
-        "def open_and_signal(name, future):\n"
+        "def open_and_signal(name, *rest):\n"
         f"    if name.endswith('pipe'): os.kill(os.getpid(), {int(number)})\n"
-        "    opened(name, future)\n"
+        "    opened(name, *rest)\n"
         "inputs._open = open_and_signal\n"
         "main()\n"
     )

@@ -121,6 +121,14 @@ def video(
             rich_help_panel=INPUT,
         ),
     ] = None,
+    streams: Annotated[
+        str | None,
+        typer.Option(
+            help="Numbers of the video streams in files with several: IR,VI, from 0; one file may "
+            "hold both.",
+            rich_help_panel=INPUT,
+        ),
+    ] = None,
     offset: Annotated[
         str,
         typer.Option(
@@ -168,8 +176,12 @@ def video(
     check_strength(strength)
     set_conditions(radiometry)
     given = _seconds(offset)
+    if streams and not layout:
+        visible = visible or infrared
     first = _infrared_first(visible, layout, half)
-    _refuse_conflicts([infrared, visible], output, overwrite=overwrite)
+    numbers = _streams(streams, auto=bool(align or given is None or layout))
+    apart = numbers[0] != numbers[1]
+    _refuse_conflicts([infrared, visible], output, overwrite=overwrite, apart=apart)
     if as_json and output == STANDARD_OUTPUT:
         raise UsageError("--json: expected a file or folder as output; - carries the frames")
 
@@ -201,7 +213,9 @@ def video(
                     infrared, which, matching, stop.asked, infrared_first=first, palette=palette
                 )
             else:
-                inputs = open_two(infrared, visible, matching, stop.asked, palette=palette)
+                inputs = open_two(
+                    infrared, visible, matching, stop.asked, palette=palette, streams=numbers
+                )
         except VideoError:
             if stop.asked():
                 raise typer.Exit(stop.exit_code) from None
@@ -342,13 +356,33 @@ def _infrared_first(visible: str | None, layout: str | None, half: str | None) -
     return half != halves[1]
 
 
-def _refuse_conflicts(sources: list[str | None], output: Path, *, overwrite: bool) -> None:
-    """Refuse an output that cannot be written or is a source, before any work."""
+def _streams(text: str | None, *, auto: bool) -> tuple[int, int]:
+    """Return the numbers in --streams, 0 and 0 by default."""
+    if text is None:
+        return 0, 0
+    found = re.fullmatch(r"([0-9]{1,3}),([0-9]{1,3})", text)
+    if not found or auto:
+        raise UsageError(
+            "--streams: expected two numbers such as 0,1, without --layout, --align and auto, "
+            f"found {text[:40]!r}"
+        )
+    return int(found[1]), int(found[2])
+
+
+def _refuse_conflicts(
+    sources: list[str | None], output: Path, *, overwrite: bool, apart: bool
+) -> None:
+    """Refuse an output that cannot be written or is a source, before any work.
+
+    Two streams that are `apart` may come from one file.
+    """
     from piafusion.video.names import is_same_file, local_path
     from piafusion.video.writers import check_video_output
 
     first, *others = filter(None, sources)
-    if any(other == first or is_same_file(first, local_path(other) or Path()) for other in others):
+    if not apart and any(
+        other == first or is_same_file(first, local_path(other) or Path()) for other in others
+    ):
         raise UsageError(
             f"{first}: expected an infrared and a visible video, found one for both; give "
             "two, or one that shows both cameras and --layout"

@@ -256,7 +256,8 @@ class LiveSource:
                     return
                 wait = min(2 * wait, LONGEST_WAIT)
                 try:
-                    self._source = open_source(self._url, min(OPEN_SECONDS, max(left, 1)))
+                    seconds = min(OPEN_SECONDS, max(left, 1))
+                    self._source = open_source(self._url, seconds, self._source.number)
                     break
                 except VideoError as error:
                     problem = error

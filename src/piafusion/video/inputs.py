@@ -179,6 +179,7 @@ def open_two(
     stopped: Callable[[], bool] = lambda: False,
     *,
     palette: str | None = None,
+    streams: tuple[int, int] = (0, 0),
 ) -> VideoInputs:
     """Open two videos at the same time, because a live source does not wait.
 
@@ -188,13 +189,14 @@ def open_two(
         matching: How the frames are matched.
         stopped: Asked several times a second whether to stop.
         palette: The infrared's palette, if it is in false colours, or "auto".
+        streams: Numbers of the video streams in the two files, from 0.
 
     Raises:
         VideoError: If one cannot be opened, does not answer in time, or it was told to stop.
         UsageError: If one is live and the other is not.
     """
     convert = to_infrared(palette)  # an unknown palette is refused before a source is opened
-    opened = _open_all((infrared, visible), stopped)
+    opened = _open_all((infrared, visible), streams, stopped)
     _refuse_temperatures(opened[1], opened)
     if opened[0].live != opened[1].live:
         for source in opened:
@@ -236,7 +238,7 @@ def open_halves(
     Raises:
         VideoError: If it cannot be opened, does not answer in time, or it was told to stop.
     """
-    (source,) = _open_all((name,), stopped)
+    (source,) = _open_all((name,), (0,), stopped)
     _refuse_temperatures(source, [source])
     convert = to_visible(exact=palette is not None)
     reader = DecodingThread(source, name, convert, _LIVE_VISIBLE if source.live else _FILE)
@@ -254,11 +256,14 @@ def _refuse_temperatures(visible: VideoSource, opened: list[VideoSource]) -> Non
         )
 
 
-def _open_all(names: tuple[str, ...], stopped: Callable[[], bool]) -> list[VideoSource]:
+def _open_all(
+    names: tuple[str, ...], numbers: tuple[int, ...], stopped: Callable[[], bool]
+) -> list[VideoSource]:
     """Open sources at the same time, each in a thread: a pipe without a writer blocks."""
     opening = [Future[VideoSource]() for _ in names]
     threads = [
-        Thread(target=_open, args=job, daemon=True) for job in zip(names, opening, strict=True)
+        Thread(target=_open, args=job, daemon=True)
+        for job in zip(names, opening, numbers, strict=True)
     ]
     for thread in threads:
         thread.start()
@@ -291,9 +296,9 @@ def _open_all(names: tuple[str, ...], stopped: Callable[[], bool]) -> list[Video
     return [future.result() for future in opening]
 
 
-def _open(name: str, future: Future[VideoSource]) -> None:
+def _open(name: str, future: Future[VideoSource], number: int = 0) -> None:
     try:
-        future.set_result(open_source(name))
+        future.set_result(open_source(name, number=number))
     except BaseException as error:
         future.set_exception(error)
 

@@ -69,9 +69,10 @@ class VideoSource:
         reached: Time that reading has reached, in seconds.
         restarts: Times at which its clock started again, in seconds.
         celsius: Whether its frames are temperatures.
+        number: Number of its stream in the file.
     """
 
-    celsius = False
+    celsius, number = False, 0
 
     def __init__(self, name: str, container: InputContainer, stream: VideoStream) -> None:
         self.name, self.url = without_password(name), url(name)
@@ -221,11 +222,11 @@ class VideoSource:
             ) from error
 
 
-def open_source(name: str, seconds: float = OPEN_SECONDS) -> VideoSource:
+def open_source(name: str, seconds: float = OPEN_SECONDS, number: int = 0) -> VideoSource:
     """Open a video file, a stream or a device.
 
     The name is a path, a URL, or a device such as /dev/video0 (Video4Linux2); a stream or device
-    may take `seconds` to answer.
+    may take `seconds` to answer. `number` counts the video streams of a file, from 0.
 
     Raises:
         VideoError: If it cannot be opened or holds no video.
@@ -261,6 +262,13 @@ def open_source(name: str, seconds: float = OPEN_SECONDS) -> VideoSource:
     if not videos:
         container.close()
         raise VideoError(f"{shown}: expected a video, found no video stream; check the file")
+    if number >= len(videos):
+        container.close()
+        raise VideoError(
+            f"{shown}: expected a video stream with the number {number}, found {len(videos)}, "
+            "counted from 0; check --streams"
+        )
+    videos = videos[number:]
     # The bindings leave out the codec's context where FFmpeg has no decoder.
     decoded = [stream for stream in videos if cast(object, stream.codec_context) is not None]
     if not decoded:
@@ -273,7 +281,9 @@ def open_source(name: str, seconds: float = OPEN_SECONDS) -> VideoSource:
     stream.thread_type = "NONE"  # so that its messages arrive in the thread that decodes
     stream.codec_context.thread_count = 1
     stream.codec_context.options = {"err_detect": "crccheck"}
-    return VideoSource(name, container, stream)
+    source = VideoSource(name, container, stream)
+    source.number = number
+    return source
 
 
 def _announced(container: InputContainer, stream: VideoStream) -> Fraction | None:

@@ -76,7 +76,14 @@ def align(
     ] = None,
     view: ViewOption = "checker",
     view_palette: ViewPaletteOption = None,
-    kind: Annotated[str, option("similarity, affine or homography.")] = "homography",
+    kind: Annotated[str, option("Richest map: similarity, affine or homography.")] = "homography",
+    fov: Annotated[
+        str | None,
+        option(
+            "Horizontal fields of view of the infrared and the visible camera, in degrees: "
+            "20.6,45. Needed below 45 % or above 140 % of the view."
+        ),
+    ] = None,
     pairs: Annotated[
         int,
         option("For folders and videos: pairs to use, evenly spread.", min=1, max=10_000),
@@ -109,6 +116,8 @@ def align(
     """Estimate the transform between the two cameras of a rig from one or many pairs."""
     if check is (output is not None):
         raise UsageError("expected either --output FILE or --check; give one of the two")
+    if check and fov:
+        raise UsageError("--fov: expected --output, found --check; it helps to estimate")
     if not check and (alignment is not None or limit is not None):
         raise UsageError("--alignment and --limit: are for --check; piafusion fuse applies a file")
     if check and preview:
@@ -116,6 +125,7 @@ def align(
     from piafusion.imaging.views import parse_view
 
     drawn = parse_view(view, view_palette)
+    angles = _parse_fov(fov) if fov else None
     if preview:
         from piafusion.imaging.io import check_output
 
@@ -133,7 +143,7 @@ def align(
     if output is None:
         _check(listed, read, alignment, limit, as_json=as_json)
         return
-    found = _estimate(listed, read, kind, pairs)
+    found = _estimate(listed, read, kind, pairs, angles)
     found.save(output, overwrite=overwrite)
     if preview:
         from piafusion.fuser import Fuser
@@ -152,8 +162,23 @@ def align(
     )
 
 
+def _parse_fov(text: str) -> tuple[float, float]:
+    try:
+        infrared, visible = map(float, text.split(","))
+    except ValueError:
+        raise UsageError(
+            f"--fov: expected two angles in degrees, infrared and visible, as 20.6,45, "
+            f"found {text!r}"
+        ) from None
+    return infrared, visible
+
+
 def _estimate(
-    listed: Sequence[Pair], read: Read, kind: str = "homography", most: int = MOST_PAIRS
+    listed: Sequence[Pair],
+    read: Read,
+    kind: str = "homography",
+    most: int = MOST_PAIRS,
+    fov: tuple[float, float] | None = None,
 ) -> Alignment:
     """Estimate one alignment from a pair, or from several spread evenly over those that are listed.
 
@@ -164,7 +189,7 @@ def _estimate(
     count = min(most, len(listed))
     chosen = [listed[index * len(listed) // count] for index in range(count)]
     if len(chosen) == 1:
-        return estimate_alignment([read(chosen[0])], kind)
+        return estimate_alignment([read(chosen[0])], kind, fov=fov)
     pictures = []
     for pair in chosen:
         try:
@@ -174,7 +199,7 @@ def _estimate(
     if not pictures:
         folders = f"{listed[0].infrared.parent} and {listed[0].visible.parent}"
         raise UsageError(f"{folders}: expected pairs that can be read, found none")
-    return estimate_alignment(pictures, kind)
+    return estimate_alignment(pictures, kind, fov=fov)
 
 
 def chosen_alignment(

@@ -1,9 +1,10 @@
+import cv2
 import numpy as np
 import pytest
 
 from piafusion.errors import AlignmentError, ImageError, SizeMismatchError, UsageError
 from piafusion.imaging.align import estimate_alignment
-from piafusion.imaging.align.geometry import corner_error
+from piafusion.imaging.align.geometry import corner_error, transform
 from tools.demo_scenes import road_scene
 
 Known = tuple[np.ndarray, np.ndarray, np.ndarray]
@@ -34,6 +35,24 @@ def test_pairs_of_one_rig_are_estimated_together(small_day: Known, small_night: 
     assert found.quality.pairs == 2
 
 
+def test_corners_without_evidence_are_not_bent(small_day: Known) -> None:
+    infrared, visible, truth = small_day
+    infrared, visible = infrared.copy(), visible.copy()
+    visible[:, 190:] = 90  # the right corners show nothing
+    infrared[:, 90:] = 90
+    found = estimate_alignment([(infrared, visible)])
+    assert corner_error(found.matrix, truth, found.visible_size) < 2  # infrared pixels
+
+
+def test_a_small_part_of_the_view_is_found_with_the_fields_of_view(day: Known) -> None:
+    visible = day[1]
+    grey = np.ascontiguousarray(visible[150:330, 120:340]).mean(axis=2)
+    infrared = 255 - cv2.resize(grey.astype(np.uint8), (330, 270))
+    found = estimate_alignment([(infrared, visible)], fov=(20.0, 54.3))
+    middle = transform(found.matrix, np.array([[120.0, 150], [339, 329]]))
+    np.testing.assert_allclose(middle, [[0, 0], [329, 269]], atol=3)
+
+
 def test_similarity_is_one_between_pictures_of_two_shapes(small_day: Known) -> None:
     infrared, visible, _ = small_day
     found = estimate_alignment([(infrared[10:-10], visible)], "similarity").matrix
@@ -59,6 +78,8 @@ def test_wrong_use_is_named(day: Known) -> None:
         estimate_alignment([])
     with pytest.raises(UsageError, match="found 'rigid'"):
         estimate_alignment([(infrared, visible)], "rigid")
+    with pytest.raises(UsageError, match="found 20,190"):
+        estimate_alignment([(infrared, visible)], fov=(20, 190))
     with pytest.raises(SizeMismatchError, match=r"320x239 and 640x480 in pair 2"):
         estimate_alignment([(infrared, visible), (infrared[1:], visible)])
     with pytest.raises(ImageError, match="at least 64x64"):

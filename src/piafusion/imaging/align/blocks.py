@@ -9,10 +9,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from piafusion.imaging.align.geometry import Matrix, Points, resizing
+from piafusion.imaging.align.geometry import Matrix, Points, corners, resizing, transform
 from piafusion.imaging.align.structure import Array, Picture, Size, shrunk, structure
 
 _COVERED = 0.8  # share of a block's area that must have data in both pictures
+_MOST = 0.6  # share of the visible picture from which the whole of it is cut into blocks
+_LEAST_PART = 48  # pixels
+_LEAST_RADIUS = 2
 _EPSILON = 1e-6
 
 
@@ -37,6 +40,7 @@ class Matches:
         likeness: N, correlation at that place, the mean over all pairs.
         tried: Number of blocks that both pictures show.
         blocks: Number of blocks of the visible picture.
+        frame: 4 x 2, corners of the part of the visible picture that was cut into blocks.
     """
 
     points: Points
@@ -44,6 +48,7 @@ class Matches:
     likeness: NDArray[np.float64]
     tried: int
     blocks: int
+    frame: Points
 
     def score(self, near: NDArray[np.bool_]) -> float:
         """Return the share of blocks that agree with a map.
@@ -60,17 +65,19 @@ def match(pairs: Sequence[tuple[Picture, Picture]], matrix: Matrix, level: Level
     With several pairs of one rig the correlations at each place are added up before the best
     shift is chosen, so places that show nothing in one pair are served by another.
     """
-    vi_size = pairs[0][1].size
-    factor = min(1.0, level.side / max(vi_size))
-    size = (round(vi_size[0] * factor), round(vi_size[1] * factor))
+    part = _part(pairs[0][0].size, pairs[0][1].size, matrix)
+    frame = corners(_size(part)) + [part[1].start, part[0].start]
+    to_ir = matrix @ [[1, 0, part[1].start], [0, 1, part[0].start], [0, 0, 1]]
+    factor = min(1.0, level.side / max(_size(part)))
+    size = (round(_size(part)[0] * factor), round(_size(part)[1] * factor))
     half = max(4, min(round(level.block * max(size) / 2), min(size) // 3))
-    radius = max(2, round(level.radius * max(size)))
+    radius = max(_LEAST_RADIUS, round(level.radius * max(size)))
     places = _places(size, half, level.grid)
     total = np.zeros((len(places), 2 * radius + 1, 2 * radius + 1), np.float32)
     weight = np.zeros(len(places))
-    to_ir = matrix @ resizing(size, vi_size)
+    to_ir = to_ir @ resizing(size, _size(part))
     for ir, vi in pairs:
-        visible = shrunk(vi, size)
+        visible = shrunk(Picture(vi.levels[part], vi.seen[part]), size)
         infrared = structure(_warped(ir, to_ir, size))
         colour = structure(visible)
         covered = cv2.integral(np.minimum(np.any(infrared, axis=2), np.any(colour, axis=2)) * 1.0)
@@ -89,8 +96,28 @@ def match(pairs: Sequence[tuple[Picture, Picture]], matrix: Matrix, level: Level
     shifts, likeness, inside = _peaks(surfaces, radius)
     centres = np.array(places, float).reshape(-1, 2)[:, ::-1] - 0.5
     pixel = 1 / factor
-    points = (centres[tried][inside] + 0.5) * pixel - 0.5
-    return Matches(points, shifts[inside] * pixel, likeness[inside], int(tried.sum()), len(places))
+    points = (centres[tried][inside] + 0.5) * pixel - 0.5 + frame[0]
+    found, likely = shifts[inside] * pixel, likeness[inside]
+    return Matches(points, found, likely, int(tried.sum()), len(places), frame)
+
+
+def _part(ir_size: Size, vi_size: Size, matrix: Matrix) -> tuple[slice, slice]:
+    """Return rows and columns of the visible picture that the infrared one shows.
+
+    The whole picture where that is most of it.
+    """
+    whole = slice(0, vi_size[0]), slice(0, vi_size[1])
+    seen = transform(np.asarray(np.linalg.inv(matrix)), corners(ir_size))
+    low = np.floor(np.maximum(seen.min(axis=0), 0)).astype(int)
+    high = np.ceil(np.minimum(seen.max(axis=0) + 1, vi_size[::-1])).astype(int)
+    width, height = high - low
+    if min(width, height) < _LEAST_PART or width * height > _MOST * vi_size[0] * vi_size[1]:
+        return whole
+    return slice(int(low[1]), int(high[1])), slice(int(low[0]), int(high[0]))
+
+
+def _size(part: tuple[slice, slice]) -> Size:
+    return part[0].stop - part[0].start, part[1].stop - part[1].start
 
 
 def _places(size: Size, half: int, grid: int) -> list[tuple[int, int]]:

@@ -9,8 +9,10 @@ blocks. The limits were chosen on `msrs/train`, between right pairs and pairs of
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from piafusion.errors import AlignmentError, SizeMismatchError, UsageError
 from piafusion.imaging.align.alignment import Alignment, Quality
@@ -18,14 +20,15 @@ from piafusion.imaging.align.blocks import Level, Matches, match
 from piafusion.imaging.align.geometry import (
     Kind,
     Matrix,
+    Points,
     bending,
     check_kind,
-    corner_error,
     distances,
     fit,
+    held,
     is_sane,
+    magnification,
     nearest_similarity,
-    normalised,
     transform,
 )
 from piafusion.imaging.align.search import candidates
@@ -42,21 +45,62 @@ _TRIAL = Level(side=320, block=0.2, radius=0.045, grid=12)
 _STEPS = (Level(640, 0.15, 0.02), Level(640, 0.12, 0.01))
 _PROOF = Level(640, 0.15, 0.035)
 _TOLERANCE = 0.006  # share of the longer side: depth and lenses make no map fit better
+_LEAST_TOLERANCE = 1.25  # visible pixels: blocks are not found better than that
+_CLEARLY = 0.97  # a richer map has to have that share of the plain one's squared error
 _MIN_BLOCKS = 12
 _MAX_BENDING = 0.06  # share of the longer side; the cameras of a rig look the same way
 
 Pairs = Sequence[tuple[Picture, Picture]]
-_Step = tuple[Matrix, Matches, float]  # the map, what it came from, and the share that agrees
 
 
-def estimate_alignment(pairs: Sequence[tuple[Image, Image]], kind: str = "homography") -> Alignment:
+@dataclass(frozen=True)
+class _Step:
+    """A map and what it came from.
+
+    Attributes:
+        kind: Kind of the map.
+        matrix: The map.
+        matches: Blocks of the visible picture, found around the place of the map before it.
+        targets: N x 2, where they were found, in infrared pixels.
+        magnification: Infrared pixels of a visible pixel.
+        share: Share of the blocks that agree, as `Matches.score`.
+    """
+
+    kind: Kind
+    matrix: Matrix
+    matches: Matches
+    targets: Points
+    magnification: float
+    share: float
+
+    def fit(
+        self, kind: Kind, where: NDArray[np.bool_] | slice = slice(None)
+    ) -> tuple[Matrix, NDArray[np.bool_]] | None:
+        """Fit a map to some of the blocks; see `geometry.fit`."""
+        tolerance = _tolerance(self.matches) * self.magnification
+        return fit(kind, self.matches.points[where], self.targets[where], tolerance)
+
+    def misses(self, matrix: Matrix) -> NDArray[np.float64]:
+        """Return how far from each block a map sends it, in visible pixels."""
+        return distances(transform(matrix, self.matches.points), self.targets) / self.magnification
+
+
+def estimate_alignment(
+    pairs: Sequence[tuple[Image, Image]],
+    kind: str = "homography",
+    *,
+    fov: tuple[float, float] | None = None,
+) -> Alignment:
     """Estimate the map from a rig's visible pixels to its infrared pixels.
 
     Args:
         pairs: Infrared (H x W) and visible (H x W or H x W x 3 RGB) pictures of one fixed rig, at
             least 64 x 64 pixels; uint8, uint16 or float in [0, 1]. The two sizes may differ; all
             infrared pictures have one size, and so have all visible ones.
-        kind: "similarity" (shift, rotation, scale), "affine", or "homography".
+        kind: "similarity" (shift, rotation, scale), "affine", or "homography": the richest one
+            allowed. A similarity is taken if it predicts blocks that were left out as well.
+        fov: Horizontal fields of view of the infrared and the visible camera, in degrees, if known
+            within a tenth. Needed where the infrared one sees less than 45 % or more than 140 %.
 
     Returns:
         The alignment with its quality.
@@ -66,7 +110,7 @@ def estimate_alignment(pairs: Sequence[tuple[Image, Image]], kind: str = "homogr
             gives the score.
         SizeMismatchError: If a pair has other sizes than the first.
         ImageError: If a picture cannot be used.
-        UsageError: If there are no pairs or the kind is unknown.
+        UsageError: If there are no pairs, the kind is unknown, or a field of view is none.
     """
     checked = check_kind(kind)
     prepared = [_prepared(infrared, visible) for infrared, visible in pairs]
@@ -79,38 +123,48 @@ def estimate_alignment(pairs: Sequence[tuple[Image, Image]], kind: str = "homogr
                 f"expected pairs of one rig, found sizes {_names(found)} in pair {index + 1} and "
                 f"{_names(sizes[0])} in the first; estimate each rig apart"
             )
-    return _verdict(_search(prepared, checked), prepared, checked)
+    share = None if fov is None else _share(fov)
+    return _verdict(_search(prepared, checked, share), prepared, checked)
 
 
-def _search(pairs: Pairs, kind: Kind) -> Alignment | None:
+def _share(fov: tuple[float, float]) -> float:
+    """Return the width of the infrared view as a share of the visible one."""
+    if not all(0 < each < 180 for each in fov):
+        raise UsageError(
+            f"fov: expected two angles between 0 and 180 degrees, found {fov[0]:g},{fov[1]:g}; "
+            "give the horizontal fields of view of the infrared and the visible camera"
+        )
+    infrared, visible = np.tan(np.deg2rad(fov) / 2)
+    return float(infrared / visible)
+
+
+def _search(pairs: Pairs, kind: Kind, share: float | None) -> Alignment | None:
     """Return the best alignment found, good or bad."""
     some = pairs[:: -(-len(pairs) // _COARSE_PAIRS)]
-    starts = candidates(some, _CANDIDATES, stretch=kind != "similarity")
+    starts = candidates(some, _CANDIDATES, stretch=kind != "similarity", share=share)
+    size = pairs[0][1].size
     if kind == "similarity":
-        starts = [nearest_similarity(start, pairs[0][1].size) for start in starts]
-    trials = (_step(pairs, start, kind, _TRIAL) for start in starts)
-    best = max((trial for trial in trials if trial), key=lambda trial: trial[2], default=None)
-    before: Matrix | None = None
+        starts = [nearest_similarity(start, size) for start in starts]
+    plain: Kind = "similarity" if kind == "similarity" else "affine"
+    trials = (_step(pairs, start, plain, _TRIAL) for start in starts)
+    best = max((trial for trial in trials if trial), key=lambda trial: trial.share, default=None)
     for level in _STEPS:
         if best is None:
             return None
-        before = best[0]
-        best = _step(pairs, before, kind, level)
-    if best is None or before is None:
+        best = _step(pairs, best.matrix, kind, level)
+    if best is None:
         return None
-    matrix, matches, _ = best
-    size = pairs[0][1].size
-    misses = _misses(before, matrix, matches)
-    anew = match(pairs, matrix, _PROOF)
-    near = distances(anew.shifts, np.zeros_like(anew.shifts)) <= _tolerance(pairs)
+    anew = match(pairs, best.matrix, _PROOF)
+    near = distances(anew.shifts, np.zeros_like(anew.shifts)) <= _tolerance(anew)
+    misses = best.misses(best.matrix)
     quality = Quality(
         score=round(anew.score(near), 4),
         likeness=round(float(anew.likeness[near].mean()) if near.any() else 0.0, 4),
-        disagreement=round(_disagreement(matches, kind, pairs), 3),
-        residual=round(float(np.median(misses[misses <= _tolerance(pairs)])), 3),
+        disagreement=round(_disagreement(best, size), 3),
+        residual=round(float(np.median(misses[misses <= _tolerance(best.matches)])), 3),
         pairs=len(pairs),
     )
-    return Alignment.of(kind, matrix, pairs[0][0].size, size, quality)
+    return Alignment.of(best.kind, best.matrix, pairs[0][0].size, size, quality)
 
 
 def _verdict(found: Alignment | None, pairs: Pairs, kind: Kind) -> Alignment:
@@ -137,42 +191,66 @@ def _verdict(found: Alignment | None, pairs: Pairs, kind: Kind) -> Alignment:
     return found
 
 
-def _step(pairs: Pairs, matrix: Matrix, kind: Kind, level: Level) -> _Step | None:
+def _step(pairs: Pairs, matrix: Matrix, richest: Kind, level: Level) -> _Step | None:
+    ir_size, vi_size = pairs[0][0].size, pairs[0][1].size
     matches = match(pairs, matrix, level)
-    found = _moves(matches, kind, pairs)
+    targets = transform(matrix, matches.points + matches.shifts)
+    step = _Step(richest, matrix, matches, targets, magnification(matrix, vi_size), 0.0)
+    kind = richest if level is _TRIAL else _plainest(step, richest)
+    found = step.fit(kind)
     if found is None or matches.tried < _MIN_BLOCKS:
         return None
-    moves, near = found
-    moved = normalised(matrix @ moves)
-    ir_size, vi_size = pairs[0][0].size, pairs[0][1].size
+    moved, near = found
+    plain = step.fit("similarity")
+    if kind != "similarity" and level is not _TRIAL and plain:
+        most = 2 * _tolerance(matches) * step.magnification
+        moved = held(kind, plain[0], matches.points, targets, matches.frame, most)
+        near = step.misses(moved) <= _tolerance(matches)
     if not is_sane(moved, vi_size) or bending(moved, vi_size, ir_size) > _MAX_BENDING:
         return None
-    return moved, matches, matches.score(near)
+    return replace(step, kind=kind, matrix=moved, share=matches.score(near))
 
 
-def _moves(
-    matches: Matches, kind: Kind, pairs: Pairs, every: slice = slice(None)
-) -> tuple[Matrix, np.ndarray] | None:
-    points = matches.points[every]
-    return fit(kind, points, points + matches.shifts[every], _tolerance(pairs))
+def _plainest(step: _Step, richest: Kind) -> Kind:
+    """Return similarity if it predicts blocks about as well as the richest kind, or that.
+
+    The picture is cut into 3 x 3 parts, and the blocks of each are predicted from those of the
+    others: a map that bends where no block holds it predicts badly.
+    """
+    if richest == "similarity":
+        return richest
+    kinds: tuple[Kind, Kind] = ("similarity", richest)
+    most = 2 * _tolerance(step.matches)
+    whole = [step.misses(found[0]) <= most for found in map(step.fit, kinds) if found]
+    right = np.any(whole, axis=0) if whole else np.zeros(len(step.targets), bool)
+    points = step.matches.points
+    if not right.any():
+        return "similarity"
+    low, high = points.min(axis=0), points.max(axis=0)
+    part = np.minimum((points - low) / np.maximum(high - low, 1) * 3, 2).astype(int) @ [3, 1]
+    errors = np.full((2, len(points)), most)
+    for left in np.unique(part[right]):
+        for index, kind in enumerate(kinds):
+            found = step.fit(kind, part != left)
+            if found:
+                errors[index, part == left] = step.misses(found[0])[part == left]
+    plain, rich = (np.minimum(errors[:, right], most) ** 2).mean(axis=1)
+    return richest if rich < _CLEARLY * plain else "similarity"
 
 
-def _misses(before: Matrix, after: Matrix, matches: Matches) -> np.ndarray:
-    moves = normalised(np.linalg.inv(before) @ after)
-    return distances(transform(moves, matches.points), matches.points + matches.shifts)
-
-
-def _disagreement(matches: Matches, kind: Kind, pairs: Pairs) -> float:
+def _disagreement(step: _Step, size: tuple[int, int]) -> float:
     """Return how far apart two maps from every other block send the visible corners."""
-    halves = [_moves(matches, kind, pairs, slice(start, None, 2)) for start in (0, 1)]
-    if any(half is None for half in halves):
-        return float(max(pairs[0][1].size))
-    one, other = (half[0] for half in halves if half is not None)
-    return min(corner_error(one, other, pairs[0][1].size), float(max(pairs[0][1].size)))
+    odd = np.arange(len(step.targets)) % 2 == 1
+    one, other = step.fit(step.kind, ~odd), step.fit(step.kind, odd)
+    if one is None or other is None:
+        return float(max(size))
+    frame = step.matches.frame
+    apart = distances(transform(one[0], frame), transform(other[0], frame)).mean()
+    return min(float(apart) / step.magnification, float(max(size)))
 
 
-def _tolerance(pairs: Pairs) -> float:
-    return _TOLERANCE * max(pairs[0][1].size)
+def _tolerance(matches: Matches) -> float:
+    return max(_TOLERANCE * float(np.ptp(matches.frame, axis=0).max()), _LEAST_TOLERANCE)
 
 
 def _prepared(infrared: Image, visible: Image) -> tuple[Picture, Picture]:

@@ -22,6 +22,8 @@ Kind: TypeAlias = Literal["similarity", "affine", "homography"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 FREEDOMS: dict[str, int] = {"similarity": 4, "affine": 6, "homography": 8}
 _TRIALS, _CONFIDENCE = 5000, 0.999
+_ROUNDS = 8
+_HOLD = 0.3  # blocks: weight of a corner
 
 
 def check_kind(kind: str) -> Kind:
@@ -96,6 +98,13 @@ def bending(matrix: Matrix, size: tuple[int, int], to: tuple[int, int]) -> float
     return float(min(worst))
 
 
+def magnification(matrix: Matrix, size: tuple[int, int]) -> float:
+    """Return how many pixels a map makes of one in the middle of a picture, along a side."""
+    middle = corners(size).mean(axis=0)
+    x, y, centre = transform(matrix, middle + [[1, 0], [0, 1], [0, 0]])
+    return float(abs(np.linalg.det([x - centre, y - centre])) ** 0.5)
+
+
 def nearest_similarity(matrix: Matrix, size: tuple[int, int]) -> Matrix:
     """Return the shift, rotation and scale that is nearest to a map at a picture's corners."""
     return _nearest_similarity(corners(size), transform(matrix, corners(size)))
@@ -148,6 +157,46 @@ def fit(
         return None
     found = normalised(matrix)
     return found, distances(transform(found, points), targets) <= tolerance
+
+
+def held(
+    kind: str, start: Matrix, points: Points, targets: Points, frame: Points, most: float
+) -> Matrix:
+    """Fit a map that corners without evidence do not bend.
+
+    Least squares over the points, each weighted by Tukey's biweight, and over the four corners,
+    which should lie where the start puts them. A corner weighs less than one right point.
+
+    Args:
+        kind: "affine" or "homography".
+        start: 3 x 3, a plainer map that roughly fits.
+        points: N x 2.
+        targets: N x 2, where the points should go; some may be quite wrong.
+        frame: 4 x 2, corners of the part of the picture that the points come from.
+        most: A target that far off counts nothing.
+
+    Returns:
+        The matrix; it may be singular or not finite if no map fits.
+    """
+    middle, scale = frame.mean(axis=0), max(float(np.ptp(frame, axis=0).max()) / 2, 1.0)
+    shrink = np.array([[1, 0, -middle[0]], [0, 1, -middle[1]], [0, 0, scale]]) / scale
+    source = transform(shrink, np.vstack([points, frame]))
+    wanted = np.vstack([targets, transform(start, frame)])
+    plane = np.column_stack([source, np.ones(len(source))])
+    nothing, freedoms = np.zeros_like(plane), FREEDOMS[kind]
+    matrix = normalised(start @ np.linalg.inv(shrink))
+    for _ in range(_ROUNDS):
+        sent = plane @ matrix.T
+        ratio, place = plane / sent[:, 2:], sent[:, :2] / sent[:, 2:]
+        miss = wanted - place
+        far = np.linalg.norm(miss[: len(points)], axis=1) / most
+        weight = np.concatenate([np.clip(1 - far**2, 0, 1) ** 2, np.full(len(frame), _HOLD)])
+        x = np.hstack([ratio, nothing, -place[:, :1] * ratio[:, :2]])[:, :freedoms]
+        y = np.hstack([nothing, ratio, -place[:, 1:] * ratio[:, :2]])[:, :freedoms]
+        slope, weights = np.vstack([x, y]), np.tile(weight, 2)[:, None]
+        change = np.linalg.solve((slope * weights).T @ slope, (slope * weights).T @ miss.T.ravel())
+        matrix.flat[:freedoms] += change
+    return normalised(matrix @ shrink)
 
 
 def normalised(matrix: Matrix | Sequence[Sequence[float]]) -> Matrix:

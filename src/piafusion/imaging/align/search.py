@@ -1,7 +1,8 @@
 """The coarse start: every scale and rotation in reach is tried on small pictures.
 
-Reach: the infrared picture spans 45 % to 140 % of the visible one's view, is rotated by up to
-8 degrees against it and shifted by up to a quarter of its own width beyond the border.
+Reach: the infrared picture spans 45 % to 140 % of the visible one's view, or any known share, is
+rotated by up to 8 degrees against it and shifted by up to a quarter of its own width beyond the
+border.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from piafusion.imaging.align.structure import Picture, Size, shrunk, structure
 
 AREA = 176 * 132  # pixels of the infrared picture
 SCALES = np.geomspace(0.45, 1.4, 26)  # visible pixels per infrared pixel, relative to the start
+KNOWN = np.geomspace(0.9, 1.11, 5)  # the same, relative to a scale that is known
 ROTATIONS = np.arange(-8.0, 8.1, 2.0)  # degrees
 _MARGIN = 0.15  # share of the infrared picture that may lie outside the visible one
 _BEYOND = 0.25  # the search goes that share of its width beyond the visible picture
@@ -32,7 +34,11 @@ _SAME_ASPECT = 1.02
 
 
 def candidates(
-    pairs: Sequence[tuple[Picture, Picture]], count: int, *, stretch: bool
+    pairs: Sequence[tuple[Picture, Picture]],
+    count: int,
+    *,
+    stretch: bool,
+    share: float | None = None,
 ) -> list[Matrix]:
     """Return the likeliest maps from visible to infrared pixels, best first.
 
@@ -42,6 +48,7 @@ def candidates(
         pairs: Infrared and visible pictures of one rig; the correlations of all are added up.
         count: Number of maps to return.
         stretch: If the pictures have different shapes, also try one stretched onto the other.
+        share: Width of the infrared picture's view, as a share of the visible one's, if known.
     """
     ir_size, vi_size = pairs[0][0].size, pairs[0][1].size
     small = _scaled(ir_size, (AREA / (ir_size[0] * ir_size[1])) ** 0.5)
@@ -49,20 +56,26 @@ def candidates(
     rows, columns = (round(side * _MARGIN) for side in small)
     templates = [each[rows : small[0] - rows, columns : small[1] - columns] for each in infrared]
     beyond = round(_BEYOND * small[1])
-    canvas = (small[0] + 2 * beyond, small[1] + 2 * beyond)
+    area = (vi_size[0] * vi_size[1] / (ir_size[0] * ir_size[1])) ** 0.5
+    centre = 1.0 if share is None else share * vi_size[1] / ir_size[1] / area
+    scales = SCALES if share is None else centre * KNOWN
 
     found: list[tuple[float, Matrix]] = []
     centred: list[Matrix] = []
     for view in _views(ir_size, vi_size, stretch=stretch):
-        same = _scaled(small, 1, view)
+        same = _scaled(small, 1 / centre, view)
         shift = np.array(
             [[1, 0, (small[1] - same[1]) / 2], [0, 1, (small[0] - same[0]) / 2], [0, 0, 1]]
         )
         centred.append(resizing(small, ir_size) @ shift @ resizing(vi_size, same))
-        for scale in SCALES:
+        for scale in scales:
             # The visible picture at the scale at which the infrared one would fit on it.
             size = _scaled(small, 1 / scale, view)
             visible = [structure(shrunk(vi, size)) for _, vi in pairs]
+            canvas = (
+                max(small[0] + 2 * beyond, size[0]),
+                max(small[1] + 2 * beyond, size[1]),
+            )
             for degrees in ROTATIONS:
                 turn = _turn(canvas, size, degrees)
                 score = sum(

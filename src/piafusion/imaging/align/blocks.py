@@ -59,13 +59,19 @@ class Matches:
         return float(near.sum() / np.sqrt(max(self.tried * self.blocks, 1)))
 
 
-def match(pairs: Sequence[tuple[Picture, Picture]], matrix: Matrix, level: Level) -> Matches:
+def match(
+    pairs: Sequence[tuple[Picture, Picture]], matrix: Matrix, level: Level, *, whole: bool = False
+) -> Matches:
     """Search blocks of the visible pictures around the place that a map gives.
 
     With several pairs of one rig the correlations at each place are added up before the best
-    shift is chosen, so places that show nothing in one pair are served by another.
+    shift is chosen, so places that show nothing in one pair are served by another. Blocks are cut
+    from the part that the infrared pictures show, or from the whole. Lengths are shares of that.
     """
-    part = _part(pairs[0][0].size, pairs[0][1].size, matrix)
+    vi_size = pairs[0][1].size
+    part = slice(0, vi_size[0]), slice(0, vi_size[1])
+    if not whole:
+        part = _part(pairs[0][0].size, vi_size, matrix)
     frame = corners(_size(part)) + [part[1].start, part[0].start]
     to_ir = matrix @ [[1, 0, part[1].start], [0, 1, part[0].start], [0, 0, 1]]
     factor = min(1.0, level.side / max(_size(part)))

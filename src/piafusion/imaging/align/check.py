@@ -95,7 +95,7 @@ def check_pair(
         matrix = resizing(vi_size, ir_size)
     else:
         matrix = alignment.scaled(ir_size, vi_size).matrix
-    matches = match([pair], matrix, _LOOK)
+    matches = match([pair], matrix, _LOOK, whole=True)
     targets = matches.points + matches.shifts
     found = fit("similarity", matches.points, targets, _TOLERANCE * max(vi_size))
     score, limit = 0.0, limit * max(vi_size) / 640

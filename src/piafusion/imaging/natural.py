@@ -95,9 +95,17 @@ class Judgement:
         height, width = infrared.shape
         heat = reduce(infrared, 2)
         steepness, threshold, dark = self._enlarged(rows // 2, columns // 2, *heat.shape)
-        share = 1 + cv2.exp(-(steepness * heat + threshold))
-        share = (HOT + GAIN - GAIN * heat) / share  # of a target: a sigmoid times its boost
-        share += dark * (1 - share)
+        share = steepness  # in place: new memory costs more than the sums
+        share *= heat
+        share += threshold
+        np.exp(np.negative(share, out=share), out=share)
+        share += 1
+        heat *= -GAIN  # heat is a copy of the infrared
+        heat += HOT + GAIN
+        np.divide(heat, share, out=share)  # of a target: a sigmoid times its boost
+        np.subtract(1, share, out=heat)
+        heat *= dark
+        share += heat
         if strength <= NATURAL:
             share *= np.float32(strength / NATURAL)
         else:

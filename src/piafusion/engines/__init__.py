@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import cached_property
 from typing import Generic, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from piafusion.errors import UsageError, WeightsError
-from piafusion.reach import Reach
+from piafusion.reach import CONTEXT, ENCODER, Reach, inner_network
 from piafusion.weights import Kind, read_weights
 
 Tensor = NDArray[np.float32]
@@ -83,6 +84,34 @@ class FusesByRunning(ABC):
     def fuse(self, infrared: Tensor, luminance: Tensor, share: Tensor | None = None) -> Tensor:
         """Return the fused luminance; see `Engine.fuse`."""
         return self.run(infrared, luminance, *([] if share is None else [share]))
+
+
+class FileEngine(FusesByRunning):
+    """The engines of ONNX files; the metadata of a file hold the networks that belong to it."""
+
+    _metadata: Mapping[str, str]
+
+    @abstractmethod
+    def _open(self, weights: bytes) -> FileEngine:
+        """Return an engine like this one for another file."""
+
+    def encode(self, infrared: Tensor, luminance: Tensor) -> Tensor:
+        """Run the layers before the gate and return the features that it averages."""
+        return self._encoder.run(infrared, luminance)
+
+    def judge(self, thumbnails: Tensor) -> Tensor:
+        """Run the context network; see `Engine.judge`."""
+        return self._context.run(thumbnails)
+
+    @cached_property
+    def _encoder(self) -> FileEngine:
+        """The layers before the gate, loaded when they are first used."""
+        return self._open(inner_network(self._metadata, ENCODER))
+
+    @cached_property
+    def _context(self) -> FileEngine:
+        """The context network, loaded when it is first used."""
+        return self._open(inner_network(self._metadata, CONTEXT))
 
 
 def create_engine(

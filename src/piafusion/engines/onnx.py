@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from functools import cached_property
-
 import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from piafusion.engines import FusesByRunning
+from piafusion.engines import FileEngine
 from piafusion.errors import DeviceError, WeightsError
 from piafusion.machine import usable_cores
-from piafusion.reach import CONTEXT, ENCODER, Reach, context_side, inner_network
+from piafusion.reach import Reach, context_side
 
 _CPU = "CPUExecutionProvider"
 _CUDA = "CUDAExecutionProvider"
@@ -20,7 +18,7 @@ _TENSORRT = "TensorrtExecutionProvider"
 _PROVIDERS = {"cpu": (_CPU,), "cuda": (_CUDA, _CPU), "tensorrt": (_TENSORRT, _CUDA, _CPU)}
 
 
-class OnnxEngine(FusesByRunning):
+class OnnxEngine(FileEngine):
     """A network in the ONNX format, for any image size; threads may share it."""
 
     def __init__(self, weights: bytes, device: str = "auto", threads: int | None = None) -> None:
@@ -58,30 +56,13 @@ class OnnxEngine(FusesByRunning):
         self.reach = Reach.from_metadata(self._metadata)
         self.context_side = context_side(self._metadata)
 
-    def encode(
-        self, infrared: NDArray[np.float32], luminance: NDArray[np.float32]
-    ) -> NDArray[np.float32]:
-        """Run the layers before the gate and return the features that it averages."""
-        return self._encoder.run(infrared, luminance)
-
     def run(self, *inputs: NDArray[np.float32]) -> NDArray[np.float32]:
         """Run the network on float32 arrays, N x C x H x W each; the share may be left out."""
         feeds = dict(zip(self._inputs, inputs, strict=False))
         return np.asarray(self._session.run(None, feeds)[0])
 
-    def judge(self, thumbnails: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Run the context network; see `Engine.judge`."""
-        return self._context.run(thumbnails)
-
-    @cached_property
-    def _context(self) -> OnnxEngine:
-        """The context network, loaded when it is first used."""
-        return OnnxEngine(inner_network(self._metadata, CONTEXT), self.device, self.threads)
-
-    @cached_property
-    def _encoder(self) -> OnnxEngine:
-        """The layers before the gate, loaded when they are first used."""
-        return OnnxEngine(inner_network(self._metadata, ENCODER), self.device, self.threads)
+    def _open(self, weights: bytes) -> OnnxEngine:
+        return OnnxEngine(weights, self.device, self.threads)
 
 
 def session_options(threads: int) -> onnxruntime.SessionOptions:

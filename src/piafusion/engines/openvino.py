@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import threading
-from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
-from piafusion.engines import FusesByRunning, Size, SizeCache
+from piafusion.engines import FileEngine, Size, SizeCache
 from piafusion.errors import WeightsError, needing
 from piafusion.machine import usable_cores
-from piafusion.reach import CONTEXT, ENCODER, SHARE, Reach, context_side, inner_network
+from piafusion.reach import SHARE, Reach, context_side
 
 with needing("openvino", "the device 'openvino'"):
     import openvino
 
 
-class OpenVinoEngine(FusesByRunning):
+class OpenVinoEngine(FileEngine):
     """A network in the ONNX format on the processor, for any image size; threads may share it.
 
     A network compiled for one size is a quarter faster than one for all sizes. A size that comes
@@ -52,12 +51,6 @@ class OpenVinoEngine(FusesByRunning):
         shares = (node.shape for node in model.inputs if node.any_name == SHARE)
         self._own_share = next((np.full(shape, -1, np.float32) for shape in shares), None)
 
-    def encode(
-        self, infrared: NDArray[np.float32], luminance: NDArray[np.float32]
-    ) -> NDArray[np.float32]:
-        """Run the layers before the gate and return the features that it averages."""
-        return self._encoder.run(infrared, luminance)
-
     def run(self, *inputs: NDArray[np.float32]) -> NDArray[np.float32]:
         """Run the network on float32 arrays, N x C x H x W each; the share may be left out."""
         if self._own_share is not None and len(inputs) == 2:
@@ -68,19 +61,8 @@ class OpenVinoEngine(FusesByRunning):
             # size changes, though it may be gone.
             return np.asarray(request.infer(list(inputs), share_inputs=False)[0])
 
-    def judge(self, thumbnails: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Run the context network; see `Engine.judge`."""
-        return self._context.run(thumbnails)
-
-    @cached_property
-    def _context(self) -> OpenVinoEngine:
-        """The context network, loaded when it is first used."""
-        return OpenVinoEngine(inner_network(self._metadata, CONTEXT), self.threads)
-
-    @cached_property
-    def _encoder(self) -> OpenVinoEngine:
-        """The layers before the gate, loaded when they are first used."""
-        return OpenVinoEngine(inner_network(self._metadata, ENCODER), self.threads)
+    def _open(self, weights: bytes) -> OpenVinoEngine:
+        return OpenVinoEngine(weights, self.threads)
 
     def _read(self) -> openvino.Model:
         """Read the network; make its share, which OpenVINO takes for a constant, an input."""

@@ -1,5 +1,9 @@
 import os
+import resource
+import signal
 import socket
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -13,7 +17,7 @@ from piafusion.video import writers
 from piafusion.video.audio import AudioCopy
 from piafusion.video.frames import Frame
 from piafusion.video.sources import VideoFormat, open_source
-from piafusion.video.writers import MovieWriter, check_codec, check_video_output
+from piafusion.video.writers import MovieWriter, check_codec, check_video_output, partial_name
 from tests.conftest import scene
 from tests.video.conftest import RATE, read_video, write_video
 
@@ -27,7 +31,7 @@ def write(path: Path, images: list[np.ndarray], times: list[Fraction], **setting
         writer.write(Frame(image, time, 1 / RATE))
     assert not path.exists()
     writer.finish()
-    assert [other.name for other in path.parent.iterdir() if other.suffix == ".tmp"] == []
+    assert not partial_name(path).exists()
     return path
 
 
@@ -37,6 +41,63 @@ def test_a_video_is_on_the_disk_before_it_gets_its_name(tmp_path: Path, monkeypa
     monkeypatch.setattr(os, "replace", lambda *paths: (done.append("rename"), rename(*paths)))
     write(tmp_path / "out.mp4", [scene()[1]], [Fraction(0)])
     assert done == ["fsync", "rename"]
+
+
+def noisy_frames(count: int) -> Iterator[Frame]:
+    """Frames that compress badly: a second of them has many bytes."""
+    noise = np.random.default_rng(0).integers(0, 256, (48, 64, 3), dtype=np.uint8)
+    for k in range(count):
+        yield Frame(np.roll(noise, k, axis=1), k / RATE, 1 / RATE)
+
+
+def write_all(writer: MovieWriter, frames: Iterator[Frame]) -> None:
+    for frame in frames:
+        writer.write(frame)
+
+
+def playable_frames(path: Path) -> int:
+    count = 0
+    with suppress(av.FFmpegError), av.open(str(path)) as container:
+        for _ in container.decode(video=0):
+            count += 1
+    return count
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mov", ".mkv"])
+def test_a_video_can_be_played_while_it_is_written(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"out{suffix}"
+    writer = MovieWriter(path, FORMAT, 64, 48)
+    write_all(writer, noisy_frames(180))
+    killed = tmp_path / f"killed{suffix}"
+    killed.write_bytes(partial_name(path).read_bytes())
+    writer.discard()
+    assert playable_frames(killed) >= 60  # of 6 seconds, the encoder holds 2 back
+    assert not partial_name(path).exists()
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
+def test_a_full_disk_leaves_what_was_written(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"out{suffix}"
+    writer = MovieWriter(path, FORMAT, 64, 48, crf=1)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, limits[1]))
+    try:
+        with pytest.raises(OutputError, match="what was written before can be played"):
+            write_all(writer, noisy_frames(600))
+        writer.discard()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, before)
+    assert playable_frames(path) >= 60
+    assert not partial_name(path).exists()
+
+
+def test_a_recording_that_was_killed_is_not_replaced(tmp_path: Path) -> None:
+    partial_name(tmp_path / "out.mp4").touch()
+    with pytest.raises(UsageError, match=r"out\.part\.mp4: exists already"):
+        check_video_output(tmp_path / "out.mp4", overwrite=False)
+    check_video_output(tmp_path / "out.mp4", overwrite=True)
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mov"])

@@ -75,7 +75,7 @@ def fuse_video(
     Raises:
         VideoError: If a source fails before a frame is fused, or no frames match.
         ImageError: If the first pair cannot be fused; the message names the source and time.
-        OutputError: If the result cannot be written; no partial file is left.
+        OutputError: If the result cannot be written; the message says what is left of it.
     """
     run, output = VideoRun(), _Output(make_writer)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -14,7 +15,7 @@ from av.video.reformatter import ColorRange, VideoReformatter
 from av.video.stream import VideoStream
 
 from piafusion.errors import OutputError, UsageError, VideoError
-from piafusion.files import put_in_place, sweep_once, temporary_beside
+from piafusion.files import put_in_place, shortened
 from piafusion.imaging.arrays import Image
 from piafusion.imaging.io import write_image
 from piafusion.video.audio import AudioCopy
@@ -23,6 +24,9 @@ from piafusion.video.sources import VideoFormat, reason
 
 MOVIE_FORMATS = {".mp4": "mp4", ".mov": "mov", ".mkv": "matroska"}
 DEFAULT_CRF = 18
+# What is written so far can be played at each moment, up to about the last second.
+_FRAGMENTS = {"movflags": "hybrid_fragmented", "use_editlist": "1", "frag_duration": "1000000"}
+_CLUSTERS = {"cluster_time_limit": "1000"}
 
 
 @dataclass(frozen=True)
@@ -56,11 +60,14 @@ class Writer(Protocol):
         """Complete the output."""
 
     def discard(self) -> None:
-        """Give up; no partial file is left."""
+        """Give up; no incomplete file is left."""
 
 
 class MovieWriter:
-    """A file in H.264, H.265 or AV1, written under a temporary name beside its own.
+    """A file in H.264, H.265 or AV1, called NAME.part.mp4 until it is complete.
+
+    That file can be played while it grows, and after the process was killed. If the disk is full,
+    what was written before gets the name.
 
     Times start at 0 with the first frame and keep their differences exactly. 4:2:0 chroma has no
     odd width or height: such a picture gets its last column or row twice.
@@ -93,7 +100,7 @@ class MovieWriter:
             VideoError: If PyAV was built without the encoder.
         """
         self.path, self._base, self._audio = path, format.time_base, audio
-        self._temporary = temporary_beside(path)
+        self._partial = partial_name(path)
         self._reformatter, self._colorspace = VideoReformatter(), format.colorspace
         self._right, self._below = width % 2, height % 2  # to pad
         self._first: Fraction | None = None
@@ -107,11 +114,19 @@ class MovieWriter:
         os.environ.setdefault("SVT_LOG", "1")  # AV1: errors only, not a page about the settings
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            sweep_once(path.parent)
             container = MOVIE_FORMATS[path.suffix.lower()]
-            self._container = av.open(f"file:{self._temporary}", "w", format=container)
+            playable = _CLUSTERS if container == "matroska" else _FRAGMENTS
+            self._container = av.open(
+                f"file:{self._partial}",
+                "w",
+                format=container,
+                options=playable | {"flush_packets": "1"},
+            )
         except (av.FFmpegError, OSError) as error:
-            raise self._failure(error) from error
+            raise OutputError(
+                f"{path}: could not be written ({reason(error)}); check the folder and the free "
+                "space"
+            ) from error
         options = chosen.options | {
             "crf": str(max(crf, int(codec == "av1")))
         }  # 0 is "none given" there
@@ -145,7 +160,7 @@ class MovieWriter:
             if self._audio:
                 self._audio.copy_until(frame.time + frame.duration)
         except (av.FFmpegError, OSError) as error:
-            raise self._failure(error) from error
+            raise self._cut_short(error) from error
 
     def finish(self) -> None:
         """Write the trailer and give the file its name.
@@ -158,13 +173,13 @@ class MovieWriter:
             if self._audio:
                 self._audio.close()
             self._container.close()
-            put_in_place(self._temporary, self.path)
+            put_in_place(self._partial, self.path)
         except (av.FFmpegError, OSError) as error:
-            raise self._failure(error) from error
+            raise self._cut_short(error) from error
 
     def discard(self) -> None:
-        """Remove the temporary file."""
-        self._temporary.unlink(missing_ok=True)
+        """Remove the incomplete file."""
+        self._partial.unlink(missing_ok=True)
 
     def _picture(self, image: Image) -> av.VideoFrame:
         if self._right or self._below:
@@ -177,10 +192,19 @@ class MovieWriter:
             threads=1,
         )
 
-    def _failure(self, error: Exception) -> OutputError:
+    def _cut_short(self, error: Exception) -> OutputError:
+        """Give what was written so far its name, if it can be played; return the error to raise."""
+        with suppress(av.FFmpegError, OSError):
+            self._container.close()
+        kept = "nothing is left"
+        with suppress(av.FFmpegError, OSError, StopIteration):
+            with av.open(f"file:{self._partial}") as written:
+                next(written.decode(video=0))
+                put_in_place(self._partial, self.path)
+            kept = "what was written before can be played"
         return OutputError(
-            f"{self.path}: could not be written ({reason(error)}); nothing partial is left, check "
-            "the folder and the free space"
+            f"{self.path}: could not be written to its end ({reason(error)}); {kept}, check the "
+            "folder and the free space"
         )
 
 
@@ -259,6 +283,20 @@ def check_video_output(path: Path, *, overwrite: bool) -> None:
         )
     elif path.exists() and not overwrite:
         raise UsageError(f"{path}: exists already; add --overwrite or choose another name")
+    elif (part := partial_name(path)).exists() and not overwrite:
+        raise UsageError(
+            f"{part}: exists already, from a run that goes on or was killed; rename it if you want "
+            "to keep it, add --overwrite or choose another name"
+        )
+
+
+def partial_name(path: Path) -> Path:
+    """Return the name that a video has until it is complete.
+
+    >>> print(partial_name(Path("night.mp4")))
+    night.part.mp4
+    """
+    return path.with_name(f"{shortened(path.stem)}.part{path.suffix}")
 
 
 def is_folder(path: Path) -> bool:

@@ -38,12 +38,18 @@ def test_views_give_what_their_copies_give(fuser, name, dtype):
     scale = dtype(255) if dtype is np.float32 else dtype(1)
     pictures = [VIEWS[name]((each / scale).astype(dtype)) for each in scene(64, 96)]
     copies = [np.ascontiguousarray(each, dtype) for each in pictures]
-    np.testing.assert_array_equal(fuser(*pictures), fuser(*copies))
+    assert_same(fuser, fuser(*pictures), fuser(*copies))
 
 
 def test_engines_take_planes_with_negative_strides(fuser):
     planes = [np.random.default_rng(i).random((1, 1, 48, 64), np.float32) for i in range(2)]
     turned = [plane[:, :, ::-1, ::-1] for plane in planes]
     copies = [np.ascontiguousarray(plane) for plane in turned]
-    np.testing.assert_array_equal(fuser.engine.fuse(*turned), fuser.engine.fuse(*copies))
-    np.testing.assert_array_equal(fuser.engine.encode(*turned), fuser.engine.encode(*copies))
+    for run in (fuser.engine.fuse, fuser.engine.encode):
+        assert_same(fuser, run(*turned), run(*copies))
+
+
+def assert_same(fuser, found, expected):
+    # OpenVINO runs a size that comes again with other kernels than one that comes once.
+    other = fuser.engine.device == "openvino" and found.dtype.kind == "f"
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5 if other else 0)

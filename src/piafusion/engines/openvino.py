@@ -56,10 +56,13 @@ class OpenVinoEngine(FileEngine):
         if self._own_share is not None and len(inputs) == 2:
             inputs += (self._own_share,)
         with self._lock:
-            request = self._sized.get(tuple(image.shape for image in inputs)) or self._any_size
-            # Inputs are copied: a request that refers to the last one's memory reads it when the
-            # size changes, though it may be gone.
-            return np.asarray(request.infer(list(inputs), share_inputs=False)[0])
+            request = self._sized.get(tuple(image.shape for image in inputs))
+            if request is None:  # it reads its last inputs again when the size changes: give copies
+                return np.asarray(self._any_size.infer(list(inputs), share_inputs=False)[0])
+            result = np.empty(request.get_output_tensor().shape, np.float32)
+            request.set_output_tensor(openvino.Tensor(result, shared_memory=True))
+            request.infer(list(inputs), share_inputs=True, share_outputs=True)
+            return result
 
     def _open(self, weights: bytes) -> OpenVinoEngine:
         return OpenVinoEngine(weights, self.threads)

@@ -82,8 +82,11 @@ class MixingFusionNet(GatedFusionNet):
         for layer in self.residual:
             features = leaky(features + layer(features) if self.skips else layer(features))
         height, width = infrared.shape[-2:]
-        planes = functional.pixel_shuffle(self.head(features), self.sizes.stride)
-        shift, correction = (planes[:, i : i + 1, :height, :width] for i in range(2))
+        # Halved before the shuffle: full-size planes are not copied.
+        shift, correction = (
+            functional.pixel_shuffle(half, self.sizes.stride)[..., :height, :width]
+            for half in self.head(features).chunk(2, dim=1)
+        )
         difference = infrared - luminance
         weight = torch.sigmoid(shift + SHARPNESS * difference)
         fused = luminance + weight * difference + 0.5 * torch.tanh(correction)

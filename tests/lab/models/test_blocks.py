@@ -56,6 +56,16 @@ def test_the_exchange_as_printed_gives_both_modalities_the_same() -> None:
     assert not torch.allclose(common, visible, atol=0.1)
 
 
+def test_the_exchange_as_released_reverses_what_it_adds_and_doubles_the_difference() -> None:
+    infrared, visible = torch.randn(2, 2, 3, 4, 5, generator=torch.Generator().manual_seed(1))
+    printed = exchange_differences(infrared, visible)
+    released = exchange_differences(infrared, visible, "released")
+    for before, one, other in zip((infrared, visible), printed, released, strict=True):
+        torch.testing.assert_close(other - before, before - one)
+    torch.testing.assert_close(released[0] - released[1], 2 * (infrared - visible))
+    assert exchange_differences(infrared, visible, "none") == (infrared, visible)
+
+
 def test_leaky_slope() -> None:
     assert leaky(torch.tensor([-1.0, 2.0])).tolist() == pytest.approx([-0.2, 2.0])
 

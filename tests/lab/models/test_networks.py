@@ -10,7 +10,7 @@ from piafusion.lab.models.blocks import leaky
 from piafusion.lab.models.folding import fold
 from piafusion.lab.models.mixing import MixingFusionNet, MixingFusionSizes
 from piafusion.lab.models.paper import IlluminationNet, ProgressiveFusionNet
-from tests.tolerances import FLOAT32
+from tests.tolerances import FLOAT32, FLOAT32_SUMS
 
 FUSION = [MixingFusionNet, ProgressiveFusionNet]
 
@@ -58,7 +58,7 @@ def test_illumination_has_the_parameters_of_figure_4() -> None:
 @torch.no_grad()
 def test_without_cmdaf_the_streams_meet_in_the_decoder_alone() -> None:
     torch.manual_seed(0)
-    network = build("paper-without-cmdaf").eval()
+    network = build("paper", cmdaf="none").eval()
     assert isinstance(network, ProgressiveFusionNet)
     assert parameters(network) == 1_076_785  # CMDAF has none
     assert fold(network) is network
@@ -73,9 +73,9 @@ def test_without_cmdaf_the_streams_meet_in_the_decoder_alone() -> None:
     for layer in network.decoder:
         features = leaky(layer(features))
     by_hand = (torch.tanh(network.head(features)) + 1) / 2
-    found = load(dump("paper-without-cmdaf", network)).eval()(ir, vi)
+    found = load(dump("paper", network)).eval()(ir, vi)
     torch.testing.assert_close(found, by_hand, atol=FLOAT32, rtol=0)
-    network.exchanges = True
+    network.cmdaf = "printed"
     assert (network(ir, vi) - by_hand).abs().max() > 10 * FLOAT32
 
 
@@ -142,13 +142,40 @@ def test_paper_exchanges_after_layers_2_3_and_4_only(monkeypatch: pytest.MonkeyP
     widths = []
     real = paper.exchange_differences
 
-    def spy(infrared: torch.Tensor, visible: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        widths.append(infrared.shape[1])
-        return real(infrared, visible)
+    def spy(*features: torch.Tensor, **_: object) -> tuple[torch.Tensor, torch.Tensor]:
+        widths.append(features[0].shape[1])
+        return real(*features)
 
     monkeypatch.setattr(paper, "exchange_differences", spy)
-    ProgressiveFusionNet()(images(1, 1, 8, 8), images(1, 1, 8, 8))
+    ProgressiveFusionNet().eval()(images(1, 1, 8, 8), images(1, 1, 8, 8))
     assert widths == [16, 32, 64]
+
+
+def test_one_stream_trains_the_paper_network_as_printed_like_two() -> None:
+    torch.manual_seed(0)
+    network = ProgressiveFusionNet()
+    pair = images(2, 1, 9, 12), images(2, 1, 9, 12, seed=1)
+    found = []
+    for training in (True, False):
+        network.train(training).zero_grad()
+        fused = network(*pair)
+        fused.square().sum().backward()
+        found.append([fused.detach(), *(each.grad.clone() for each in network.parameters())])
+    for one, two in zip(*found, strict=True):
+        torch.testing.assert_close(one, two, atol=1e-4, rtol=1e-4)
+
+
+@torch.no_grad()
+def test_the_kinds_of_cmdaf_differ_and_survive_saving() -> None:
+    pair = images(1, 1, 9, 12), images(1, 1, 9, 12, seed=1)
+    answers = []
+    for cmdaf in ("printed", "released", "none"):
+        torch.manual_seed(0)
+        network = build("paper", cmdaf=cmdaf).eval()
+        answers.append(load(dump("paper", network)).eval()(*pair))
+        assert torch.equal(answers[-1], network(*pair))
+        torch.testing.assert_close(fold(network)(*pair), answers[-1], atol=FLOAT32_SUMS, rtol=0)
+    assert len({answer.sum().item() for answer in answers}) == 3
 
 
 @torch.no_grad()

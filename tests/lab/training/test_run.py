@@ -187,12 +187,13 @@ def pictures_in_blocks(tmp_path: Path) -> Path:
 
 
 def test_the_ablations_change_one_thing_each(data: Path) -> None:
-    full, light, cmdaf = (
+    full, light, cmdaf, released = (
         resolve(f"ablation{part}", data, {}).model_dump(exclude={"preset"})
-        for part in ("", "-illumination", "-cmdaf")
+        for part in ("", "-illumination", "-cmdaf", "-released")
     )
     assert {**full, "light": "equal"} == light
-    assert {**full, "model": "paper-without-cmdaf"} == cmdaf
+    assert {**full, "cmdaf": "none"} == cmdaf
+    assert {**full, "cmdaf": "released"} == released
 
 
 def test_equal_light_weighs_both_sources_alike_by_day_and_night(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import asdict
-from functools import partial
+from typing import cast, get_args
 
 import safetensors
 import safetensors.torch
@@ -13,6 +13,7 @@ from torch import nn
 
 from piafusion.errors import UsageError, WeightsError
 from piafusion.files import parse_json, reading
+from piafusion.lab.models.blocks import Cmdaf
 from piafusion.lab.models.comparison import COMPARISON, PAPER_WIDTH
 from piafusion.lab.models.context import ContextNet
 from piafusion.lab.models.mixing import MixingFusionNet, MixingFusionSizes
@@ -33,7 +34,6 @@ __all__ = [
 
 NETWORKS: dict[str, Callable[[], nn.Module]] = {
     "paper": ProgressiveFusionNet,
-    "paper-without-cmdaf": partial(ProgressiveFusionNet, exchanges=False),
     "illumination": IlluminationNet,
     "context": ContextNet,
     **COMPARISON,
@@ -53,7 +53,10 @@ _LARGEST = {"stride": 64, "window": 256, "width": 512, "residual_layers": 64}
 
 
 def build(
-    name: str, sizes: MixingFusionSizes | None = None, context_side: int | None = None
+    name: str,
+    sizes: MixingFusionSizes | None = None,
+    context_side: int | None = None,
+    cmdaf: Cmdaf = "printed",
 ) -> nn.Module:
     """Return the network of that name with fresh, untrained parameters.
 
@@ -61,6 +64,7 @@ def build(
         name: One of `NETWORKS` or `SIZES`.
         sizes: Other sizes for a network of `SIZES`.
         context_side: For a network of `SIZES`: see `MixingFusionNet`.
+        cmdaf: For the paper's fusion network: see `ProgressiveFusionNet`.
 
     Raises:
         UsageError: If there is none, or it has one size only.
@@ -72,7 +76,7 @@ def build(
         raise UsageError(f"expected a network of {known}, found {name!r}")
     if sizes is not None:
         raise UsageError(f"sizes: expected one of {', '.join(SIZES)}, found {name!r}; leave it out")
-    return NETWORKS[name]()
+    return ProgressiveFusionNet(cmdaf) if name == "paper" else NETWORKS[name]()
 
 
 def dump(name: str, network: nn.Module) -> bytes:
@@ -83,6 +87,8 @@ def dump(name: str, network: nn.Module) -> bytes:
         metadata["sizes"] = json.dumps(asdict(network.sizes))
         if network.context_side is not None:
             metadata[CONTEXT_SIDE] = str(network.context_side)
+    if isinstance(network, ProgressiveFusionNet):
+        metadata["cmdaf"] = network.cmdaf
     return safetensors.torch.save(tensors, metadata=metadata)
 
 
@@ -99,7 +105,11 @@ def load(weights: bytes) -> nn.Module:
             header = parse_json(bytes(weights[8 : 8 + header_size]), {"__metadata__": {str: str}})
             metadata = header["__metadata__"]
             sizes = _sizes(metadata["sizes"]) if "sizes" in metadata else None
-            network = build(metadata["network"], sizes, context_side(metadata))
+            cmdaf = metadata.get("cmdaf", "printed")
+            if cmdaf not in get_args(Cmdaf):
+                raise ValueError(f"CMDAF {cmdaf!r}")
+            side = context_side(metadata)
+            network = build(metadata["network"], sizes, side, cast(Cmdaf, cmdaf))
             network.load_state_dict(safetensors.torch.load(weights))
         except safetensors.SafetensorError as error:
             raise ValueError(str(error)) from error

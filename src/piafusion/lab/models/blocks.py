@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -10,6 +11,9 @@ from torch import Tensor, nn
 from piafusion.reach import Reach
 
 LEAKY_SLOPE = 0.2
+
+Cmdaf = Literal["printed", "released", "none"]
+"""Eq. 5 as printed, with the sign of the authors' released code, or left out."""
 
 
 def conv(
@@ -34,25 +38,33 @@ def leaky(features: Tensor) -> Tensor:
     return nn.functional.leaky_relu(features, LEAKY_SLOPE)
 
 
-def exchange_differences(infrared: Tensor, visible: Tensor) -> tuple[Tensor, Tensor]:
+def exchange_differences(
+    infrared: Tensor, visible: Tensor, cmdaf: Cmdaf = "printed"
+) -> tuple[Tensor, Tensor]:
     """Cross-modality differential aware fusion (CMDAF), Eq. 5 of the paper.
 
     Each modality receives the difference to the other one, weighted per channel by the sigmoid of
-    the mean difference. There is nothing to learn in it. (The authors' released TensorFlow code has
-    the sign of the added term reversed; this is Eq. 5 as printed.)
+    the mean difference. There is nothing to learn in it.
 
     As printed it gives both modalities the same features: since sigmoid(-x) = 1 - sigmoid(x),
     `F_ir - (1 - s) d` and `F_vi + s d` are equal for d = F_ir - F_vi. `mix` computes them once.
+    The authors' released TensorFlow code has the sign of the added term reversed: the difference of
+    the two becomes 2 d, and the streams stay apart.
 
     Args:
         infrared: Features of the infrared image, N x C x H x W.
         visible: Features of the visible image, same shape.
+        cmdaf: "none" returns the features as they are.
 
     Returns:
         The enriched infrared and visible features, N x C x H x W each.
     """
+    if cmdaf == "none":
+        return infrared, visible
     difference = infrared - visible
     mean = difference.mean(dim=(2, 3), keepdim=True)
+    if cmdaf == "released":
+        difference = -difference
     to_infrared = infrared - torch.sigmoid(-mean) * difference
     to_visible = visible + torch.sigmoid(mean) * difference
     return to_infrared, to_visible

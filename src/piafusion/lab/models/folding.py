@@ -31,7 +31,7 @@ def fold(network: nn.Module) -> nn.Module:
         network: Any network of the package; it is not changed. One that has nothing to fold is
             returned as it is.
     """
-    if isinstance(network, ProgressiveFusionNet) and network.exchanges:
+    if isinstance(network, ProgressiveFusionNet) and network.cmdaf == "printed":
         return _OneStreamFusionNet(network).train(network.training)
     if isinstance(network, MixingFusionNet):
         network = merge(network)

@@ -7,11 +7,20 @@ network based on illumination aware", Information Fusion 83-84 (2022) 79-92.
 from __future__ import annotations
 
 from itertools import pairwise
+from typing import cast
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
-from piafusion.lab.models.blocks import conv, exchange_differences, leaky
+from piafusion.lab.models.blocks import (
+    Cmdaf,
+    conv,
+    exchange_differences,
+    infrared_share,
+    leaky,
+    mix,
+)
 
 ENCODER, DECODER = (16, 16, 32, 64, 128), (256, 128, 64, 32)
 """Output channels of Table 1; the last layer of the decoder has 1."""
@@ -23,14 +32,14 @@ class ProgressiveFusionNet(nn.Module):
     No down-sampling anywhere: the fused image has the size of its sources, which may be odd.
     """
 
-    def __init__(self, *, exchanges: bool = True) -> None:
+    def __init__(self, cmdaf: Cmdaf = "printed") -> None:
         """Build the layers with torch's default initialisation.
 
-        Without exchanges CMDAF is left out, as in the ablation of section 4.9.2: the streams then
-        meet where the decoder begins, and nowhere before.
+        With cmdaf "none" the streams meet where the decoder begins, and nowhere before, as in the
+        ablation of section 4.9.2.
         """
         super().__init__()
-        self.exchanges = exchanges
+        self.cmdaf = cmdaf
         first, *shared = ENCODER
         # Layer 1, 1x1, reduces the modal difference: the only one trained per modality.
         self.infrared_stem = conv(1, first, kernel=1)
@@ -54,16 +63,40 @@ class ProgressiveFusionNet(nn.Module):
         """
         ir = leaky(self.infrared_stem(infrared))
         vi = leaky(self.visible_stem(luminance))
+        if self.training and self.cmdaf == "printed":
+            return self._decode(self._one_stream(ir, vi))
         *progressive, last = self.encoder
         for layer in progressive:  # layers 2-4, each followed by CMDAF (Eq. 5)
             ir, vi = leaky(layer(ir)), leaky(layer(vi))
-            if self.exchanges:
-                ir, vi = exchange_differences(ir, vi)
+            ir, vi = exchange_differences(ir, vi, self.cmdaf)
         ir, vi = leaky(last(ir)), leaky(last(vi))
-        features = torch.cat((ir, vi), dim=1)  # halfway fusion (Eq. 6)
-        for layer in self.decoder:
+        return self._decode(leaky(self.decoder[0](torch.cat((ir, vi), dim=1))))  # Eq. 6
+
+    def _one_stream(self, ir: Tensor, vi: Tensor) -> Tensor:
+        """Return what the decoder's first layer gives, for two thirds of the work.
+
+        As Eq. 5 is printed the streams are equal from the first exchange on, so one is enough, and
+        the decoder's weights for both are added. The gradients are the same.
+        """
+        first, *others = self.encoder
+        ir, vi = leaky(first(ir)), leaky(first(vi))
+        difference = ir - vi
+        features = mix(vi, difference, infrared_share(difference))
+        for layer in others:
             features = leaky(layer(features))
-        return (torch.tanh(self.head(features)) + 1) / 2  # tanh, mapped to [0, 1] (Eq. 7)
+        merge = cast(nn.Conv2d, self.decoder[0])
+        weight = torch.add(*merge.weight.chunk(2, dim=1))
+        padded = functional.pad(features, (1, 1, 1, 1), mode="reflect")
+        return leaky(functional.conv2d(padded, weight, merge.bias))
+
+    def _decode(self, features: Tensor) -> Tensor:
+        """Return the fused luminance from the features behind the decoder's first layer."""
+        for layer in self.decoder[1:]:
+            features = leaky(layer(features))
+        # In single precision also where the layers before compute in half: a grey level is 1/255.
+        with torch.autocast(features.device.type, enabled=False):
+            fused: Tensor = self.head(features.float())
+        return (torch.tanh(fused) + 1) / 2  # mapped to [0, 1] (Eq. 7)
 
 
 class IlluminationNet(nn.Module):

@@ -1,4 +1,4 @@
-"""Section 4.9: the network without the illumination-aware loss, and without CMDAF."""
+"""Section 4.9: the network without the illumination-aware loss, without CMDAF, and as released."""
 
 from __future__ import annotations
 
@@ -34,7 +34,13 @@ from piafusion.run.progress import Progress, counted
 
 NAME = "ablation"
 FULL, LIGHT, CMDAF = "full", "without illumination loss", "without CMDAF"
-PRESETS = {FULL: "ablation", LIGHT: "ablation-illumination", CMDAF: "ablation-cmdaf"}
+RELEASED = "CMDAF as released"
+PRESETS = {
+    FULL: "ablation",
+    LIGHT: "ablation-illumination",
+    CMDAF: "ablation-cmdaf",
+    RELEASED: "ablation-released",
+}
 
 MEASURES = ("targets", "infrared edges", "visible edges")
 _COLUMNS = (*METRICS, *MEASURES)
@@ -61,7 +67,7 @@ def ablate(
     scenes: int,
     progress: Progress,
 ) -> Experiment:
-    """Train the full network and both ablations alike, and compare them by day and by night.
+    """Train the full network and its variants alike, and compare them by day and by night.
 
     Finished trainings in the output folder are used again, others are continued.
 

@@ -11,6 +11,7 @@ from typing_extensions import Self
 
 from piafusion.lab.data.folders import dataset_name
 from piafusion.lab.models import SIZES
+from piafusion.lab.models.blocks import Cmdaf
 from piafusion.lab.models.comparison import COMPARISON, PAPER_WIDTH
 from piafusion.lab.training.data import Sampling
 from piafusion.lab.training.losses import IntensityTarget, TextureLoss
@@ -109,9 +110,14 @@ class SizeSettings(TypedSettings):
 class FusionSettings(TrainingSettings):
     """Training of a fusion network by Eq. 12."""
 
-    model: Literal["piafusion", "piafusion-fast", "paper", "paper-without-cmdaf"]
+    model: Literal["piafusion", "piafusion-fast", "paper"]
     sizes: SizeSettings | None = Field(
         default=None, description="of our own networks; by default those of the shipped one"
+    )
+    cmdaf: Cmdaf = Field(
+        default="printed",
+        description="Eq. 5 as printed, with the sign of the authors' released code, or left out; "
+        "of the paper's network",
     )
     loss: LossSettings = LossSettings()
     light: str = Field(
@@ -132,8 +138,14 @@ class FusionSettings(TrainingSettings):
 
     @model_validator(mode="after")
     def _network_has_residual_layers(self) -> Self:
-        if self.branches and self.model.startswith("paper"):
+        if self.branches and self.model == "paper":
             raise ValueError("branches: the paper's network has no residual layers to spread")
+        return self
+
+    @model_validator(mode="after")
+    def _network_has_cmdaf(self) -> Self:
+        if self.cmdaf != "printed" and self.model != "paper":
+            raise ValueError(f"cmdaf: is of the network 'paper' alone, found {self.model!r}")
         return self
 
     @model_validator(mode="after")
@@ -234,7 +246,8 @@ _MIXING = {
     },
 }
 
-# Section 4.9: the full model, W_ir = W_vi = 0.5, and no CMDAF, all on one schedule.
+# Section 4.9: the full model, W_ir = W_vi = 0.5, and no CMDAF, all on one schedule; besides them
+# the full model with the CMDAF of the authors' released code.
 _ABLATION = {"model": "paper", "steps": 2000, "batch": 4, "crop": 48, "loss": _SIGNED}
 
 # The paper counts 30 epochs of 819 steps and 100 of 438 on its own, larger training set.
@@ -262,7 +275,8 @@ PRESETS: dict[str, dict[str, Any]] = {
     },
     "ablation": _ABLATION,
     "ablation-illumination": {**_ABLATION, "light": "equal"},
-    "ablation-cmdaf": {**_ABLATION, "model": "paper-without-cmdaf"},
+    "ablation-cmdaf": {**_ABLATION, "cmdaf": "none"},
+    "ablation-released": {**_ABLATION, "cmdaf": "released"},
     "illumination": {**_ILLUMINATION, "steps": 100 * 438},
     "illumination-short": {**_ILLUMINATION, "sampling": "random", "decay": 0.05, "steps": 8000},
     "context": {

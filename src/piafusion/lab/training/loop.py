@@ -162,6 +162,8 @@ def fit(
             show(found)
 
     threading.excepthook = show_others  # TensorBoard's thread raises here once more
+    # Processors are many times slower on denormal numbers, and a loss near 0 is full of them.
+    torch.set_flush_denormal(True)
     try:
         trainer.fit(module, ckpt_path=checkpoint)
     except PiafusionError:
@@ -174,6 +176,7 @@ def fit(
         ) from error
     finally:
         threading.excepthook = show
+        torch.set_flush_denormal(False)
 
 
 def quieten() -> None:

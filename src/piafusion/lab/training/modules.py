@@ -157,7 +157,7 @@ class FusionTraining(FusingTraining):
         """
         sizes = MixingFusionSizes(**settings.sizes.model_dump()) if settings.sizes else None
         self._margin = FURTHEST if settings.move_share else 0
-        network = build(settings.model, sizes)
+        network = build(settings.model, sizes, cmdaf=settings.cmdaf)
         super().__init__(settings, network, pairs, held, self._margin)
         self._light = settings.light
         self._tone_share, self._move_share = settings.tone_share, settings.move_share
@@ -177,7 +177,10 @@ class FusionTraining(FusingTraining):
         visible = inner(change_tone(batch.luminance, curves[1]), self._margin)
         fused = self.network(inner(infrared, self._margin, moves), visible)
         infrared = inner(infrared, self._margin)  # what the answer is compared with is in line
-        return self._loss(fused.float(), infrared, visible, self._day_probability(batch))
+        day_probability = self._day_probability(batch)
+        # Half precision would round the Sobel gradients of plain areas away.
+        with torch.autocast(fused.device.type, enabled=False):
+            return self._loss(fused.float(), infrared, visible, day_probability)
 
     def _day_probability(self, batch: Batch) -> Tensor:
         if self._light == "equal":

@@ -4,7 +4,7 @@
 
 `make bench-check` runs all of them, which takes minutes. Each one runs as a program of its own, on
 the two shipped scenes or on files made here. What they measure is not looked at. Left out are those
-that need hours, a cluster or a chosen file system: distributed, kills, tradeoff.
+that need hours, a cluster or a chosen file system: distributed, kills, soak, tradeoff.
 """
 
 from __future__ import annotations

@@ -127,6 +127,30 @@ def test_the_clock_survives_a_source_that_sets_its_own() -> None:
     assert clock(Fraction(0), 50.1) - before == Fraction(1, 10)
 
 
+@pytest.mark.parametrize("held", [0.8, 4.0, 9.0])
+def test_frames_that_were_held_back_keep_their_times(held: float) -> None:
+    """A network or machine that stands still for some seconds sends all frames at once then."""
+    clock = LiveClock()
+    for k in range(20 * 25):
+        late = held if 100 <= k < 100 + held * 25 else 0.0
+        arrival = max(k / 25, 4 + late) if late else k / 25
+        assert float(clock(Fraction(k, 25), 100 + arrival)) == pytest.approx(100 + k / 25, abs=0.1)
+
+
+def test_a_wrong_timestamp_spoils_only_its_own_frame() -> None:
+    clock = LiveClock()
+    for k in range(100):
+        at = clock(Fraction(k, 25) + (Fraction(7) if k == 50 else 0), 100 + k / 25)
+        assert float(at) == pytest.approx(100 + k / 25, abs=0.01)
+
+
+def test_a_source_that_stood_still_is_late_for_some_seconds_only() -> None:
+    clock = LiveClock()
+    times = [float(clock(Fraction(k, 25), k / 25 + 5 * (k >= 50))) for k in range(500)]
+    assert times[100] == pytest.approx(4, abs=0.01)
+    assert times[-1] == pytest.approx(499 / 25 + 5, abs=0.01)
+
+
 def test_a_stream_that_drops_is_connected_again(streams, camera) -> None:
     infrared = camera(streams[0], SECONDS)
     visible = camera(streams[1], SECONDS, break_after=(1.5,), dark=0.2)

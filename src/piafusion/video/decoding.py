@@ -163,29 +163,40 @@ class DecodingThread:
 FIRST_WAIT, LONGEST_WAIT = 0.5, 8.0  # seconds between attempts to connect again, doubled each time
 
 
+LONGEST_WAITED = 2.0  # seconds in which frames that waited are left out; nobody knows their time
+
+
 class LiveClock:
     """Puts the timestamps of one connection onto this machine's clock.
 
     A frame cannot arrive before it was taken. So the frame with the shortest delay gives the
-    difference between the two clocks. A slow correction follows clocks that drift. Times never
+    difference between the two clocks. A slow correction follows clocks that drift. A frame that
+    the network or a busy machine held back keeps the time at which it was taken. Times never
     fall.
     """
 
     LEAK = 0.001  # part of the excess delay that is corrected at each frame
-    JUMP = 1.0  # seconds of excess delay; more means that the clock of the source was set
+    JUMP = 1.0  # seconds; a timestamp that jumps by more was set, a frame that is later was held
+    PATIENCE = 10.0  # seconds after which frames that all are late have another clock
 
     def __init__(self) -> None:
         self._apart: float | None = None
+        self._before = (0.0, 0.0)  # timestamp and arrival of the frame before
+        self._in_time = 0.0  # arrival of the last frame that was not held back
         self._last = Fraction(-1)
 
     def __call__(self, timestamp: Fraction, arrival: float) -> Fraction:
         """Return the time at which a frame was taken, in seconds on the clock of `arrival`."""
-        delay = arrival - float(timestamp)
-        if self._apart is None or delay < self._apart or delay > self._apart + self.JUMP:
+        shown = float(timestamp)
+        delay, step = arrival - shown, shown - self._before[0]
+        is_set = step < 0 or step > arrival - self._before[1] + self.JUMP
+        self._before = (shown, arrival)
+        if self._apart is None or is_set or arrival - self._in_time > self.PATIENCE:
             self._apart = delay
-        else:
-            self._apart += (delay - self._apart) * self.LEAK
-        taken = round((float(timestamp) + self._apart) / LIVE_TIME_BASE) * LIVE_TIME_BASE
+        if delay <= self._apart + self.JUMP:
+            self._in_time = arrival
+            self._apart += min(0.0, delay - self._apart) or (delay - self._apart) * self.LEAK
+        taken = round((shown + self._apart) / LIVE_TIME_BASE) * LIVE_TIME_BASE
         self._last = max(taken, self._last)
         return self._last
 
@@ -226,12 +237,17 @@ class LiveSource:
         """
         name, wait, lost = self._source.name, FIRST_WAIT, None
         while True:
-            clock = LiveClock()
+            clock, opened = LiveClock(), time.monotonic() - self._began
+            before, held = opened, True  # frames that waited while the stream was opened
             try:
                 for frame in self._source.frames(convert):
                     wait, lost = FIRST_WAIT, None
-                    taken = clock(frame.time, time.monotonic() - self._began)
-                    yield Frame(frame.image, taken, frame.duration)
+                    now = time.monotonic() - self._began
+                    taken = clock(frame.time, now)
+                    held &= now - before < frame.duration / 2 and now - opened < LONGEST_WAITED
+                    before = now
+                    if not held:
+                        yield Frame(frame.image, taken, frame.duration)
                 problem = VideoError(f"{name}: the stream ended")
                 if not reconnection.seconds:
                     return

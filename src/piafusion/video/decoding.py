@@ -163,7 +163,7 @@ class DecodingThread:
 FIRST_WAIT, LONGEST_WAIT = 0.5, 8.0  # seconds between attempts to connect again, doubled each time
 
 
-LONGEST_WAITED = 2.0  # seconds in which frames that waited are left out; nobody knows their time
+LONGEST_WAITED = 1.0  # seconds in which frames that waited are left out; nobody knows their time
 
 
 class LiveClock:

@@ -232,8 +232,9 @@ class Fuser:
         alignment: Alignment | None = None,
         visible_tone: Tone | None = None,
         strength: float | None = None,
+        view: View | None = None,
     ) -> Fuser:
-        """Return a fuser with the same engine, other tones, alignment and strength.
+        """Return a fuser with the same engine, other tones, alignment, strength and view.
 
         It costs nothing. Use it where pairs come from different cameras.
 
@@ -242,6 +243,7 @@ class Fuser:
             alignment: None for pairs that are aligned.
             visible_tone: A tone for the visible picture; by default that of this fuser.
             strength: By default that of this fuser.
+            view: By default that of this fuser.
 
         Raises:
             UsageError: If the tone is unknown, or the strength cannot be used.
@@ -251,6 +253,7 @@ class Fuser:
         other.tone = self.tone if tone is None else as_tone(tone)
         other.visible_tone = visible_tone or self.visible_tone
         other.alignment = alignment
+        other.view = view or self.view
         other.strength = self.strength if strength is None else self._check_strength(strength)
         return other
 

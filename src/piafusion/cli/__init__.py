@@ -31,6 +31,7 @@ COMMANDS = {
     "fuse": "fuse.fuse",
     "align": "align.align",
     "video": "video.video",
+    "live": "live.live",
     "report": "report.report",
     "illumination": "illumination.illumination",
     "metrics": "metrics.metrics",

@@ -16,24 +16,32 @@ from piafusion.weights import DEFAULT_MODEL
 NETWORK, LIMITS = "Network", "Limits"
 TOKEN_VARIABLE = "PIAFUSION_TOKEN"  # noqa: S105 - its name, not its value
 
+HostOption = Annotated[
+    str,
+    option("Address to listen on; the default is reached by this machine only.", NETWORK),
+]
+PortOption = Annotated[
+    int,
+    option("Port; 0 chooses a free one.", NETWORK, min=0, max=65535),
+]
+AllowHostOption = Annotated[
+    list[str] | None,
+    option(
+        "Another host name that requests may use; repeat it for several.",
+        NETWORK,
+        metavar="NAME",
+    ),
+]
+TokenFileOption = Annotated[
+    Path | None,
+    option(f"File with the token that requests must carry; or set {TOKEN_VARIABLE}.", NETWORK),
+]
+
 
 def serve(
-    host: Annotated[
-        str,
-        option("Address to listen on; the default is reached by this machine only.", NETWORK),
-    ] = "127.0.0.1",
-    port: Annotated[
-        int,
-        option("Port; 0 chooses a free one.", NETWORK, min=0, max=65535),
-    ] = 8000,
-    allow_host: Annotated[
-        list[str] | None,
-        option(
-            "Another host name that requests may use; repeat it for several.",
-            NETWORK,
-            metavar="NAME",
-        ),
-    ] = None,
+    host: HostOption = "127.0.0.1",
+    port: PortOption = 8000,
+    allow_host: AllowHostOption = None,
     cors: Annotated[
         list[str] | None,
         option(
@@ -42,10 +50,7 @@ def serve(
             metavar="ORIGIN",
         ),
     ] = None,
-    token_file: Annotated[
-        Path | None,
-        option(f"File with the token that requests must carry; or set {TOKEN_VARIABLE}.", NETWORK),
-    ] = None,
+    token_file: TokenFileOption = None,
     max_megabytes: Annotated[float, option("Largest request in MiB.", LIMITS)] = 64,
     max_megapixels: Annotated[float, option("Largest picture in megapixels.", LIMITS)] = 32,
     max_pairs: Annotated[int, option("Most pairs in a zip.", LIMITS, min=1)] = 1000,
@@ -97,7 +102,7 @@ def serve(
         stall=stall,
         origins=tuple(cors or ()),
         hosts=names,
-        token=_token(token_file),
+        token=read_token(token_file),
     )
     if not is_loopback(host) and settings.token is None:
         warn(
@@ -108,7 +113,7 @@ def serve(
         raise typer.Exit(INTERRUPTED)
 
 
-def _token(file: Path | None) -> str | None:
+def read_token(file: Path | None) -> str | None:
     """Return the token of a file or of the environment."""
     if file is None:
         return os.environ.get(TOKEN_VARIABLE)

@@ -58,6 +58,54 @@ STANDARD_OUTPUT = Path("-")
 _MOST_WORKERS = 4  # each holds a frame's arrays
 _HALVES = {"side-by-side": ("left", "right"), "top-bottom": ("top", "bottom")}
 
+LayoutOption = Annotated[
+    str | None,
+    typer.Option(
+        help="How one video shows both cameras: side-by-side or top-bottom.",
+        rich_help_panel=INPUT,
+    ),
+]
+HalfOption = Annotated[
+    str | None,
+    typer.Option(
+        "--infrared",
+        help="The infrared half of that video: left (default), right, top or bottom.",
+        rich_help_panel=INPUT,
+    ),
+]
+StreamsOption = Annotated[
+    str | None,
+    typer.Option(
+        help="Numbers of the video streams in files with several: IR,VI, from 0; one file may "
+        "hold both.",
+        rich_help_panel=INPUT,
+    ),
+]
+OffsetOption = Annotated[
+    str,
+    typer.Option(
+        help="Seconds by which the infrared started later; negative if it started earlier; or "
+        "auto: from what moves in both files.",
+        rich_help_panel=INPUT,
+    ),
+]
+MaxGapOption = Annotated[
+    float,
+    typer.Option(
+        min=0,
+        help="Largest difference in seconds between the two frames of a pair.",
+        rich_help_panel=INPUT,
+    ),
+]
+ReconnectOption = Annotated[
+    float,
+    typer.Option(
+        min=0,
+        help="Seconds to wait until a broken stream comes back.",
+        rich_help_panel=INPUT,
+    ),
+]
+
 
 def video(
     infrared: Annotated[
@@ -106,53 +154,12 @@ def video(
     view_palette: ViewPaletteOption = None,
     bar: BarOption = False,
     radiometry: RadiometryOption = None,
-    layout: Annotated[
-        str | None,
-        typer.Option(
-            help="How one video shows both cameras: side-by-side or top-bottom.",
-            rich_help_panel=INPUT,
-        ),
-    ] = None,
-    half: Annotated[
-        str | None,
-        typer.Option(
-            "--infrared",
-            help="The infrared half of that video: left (default), right, top or bottom.",
-            rich_help_panel=INPUT,
-        ),
-    ] = None,
-    streams: Annotated[
-        str | None,
-        typer.Option(
-            help="Numbers of the video streams in files with several: IR,VI, from 0; one file may "
-            "hold both.",
-            rich_help_panel=INPUT,
-        ),
-    ] = None,
-    offset: Annotated[
-        str,
-        typer.Option(
-            help="Seconds by which the infrared started later; negative if it started earlier; or "
-            "auto: from what moves in both files.",
-            rich_help_panel=INPUT,
-        ),
-    ] = "0",
-    max_gap: Annotated[
-        float,
-        typer.Option(
-            min=0,
-            help="Largest difference in seconds between the two frames of a pair.",
-            rich_help_panel=INPUT,
-        ),
-    ] = 0.5,
-    reconnect: Annotated[
-        float,
-        typer.Option(
-            min=0,
-            help="Seconds to wait until a broken stream comes back.",
-            rich_help_panel=INPUT,
-        ),
-    ] = 30.0,
+    layout: LayoutOption = None,
+    half: HalfOption = None,
+    streams: StreamsOption = None,
+    offset: OffsetOption = "0",
+    max_gap: MaxGapOption = 0.5,
+    reconnect: ReconnectOption = 30.0,
     model: ModelOption = VIDEO_MODEL,
     strength: StrengthOption = None,
     tone: ToneOption = "full",
@@ -175,11 +182,11 @@ def video(
 
     check_strength(strength)
     set_conditions(radiometry)
-    given = _seconds(offset)
+    given = parse_offset(offset)
     if streams and not layout:
         visible = visible or infrared
-    first = _infrared_first(visible, layout, half)
-    numbers = _streams(streams, auto=bool(align or given is None or layout))
+    first = infrared_first(visible, layout, half)
+    numbers = parse_streams(streams, auto=bool(align or given is None or layout))
     apart = numbers[0] != numbers[1]
     _refuse_conflicts([infrared, visible], output, overwrite=overwrite, apart=apart)
     if as_json and output == STANDARD_OUTPUT:
@@ -197,7 +204,7 @@ def video(
     fixed = isinstance(chosen, (Full, Span))  # each frame has the same range, in its own values
     drawn = _checked_view(parse_view(view, view_palette, bar=bar), chosen, fixed=fixed)
     settings: dict[str, Any] = {"tone": chosen if fixed else "full", "view": drawn}
-    later = _estimated_offset(infrared, visible) if given is None else given
+    later = estimated_offset(infrared, visible) if given is None else given
     mapped: Alignment | Path | None = alignment
     if align:
         if align != "auto" or alignment or resize or visible is None:
@@ -205,7 +212,7 @@ def video(
         mapped = alignment_of_videos(infrared, visible, tone, polarity, palette, later)
     fuser, workers = _make_fuser(model, device, mapped, strength=strength, **settings)
     with StopSignals() as stop, ProgressDisplay() as display:
-        matching = Matching(later, _exact(max_gap), reconnect, warn, _exact(start))
+        matching = Matching(later, exact(max_gap), reconnect, warn, exact(start))
         try:
             if visible is None:
                 which = cast("Layout", layout)
@@ -230,7 +237,7 @@ def video(
             partial(_make_writer, output, inputs, codec, crf, overwrite),
             prepare=_make_prepare(chosen, inputs.format.rate, fixed=fixed, resize=resize),
             workers=workers,
-            duration=None if duration is None else _exact(duration),
+            duration=None if duration is None else exact(duration),
             stopped=stop.asked,
             progress=display,
         )
@@ -251,7 +258,7 @@ def video(
         raise typer.Exit(stop.exit_code or 1)
 
 
-def _seconds(offset: str) -> Fraction | None:
+def parse_offset(offset: str) -> Fraction | None:
     """Return the seconds that --offset gives, or None for auto."""
     if offset == "auto":
         return None
@@ -264,10 +271,10 @@ def _seconds(offset: str) -> Fraction | None:
             f"--offset: expected a number up to {LARGEST:,} or auto, found {offset[:40]!r}; give "
             "seconds"
         )
-    return _exact(seconds)
+    return exact(seconds)
 
 
-def _estimated_offset(infrared: str, visible: str | None) -> Fraction:
+def estimated_offset(infrared: str, visible: str | None) -> Fraction:
     """Estimate the offset of two files in seconds, and tell what was found."""
     if visible is None:
         raise UsageError("--offset: expected a number with --layout, found auto; leave it out")
@@ -336,7 +343,7 @@ def _make_prepare(
     return prepare
 
 
-def _infrared_first(visible: str | None, layout: str | None, half: str | None) -> bool:
+def infrared_first(visible: str | None, layout: str | None, half: str | None) -> bool:
     """Check the options for one video that shows both cameras; return whether infrared is first."""
     if visible is not None:
         if layout or half:
@@ -356,7 +363,7 @@ def _infrared_first(visible: str | None, layout: str | None, half: str | None) -
     return half != halves[1]
 
 
-def _streams(text: str | None, *, auto: bool) -> tuple[int, int]:
+def parse_streams(text: str | None, *, auto: bool) -> tuple[int, int]:
     """Return the numbers in --streams, 0 and 0 by default."""
     if text is None:
         return 0, 0
@@ -472,6 +479,6 @@ def _report(
     }
 
 
-def _exact(seconds: float) -> Fraction:
+def exact(seconds: float) -> Fraction:
     """Return the exact value of the decimal number that was typed."""
     return Fraction(str(seconds))

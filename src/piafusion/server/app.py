@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,7 @@ from piafusion.server.service import FusionService
 from piafusion.server.settings import ServerSettings
 from piafusion.server.work_queue import ClientGoneError, WorkQueue
 
-_STATIC = Path(__file__).parent / "static"
+STATIC = Path(__file__).parent / "static"
 _FILES = {
     "/": ("index.html", "text/html; charset=utf-8"),
     "/page/style.css": ("style.css", "text/css; charset=utf-8"),
@@ -70,14 +70,7 @@ def create_app(settings: ServerSettings | None = None) -> FastAPI:
         lifespan=lifespan,
         docs_url=None,  # its page would load scripts from elsewhere
         redoc_url=None,
-        exception_handlers={
-            HttpProblem: answer,
-            PiafusionError: answer,
-            HTTPException: answer,
-            MemoryError: answer,
-            ClientGoneError: _nobody,
-            ClientDisconnect: _nobody,
-        },
+        exception_handlers=HANDLERS,
     )
     app.include_router(make_router(ServerState(settings, fusers, service, queue, counters)))
     app.include_router(page_router())
@@ -112,6 +105,22 @@ def create_app(settings: ServerSettings | None = None) -> FastAPI:
     return app
 
 
+async def _nobody(request: Request, error: Exception) -> Response:
+    """Answer a client that has closed the connection."""
+    return Response(status_code=499)
+
+
+HANDLERS: dict[Any, Any] = {
+    HttpProblem: answer,
+    PiafusionError: answer,
+    HTTPException: answer,
+    MemoryError: answer,
+    ClientGoneError: _nobody,
+    ClientDisconnect: _nobody,
+}
+"""What answers for each kind of error."""
+
+
 def _schema(app: FastAPI) -> dict[str, Any]:
     schema = app.openapi()
     problem = ProblemDetails.model_json_schema()
@@ -119,20 +128,26 @@ def _schema(app: FastAPI) -> dict[str, Any]:
     return schema
 
 
-async def _nobody(request: Request, error: Exception) -> Response:
-    """Answer a client that has closed the connection."""
-    return Response(status_code=499)
-
-
 def page_router() -> APIRouter:
-    """Return routes for each file by name: no other file can be asked for."""
-    router = APIRouter(include_in_schema=False)
-    for path, (name, kind) in _FILES.items():
-        _serve(router, path, (_STATIC / name).read_bytes(), kind)
+    """Return routes for the page and the scenes."""
+    router = static_router(STATIC, _FILES)
     scenes = demo_scenes_root()
     for picture in sorted(scenes.glob("*/*.png")):
         path = f"/page/scenes/{picture.relative_to(scenes).as_posix()}"
         _serve(router, path, picture.read_bytes(), "image/png")
+    return router
+
+
+def static_router(folder: Path, files: Mapping[str, tuple[str, str]]) -> APIRouter:
+    """Return routes for each file by name: no other file can be asked for.
+
+    Args:
+        folder: Where the files are.
+        files: Name in the folder, or path, and media type, by the path of the route.
+    """
+    router = APIRouter(include_in_schema=False)
+    for path, (name, kind) in files.items():
+        _serve(router, path, (folder / name).read_bytes(), kind)
     return router
 
 

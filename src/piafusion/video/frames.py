@@ -37,12 +37,16 @@ class Frame:
 
 @dataclass(frozen=True)
 class FramePair:
-    """An infrared and a visible picture of one moment; the times are the visible's."""
+    """An infrared and a visible picture of one moment; the times are the visible's.
+
+    `later` is how many seconds the infrared picture was taken after the visible one.
+    """
 
     infrared: Image
     visible: Image
     time: Fraction
     duration: Fraction
+    later: Fraction = Fraction(0)
 
 
 Convert = Callable[[VideoFrame], Image]
@@ -222,6 +226,9 @@ class NearestInTime:
     """Finds the frame that is nearest to a time; times and frames come in rising order.
 
     It reads one frame past the time, and holds two frames.
+
+    Attributes:
+        offset: Seconds to add to the frames' times; it may change between two calls.
     """
 
     def __init__(self, take: Callable[[], Frame | None], *, offset: Fraction = Fraction(0)) -> None:
@@ -232,12 +239,12 @@ class NearestInTime:
                 if a live source has none yet: then the newest one is used.
             offset: Seconds to add to the frames' times.
         """
-        self._take, self._offset = take, offset
+        self._take, self.offset = take, offset
         self._held: list[Frame] = []  # the last before the time asked for, the first after it
         self._ended = False
 
     def __call__(self, time: Fraction) -> tuple[Frame, Fraction] | None:
-        """Return the nearest frame and its distance in seconds, or None without frames."""
+        """Return the nearest frame and how many seconds it is later, or None without frames."""
         while not self._ended and (not self._held or self._time(self._held[-1]) < time):
             try:
                 frame = self._take()
@@ -250,10 +257,10 @@ class NearestInTime:
         if not self._held:
             return None
         nearest = min(self._held, key=lambda frame: abs(self._time(frame) - time))
-        return nearest, abs(self._time(nearest) - time)
+        return nearest, self._time(nearest) - time
 
     def _time(self, frame: Frame) -> Fraction:
-        return frame.time + self._offset
+        return frame.time + self.offset
 
 
 def match(
@@ -268,7 +275,7 @@ def match(
     """
     for frame in visible:
         found = nearest(frame.time)
-        if found is None or found[1] > max_gap:
+        if found is None or abs(found[1]) > max_gap:
             yield None
         else:
-            yield FramePair(found[0].image, frame.image, frame.time, frame.duration)
+            yield FramePair(found[0].image, frame.image, frame.time, frame.duration, found[1])

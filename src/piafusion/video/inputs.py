@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_EXCEPTION, Future, wait
+from fractions import Fraction
 from threading import Thread
 
 from piafusion.errors import ImageError, UsageError, VideoError
@@ -39,11 +40,18 @@ _JOIN = 1.0  # seconds for the threads to end; after that nobody waits for them
 
 
 class VideoInputs:
-    """One or two sources, and the pairs of frames that they give."""
+    """One or two sources, and the pairs of frames that they give.
+
+    Attributes:
+        began: Time 0 of live frames, on `time.monotonic`.
+    """
 
     def __init__(self, readers: list[DecodingThread], matching: Matching) -> None:
         self._readers, self._matching = readers, matching
         self._visible = readers[-1]
+        self._nearest = NearestInTime(self._take, offset=matching.offset)
+        self._stopped: Callable[[], bool] = lambda: False
+        self.began = 0.0
 
     @property
     def name(self) -> str:
@@ -92,22 +100,30 @@ class VideoInputs:
         """Number of times that a live source was opened again."""
         return sum(reader.reconnections for reader in self._readers)
 
+    @property
+    def names(self) -> list[str]:
+        """Names of the sources, the visible one last."""
+        return [reader.source.name for reader in self._readers]
+
+    def set_offset(self, offset: Fraction) -> None:
+        """Change by how many seconds the infrared started later, from the next pair on."""
+        self._nearest.offset = offset
+
     def pairs(self, stopped: Callable[[], bool]) -> Iterator[FramePair | None]:
         """Start to decode and yield a pair, or None, for each visible frame, until stopped."""
-        began, start = time.monotonic(), self._matching.start
+        self.began, start, self._stopped = time.monotonic(), self._matching.start, stopped
         early = start and start - self._matching.offset - self._matching.max_gap
         for reader in self._readers:
-            reader.start(began, self._matching, start if reader is self._visible else early)
+            reader.start(self.began, self._matching, start if reader is self._visible else early)
         visible = self._stream(self._visible, stopped)
+        return match(visible, self._nearest, max_gap=self._matching.max_gap)
+
+    def _take(self) -> Frame | None:
+        """Return the next infrared frame, as `NearestInTime` asks for it."""
         infrared = self._readers[0]
-
-        def take() -> Frame | None:
-            if self.live:
-                return infrared.queue.get(_LIVE_LOOK_AHEAD)
-            return next(self._stream(infrared, stopped), None)
-
-        nearest = NearestInTime(take, offset=self._matching.offset)
-        return match(visible, nearest, max_gap=self._matching.max_gap)
+        if self.live:
+            return infrared.queue.get(_LIVE_LOOK_AHEAD)
+        return next(self._stream(infrared, self._stopped), None)
 
     def _stream(self, reader: DecodingThread, stopped: Callable[[], bool]) -> Iterator[Frame]:
         """Yield the frames of a source until its end, or until stopped.
@@ -158,7 +174,8 @@ class Halves(VideoInputs):
 
     def pairs(self, stopped: Callable[[], bool]) -> Iterator[FramePair | None]:
         """Start to decode and yield a pair for each frame, until stopped."""
-        self._visible.start(time.monotonic(), self._matching, self._matching.start)
+        self.began = time.monotonic()
+        self._visible.start(self.began, self._matching, self._matching.start)
         for frame in self._stream(self._visible, stopped):
             try:
                 infrared, visible = split_halves(

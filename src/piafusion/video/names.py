@@ -10,6 +10,8 @@ from pathlib import Path
 # Protocols of FFmpeg that are written without slashes; any other name with a colon is a file.
 _WRAPPERS = ("async", "cache", "crypto")  # another address follows
 _PLAIN = (*_WRAPPERS, "concat", "data", "fd", "pipe", "subfile")
+_DEVICES = ("avfoundation", "dshow", "v4l2")
+"""Formats of FFmpeg for the cameras of a machine: macOS, Windows, Linux."""
 
 
 def scheme(name: str) -> str:
@@ -32,7 +34,7 @@ def local_path(name: str) -> Path | None:
         return local_path(rest)
     if colon and prefix.lower() == "file":
         return Path(rest)
-    if scheme(name) or (colon and re.split(r"[,:]", name)[0].lower() in _PLAIN):
+    if scheme(name) or is_device(name) or (colon and re.split(r"[,:]", name)[0].lower() in _PLAIN):
         return None
     return Path(name)
 
@@ -59,8 +61,21 @@ def is_pipe(name: str) -> bool:
 
 
 def is_device(name: str) -> bool:
-    """Return whether a name is a Video4Linux2 device."""
-    return name.startswith("/dev/video")
+    """Return whether a name is a camera of this machine."""
+    return device(name) is not None
+
+
+def device(name: str) -> tuple[str, str] | None:
+    """Return FFmpeg's format for a camera of this machine and the name there; None for others.
+
+    >>> device("/dev/video0"), device("dshow:video=Thermal Camera"), device("avfoundation:0")
+    (('v4l2', '/dev/video0'), ('dshow', 'video=Thermal Camera'), ('avfoundation', '0'))
+    """
+    if name.startswith("/dev/video"):
+        return "v4l2", name
+    kind, colon, rest = name.partition(":")
+    found = colon and kind.lower() in _DEVICES and not os.path.lexists(name)
+    return (kind.lower(), rest) if found else None
 
 
 def is_same_file(name: str, path: Path) -> bool:

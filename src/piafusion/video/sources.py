@@ -17,7 +17,15 @@ from av.video.stream import VideoStream
 from piafusion.errors import ImageError, VideoError
 from piafusion.video.damage import Damage, capturing_errors
 from piafusion.video.frames import Convert, Frame, RisingClock
-from piafusion.video.names import is_device, is_pipe, local_path, scheme, url, without_password
+from piafusion.video.names import (
+    device,
+    is_device,
+    is_pipe,
+    local_path,
+    scheme,
+    url,
+    without_password,
+)
 
 OPEN_SECONDS, READ_SECONDS = 10.0, 5.0  # seconds that a stream or device may send nothing
 
@@ -225,8 +233,9 @@ class VideoSource:
 def open_source(name: str, seconds: float = OPEN_SECONDS, number: int = 0) -> VideoSource:
     """Open a video file, a stream or a device.
 
-    The name is a path, a URL, or a device such as /dev/video0 (Video4Linux2); a stream or device
-    may take `seconds` to answer. `number` counts the video streams of a file, from 0.
+    The name is a path, a URL, or a camera of this machine: /dev/video0 (Linux), dshow:video=NAME
+    (Windows), avfoundation:NUMBER (macOS). A stream or camera may take `seconds` to answer.
+    `number` counts the video streams of a file, from 0.
 
     Raises:
         VideoError: If it cannot be opened or holds no video.
@@ -237,21 +246,21 @@ def open_source(name: str, seconds: float = OPEN_SECONDS, number: int = 0) -> Vi
 
         if is_sequence(path):
             return TemperatureSource(name, path)
-    protocol, device, shown = scheme(name), is_device(name), without_password(name)
+    protocol, camera, shown = scheme(name), device(name), without_password(name)
     options = {"rtsp_transport": "tcp"} if protocol in ("rtsp", "rtsps") else {}
     if protocol in _LIVE_SCHEMES:
         options |= {"fflags": "nobuffer", "analyzeduration": _ANALYSE}
     began = time.monotonic()
     try:
         container = av.open(
-            name if device else url(name),
-            format="v4l2" if device else None,
+            camera[1] if camera else url(name),
+            format=camera[0] if camera else None,
             options=options,
-            timeout=(seconds, READ_SECONDS) if protocol or device else None,
+            timeout=(seconds, READ_SECONDS) if protocol or camera else None,
             metadata_errors="replace",
         )
     except (av.FFmpegError, ValueError) as error:
-        is_late = (protocol or device) and time.monotonic() - began >= seconds
+        is_late = (protocol or camera) and time.monotonic() - began >= seconds
         why = _LATE if is_late else reason(error)  # some protocols turn a lack of time into others
         raise VideoError(f"{shown}: expected a video that FFmpeg can open, found: {why}") from error
     videos = [

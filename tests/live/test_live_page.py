@@ -1,0 +1,74 @@
+"""The live page in two browsers at once: pictures, figures, controls, aligning by hand."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from piafusion.imaging.align import read_alignment
+from piafusion.live.app import _FILES
+from tests.server.browser import BROWSER, DRIVER, pages
+
+STATIC = Path(__file__).parents[2] / "src/piafusion/live/static"
+
+
+def test_nothing_comes_from_elsewhere() -> None:
+    assert {path.name for path in STATIC.iterdir()} <= {
+        Path(name).name for name, _ in _FILES.values()
+    }
+    for path in STATIC.iterdir():
+        assert not re.search(r"https?://| style=", path.read_text()), path
+
+
+@pytest.fixture
+def address(tmp_path: Path) -> Iterator[str]:
+    """The address of a page with the synthetic street."""
+    main = "from piafusion.cli import main; main()"
+    command = [sys.executable, "-c", main, "live", "--port=0", f"--output={tmp_path}"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        found = re.search(r"http://\S+", process.stdout.readline())
+        assert found is not None
+        yield found[0]
+        process.send_signal(2)
+        process.communicate(timeout=20)
+        assert process.returncode == 130
+
+
+@pytest.mark.skipif(not (BROWSER and DRIVER), reason="needs chromium, chromedriver")
+def test_two_browsers_watch(address: str, tmp_path: Path) -> None:
+    with pages() as page:
+        one, other = page(tmp_path, (1280, 900)), page(tmp_path, (390, 844))
+        for each, width in ((one, 1280), (other, 390)):
+            each.open(address)
+            each.wait("/^\\d+ ms$/.test(document.getElementById('delay').textContent)")
+            each.wait("Number(document.getElementById('rate').textContent) > 1")
+            assert each.run("return document.documentElement.scrollWidth") <= width
+            canvas = "document.getElementById('picture')"
+            assert each.run(f"return [{canvas}.width, {canvas}.height]") == [640, 480]
+        one.run(
+            "const slider = document.getElementById('strength'); slider.value = '1';"
+            "slider.dispatchEvent(new Event('input'))"
+        )
+        other.wait("document.getElementById('strength').value === '1'")
+        other.run(
+            "document.getElementById('align').open = true;"
+            "document.querySelector('#preview input[value=checker]').click();"
+            "document.getElementById('picture').focus()"
+        )
+        one.wait("document.getElementById('view').value === 'checker'")
+        other.press("right", "right", "left")
+        other.click("[data-move='y,1']")
+        one.wait("document.getElementById('nudge-note').textContent.startsWith('1 right, 1 down')")
+        other.click("#save")
+        other.wait("document.getElementById('status').textContent.includes('.json: saved;')")
+        (rig,) = tmp_path.glob("rig-*.json")
+        assert read_alignment(rig).matrix[:2, 2].tolist() == [-1, -1]
+        one.click("#snapshot")
+        one.wait("true")
+        assert one.messages() == other.messages() == []

@@ -151,9 +151,10 @@ def test_paper_exchanges_after_layers_2_3_and_4_only(monkeypatch: pytest.MonkeyP
     assert widths == [16, 32, 64]
 
 
-def test_one_stream_trains_the_paper_network_as_printed_like_two() -> None:
+@pytest.mark.parametrize("cmdaf", ["printed", "released", "none"])
+def test_the_paper_network_trains_as_it_answers(cmdaf: str) -> None:
     torch.manual_seed(0)
-    network = ProgressiveFusionNet()
+    network = ProgressiveFusionNet(cmdaf)
     pair = images(2, 1, 9, 12), images(2, 1, 9, 12, seed=1)
     found = []
     for training in (True, False):

@@ -11,11 +11,11 @@ from typing import cast
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from piafusion.lab.models.blocks import (
     Cmdaf,
     conv,
+    convolve_activated,
     exchange_differences,
     infrared_share,
     leaky,
@@ -61,42 +61,52 @@ class ProgressiveFusionNet(nn.Module):
         Returns:
             Fused luminance, N x 1 x H x W in [0, 1].
         """
+        if self.training:
+            return self._train(infrared, luminance)
         ir = leaky(self.infrared_stem(infrared))
         vi = leaky(self.visible_stem(luminance))
-        if self.training and self.cmdaf == "printed":
-            return self._decode(self._one_stream(ir, vi))
         *progressive, last = self.encoder
         for layer in progressive:  # layers 2-4, each followed by CMDAF (Eq. 5)
             ir, vi = leaky(layer(ir)), leaky(layer(vi))
             ir, vi = exchange_differences(ir, vi, self.cmdaf)
         ir, vi = leaky(last(ir)), leaky(last(vi))
-        return self._decode(leaky(self.decoder[0](torch.cat((ir, vi), dim=1))))  # Eq. 6
+        features = torch.cat((ir, vi), dim=1)  # halfway fusion (Eq. 6)
+        for layer in self.decoder:
+            features = leaky(layer(features))
+        return (torch.tanh(self.head(features)) + 1) / 2  # tanh, mapped to [0, 1] (Eq. 7)
 
-    def _one_stream(self, ir: Tensor, vi: Tensor) -> Tensor:
-        """Return what the decoder's first layer gives, for two thirds of the work.
+    def _train(self, infrared: Tensor, luminance: Tensor) -> Tensor:
+        """Return the same for less work; the gradients are the same too.
 
         As Eq. 5 is printed the streams are equal from the first exchange on, so one is enough, and
-        the decoder's weights for both are added. The gradients are the same.
+        the decoder's weights for both are added. The head computes in single precision also where
+        the layers before it compute in half: a grey level is 1/255.
         """
-        first, *others = self.encoder
-        ir, vi = leaky(first(ir)), leaky(first(vi))
-        difference = ir - vi
-        features = mix(vi, difference, infrared_share(difference))
+        first, *others = cast(list[nn.Conv2d], list(self.encoder))
+        merge, *decoder = cast(list[nn.Conv2d], list(self.decoder))
+        ir = leaky(convolve_activated(first, self.infrared_stem(infrared)))
+        vi = leaky(convolve_activated(first, self.visible_stem(luminance)))
+        if self.cmdaf == "printed":
+            difference = ir - vi
+            streams = [mix(vi, difference, infrared_share(difference))]
+        else:
+            streams = list(exchange_differences(ir, vi, self.cmdaf))
         for layer in others:
-            features = leaky(layer(features))
-        merge = cast(nn.Conv2d, self.decoder[0])
-        weight = torch.add(*merge.weight.chunk(2, dim=1))
-        padded = functional.pad(features, (1, 1, 1, 1), mode="reflect")
-        return leaky(functional.conv2d(padded, weight, merge.bias))
-
-    def _decode(self, features: Tensor) -> Tensor:
-        """Return the fused luminance from the features behind the decoder's first layer."""
-        for layer in self.decoder[1:]:
-            features = leaky(layer(features))
-        # In single precision also where the layers before compute in half: a grey level is 1/255.
+            streams = [convolve_activated(layer, stream, slope=1) for stream in streams]
+            if layer is not others[-1]:
+                streams = [leaky(stream) for stream in streams]
+                if self.cmdaf == "released":
+                    ir, vi = streams
+                    streams = list(exchange_differences(ir, vi, self.cmdaf))
+        weight = merge.weight
+        if len(streams) == 1:
+            weight = torch.add(*weight.chunk(2, dim=1))
+        features = convolve_activated(merge, torch.cat(streams, dim=1), weight=weight)
+        for layer in decoder:
+            features = convolve_activated(layer, features)
         with torch.autocast(features.device.type, enabled=False):
-            fused: Tensor = self.head(features.float())
-        return (torch.tanh(fused) + 1) / 2  # mapped to [0, 1] (Eq. 7)
+            fused: Tensor = self.head(leaky(features).float())
+        return (torch.tanh(fused) + 1) / 2
 
 
 class IlluminationNet(nn.Module):

@@ -63,11 +63,8 @@ def test_others_need_a_token_which_is_made(piafusion, served, clips) -> None:
             "expected a model that judges",
         ),
         (["--offset=auto"], 2, "--offset: expected"),
-        (
-            ["dshow:video=no camera", "dshow:video=none"],
-            1,
-            "dshow:video=no camera: expected a video",
-        ),
+        (["dshow:video=a", "dshow:video=b"], 1, "expected a video that FFmpeg can open"),
+        (["ir.mp4", "./ir.mp4"], 2, "ir.mp4: expected an infrared and a visible video"),
     ],
 )
 def test_wrong_use(

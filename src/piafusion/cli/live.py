@@ -55,6 +55,7 @@ from piafusion.cli.video import (
     infrared_first,
     parse_offset,
     parse_streams,
+    refuse_one_for_both,
 )
 from piafusion.errors import UsageError, VideoError, needing
 
@@ -118,6 +119,8 @@ def live(
         visible = "the synthetic street"  # it has both
     first = infrared_first(visible, layout, half)
     numbers = parse_streams(streams, auto=bool(given is None or layout))
+    if infrared is not None:
+        refuse_one_for_both(infrared, visible, apart=numbers[0] != numbers[1])
     if output.exists() and not output.is_dir():
         raise UsageError(f"{output}: expected a folder, found a file; choose another --output")
     from piafusion.imaging.tone import parse_tone

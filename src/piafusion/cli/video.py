@@ -187,8 +187,8 @@ def video(
         visible = visible or infrared
     first = infrared_first(visible, layout, half)
     numbers = parse_streams(streams, auto=bool(align or given is None or layout))
-    apart = numbers[0] != numbers[1]
-    _refuse_conflicts([infrared, visible], output, overwrite=overwrite, apart=apart)
+    refuse_one_for_both(infrared, visible, apart=numbers[0] != numbers[1])
+    _refuse_conflicts([infrared, visible], output, overwrite=overwrite)
     if as_json and output == STANDARD_OUTPUT:
         raise UsageError("--json: expected a file or folder as output; - carries the frames")
 
@@ -376,24 +376,24 @@ def parse_streams(text: str | None, *, auto: bool) -> tuple[int, int]:
     return int(found[1]), int(found[2])
 
 
-def _refuse_conflicts(
-    sources: list[str | None], output: Path, *, overwrite: bool, apart: bool
-) -> None:
-    """Refuse an output that cannot be written or is a source, before any work.
+def refuse_one_for_both(infrared: str, visible: str | None, *, apart: bool) -> None:
+    """Refuse one source for both, unless its two streams are `apart`."""
+    from piafusion.video.names import is_same_file, local_path
 
-    Two streams that are `apart` may come from one file.
-    """
+    if visible is None or apart:
+        return
+    if visible == infrared or is_same_file(infrared, local_path(visible) or Path()):
+        raise UsageError(
+            f"{infrared}: expected an infrared and a visible video, found one for both; give "
+            "two, or one that shows both cameras and --layout"
+        )
+
+
+def _refuse_conflicts(sources: list[str | None], output: Path, *, overwrite: bool) -> None:
+    """Refuse an output that cannot be written or is a source, before any work."""
     from piafusion.video.names import is_same_file, local_path
     from piafusion.video.writers import check_video_output
 
-    first, *others = filter(None, sources)
-    if not apart and any(
-        other == first or is_same_file(first, local_path(other) or Path()) for other in others
-    ):
-        raise UsageError(
-            f"{first}: expected an infrared and a visible video, found one for both; give "
-            "two, or one that shows both cameras and --layout"
-        )
     if output == STANDARD_OUTPUT:
         if sys.stdout.isatty():
             raise UsageError("--output -: expected a pipe or a file for raw frames, found a screen")

@@ -234,6 +234,7 @@ def test_a_faster_infrared_camera_is_thinned() -> None:
 def test_the_offset_moves_the_infrared() -> None:
     assert chosen(at(10, 5), at(10, 5), offset=Fraction(2, 10)) == [0, 0, 0, 1, 2]
     assert chosen(at(10, 3), at(10, 5), offset=Fraction(-2, 10)) == [2, 3, 4]
+    assert chosen(at(10, 6), at(10, 6), drift=Fraction(1, 4)) == [0, 1, 2, 2, 3, 4]
 
 
 def test_frames_far_from_any_infrared_one_have_none() -> None:

@@ -5,20 +5,30 @@ import numpy as np
 import pytest
 
 from piafusion.errors import UsageError, VideoError
+from piafusion.video import offset
 from piafusion.video.offset import estimate_offset
 from tests.video.conftest import write_video
 
 WALKERS = 6
 
 
-def record(path: Path, begin: float, rate: int, *, seed: int = 1, warm: bool = False) -> Path:
+def record(
+    path: Path,
+    begin: float,
+    rate: int,
+    *,
+    seed: int = 1,
+    warm: bool = False,
+    lasts: float = 7,
+    pace: float = 1,
+) -> Path:
     """Film six walkers who turn at random for seven seconds; warm ones are brighter."""
     random = np.random.default_rng(seed)
-    knots = np.arange(0, 12, 0.7)
+    knots = np.arange(0, 5 + lasts, 0.7)
     ways = random.uniform(0.1, 0.85, (WALKERS, 2, len(knots)))
     ground = np.random.default_rng(seed + warm).uniform(60, 90, (120, 160))
     pictures = []
-    for time in np.arange(begin, begin + 7, 1 / rate):
+    for time in np.arange(begin, begin + lasts, pace / rate):
         picture = ground.copy()
         for across, down in ways:
             x, y = np.interp(time, knots, across) * 160, np.interp(time, knots, down) * 120
@@ -35,6 +45,16 @@ def test_the_offset_is_found_from_what_moves(tmp_path: Path, later: float, rate:
     found = estimate_offset(str(infrared), str(visible))
     assert abs(float(found.seconds) - later) <= 0.5 / rate
     assert found.agreement > 2 * found.other
+
+
+def test_clocks_that_drift_are_told(tmp_path: Path, monkeypatch) -> None:
+    """The offset is 0.4 s at the start; the slow infrared camera loses 0.3 s until the end."""
+    monkeypatch.setattr(offset, "SECONDS", 6.0)
+    infrared = record(tmp_path / "ir.mp4", 2.4, 15, warm=True, lasts=20, pace=1.015)
+    visible = record(tmp_path / "vi.mp4", 2, 15, lasts=20)
+    found = estimate_offset(str(infrared), str(visible))
+    assert float(found.drift) == pytest.approx(0.015, abs=0.003)
+    assert float(found.seconds) == pytest.approx(0.4, abs=0.03)
 
 
 def test_recordings_without_common_motion_are_refused(tmp_path: Path) -> None:

@@ -138,7 +138,7 @@ def live(
     if later is None:
         if infrared is None:
             raise UsageError("--offset: expected two files for auto, found none; leave it out")
-        later = estimated_offset(infrared, visible)
+        later, _ = estimated_offset(infrared, visible)
     controls = replace(controls, offset=later)
 
     token, names = read_token(token_file), tuple(name.lower() for name in allow_host or ())

@@ -204,7 +204,9 @@ def video(
     fixed = isinstance(chosen, (Full, Span))  # each frame has the same range, in its own values
     drawn = _checked_view(parse_view(view, view_palette, bar=bar), chosen, fixed=fixed)
     settings: dict[str, Any] = {"tone": chosen if fixed else "full", "view": drawn}
-    later = estimated_offset(infrared, visible) if given is None else given
+    later, drift = given or Fraction(0), Fraction(0)
+    if given is None:
+        later, drift = estimated_offset(infrared, visible)
     mapped: Alignment | Path | None = alignment
     if align:
         if align != "auto" or alignment or resize or visible is None:
@@ -212,7 +214,7 @@ def video(
         mapped = alignment_of_videos(infrared, visible, tone, polarity, palette, later)
     fuser, workers = _make_fuser(model, device, mapped, strength=strength, **settings)
     with StopSignals() as stop, ProgressDisplay() as display:
-        matching = Matching(later, exact(max_gap), reconnect, warn, exact(start))
+        matching = Matching(later, exact(max_gap), reconnect, warn, exact(start), drift)
         try:
             if visible is None:
                 which = cast("Layout", layout)
@@ -274,8 +276,8 @@ def parse_offset(offset: str) -> Fraction | None:
     return exact(seconds)
 
 
-def estimated_offset(infrared: str, visible: str | None) -> Fraction:
-    """Estimate the offset of two files in seconds, and tell what was found."""
+def estimated_offset(infrared: str, visible: str | None) -> tuple[Fraction, Fraction]:
+    """Estimate the offset of two files in seconds, and its drift; tell what was found."""
     if visible is None:
         raise UsageError("--offset: expected a number with --layout, found auto; leave it out")
     from piafusion.video.offset import estimate_offset
@@ -285,7 +287,9 @@ def estimated_offset(infrared: str, visible: str | None) -> Fraction:
         f"--offset {float(found.seconds):g} fits best: agreement {found.agreement:.2f}, "
         f"{found.other:.2f} elsewhere"
     )
-    return found.seconds
+    if found.drift:
+        warn(f"the clocks drift apart by {abs(float(found.drift)) * 60_000:.1f} ms a minute")
+    return found.seconds, found.drift
 
 
 def _checked_view(view: View, tone: Tone, *, fixed: bool) -> View:

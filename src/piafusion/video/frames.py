@@ -213,6 +213,7 @@ class Matching:
         reconnect: Seconds to wait for a stream that breaks off; 0 to end with it.
         notify: Called with one line about a connection.
         start: Seconds of the visible video to leave out.
+        drift: Seconds by which the offset grows in each second of the infrared source.
     """
 
     offset: Fraction = Fraction(0)
@@ -220,6 +221,7 @@ class Matching:
     reconnect: float = 30.0
     notify: Callable[[str], None] = lambda line: print(line, file=sys.stderr)
     start: Fraction = Fraction(0)
+    drift: Fraction = Fraction(0)
 
 
 class NearestInTime:
@@ -231,15 +233,22 @@ class NearestInTime:
         offset: Seconds to add to the frames' times; it may change between two calls.
     """
 
-    def __init__(self, take: Callable[[], Frame | None], *, offset: Fraction = Fraction(0)) -> None:
+    def __init__(
+        self,
+        take: Callable[[], Frame | None],
+        *,
+        offset: Fraction = Fraction(0),
+        drift: Fraction = Fraction(0),
+    ) -> None:
         """Read nothing yet.
 
         Args:
             take: Returns the next frame, or None when no more will come; raises `TimeoutError`
                 if a live source has none yet: then the newest one is used.
             offset: Seconds to add to the frames' times.
+            drift: Seconds to add for each second of the frames' times.
         """
-        self._take, self.offset = take, offset
+        self._take, self.offset, self._drift = take, offset, drift
         self._held: list[Frame] = []  # the last before the time asked for, the first after it
         self._ended = False
 
@@ -260,7 +269,7 @@ class NearestInTime:
         return nearest, self._time(nearest) - time
 
     def _time(self, frame: Frame) -> Fraction:
-        return frame.time + self.offset
+        return frame.time * (1 + self._drift) + self.offset
 
 
 def match(

@@ -49,7 +49,8 @@ class VideoInputs:
     def __init__(self, readers: list[DecodingThread], matching: Matching) -> None:
         self._readers, self._matching = readers, matching
         self._visible = readers[-1]
-        self._nearest = NearestInTime(self._take, offset=matching.offset)
+        settings = {"offset": matching.offset, "drift": matching.drift}
+        self._nearest = NearestInTime(self._take, **settings)
         self._stopped: Callable[[], bool] = lambda: False
         self.began = 0.0
 
@@ -113,6 +114,7 @@ class VideoInputs:
         """Start to decode and yield a pair, or None, for each visible frame, until stopped."""
         self.began, start, self._stopped = time.monotonic(), self._matching.start, stopped
         early = start and start - self._matching.offset - self._matching.max_gap
+        early -= abs(self._matching.drift) * start
         for reader in self._readers:
             reader.start(self.began, self._matching, start if reader is self._visible else early)
         visible = self._stream(self._visible, stopped)

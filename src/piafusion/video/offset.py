@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 import av
@@ -22,6 +22,7 @@ LONGEST = 10.0  # seconds of an offset that is found
 _STEP = 0.01  # seconds
 _WIDTH, _HEIGHT, _COLUMNS, _ROWS = 160, 120, 16, 12
 _SLOW = 2.0  # seconds; slower changes are of the light
+_DRIFT = Fraction(3, 100)  # seconds; a smaller change of the offset is an error of the estimate
 _APART = 0.3  # seconds from the best offset to any other
 _LEAST, _CLEAR = 0.09, 1.8  # agreement, and how many times that of any other offset
 
@@ -33,14 +34,17 @@ class Offset:
     """An offset in time.
 
     Attributes:
-        seconds: How much later the infrared recording started.
+        seconds: How much later the infrared recording started, at its beginning.
         agreement: Correlation of the motion in both recordings, from -1 to 1.
         other: The highest correlation at offsets that are not near.
+        drift: Seconds by which the offset grows in each second of the infrared recording, because
+            the clocks of the cameras differ; 0 if the recordings are too short to tell.
     """
 
     seconds: Fraction
     agreement: float
     other: float
+    drift: Fraction = Fraction(0)
 
 
 def estimate_offset(infrared: str, visible: str) -> Offset:
@@ -50,12 +54,32 @@ def estimate_offset(infrared: str, visible: str) -> Offset:
     the visible recording at the same time. Changes that all blocks share are left out, because they
     come from the camera or the codec, not from the scene.
 
+    The first minute is looked at, in recordings of three minutes or more the last one too: it tells
+    whether the two clocks drift apart.
+
     Raises:
         VideoError: If a file cannot be read, or the two do not move alike.
         UsageError: If a source is live or a pipe.
     """
-    Recordings(infrared, visible)
-    (begin, first), (starts, second) = _motion(infrared), _motion(visible)
+    lasts = Recordings(infrared, visible).lasts
+    found = _offset_from(infrared, visible, 0.0, 0.0)
+    late = float(lasts(found.seconds)) - SECONDS
+    if late < 2 * SECONDS:
+        return found
+    try:
+        last = _offset_from(infrared, visible, max(0.0, late - float(found.seconds)), late)
+    except VideoError:  # nothing moves there
+        return found
+    if abs(last.seconds - found.seconds) < _DRIFT:
+        return found
+    drift = (last.seconds - found.seconds) / Fraction(round(late))
+    half = Fraction(round(SECONDS)) / 2  # the middle of the first minute, for which it was found
+    return replace(found, seconds=found.seconds - drift * half, drift=drift)
+
+
+def _offset_from(infrared: str, visible: str, begins: float, start: float) -> Offset:
+    """Estimate the offset from a minute that begins there in each of the two recordings."""
+    (begin, first), (starts, second) = _motion(infrared, begins), _motion(visible, start)
     shorter = min(len(first), len(second))
     farthest = min(round(LONGEST / _STEP), shorter // 2)
     size = 1 << (len(first) + len(second)).bit_length()
@@ -84,8 +108,8 @@ def _score(products: NDArray[np.float64], powers: list[NDArray[np.float64]], shi
     return float(products[shift] / np.sqrt(power + 1e-9))
 
 
-def _motion(name: str) -> tuple[float, Array]:
-    """Return how much each block of a recording changes, in equal steps, and the time of the first.
+def _motion(name: str, start: float) -> tuple[float, Array]:
+    """Return how much each block of a minute changes, in equal steps, and the time of the first.
 
     The steps are rows, the blocks are columns; slow changes and common ones are taken away.
     """
@@ -96,16 +120,16 @@ def _motion(name: str) -> tuple[float, Array]:
         return frame.reformat(_WIDTH, _HEIGHT, "gray16le").to_ndarray()
 
     with closing(open_source(name)) as source:
-        for frame in source.frames(convert):
+        for frame in source.frames(convert, Fraction(start)):
             small = cv2.resize(frame.image.astype(np.float32), (_WIDTH, _HEIGHT))
             pictures.append(np.asarray(cv2.GaussianBlur(small, (0, 0), 1.5), np.float32))
             times.append(float(frame.time))
-            if times[-1] > SECONDS:
+            if times[-1] > start + SECONDS:
                 break
     if len(pictures) < 3 or times[-1] - times[0] < 2 * _SLOW:
         raise VideoError(
             f"{name}: expected at least {2 * _SLOW:g} s to find the offset, found "
-            f"{times[-1] if times else 0:.1f} s; give --offset in seconds"
+            f"{times[-1] - times[0] if times else 0:.1f} s; give --offset in seconds"
         )
     scale = 50 / max(float(np.std(pictures[0])), 1e-6)
     jumps = keys if not all(keys) else [False] * len(keys)  # a key frame changes the whole picture

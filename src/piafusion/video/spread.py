@@ -65,8 +65,7 @@ class Recordings:
             UsageError: If there is no such time.
         """
         infrared, visible = self._names
-        begin = max(Fraction(0), self.offset)
-        end = min(self._lengths[1], self._lengths[0] + self.offset)
+        begin, end = max(Fraction(0), self.offset), self.lasts(self.offset)
         if begin >= end:
             raise UsageError(
                 f"{visible}: expected a recording of the same time as {infrared}, found none in "
@@ -77,6 +76,10 @@ class Recordings:
         times = [begin + lasts * (2 * index + 1) / (2 * count) for index in range(count)]
         paths = Path(infrared), Path(visible)
         return [Moment(f"{float(time):.3f} s", *paths, time) for time in times]
+
+    def lasts(self, offset: Fraction) -> Fraction:
+        """Return the seconds of the visible recording after which one of the two has ended."""
+        return min(self._lengths[1], self._lengths[0] + offset)
 
     def read(self, moment: Moment) -> tuple[Image, Image]:
         """Return the infrared (H x W) and visible (H x W x 3) picture of a moment.

@@ -2,11 +2,12 @@
 
     python benchmarks/time_profile.py [--model NAME] [--size WxH] [--frames N] [--threads N]
 
-First the steps of `Fuser` on two uint8 arrays, one by one. Then the network's kinds of operators
-by ONNX Runtime's own profile. Then two floors: the multiply-adds of the convolutions at the
-speed of a large matrix product, and each operator's inputs and outputs once through memory at
-the speed of a large copy, both measured here with as many threads. Caches hold much of the
-traffic, so a network may be below the second floor; none is below the first.
+First the steps of `Fuser` on two uint8 arrays: both networks, and the passes in strips (split into
+channels and luminance; reduce, "<lambda>", for the context network; weigh, blend and join). Then
+the network's kinds of operators by ONNX Runtime's own profile. Then two floors: the multiply-adds
+of the convolutions at the speed of a large matrix product, and each operator's inputs and outputs
+once through memory at the speed of a large copy, both measured here with as many threads. Caches
+hold much of the traffic, so a network may be below the second floor; none is below the first.
 """
 
 from __future__ import annotations
@@ -28,9 +29,7 @@ import onnxruntime
 
 from piafusion import Fuser
 from piafusion.engines.onnx import session_options
-from piafusion.imaging.arrays import as_infrared, as_visible, to_unit
-from piafusion.imaging.buffers import Buffers
-from piafusion.imaging.colour import join_luminance, split_luminance
+from piafusion.imaging.arrays import to_unit
 from piafusion.lab.evaluation.timing import processor_name, scene
 from piafusion.weights import DEFAULT_MODEL, read_weights
 
@@ -47,11 +46,12 @@ def main() -> None:
     parser.add_argument("--model", default=DEFAULT_MODEL)
     parser.add_argument("--size", default="640x480", metavar="WxH")
     parser.add_argument("--frames", type=int, default=30)
+    parser.add_argument("--device", default="cpu")
     parser.add_argument("--threads", type=int)
     options = parser.parse_args()
 
     width, height = (int(side) for side in options.size.split("x"))
-    fuser = Fuser(options.model, "cpu", threads=options.threads)
+    fuser = Fuser(options.model, options.device, threads=options.threads)
     threads = fuser.engine.threads
     print(f"{options.model}, {width}x{height}, {threads} threads, {processor_name()}")
     print("\nsteps of one pair, medians in ms")
@@ -90,24 +90,24 @@ def main() -> None:
 def _steps(fuser: Fuser, width: int, height: int, frames: int) -> dict[str, float]:
     """Return the median seconds of each step of `Fuser.__call__` and of the whole."""
     infrared, visible = scene(width, height)
-    buffers = Buffers()
-    heat = buffers("heat", infrared.shape, np.float32)
-    channels, y = split_luminance(visible, buffers)
-    fused_y = fuser.engine.fuse(to_unit(infrared, out=heat)[None, None], y[None, None])[0, 0]
-    steps: dict[str, Callable[[], object]] = {
-        "1 checks": lambda: (as_infrared(infrared), as_visible(visible)),
-        "2 infrared to [0, 1]": lambda: to_unit(infrared, out=heat),
-        "3 luminance": lambda: split_luminance(visible, buffers),
-        "4 network": lambda: fuser.engine.fuse(heat[None, None], y[None, None]),
-        "5 join": lambda: join_luminance(channels, y, fused_y, buffers),
-        "all, arrays to array": lambda: fuser(infrared, visible),
-    }
-    times: dict[str, list[float]] = {name: [] for name in steps}
-    for _ in range(WARM_UP + frames):
-        for name, step in steps.items():
+    times: dict[str, list[float]] = defaultdict(list)
+
+    def timed(name: str | None, step: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*given: Any) -> Any:  # noqa: ANN401 - whatever the step takes and returns
             start = time.perf_counter()
-            step()
-            times[name].append(time.perf_counter() - start)
+            result = step(*given)
+            label = name or f"strips: {getattr(given[0], '__name__', '')}"
+            times[label].append(time.perf_counter() - start)
+            return result
+
+        return call
+
+    fuser.engine.fuse = timed("network", fuser.engine.fuse)  # type: ignore[method-assign]
+    fuser.engine.judge = timed("context network", fuser.engine.judge)  # type: ignore[method-assign]
+    fuser._strips = timed(None, fuser._strips)  # type: ignore[assignment]
+    whole = timed("all, arrays to array", fuser)
+    for _ in range(WARM_UP + frames):
+        whole(infrared, visible)
     return {name: float(np.median(values[WARM_UP:])) for name, values in times.items()}
 
 

@@ -48,7 +48,8 @@ from piafusion.imaging.io import (
     write_image,
 )
 from piafusion.imaging.metadata import Metadata
-from piafusion.imaging.natural import NATURAL, Judgement, blend, check_strength, judge
+from piafusion.imaging.natural import NATURAL, Judgement, blend, check_strength, judge, weigh
+from piafusion.imaging.strips import Strips
 from piafusion.imaging.tiff_directory import wants_windows
 from piafusion.imaging.tiling import (
     Floats,
@@ -214,6 +215,7 @@ class Fuser:
         self.view = parse_view(view) if isinstance(view, str) else view
         self.strength = self._check_strength(strength)
         self._buffers = BufferPool()
+        self._strips = Strips(self.engine.threads)
 
     def _check_strength(self, strength: float | None) -> float | None:
         """Return the strength to fuse with, None if the model judges nothing."""
@@ -355,15 +357,20 @@ class Fuser:
             fused = Fused(image, self._advised(tone, vi), self.alignment)
             return fused if self.view.plain else self._viewed(fused, self.tone(ir)[0], ir, vi, unit)
         with self._buffers.lend() as buffers:
-            thermal, tone = self.tone(ir, buffers("thermal", ir.shape, np.float32))  # step 2
+            thermal, tone = self._toned(ir, buffers)  # step 2
             image = self._fuse(thermal, vi, buffers, self.alignment)
-            tone = self._advised(tone, vi)
-            fused = Fused(image.astype(vi.dtype, copy=False), tone, self.alignment)
+            fused = Fused(image, self._advised(tone, vi), self.alignment)
             return fused if self.view.plain else self._viewed(fused, thermal, ir, vi, unit)
 
-    def _viewed(self, fused: Fused, thermal: Floats, ir: Image, vi: Image, unit: str) -> Fused:
+    def _toned(self, ir: Image, buffers: Buffers | None = None) -> tuple[Image, InfraredRange]:
+        """Map infrared to [0, 1], or leave it to `_fuse` if only the dtype tells the range."""
+        if isinstance(self.tone, Full) and not isinstance(ir, np.ma.MaskedArray):
+            return ir, self.tone.range_of(ir)
+        return self.tone(ir, buffers("toned", ir.shape, np.float32) if buffers else None)
+
+    def _viewed(self, fused: Fused, thermal: Image, ir: Image, vi: Image, unit: str) -> Fused:
         """Draw the view that was asked for in place of the fused picture."""
-        seen = Seen(vi, thermal, fused.image, ir, self.alignment, unit)
+        seen = Seen(vi, to_unit(thermal), fused.image, ir, self.alignment, unit)
         return replace(fused, image=self.view(seen))
 
     def _advised(self, tone: InfraredRange, vi: Image) -> InfraredRange:
@@ -373,61 +380,78 @@ class Fuser:
 
     def _fuse(
         self,
-        thermal: Floats,
+        ir: Image,
         vi: Image,
         buffers: Buffers,
         alignment: Alignment | None = None,
         whole: _Whole | None = None,
         start: tuple[int, int] = (0, 0),
     ) -> Image:
-        """Take steps 3 to 7.
+        """Take steps 3 to 7; all but the warp and the network in strips.
 
         Args:
-            thermal: Infrared in [0, 1], the whole picture or a part.
+            ir: Infrared whose dtype tells the range, the whole picture or a part.
             vi: The visible picture, or the same part.
             buffers: Memory.
             alignment: Of the whole picture.
             whole: For a part: what was measured of the whole picture.
             start: Rows above the part and columns left of it.
         """
-        channels, y = split_luminance(vi, buffers)
-        coverage = None
-        if alignment:
-            size = (thermal.shape[0], thermal.shape[1])
-            coverage = alignment.coverage(size, (y.shape[0], y.shape[1]))
-        thermal = onto(thermal, y, alignment, margin=_SEEN)
+        shape = (vi.shape[0], vi.shape[1])
+        floats, counts = vi.dtype.kind == "f", ir.dtype.kind != "f"
+        y = buffers("y", shape, np.float32)
+        size = (1 if vi.ndim == 2 else 3, *shape)
+        channels = buffers("channels", size, np.float32 if floats else vi.dtype)
+        levels = buffers("thermal", ir.shape, np.float32) if counts else to_unit(ir)
+
+        def split(rows: slice) -> None:
+            split_luminance(vi[rows], list(channels[:, rows]), y[rows])
+            if counts and alignment is None:
+                to_unit(ir[rows], out=levels[rows])
+
+        self._strips(split, shape)
+        if counts and alignment is not None:
+            to_unit(ir, out=levels)
+        thermal = onto(levels, y, alignment, margin=_SEEN)
         if whole is None:
-            judgement = self._judge(y.shape, lambda rows: (thermal[rows], y[rows]))
-            whole = _Whole(None, judgement, coverage)
+            judgement = self._judge(shape, lambda rows: (thermal[rows], y[rows]), self._strips)
+            fitting = alignment.coverage((ir.shape[0], ir.shape[1]), shape) if alignment else None
+            whole = _Whole(None, judgement, fitting)
+        judgement, coverage = whole.judgement, whole.coverage
         fused_y = self.engine.fuse(thermal[None, None], y[None, None], whole.share)[0, 0]
-        if whole.judgement and self.strength is not None:
-            fused_y = blend(fused_y, y, whole.judgement.weights(thermal, self.strength, *start))
-        if whole.coverage is not None:
-            rows, columns = (slice(at, at + n) for at, n in zip(start, y.shape, strict=True))
-            fused_y = blend(fused_y, y, whole.coverage[rows, columns])
-        return join_luminance(channels, y, fused_y, buffers)
+        maps = judgement.enlarged(*shape, *start) if judgement else None
+        fused = np.empty(vi.shape, vi.dtype)
+
+        def join(rows: slice) -> None:
+            new, old = fused_y[rows], y[rows]
+            if maps and self.strength is not None:
+                blend(new, old, weigh(maps, thermal, self.strength, rows))
+            if coverage is not None:
+                area = slice(start[0] + rows.start, start[0] + rows.stop)
+                blend(new, old, coverage[area, start[1] : start[1] + shape[1]])
+            with self._buffers.lend() as small:
+                join_luminance(list(channels[:, rows]), old, new, small, fused[rows])
+
+        self._strips(join, shape, 2)
+        return fused
 
     def _judge(
         self,
         shape: tuple[int, ...],
         read: Callable[[slice], tuple[Floats, Floats]],
+        strips: Strips,
     ) -> Judgement | None:
         """Judge a whole picture, read some rows at a time, if the model can."""
         side = self.engine.context_side
         if side is None:
             return None
-        return judge(self.engine.judge, side, (shape[0], shape[1]), read)
+        return judge(self.engine.judge, side, (shape[0], shape[1]), read, strips)
 
     def _fuse_large(
         self, ir: Image, vi: Image, tiles: Sequence[Tile]
     ) -> tuple[Image, InfraredRange]:
         """Fuse in tiles, after the steps that need the whole picture: a measured tone, a warp."""
-        if isinstance(self.tone, Full) and not isinstance(
-            ir, np.ma.MaskedArray
-        ):  # tile by tile, without a copy of the whole in floats
-            tone = self.tone.range_of(ir)
-        else:
-            ir, tone = self.tone(ir)
+        ir, tone = self._toned(ir)
         coverage = None
         if self.alignment:
             coverage = self.alignment.coverage(ir.shape[:2], vi.shape[:2])
@@ -473,15 +497,15 @@ class Fuser:
         if len(tiles) > 1:
             share = gather_share(counted(tiles, "measuring", progress), difference)
         height, width = (max(tile.area[axis].stop for tile in tiles) for axis in (0, 1))
-        judgement = self._judge((height, width), lambda rows: planes((rows, slice(0, width))))
+        judgement = self._judge(
+            (height, width), lambda rows: planes((rows, slice(0, width))), Strips(1, rows=256)
+        )  # one after the other: it may be a file
         whole = _Whole(share, judgement, coverage)
         for tile in counted(tiles, "fusing", progress):
             with self._buffers.lend() as buffers:
-                crop = ir[tile.crop]
-                thermal = to_unit(crop, out=buffers("thermal", crop.shape, np.float32))
                 start = (tile.crop[0].start, tile.crop[1].start)
                 seen = np.ma.getdata(vi[tile.crop])
-                part = self._fuse(thermal, seen, buffers, None, whole, start)
+                part = self._fuse(ir[tile.crop], seen, buffers, None, whole, start)
             fused[tile.area] = part[tile.pixels]
 
     def fuse_files(

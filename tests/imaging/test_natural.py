@@ -16,6 +16,7 @@ from piafusion.imaging.natural import (
     judge,
     reduce,
 )
+from piafusion.imaging.strips import Strips
 
 
 def _judgement(height: int = 30, width: int = 40, step: int = 4) -> Judgement:
@@ -80,7 +81,9 @@ def test_the_network_sees_a_framed_copy_and_the_maps_cover_the_picture(
 
     luminance = np.tile(np.linspace(0, 1, shape[1], dtype=np.float32), (shape[0], 1))
     infrared = np.full(shape, 0.25, np.float32)
-    judgement = judge(network, 320, shape, lambda rows: (infrared[rows], luminance[rows]))
+    judgement = judge(
+        network, 320, shape, lambda rows: (infrared[rows], luminance[rows]), Strips(1)
+    )
     ((_, channels, height, width),) = (each.shape for each in seen)
     assert (channels, height % UNIT, width % UNIT) == (2, 0, 0)
     assert max(height, width) <= 320 + 2 * FRAME + UNIT

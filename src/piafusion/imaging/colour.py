@@ -64,24 +64,20 @@ def replace_luminance(image: FloatImage, old: FloatImage, new: FloatImage) -> Fl
     return new if image.ndim == 2 else np.asarray(image + change[..., None])
 
 
-def split_luminance(image: Image, buffers: Buffers) -> tuple[list[Image], NDArray[np.float32]]:
+def split_luminance(image: Image, channels: list[Image], y: NDArray[np.float32]) -> None:
     """Split a picture into its channels and its luminance.
 
     Args:
         image: H x W or H x W x 3 RGB; uint8, uint16 or float in [0, 1].
-        buffers: Memory for the results.
-
-    Returns:
-        The channels, H x W each, of the same dtype (floats as float32), and the luminance,
-        H x W float32 in [0, 1]; of bytes, within 1e-5 of `luminance`'s.
+        channels: One or three, H x W each of the same dtype, float32 for floats; receive them.
+        y: Receives the luminance, H x W in [0, 1]; of bytes, within 1e-5 of `luminance`'s.
     """
     if image.dtype.kind == "f":
         image = to_unit(image)
-    size = image.shape[:2]
-    y = buffers("y", size, np.float32)
     if image.ndim == 2:
-        return [image], to_unit(image, out=y)
-    channels = list(buffers("channels", (3, *size), image.dtype))
+        np.copyto(channels[0], image)
+        np.multiply(image, 1 / full_scale(image.dtype), out=y, dtype=np.float32)
+        return
     cv2.split(image, channels)
     red, green, blue = channels
     scale = 1 / full_scale(image.dtype)
@@ -89,14 +85,13 @@ def split_luminance(image: Image, buffers: Buffers) -> tuple[list[Image], NDArra
         np.copyto(y, red)
         cv2.accumulateWeighted(green, y, _GREEN_OF_TWO)
         cv2.accumulateWeighted(blue, y, _BLUE_OF_THREE)
-        return channels, np.multiply(y, scale, out=y, dtype=np.float32)
+        np.multiply(y, scale, out=y, dtype=np.float32)
+        return
     # As `luminance` has it: red plus weighted differences, which are 0 in a grey picture.
     np.multiply(red, scale, out=y, dtype=np.float32)
-    change = buffers("change", size, np.float32)
     for channel, weight in zip((green, blue), LUMA_WEIGHTS[1:], strict=True):
-        cv2.addWeighted(channel, 1, red, -1, 0, dst=change, dtype=cv2.CV_32F)
+        change = cv2.addWeighted(channel, 1, red, -1, 0, dtype=cv2.CV_32F)
         cv2.scaleAdd(change, weight * scale, y, dst=y)
-    return channels, y
 
 
 def join_luminance(
@@ -104,31 +99,33 @@ def join_luminance(
     old: NDArray[np.float32],
     new: NDArray[np.float32],
     buffers: Buffers,
-) -> Image:
+    fused: Image,
+) -> None:
     """Give the channels of a picture a new luminance, keeping its chroma.
 
+    The change is rounded to whole levels once and is the same for all channels: grey stays grey.
+
     Args:
-        channels: One or three, as `split_luminance` returns them.
+        channels: As `split_luminance` gives them; their memory is used.
         old: Their luminance, H x W in [0, 1].
         new: The luminance to give them, H x W in [0, 1].
-        buffers: Memory for intermediate results; the result itself is a new array.
-
-    Returns:
-        H x W or H x W x 3 of the channels' dtype, clipped to its range. The change is rounded
-        to whole levels once and is the same for all channels: grey stays grey.
+        buffers: Memory for intermediate results.
+        fused: Receives the result, H x W or H x W x 3, clipped to the range of its dtype.
     """
-    size, dtype = old.shape, channels[0].dtype
-    changed = list(buffers("changed", (len(channels), *size), dtype))
+    dtype = channels[0].dtype
     if dtype.kind == "f":
-        change = cv2.subtract(new, old, dst=buffers("change", size, dtype))
-        for channel, result in zip(channels, changed, strict=True):
-            np.clip(cv2.add(channel, change, dst=result), 0, 1, out=result)
+        change = cv2.subtract(new, old, dst=buffers("change", old.shape, np.float32))
+        for channel in channels:
+            np.clip(cv2.add(channel, change, dst=channel), 0, 1, out=channel)
     else:
         # Unsigned levels saturate at both ends, so one of the two is 0 at each pixel.
         full, depth = full_scale(dtype), cv2.CV_8U if dtype == np.uint8 else cv2.CV_16U
-        more, less = buffers("more", size, dtype), buffers("less", size, dtype)
+        more, less = (buffers(name, old.shape, dtype) for name in ("more", "less"))
         cv2.addWeighted(new, full, old, -full, 0, dst=more, dtype=depth)
         cv2.addWeighted(old, full, new, -full, 0, dst=less, dtype=depth)
-        for channel, result in zip(channels, changed, strict=True):
-            cv2.subtract(cv2.add(channel, more, dst=result), less, dst=result)
-    return np.asarray(cv2.merge(changed)) if len(changed) > 1 else changed[0].copy()
+        for channel in channels:
+            cv2.subtract(cv2.add(channel, more, dst=channel), less, dst=channel)
+    if fused.dtype == dtype and len(channels) > 1:
+        cv2.merge(channels, dst=fused)
+    else:
+        fused[...] = channels[0] if fused.ndim == 2 else cv2.merge(channels)

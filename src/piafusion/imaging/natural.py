@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from piafusion.errors import UsageError
+from piafusion.imaging.strips import Strips
 
 Floats = NDArray[np.float32]
 
@@ -35,7 +36,6 @@ FRAME = 8
 """Pixels of the small copy that its border is replicated by: zeros would be seen as a frame."""
 UNIT = 16
 """Pixels of the small copy in a step of the context network's coarsest layer."""
-_STRIP = 256  # rows of the picture that are reduced at a time
 
 
 def check_strength(strength: float | None) -> float | None:
@@ -93,30 +93,13 @@ class Judgement:
             to 1, or to the natural share where it is more.
         """
         height, width = infrared.shape
-        heat = reduce(infrared, 2)
-        steepness, threshold, dark = self._enlarged(rows // 2, columns // 2, *heat.shape)
-        share = steepness  # in place: new memory costs more than the sums
-        share *= heat
-        share += threshold
-        np.exp(np.negative(share, out=share), out=share)
-        share += 1
-        heat *= -GAIN  # heat is a copy of the infrared
-        heat += HOT + GAIN
-        np.divide(heat, share, out=share)  # of a target: a sigmoid times its boost
-        np.subtract(1, share, out=heat)
-        heat *= dark
-        share += heat
-        if strength <= NATURAL:
-            share *= np.float32(strength / NATURAL)
-        else:
-            rest = np.float32((strength - NATURAL) / (1 - NATURAL))
-            share = np.maximum(share, share + rest * (1 - share))
-        size = (2 * share.shape[1], 2 * share.shape[0])
-        return np.asarray(cv2.resize(share, size)[:height, :width], np.float32)
+        maps = self.enlarged(height, width, rows, columns)
+        return weigh(maps, infrared, strength, slice(0, height))
 
-    def _enlarged(self, top: int, left: int, height: int, width: int) -> list[Floats]:
-        """Interpolate the maps at a part of the picture, given at half its resolution."""
+    def enlarged(self, height: int, width: int, rows: int = 0, columns: int = 0) -> list[Floats]:
+        """Return the three maps of a part of the picture at half its resolution, for `weigh`."""
         times = self.step // 2
+        top, left, height, width = rows // 2, columns // 2, -(-height // 2), -(-width // 2)
         first = [max(start // times - 1, 0) for start in (top, left)]
         last = [(start + size) // times + 2 for start, size in ((top, height), (left, width))]
         part = self.maps[:, first[0] : last[0], first[1] : last[1]]
@@ -128,11 +111,44 @@ class Judgement:
         ]
 
 
+def weigh(maps: list[Floats], infrared: Floats, strength: float, rows: slice) -> Floats:
+    """Return how much of the fused picture comes into some rows; see `Judgement.weights`.
+
+    Args:
+        maps: As `Judgement.enlarged` returns them for the whole of `infrared`.
+        infrared: Of the same part of the picture, H x W in [0, 1].
+        strength: In [0, 1].
+        rows: From an even row on, to another one or the last.
+    """
+    height, width = infrared.shape
+    first, last = max(rows.start - 2, 0), min(rows.stop + 2, height)  # the last step mixes two rows
+    heat = reduce(infrared[first:last], 2)
+    steepness, threshold, dark = (plane[first // 2 : -(-last // 2)] for plane in maps)
+    share = np.multiply(steepness, heat)  # in place: new memory costs more than the sums
+    share += threshold
+    np.exp(np.negative(share, out=share), out=share)
+    share += 1
+    heat *= -GAIN  # heat is a copy of the infrared
+    heat += HOT + GAIN
+    np.divide(heat, share, out=share)  # of a target: a sigmoid times its boost
+    np.subtract(1, share, out=heat)
+    heat *= dark
+    share += heat
+    if strength < NATURAL:
+        share *= np.float32(strength / NATURAL)
+    elif strength > NATURAL:
+        rest = np.float32((strength - NATURAL) / (1 - NATURAL))
+        share = np.maximum(share, share + rest * (1 - share))
+    size = (2 * share.shape[1], 2 * share.shape[0])
+    return np.asarray(cv2.resize(share, size)[rows.start - first : rows.stop - first, :width])
+
+
 def judge(
     network: Callable[[Floats], Floats],
     side: int,
     shape: tuple[int, int],
     read: Callable[[slice], tuple[Floats, Floats]],
+    strips: Strips,
 ) -> Judgement:
     """Let a context network judge a whole picture.
 
@@ -141,11 +157,10 @@ def judge(
         side: Longest side, in pixels, of the small copy that it sees.
         shape: Height and width of the picture.
         read: Returns some rows of the infrared picture and of the luminance, in [0, 1].
+        strips: Calls `read`, with more than one thread if it may.
     """
     factor = max(1, math.ceil(max(shape) / side))
-    rows = max(1, _STRIP // factor) * factor
-    strips = [slice(start, min(start + rows, shape[0])) for start in range(0, shape[0], rows)]
-    small = [[reduce(plane, factor) for plane in read(strip)] for strip in strips]
+    small = strips(lambda rows: [reduce(plane, factor) for plane in read(rows)], shape, factor)
     planes = [np.concatenate(parts) for parts in zip(*small, strict=True)]
     height, width = planes[0].shape
     below, beside = (-(length + 2 * FRAME) % UNIT + FRAME for length in (height, width))

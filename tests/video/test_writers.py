@@ -3,7 +3,7 @@ import resource
 import signal
 import socket
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -15,7 +15,7 @@ import pytest
 from piafusion.errors import OutputError, UsageError, VideoError
 from piafusion.video import writers
 from piafusion.video.audio import AudioCopy
-from piafusion.video.frames import Frame
+from piafusion.video.frames import Frame, to_visible
 from piafusion.video.sources import VideoFormat, open_source
 from piafusion.video.writers import MovieWriter, check_codec, check_video_output, partial_name
 from tests.conftest import scene
@@ -232,12 +232,39 @@ def test_other_codecs(tmp_path: Path, capfd, codec: str, name: str, suffix: str,
     assert capfd.readouterr() == ("", "")  # the encoders say nothing of their own
 
 
+@pytest.mark.parametrize("codec", ["h265", "av1"])
+def test_ten_bits_are_kept_from_source_to_file(tmp_path: Path, codec: str) -> None:
+    """A slope that has four times as many steps as eight bits can show."""
+    slope = np.repeat(np.linspace(20_000, 30_000, 128)[None], 96, axis=0)
+    deep = np.repeat(slope[..., None], 3, axis=2).astype(np.uint16)
+    path = write(
+        tmp_path / "out.mp4",
+        [deep] * 3,
+        [k / RATE for k in range(3)],
+        **{
+            "codec": codec,
+            "crf": 1,
+            "bits": 10,
+        },
+    )
+    with closing(open_source(str(path))) as source:
+        assert source.format is not None
+        found = [frame.image for frame in source.frames(to_visible(bits=10))]
+    assert found[1].dtype == np.uint16
+    assert np.abs(found[1].astype(float) - deep).mean() < 100  # 8 bits: 257 from step to step
+    assert len(np.unique(found[1][48, :, 1])) > 80
+
+
 def test_codecs_that_an_output_cannot_hold(tmp_path: Path) -> None:
     for codec, output in (("vp9", "a.mp4"), ("av1", "a.mov"), ("h265", "folder"), ("av1", "-")):
         with pytest.raises(UsageError, match=r"--codec"):
             check_codec(codec, Path(output))
     for codec, output in (("av1", "a.mkv"), ("h265", "a.mov"), ("h264", "folder")):
         check_codec(codec, Path(output))
+    check_codec("h265", Path("a.mov"), 10)
+    for codec, bits in (("h264", 10), ("h265", 12)):
+        with pytest.raises(UsageError, match=r"--bits: expected 8, or 10 with --codec h265 or av1"):
+            check_codec(codec, Path("a.mp4"), bits)
 
 
 def test_sound_that_does_not_come_is_told(tmp_path: Path, monkeypatch) -> None:

@@ -138,6 +138,9 @@ def video(
             rich_help_panel=OUTPUT,
         ),
     ] = 18,
+    bits: Annotated[
+        int, typer.Option(help="8, or 10 with h265 or av1.", rich_help_panel=OUTPUT)
+    ] = 8,
     start: Annotated[
         float,
         typer.Option(
@@ -199,7 +202,9 @@ def video(
     from piafusion.video.pipeline import fuse_video
     from piafusion.video.writers import check_codec
 
-    check_codec(codec, output)
+    check_codec(codec, output, bits)
+    if bits > 8 and (visible is None or view != "fused"):
+        raise UsageError("--bits 10: expected two videos and no --view, which has 8 bits")
     chosen = parse_tone(tone, polarity)  # a wrong one is refused before a source is opened
     fixed = isinstance(chosen, (Full, Span))  # each frame has the same range, in its own values
     drawn = _checked_view(parse_view(view, view_palette, bar=bar), chosen, fixed=fixed)
@@ -223,7 +228,13 @@ def video(
                 )
             else:
                 inputs = open_two(
-                    infrared, visible, matching, stop.asked, palette=palette, streams=numbers
+                    infrared,
+                    visible,
+                    matching,
+                    stop.asked,
+                    palette=palette,
+                    streams=numbers,
+                    bits=bits,
                 )
         except VideoError:
             if stop.asked():
@@ -236,7 +247,7 @@ def video(
         run = fuse_video(
             inputs,
             fuser,
-            partial(_make_writer, output, inputs, codec, crf, overwrite),
+            partial(_make_writer, output, inputs, (codec, crf, bits), overwrite),
             prepare=_make_prepare(chosen, inputs.format.rate, fixed=fixed, resize=resize),
             workers=workers,
             duration=None if duration is None else exact(duration),
@@ -415,8 +426,7 @@ def _refuse_conflicts(sources: list[str | None], output: Path, *, overwrite: boo
 def _make_writer(
     output: Path,
     inputs: VideoInputs,
-    codec: str,
-    crf: int,
+    coding: tuple[str, int, int],
     overwrite: bool,
     format: VideoFormat,
     width: int,
@@ -437,7 +447,8 @@ def _make_writer(
         warn(f"{output}: one pixel is added to each odd side of {width}x{height} for 4:2:0")
     source = inputs.visible
     audio = None if source.live or source.once else AudioCopy(source, warn)
-    return MovieWriter(output, format, width, height, codec=codec, crf=crf, audio=audio)
+    codec, crf, bits = coding
+    return MovieWriter(output, format, width, height, codec=codec, crf=crf, bits=bits, audio=audio)
 
 
 def _notices(run: VideoRun, inputs: VideoInputs, max_gap: float, output: Path) -> list[str]:

@@ -52,18 +52,22 @@ class FramePair:
 Convert = Callable[[VideoFrame], Image]
 
 
-def to_visible(*, exact: bool = False) -> Convert:
-    """Return a function that turns frames of one source into upright H x W x 3 RGB uint8 arrays.
+def to_visible(*, exact: bool = False, bits: int = 8) -> Convert:
+    """Return a function that turns frames of one source into upright H x W x 3 RGB arrays.
+
+    They are uint8, or uint16 with more than 8 bits.
 
     Args:
         exact: Round to the nearest, for palettes; FFmpeg's way is twice as fast, and up to two
             levels off.
+        bits: How many bits of each value are wanted.
     """
     reformatter = VideoReformatter()
     how = {"interpolation": _EXACT} if exact else {}
+    pixels = "rgb24" if bits == 8 else "rgb48le"
 
     def convert(frame: VideoFrame) -> Image:
-        colours = reformatter.reformat(frame, format="rgb24", threads=1, **how)
+        colours = reformatter.reformat(frame, format=pixels, threads=1, **how)
         return _upright(colours, frame.rotation)
 
     return convert

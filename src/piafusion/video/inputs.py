@@ -199,6 +199,7 @@ def open_two(
     *,
     palette: str | None = None,
     streams: tuple[int, int] = (0, 0),
+    bits: int = 8,
 ) -> VideoInputs:
     """Open two videos at the same time, because a live source does not wait.
 
@@ -209,6 +210,7 @@ def open_two(
         stopped: Asked several times a second whether to stop.
         palette: The infrared's palette, if it is in false colours, or "auto".
         streams: Numbers of the video streams in the two files, from 0.
+        bits: How many bits of each visible value are wanted; with more than 8 frames are uint16.
 
     Raises:
         VideoError: If one cannot be opened, does not answer in time, or it was told to stop.
@@ -229,7 +231,9 @@ def open_two(
     return VideoInputs(
         [
             DecodingThread(opened[0], infrared, convert, _LIVE_INFRARED if live else _FILE),
-            DecodingThread(opened[1], visible, to_visible(), _LIVE_VISIBLE if live else _FILE),
+            DecodingThread(
+                opened[1], visible, to_visible(bits=bits), _LIVE_VISIBLE if live else _FILE
+            ),
         ],
         matching,
     )

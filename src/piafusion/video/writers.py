@@ -11,6 +11,7 @@ from typing import BinaryIO, Protocol, cast
 
 import av
 import cv2
+import numpy as np
 from av.video.reformatter import ColorRange, VideoReformatter
 from av.video.stream import VideoStream
 
@@ -82,6 +83,7 @@ class MovieWriter:
         *,
         codec: str = DEFAULT_CODEC,
         crf: int = DEFAULT_CRF,
+        bits: int = 8,
         audio: AudioCopy | None = None,
     ) -> None:
         """Create the temporary file.
@@ -93,6 +95,7 @@ class MovieWriter:
             height: Height of the frames in pixels.
             codec: One of `CODECS`.
             crf: Constant rate factor from 0, the best, to 51.
+            bits: 8 for uint8 frames, 10 for those of uint16; not with H.264.
             audio: Sound to copy.
 
         Raises:
@@ -136,7 +139,8 @@ class MovieWriter:
             self._stream.codec_context.codec_tag = chosen.tag
         context = self._stream.codec_context
         context.width, context.height = width + self._right, height + self._below
-        context.pix_fmt, context.time_base = "yuv420p", format.time_base
+        self._pixels = {8: "yuv420p", 10: "yuv420p10le"}[bits]
+        context.pix_fmt, context.time_base = self._pixels, format.time_base
         context.sample_aspect_ratio = format.aspect
         context.color_range, context.colorspace = ColorRange.MPEG, format.colorspace
         context.color_primaries, context.color_trc = format.primaries, format.transfer
@@ -185,8 +189,8 @@ class MovieWriter:
         if self._right or self._below:
             image = cv2.copyMakeBorder(image, 0, self._below, 0, self._right, cv2.BORDER_REPLICATE)
         return self._reformatter.reformat(
-            av.VideoFrame.from_ndarray(image),
-            format="yuv420p",
+            av.VideoFrame.from_ndarray(image, "rgb24" if image.dtype == np.uint8 else "rgb48le"),
+            format=self._pixels,
             dst_colorspace=self._colorspace,
             dst_color_range=ColorRange.MPEG,
             threads=1,
@@ -255,13 +259,17 @@ class RawWriter:
         """Do nothing: written bytes cannot be taken back."""
 
 
-def check_codec(codec: str, path: Path) -> None:
-    """Raise `UsageError` if a codec is unknown, or an output cannot hold it."""
+def check_codec(codec: str, path: Path, bits: int = 8) -> None:
+    """Raise `UsageError` if a codec is unknown, or it or an output cannot hold the bits."""
     if codec not in CODECS:
         raise UsageError(f"--codec: expected one of {', '.join(CODECS)}, found {codec!r}")
     no_av1 = codec == "av1" and path.suffix.lower() == ".mov"
     if codec != DEFAULT_CODEC and (is_folder(path) or no_av1):
         raise UsageError(f"--codec {codec}: expected an .mp4 or .mkv file, found {path}")
+    if bits not in (8, 10) or (bits == 10 and codec == "h264"):
+        raise UsageError(
+            f"--bits: expected 8, or 10 with --codec h265 or av1, found {bits} with {codec}"
+        )
 
 
 def check_video_output(path: Path, *, overwrite: bool) -> None:

@@ -75,6 +75,7 @@ def reproduce(
             ablation=_TRAINED_BRIEFLY,
             segmentation={"steps": "40"},
             remarks=(_QUICK,),
+            no_verdicts="a quick run",
         )
     else:
         data_sets = find_data(given, limit)

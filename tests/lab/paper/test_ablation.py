@@ -52,7 +52,9 @@ def compared(p: float) -> dict[str, Tests]:
         ([(0.9, 0.8), (0.7, 0.6)], 0.01, "holds"),
         ([(0.9, 0.7), (0.7, 0.8)], 0.01, "cannot be tested here"),  # by one training only
         ([(0.9, 0.8), (0.7, 0.6)], 0.3, "cannot be tested here"),
-        ([(0.7, 0.9), (0.7, 0.6)], 0.01, "does not hold"),
+        ([(0.7, 0.9), (0.7, 0.6)], 0.01, "cannot be tested here"),
+        ([(0.7, 0.9), (0.6, 0.7)], 0.01, "does not hold"),
+        ([(0.7, 0.9), (0.6, 0.7)], 0.3, "cannot be tested here"),
         ([(0.9, 0.8)], 0.01, "holds"),
     ],
 )

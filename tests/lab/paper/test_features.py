@@ -1,9 +1,13 @@
+from pathlib import Path
+
 import pytest
 import torch
 from torch import Tensor
 
+from piafusion.imaging.pairs import Pair
+from piafusion.lab.evaluation.sets import DataSet
 from piafusion.lab.models.blocks import GatedFusionNet
-from piafusion.lab.paper.features import shares_of
+from piafusion.lab.paper.features import Shares, judge, shares_of
 from piafusion.reach import Reach
 
 
@@ -51,3 +55,25 @@ def test_the_gate_is_the_sigmoid_of_the_mean_difference() -> None:
     found = shares_of(Mixer(0.5), infrared, visible).gate
     expected = torch.sigmoid((infrared - visible).mean()).item()
     assert found == pytest.approx(expected, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("by_night", "verdict", "excused"),
+    [
+        (0.6, "holds", "holds"),
+        (0.31, "cannot be tested here", "cannot be tested here"),
+        (0.1, "does not hold", "cannot be tested here"),
+    ],
+)
+def test_selection_is_judged_by_the_difference_of_the_lights(
+    by_night: float, verdict: str, excused: str
+) -> None:
+    pairs = [Pair(f"{index}{light}", Path("i"), Path("v")) for light in "DN" for index in range(6)]
+    lights = {"day": pairs[:6], "night": pairs[6:]}
+    data = DataSet("msrs", pairs, {}, frozenset(), [])
+    shares = {
+        pair.stem: Shares(*3 * [(0.3 if "D" in pair.stem else by_night) + index % 6 / 100])
+        for index, pair in enumerate(pairs)
+    }
+    for why, expected in (("", verdict), ("briefly trained", excused)):
+        assert {claim.verdict for claim in judge(data, shares, lights, why)} == {expected}

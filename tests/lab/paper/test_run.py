@@ -13,8 +13,9 @@ from piafusion.errors import UsageError
 from piafusion.files import write_bytes
 from piafusion.lab.data.writing import Recipe, write_scenes
 from piafusion.lab.evaluation.sets import read_sets
+from piafusion.lab.paper.comparison import find_scenes
 from piafusion.lab.paper.datasets import PaperData, find_data
-from piafusion.lab.paper.experiment import OURS, TABLE_2
+from piafusion.lab.paper.experiment import OURS, TABLE_2, UNTESTED
 from piafusion.lab.paper.run import NUMBERS, PAGE, STEPS, TEXT, ReproductionPlan, reproduce
 from piafusion.weights import load_manifest, read_weights, save_record
 
@@ -28,6 +29,7 @@ TINY = ReproductionPlan(
     ablation={"steps": "2", "batch": "1", "crop": "16"},
     segmentation={"steps": "2", "batch": "2", "widths": "4,8", "decoder": "4", "crop": "32,32"},
     remarks=("A remark.",),
+    no_verdicts="tiny",
 )
 
 SOURCES = ("infrared", "visible", OURS)
@@ -101,20 +103,21 @@ def test_every_step_leaves_numbers_and_claims(output: Path) -> None:
     assert list(found["steps"]) == list(STEPS)
     sections = [claim["section"] for claim in found["claims"]]
     assert list(dict.fromkeys(sections)) == ["4.4", "4.5", "4.6", "4.7", "4.8", "4.9.1", "4.9.2"]
+    assert {claim["verdict"] for claim in found["claims"]} == {"cannot be tested here"}
+    assert all(claim["evidence"].endswith("; tiny") for claim in found["claims"])
     by_text = {claim["text"]: claim for claim in found["claims"]}
     road = by_text["on RoadScene the method is first in MI"]
-    assert (road["verdict"], road["evidence"]) == (
-        "cannot be tested here",
-        "no pairs were given: --roadscene",
-    )
+    assert road["evidence"] == "no pairs: --roadscene; tiny"
     values = found["steps"]
     scores = values["comparison"]["values"]["msrs"]["float"]["tables"][0]["methods"]
     assert {"average", "maximum", OURS, "laplacian", "guided"} < set(scores)
     assert values["efficiency"]["values"]["32x24"][OURS]["parameters"] == 1_076_785
+    assert values["efficiency"]["values"]["table 3"]["laplacian"]["msrs"][0] > 0
     assert set(values["ablation"]["values"]["night"]) == {
         "full",
         "without illumination loss",
         "without CMDAF",
+        "CMDAF as released",
     }
     assert (
         "Ablations: 2 steps of 1 crops of 16x16 and 1 seed" in values["ablation"]["deviations"][0]
@@ -152,6 +155,43 @@ def test_what_is_done_is_not_done_again(
     monkeypatch.setattr("piafusion.lab.paper.features.shares_of", never)
     reproduce(materials, output, TINY)
     assert json.loads((output / NUMBERS).read_text()) == before
+
+
+SHEET = "image,method,MI,SD,VIF,Qabf\n" + "".join(
+    f"{index:02d}.png,{method},{mi + index / 100},1,{0.9 + index % 2 * shake},0.5\n"
+    for index in range(12)
+    for method, mi, shake in (("PIAFusion", 3, 0.1), ("IFCNN", 2, -0.1), ("SDNet", 9, 1))
+)
+
+
+def test_the_authors_sheet_is_judged_for_the_papers_methods(scenes: Path, tmp_path: Path) -> None:
+    for kind in ("ir", "vi"):
+        (tmp_path / kind).symlink_to(scenes / "test" / kind)
+    (tmp_path / "published").mkdir()
+    sheet = tmp_path / "published_metrics.csv"
+    sheet.write_text(SHEET)
+    plan = ReproductionPlan(["comparison"], [], scenes=1)
+    data = find_data({"tno": tmp_path}, limit=1)
+    (experiment,) = reproduce(data, tmp_path / "done", plan)
+    mi, _, qabf = [each for each in experiment.claims if each.basis == "published scores"]
+    assert (mi.verdict, mi.data) == ("holds", "tno, 2 of the 10 methods")
+    assert mi.evidence.startswith("MI 3.055, best of the others ifcnn 2.055; higher on 12 of 12")
+    assert qabf.verdict == UNTESTED
+    sheet.write_text(SHEET.replace("MI", "XY"))
+    with pytest.raises(UsageError, match=r"metrics\.csv: expected a table with the columns"):
+        reproduce(data, tmp_path / "done", plan)
+
+
+def test_the_papers_scenes_are_found_by_name_or_by_the_authors_number() -> None:
+    assert find_scenes("tno", ["04", "05", "kaptein_1123"]) == {
+        "05": "bench (05)",
+        "kaptein_1123": "Kaptein_1123",
+    }
+    assert find_scenes("roadscene", ["FLIR_06570", "108"]) == {
+        "FLIR_06570": "FLIR_06570",
+        "108": "FLIR_06570 (108)",
+    }
+    assert find_scenes("synthetic", ["05"]) == {}
 
 
 def test_without_pairs_to_train_on_the_ablation_says_so(scenes: Path, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import median
+from statistics import fmean, median, pstdev
 
 from piafusion.errors import PiafusionError
 from piafusion.files import content_hash
@@ -104,6 +104,8 @@ class Runtime:
     Attributes:
         first: The first call after loading; None if it was made for another data set.
         median: Median of all other calls; None if there was none.
+        mean: Their mean.
+        deviation: Their standard deviation.
         calls: Number of these calls.
         threads: Number of processor threads.
         processors: Names of the processors.
@@ -111,6 +113,8 @@ class Runtime:
 
     first: float | None
     median: float | None
+    mean: float | None
+    deviation: float | None
     calls: int
     threads: int
     processors: tuple[str, ...]
@@ -126,6 +130,8 @@ def runtime(method: Method, data: DataSet, output: Path) -> Runtime | None:
     return Runtime(
         median(first) if first else None,
         median(others) if others else None,
+        fmean(others) if others else None,
+        pstdev(others) if others else None,
         len(others),
         max(entry["threads"] for entry in taken),
         tuple(sorted({entry["processor"] for entry in taken})),

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import csv
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from piafusion.errors import MissingExtraError
-from piafusion.files import write_bytes
+from piafusion.files import reading, write_bytes
 from piafusion.lab.evaluation.methods import GivenPictures, Method, read_methods
 from piafusion.lab.evaluation.report import curves
 from piafusion.lab.evaluation.results import DataSetResult, MethodScores, per_image_csv
@@ -22,18 +24,26 @@ from piafusion.lab.paper.experiment import (
     SCENES,
     TABLE_2,
     UNTESTED,
+    Basis,
     Claim,
     Experiment,
+    Values,
+    no_defeat,
     ranks_first,
+    undertrained,
+    untested,
 )
 from piafusion.methods import check_needs, find_method, list_methods
 from piafusion.report.curves import line_styles
 from piafusion.report.document import Block, Pictures, Table, Text
 from piafusion.run.progress import Progress
+from piafusion.weights import load_manifest
 
 NAME = "comparison"
 AUTHORS = "authors-"
 """Prefix of the names of published pictures."""
+SHEET = "published_metrics.csv"
+"""The authors' scores, beside the folder of published pictures: a row for each image and method."""
 
 _OUR_OTHERS = ("piafusion", "piafusion-fast")
 _FIGURES = {
@@ -76,7 +86,8 @@ def compare(
         if done["float"].results and done["uint8"].results:
             _add_set(experiment, name, data, done, scenes)
             results[name] = done["uint8"].results[0]
-    experiment.claims.extend(_claims(results))
+    why = undertrained(load_manifest()[OURS].training)
+    experiment.claims.extend(_claims(results, data_sets.published, why))
     return experiment
 
 
@@ -147,13 +158,34 @@ def _table_2(scores: MethodScores) -> Table:
 
 
 def _scenes(name: str, result: DataSetResult, done: Evaluation, count: int) -> list[Block]:
-    wanted = SCENES.get(name, ())
-    drawn = draw_scenes(result.data, done.scored_files(result), count, first=wanted)
-    blocks: list[Block] = [Pictures(scene, f"{name}: {stem}") for stem, scene in drawn.items()]
-    if name in _FIGURES and not set(wanted) & set(drawn):
-        why = f"{_FIGURES[name]}: the paper's scenes are not among the pairs; others are shown."
+    wanted = find_scenes(name, [pair.stem for pair in result.data.pairs])
+    drawn = draw_scenes(result.data, done.scored_files(result), count, first=list(wanted))
+    blocks: list[Block] = [
+        Pictures(scene, f"{name}: {wanted.get(stem, stem)}") for stem, scene in drawn.items()
+    ]
+    missing = [
+        each for each in SCENES.get(name, {}) if not any(each in found for found in wanted.values())
+    ]
+    if missing:
+        why = f"{_FIGURES[name]}: not among the pairs: {', '.join(missing)}."
         blocks.insert(0, Text(why, note=True, about_pictures=True))
     return blocks
+
+
+def find_scenes(name: str, stems: Sequence[str]) -> dict[str, str]:
+    """Return the paper's scenes among the stems of a data set: their names there, by stem.
+
+    >>> find_scenes("tno", ["05", "06", "kaptein_1123"])
+    {'05': 'bench (05)', 'kaptein_1123': 'Kaptein_1123'}
+    """
+    found = {}
+    for scene, number in SCENES.get(name, {}).items():
+        for stem in stems:
+            if stem.lower() == scene.lower():
+                found[stem] = scene
+            elif stem == number:
+                found[stem] = f"{scene} ({number})"
+    return found
 
 
 _FIRST = {
@@ -167,27 +199,58 @@ _FIRST = {
 }
 
 
-def _claims(results: dict[str, DataSetResult]) -> list[Claim]:
-    """Judge which method is first, as in the paper: in its convention, among its methods."""
+def _claims(results: Mapping[str, DataSetResult], published: Path | None, why: str) -> list[Claim]:
+    """Judge which method is first, as in the paper: in its convention, among its methods.
+
+    Our network is judged among our rivals, and the authors' pictures of TNO among those of others.
+    `why` says why a defeat of our network decides nothing; empty if it does.
+    """
     claims = []
     for name, (number, text, metrics) in _FIRST.items():
         for metric in metrics:
-            said = text.format(metric=metric)
+            claim = Claim(number, text.format(metric=metric), UNTESTED, f"no pairs: --{name}")
             if name in results:
-                claims.append(ranks_first(results[name], metric, OURS, RIVALS, number, said))
-            else:
-                why = f"no pairs were given: --{name}"
-                claims.append(Claim(number, said, UNTESTED, why))
+                claim = replace(claim, data=results[name].data.name, basis="networks trained here")
+                judged = ranks_first(results[name].values, metric, OURS, RIVALS, claim)
+                claim = no_defeat(judged, why)
+            claims.append(claim)
     if "synthetic" in results:
-        said = "the method has the highest {metric} of all"
         for metric in METRICS:
-            text = said.format(metric=metric)
-            claims.append(ranks_first(results["synthetic"], metric, OURS, RIVALS, "4.4", text))
-    published = f"{AUTHORS}PIAFusion"
-    if "tno" in results and published in results["tno"].values:
-        theirs = [name for name in results["tno"].values if name.startswith(AUTHORS)]
-        rivals = [name for name in theirs if name != published]
+            text = f"the method has the highest {metric} of all"
+            claim = Claim("4.4", text, UNTESTED, "", "synthetic scenes", "networks trained here")
+            judged = ranks_first(results["synthetic"].values, metric, OURS, RIVALS, claim)
+            claims.append(untested(judged, "the pictures are not the paper's"))
+    basis, values = _published(results.get("tno"), published)
+    if basis:
+        rivals = [name for name in RIVALS if name in values]
+        of = f"{len(rivals) + 1} of the {len(RIVALS) + 1} methods"
         for metric in ("MI", "VIF", "Qabf"):
-            said = f"on TNO the method is first in {metric}: the authors' own pictures"
-            claims.append(ranks_first(results["tno"], metric, published, rivals, "4.5", said))
+            text = f"on TNO the method is first in {metric}: the authors' own pictures"
+            claim = Claim("4.5", text, UNTESTED, "", f"tno, {of}", basis)
+            claims.append(ranks_first(values, metric, OURS, rivals, claim))
     return claims
+
+
+def _published(result: DataSetResult | None, folder: Path | None) -> tuple[Basis, Values]:
+    """Return what is known of the authors' pictures, by the names of the methods here.
+
+    That is their sheet of scores if there is one, and otherwise the scores of their pictures.
+    """
+    names = {**{name: name for name in RIVALS}, "piafusion": OURS}  # in lower case: ours
+    sheet = folder.parent / SHEET if folder else None
+    if sheet and sheet.is_file():
+        table: dict[str, dict[str, dict[str, float]]] = {}
+        expected = f"a table with the columns image, method, {', '.join(METRICS)}"
+        with reading(sheet, expected, "correct it or take it away"), sheet.open(newline="") as file:
+            for row in csv.DictReader(file):
+                method = names.get(row["method"].lower())
+                if method:
+                    scores = {metric: float(row[metric]) for metric in METRICS}
+                    table.setdefault(method, {})[row["image"]] = scores
+        return "published scores", table
+    values = {
+        names[method.removeprefix(AUTHORS).lower()]: scores
+        for method, scores in (result.values if result else {}).items()
+        if method.startswith(AUTHORS) and method.removeprefix(AUTHORS).lower() in names
+    }
+    return ("published pictures" if OURS in values else ""), values

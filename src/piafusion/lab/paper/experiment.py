@@ -6,17 +6,22 @@ based on illumination aware", Information Fusion 83-84 (2022) 79-92.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-from piafusion.lab.evaluation.results import DataSetResult
+import numpy as np
+
 from piafusion.lab.evaluation.statistics import SIGNIFICANT, PairedTest, paired_tests
 from piafusion.metrics import SPECS
 from piafusion.report.document import Block
+from piafusion.report.values import decimals
 
 Verdict = Literal["holds", "does not hold", "cannot be tested here"]
 UNTESTED: Verdict = "cannot be tested here"
+
+Basis = Literal["published pictures", "published scores", "networks trained here", ""]
+"""The pictures that a claim was judged by; empty if it was not judged."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +34,7 @@ class Claim:
         verdict: Whether it is true here.
         evidence: The numbers, or the reason why it was not tested.
         data: The data that it was tested on; empty if it was not tested.
+        basis: See `Basis`.
     """
 
     section: str
@@ -36,6 +42,7 @@ class Claim:
     verdict: Verdict
     evidence: str
     data: str = ""
+    basis: Basis = ""
 
 
 @dataclass(frozen=True)
@@ -67,14 +74,30 @@ class Experiment:
         return EXPERIMENTS[self.name][1]
 
 
-def holds_if(condition: bool) -> Verdict:
-    """Return the verdict on a claim that can be tested."""
-    return "holds" if condition else "does not hold"
+Values = Mapping[str, Mapping[str, Mapping[str, float]]]
+"""Scores by method, stem and metric."""
+
+
+def untested(claim: Claim, why: str) -> Claim:
+    """Return a claim whose evidence is kept but decides nothing, for a reason."""
+    return replace(claim, verdict=UNTESTED, evidence=f"{claim.evidence}; {why}")
+
+
+def no_defeat(claim: Claim, why: str) -> Claim:
+    """Return a claim that may hold but not fail, for a reason; none leaves it as it is."""
+    return untested(claim, why) if why and claim.verdict == "does not hold" else claim
 
 
 def lead_verdict(lead: float, p: float) -> Verdict:
-    """Judge a lead: it must be positive and significant."""
-    return holds_if(False) if lead <= 0 else "holds" if p < SIGNIFICANT else UNTESTED
+    """Judge a lead: significant, it decides for or against the claim; a tie decides nothing."""
+    if not p < SIGNIFICANT or lead == 0:
+        return UNTESTED
+    return "holds" if lead > 0 else "does not hold"
+
+
+def interval_verdict(low: float, high: float) -> Verdict:
+    """Judge a lead by its 95 % interval, which decides nothing if it holds 0 or is undefined."""
+    return "holds" if low > 0 else "does not hold" if high < 0 else UNTESTED
 
 
 def in_words(test: PairedTest) -> str:
@@ -84,30 +107,51 @@ def in_words(test: PairedTest) -> str:
 
 
 def ranks_first(
-    result: DataSetResult, metric: str, ours: str, rivals: Sequence[str], section: str, text: str
+    values: Values, metric: str, ours: str, rivals: Sequence[str], claim: Claim
 ) -> Claim:
     """Judge the claim that a method has significantly the highest mean of a metric.
 
     It holds if the mean is the highest and the Wilcoxon test against the next is significant. It
-    does not hold if another mean is higher. Otherwise the pairs are too few to test it. Rivals
-    without scores are skipped. In the metric higher is better.
+    does not hold if another mean is significantly higher. Otherwise the pairs are too few to test
+    it. Rivals without scores are skipped. In the metric higher is better.
     """
-    scores = result.scores
-    rivals = [name for name in rivals if name in scores.means]
-    if ours not in scores.means or not rivals:
-        why = f"no scores of {ours} and its rivals on {result.data.name}"
-        return Claim(section, text, UNTESTED, why)
-    column = scores.metrics.index(metric)
-    means = {name: scores.means[name][column].mean for name in (ours, *rivals)}
-    best = max(rivals, key=lambda name: means[name])
-    values = {name: result.values[name] for name in (ours, best)}
+    means = {
+        name: float(np.mean([row[metric] for row in values[name].values() if metric in row]))
+        for name in (ours, *rivals)
+        if any(metric in row for row in values.get(name, {}).values())
+    }
+    if ours not in means or len(means) == 1:
+        return replace(claim, evidence=f"no scores of {ours} and its rivals", data="", basis="")
+    best = max(means.keys() - {ours}, key=lambda name: means[name])
     # The rival is compared with ours: `worse` counts the pairs on which ours is the better one.
-    (test,) = paired_tests(values, ours, {metric: SPECS[metric].direction})
-    own, next_best = (f"{means[name]:.{scores.decimals(column)}f}" for name in (ours, best))
+    (test,) = paired_tests(
+        {name: values[name] for name in (ours, best)}, ours, {metric: SPECS[metric].direction}
+    )
+    places = decimals(means.values())
+    own, next_best = (f"{means[name]:.{places}f}" for name in (ours, best))
     evidence = f"{metric} {own}, best of the others {best} {next_best}; {in_words(test)}"
     verdict = lead_verdict(means[ours] - means[best], test.p)
-    return Claim(section, text, verdict, evidence, result.data.name)
+    return replace(claim, verdict=verdict, evidence=evidence)
 
+
+def undertrained(training: Mapping[str, Any]) -> str:
+    """Return why the defeat of a network of the paper would decide nothing; empty if it would.
+
+    A network that has not seen half of what the paper's has seen may lose because of that.
+    `training` is its record in a manifest.
+    """
+    seen, leg = 0, training
+    while leg and "settings" in leg:
+        seen += leg["steps"] * leg["settings"]["batch"] * leg["settings"]["crop"] ** 2
+        leg = leg.get("start", {}).get("training", {})
+    if not seen or seen >= SCHEDULE_PIXELS / 2:
+        return ""
+    share = f"{100 * seen / SCHEDULE_PIXELS:.2g} %"
+    return f"the network saw {share} of the pixels of the paper's schedule"
+
+
+SCHEDULE_PIXELS = 30 * 819 * 64 * 64**2
+"""Pixels that the paper's fusion network sees: 30 epochs of 819 steps of 64 patches of 64x64."""
 
 METRICS = ("MI", "SD", "VIF", "Qabf")
 OURS = "paper"
@@ -133,18 +177,18 @@ TABLE_2 = {
 """Means of `METRICS` on 150 pairs of MSRS, in the convention "uint8"."""
 
 TABLE_3 = {
-    "gtf": (2.9756, 1.3662, 3.2837),
-    "mdlatlrr": (123.4549, 64.2259, 136.968),
-    "densefuse": (0.3039, 0.6397, 0.5514),
-    "drf": (24.461, 12.4196, 14.6332),
-    "csf": (2.8766, 2.7107, 3.5572),
-    "fusiongan": (0.0759, 0.4602, 0.3846),
-    "ifcnn": (0.0214, 0.0724, 0.0744),
-    "pmgi": (0.0507, 0.2376, 0.1965),
-    "u2fusion": (0.1453, 0.7537, 0.5881),
-    OURS: (0.0895, 0.8119, 0.6502),
+    "gtf": ((2.9756, 0.5128), (1.3662, 0.4142), (3.2837, 2.2344)),
+    "mdlatlrr": ((123.4549, 2.7267), (64.2259, 12.1389), (136.968, 66.9715)),
+    "densefuse": ((0.3039, 0.2389), (0.6397, 0.5337), (0.5514, 0.5928)),
+    "drf": ((24.461, 7.8751), (12.4196, 0.9145), (14.6332, 1.5757)),
+    "csf": ((2.8766, 0.3786), (2.7107, 0.7504), (3.5572, 1.8906)),
+    "fusiongan": ((0.0759, 0.1742), (0.4602, 0.3090), (0.3846, 0.5103)),
+    "ifcnn": ((0.0214, 0.1215), (0.0724, 0.3088), (0.0744, 0.2966)),
+    "pmgi": ((0.0507, 0.1559), (0.2376, 0.3314), (0.1965, 0.3617)),
+    "u2fusion": ((0.1453, 0.2093), (0.7537, 0.3969), (0.5881, 0.6956)),
+    OURS: ((0.0895, 0.2090), (0.8119, 0.2989), (0.6502, 0.9011)),
 }
-"""Mean seconds for a pair of MSRS, RoadScene and TNO; the networks on a GPU."""
+"""Mean and deviation of the seconds for a pair of MSRS, RoadScene and TNO; networks on a GPU."""
 
 TABLE_4 = {
     "visible": (98.88, 89.36, 61.03, 71.34, 80.15),
@@ -153,12 +197,12 @@ TABLE_4 = {
 }
 """Intersection over union in percent: background, vehicle, person, bicycle, and their mean."""
 
-SCENES = {
-    "msrs": ("00537D", "00633D", "00556D", "00881N", "01023N"),
-    "roadscene": ("FLIR_04269", "FLIR_06307", "FLIR_06570"),
-    "tno": ("bench", "Kaptein_1123", "Kaptein_1654"),
+SCENES: dict[str, dict[str, str]] = {
+    "msrs": {name: name for name in ("00537D", "00633D", "00556D", "00881N", "01023N")},
+    "roadscene": {"FLIR_04269": "037", "FLIR_06307": "100", "FLIR_06570": "108"},
+    "tno": {"bench": "05", "Kaptein_1123": "17", "Kaptein_1654": "18"},
 }
-"""The scenes of Figs. 5 to 15."""
+"""The scenes of Figs. 5 to 15, and the numbers that the authors' published pictures have."""
 
 EXPERIMENTS = {
     "comparison": (
@@ -194,11 +238,11 @@ EXPERIMENTS = {
 PAIRS = {"msrs": 150, "roadscene": 25, "tno": 25}
 """Number of pairs that the paper scores."""
 
-FEATURES_BY_LIGHT = (
-    ("day", "by day the fused features keep to the visible ones", False),
-    ("night", "by night the fused features mainly follow the infrared ones", True),
+SELECTION = (
+    ("features", "the fused features take more of the infrared by night than by day"),
+    ("picture", "the fused picture takes more of the infrared by night than by day"),
 )
-"""Section 4.7: the light, the claim, and whether it says that the infrared leads."""
+"""Section 4.7: the share that is measured, and the claim."""
 
 WITHOUT = (
     ("4.9.1", "light", "day", "visible edges", "equal weights in Eq. 8 lose texture by day"),

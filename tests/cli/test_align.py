@@ -169,7 +169,7 @@ def test_damaged_alignment_is_named(rig: tuple[Path, Path], tmp_path: Path, piaf
         "fuse", *rig, "--output", tmp_path / "out", "--alignment", tmp_path / "rig.json"
     )
     assert done.code == 1
-    assert "rig.json: expected an alignment of version 1" in done.err
+    assert "rig.json: expected an alignment of version 2" in done.err
     alignment = Alignment.of("affine", SHIFT, (480, 640), (64, 64), QUALITY)
     alignment.save(tmp_path / "other.json")
     done = piafusion(

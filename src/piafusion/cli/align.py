@@ -32,6 +32,7 @@ from piafusion.errors import AlignmentError, PiafusionError, SizeMismatchError, 
 if TYPE_CHECKING:
     from piafusion.imaging.align import Alignment
     from piafusion.imaging.align.check import Residual
+    from piafusion.imaging.align.lens import Calibration
     from piafusion.imaging.arrays import Image
     from piafusion.imaging.pairs import Pair
     from piafusion.video.spread import Moment
@@ -84,6 +85,13 @@ def align(
             "20.6,45. Needed below 45 % or above 140 % of the view."
         ),
     ] = None,
+    lenses: Annotated[
+        str,
+        option(
+            "Distortion of the lenses. auto: estimated from 10 pairs or more. none. Or the "
+            "calibration of both cameras, YAML of kalibr or OpenCV: FILE or IR_FILE,VI_FILE."
+        ),
+    ] = "auto",
     pairs: Annotated[
         int,
         option("For folders and videos: pairs to use, evenly spread.", min=1, max=10_000),
@@ -126,6 +134,7 @@ def align(
 
     drawn = parse_view(view, view_palette)
     angles = _parse_fov(fov) if fov else None
+    known = _parse_lenses(lenses)
     if preview:
         from piafusion.imaging.io import check_output
 
@@ -143,7 +152,7 @@ def align(
     if output is None:
         _check(listed, read, alignment, limit, as_json=as_json)
         return
-    found = _estimate(listed, read, kind, pairs, angles)
+    found = _estimate(listed, read, kind, pairs, angles, known)
     found.save(output, overwrite=overwrite)
     if preview:
         from piafusion.fuser import Fuser
@@ -155,9 +164,10 @@ def align(
         say_json({"output": str(output), **found.to_json()})
         return
     quality = found.quality
+    bent = " and lenses" if found.infrared_lens else ""
     say(
-        f"{found.kind} from {quality.pairs} {'pair' if quality.pairs == 1 else 'pairs'}: score "
-        f"{quality.score:.2f}, residual {quality.residual:.1f} px, halves disagree by "
+        f"{found.kind}{bent} from {quality.pairs} {'pair' if quality.pairs == 1 else 'pairs'}: "
+        f"score {quality.score:.2f}, residual {quality.residual:.1f} px, halves disagree by "
         f"{quality.disagreement:.1f} px: {output}"
     )
 
@@ -173,12 +183,22 @@ def _parse_fov(text: str) -> tuple[float, float]:
     return infrared, visible
 
 
+def _parse_lenses(text: str) -> Sequence[Calibration] | bool:
+    """Return the lenses of calibrated cameras, or whether to estimate them."""
+    from piafusion.imaging.align.files import read_calibrations
+
+    if text in ("auto", "none"):
+        return text == "auto"
+    return read_calibrations(text.split(","))
+
+
 def _estimate(
     listed: Sequence[Pair],
     read: Read,
     kind: str = "homography",
     most: int = MOST_PAIRS,
     fov: tuple[float, float] | None = None,
+    lenses: Sequence[Calibration] | bool = True,
 ) -> Alignment:
     """Estimate one alignment from a pair, or from several spread evenly over those that are listed.
 
@@ -189,7 +209,7 @@ def _estimate(
     count = min(most, len(listed))
     chosen = [listed[index * len(listed) // count] for index in range(count)]
     if len(chosen) == 1:
-        return estimate_alignment([read(chosen[0])], kind, fov=fov)
+        return estimate_alignment([read(chosen[0])], kind, fov=fov, lenses=lenses)
     pictures = []
     for pair in chosen:
         try:
@@ -199,7 +219,7 @@ def _estimate(
     if not pictures:
         folders = f"{listed[0].infrared.parent} and {listed[0].visible.parent}"
         raise UsageError(f"{folders}: expected pairs that can be read, found none")
-    return estimate_alignment(pictures, kind, fov=fov)
+    return estimate_alignment(pictures, kind, fov=fov, lenses=lenses)
 
 
 def chosen_alignment(

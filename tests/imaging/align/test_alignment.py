@@ -99,7 +99,7 @@ def without(name: str) -> dict[str, object]:
         ("", "no JSON"),
         ("[1]", "a list"),
         (without("piafusion_alignment"), "no 'piafusion_alignment'"),
-        ({**alignment().to_json(), "piafusion_alignment": 2}, "version 2"),
+        ({**alignment().to_json(), "piafusion_alignment": 3}, "version 3"),
         (without("matrix"), "no 'matrix'"),
         (without("quality"), "no 'quality'"),
         ({**alignment().to_json(), "kind": "rigid"}, "found 'rigid'"),

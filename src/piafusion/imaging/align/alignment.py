@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -16,17 +16,19 @@ from piafusion.files import write_json
 from piafusion.imaging.align.geometry import (
     Kind,
     Matrix,
+    Points,
     check_kind,
     is_sane,
     normalised,
     resizing,
+    transform,
 )
+from piafusion.imaging.align.lens import Lens, Size, over_grid
 from piafusion.imaging.arrays import Image
 
 Rows = tuple[tuple[float, float, float], ...]
-Size = tuple[int, int]
 
-VERSION = 1
+VERSION = 2
 _ASPECT_TOLERANCE = 0.01
 _SOFT_EDGE = 0.03  # share of the visible picture's shorter side: from visible alone to both
 
@@ -63,10 +65,12 @@ class Alignment:
     Attributes:
         kind: "similarity", "affine" or "homography".
         rows: The 3x3 matrix M by rows: a visible (x, y) lies at infrared (u / w, v / w), where
-            (u, v, w) = M (x, y, 1).
+            (u, v, w) = M (x, y, 1). With lenses, these are pixels of the straight pictures.
         infrared_size: Height and width of the infrared pictures it was estimated for.
         visible_size: Height and width of the visible ones.
         quality: Measures of its reliability.
+        infrared_lens: Distortion of the infrared camera, if it is known.
+        visible_lens: Distortion of the visible camera.
     """
 
     kind: Kind
@@ -74,6 +78,8 @@ class Alignment:
     infrared_size: Size
     visible_size: Size
     quality: Quality
+    infrared_lens: Lens | None = None
+    visible_lens: Lens | None = None
 
     @classmethod
     def of(
@@ -119,7 +125,26 @@ class Alignment:
             @ self.matrix
             @ resizing(visible_size, self.visible_size)
         )
-        return Alignment.of(self.kind, matrix, infrared_size, visible_size, self.quality)
+        found = Alignment.of(self.kind, matrix, infrared_size, visible_size, self.quality)
+        ir, vi = self.infrared_lens, self.visible_lens
+        return replace(
+            found,
+            infrared_lens=ir and ir.resized(self.infrared_size, infrared_size),
+            visible_lens=vi and vi.resized(self.visible_size, visible_size),
+        )
+
+    def place(self, points: Points) -> Points:
+        """Return where visible pixels lie in the infrared picture.
+
+        Args:
+            points: N x 2, x and y, in a visible picture of `visible_size`.
+
+        Returns:
+            N x 2, in an infrared picture of `infrared_size`; NaN where a lens shows nothing.
+        """
+        straight = self.visible_lens.straighten(points) if self.visible_lens else points
+        found = transform(self.matrix, straight)
+        return self.infrared_lens.bend(found) if self.infrared_lens else found
 
     def warp(self, infrared: Image, visible_size: Size) -> Image:
         """Bring an infrared picture onto the visible one's pixel grid.
@@ -136,13 +161,7 @@ class Alignment:
             SizeMismatchError: If a size has another shape than it was estimated for.
         """
         fitting = self.scaled((infrared.shape[0], infrared.shape[1]), visible_size)
-        warped = cv2.warpPerspective(
-            infrared,
-            fitting.matrix,
-            visible_size[::-1],
-            flags=cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP,
-            borderMode=cv2.BORDER_REPLICATE,
-        )
+        warped = _pulled(fitting, infrared, cv2.INTER_CUBIC, cv2.BORDER_REPLICATE)
         if warped.dtype.kind == "f":
             np.clip(warped, 0, 1, out=warped)
         return np.asarray(warped)
@@ -155,7 +174,7 @@ class Alignment:
             over a soft edge inside it to 1.
         """
         fitting = self.scaled(infrared_size, visible_size)
-        return _coverage(fitting.rows, infrared_size, visible_size)
+        return _coverage(fitting)
 
     def warp_onto(
         self, infrared: NDArray[np.float32], luminance: NDArray[np.float32], margin: int = 0
@@ -178,10 +197,10 @@ class Alignment:
         size = (luminance.shape[0], luminance.shape[1])
         warped: NDArray[np.float32] = self.warp(np.ma.getdata(infrared), size)
         infrared_size = infrared.shape[0], infrared.shape[1]
-        rows = self.scaled(infrared_size, size).rows
-        share = _coverage(rows, infrared_size, size, margin)
+        fitting = self.scaled(infrared_size, size)
+        share = _coverage(fitting, margin)
         if isinstance(infrared, np.ma.MaskedArray):
-            share = _softened(_warped_onto(rows, _seen(infrared), size))
+            share = _softened(_warped_onto(fitting, _seen(infrared)))
         if share.min() == 1:
             return warped
         warped -= luminance
@@ -203,14 +222,9 @@ class Alignment:
             SizeMismatchError: If a size has another shape than it was estimated for.
         """
         fitting = self.scaled((values.shape[0], values.shape[1]), visible_size)
-        warped = cv2.warpPerspective(
-            np.ma.getdata(values).astype(np.float32),
-            fitting.matrix,
-            visible_size[::-1],
-            flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
-            borderMode=cv2.BORDER_REPLICATE,
-        )
-        inside = _warped_onto(fitting.rows, _seen(values), visible_size)
+        levels = np.ma.getdata(values).astype(np.float32)
+        warped = _pulled(fitting, levels, cv2.INTER_LINEAR, cv2.BORDER_REPLICATE)
+        inside = _warped_onto(fitting, _seen(values))
         return np.where(inside, warped, np.float32(np.nan))
 
     def save(self, path: Path | str, *, overwrite: bool = False) -> None:
@@ -227,6 +241,7 @@ class Alignment:
 
     def to_json(self) -> dict[str, Any]:
         """Return what `save` writes."""
+        lenses = {"infrared_lens": self.infrared_lens, "visible_lens": self.visible_lens}
         return {
             "piafusion_alignment": VERSION,
             "kind": self.kind,
@@ -234,17 +249,33 @@ class Alignment:
             "infrared": {"width": self.infrared_size[1], "height": self.infrared_size[0]},
             "visible": {"width": self.visible_size[1], "height": self.visible_size[0]},
             "quality": asdict(self.quality),
+            **{name: asdict(lens) for name, lens in lenses.items() if lens},
         }
 
 
 @lru_cache(maxsize=8)
-def _coverage(
-    rows: Rows, infrared_size: Size, visible_size: Size, margin: int = 0
-) -> NDArray[np.float32]:
-    inside = _warped_onto(rows, np.ones(infrared_size, np.uint8), visible_size)
+def _places(fitting: Alignment) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Return the x and y at which the infrared picture is looked up for each visible pixel."""
+    x, y = np.moveaxis(over_grid(fitting.place, fitting.visible_size), -1, 0)
+    return tuple(np.nan_to_num(each, nan=-1e4, copy=False) for each in (x.copy(), y.copy()))
+
+
+def _pulled(fitting: Alignment, infrared: Image, how: int, border: int) -> Image:
+    """Warp an infrared picture of the size that an alignment is for."""
+    if fitting.infrared_lens or fitting.visible_lens:
+        return np.asarray(cv2.remap(infrared, *_places(fitting), how, borderMode=border))
+    size = fitting.visible_size[::-1]
+    flags = how | cv2.WARP_INVERSE_MAP
+    warped = cv2.warpPerspective(infrared, fitting.matrix, size, flags=flags, borderMode=border)
+    return np.asarray(warped)
+
+
+@lru_cache(maxsize=8)
+def _coverage(fitting: Alignment, margin: int = 0) -> NDArray[np.float32]:
+    inside = _warped_onto(fitting, np.ones(fitting.infrared_size, np.uint8))
     if margin and not inside.all():
         outward = cv2.distanceTransform(1 - inside, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
-        inside = (outward <= margin + _edge(visible_size)).astype(np.uint8)
+        inside = (outward <= margin + _edge(fitting.visible_size)).astype(np.uint8)
     share = _softened(inside)
     share.setflags(write=False)
     return share
@@ -265,11 +296,9 @@ def _softened(inside: NDArray[np.uint8]) -> NDArray[np.float32]:
     return np.asarray(share * share * (3 - 2 * share))  # no crease at either end
 
 
-def _warped_onto(rows: Rows, seen: NDArray[np.uint8], visible_size: Size) -> NDArray[np.uint8]:
+def _warped_onto(fitting: Alignment, seen: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Return where a visible pixel lies on a part of the infrared picture that is not 0."""
-    flags = cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP
-    inside = cv2.warpPerspective(seen, np.array(rows), visible_size[::-1], flags=flags)
-    return np.asarray(inside, np.uint8)
+    return np.asarray(_pulled(fitting, seen, cv2.INTER_NEAREST, cv2.BORDER_CONSTANT), np.uint8)
 
 
 def _seen(infrared: Image) -> NDArray[np.uint8]:

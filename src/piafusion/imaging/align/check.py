@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from piafusion.errors import AlignmentError
 from piafusion.imaging.align.alignment import Alignment
 from piafusion.imaging.align.blocks import Level, match
+from piafusion.imaging.align.distortion import straightened
 from piafusion.imaging.align.estimate import MIN_SIDE, estimate_alignment
 from piafusion.imaging.align.geometry import distances, fit, resizing, transform
 from piafusion.imaging.align.structure import prepare
@@ -94,7 +95,9 @@ def check_pair(
         check_same_size(ir, vi)
         matrix = resizing(vi_size, ir_size)
     else:
-        matrix = alignment.scaled(ir_size, vi_size).matrix
+        alignment = alignment.scaled(ir_size, vi_size)
+        matrix = alignment.matrix
+        pair = straightened([pair], alignment.infrared_lens, alignment.visible_lens)[0]
     matches = match([pair], matrix, _LOOK, whole=True)
     targets = matches.points + matches.shifts
     found = fit("similarity", matches.points, targets, _TOLERANCE * max(vi_size))

@@ -199,6 +199,13 @@ def held(
     return normalised(matrix @ shrink)
 
 
+def ninths(points: Points) -> NDArray[np.int_]:
+    """Return the part, of 3 x 3, that each point lies in."""
+    low, high = points.min(axis=0), points.max(axis=0)
+    parts = np.minimum((points - low) / np.maximum(high - low, 1) * 3, 2).astype(int)
+    return np.asarray(parts @ [3, 1])
+
+
 def normalised(matrix: Matrix | Sequence[Sequence[float]]) -> Matrix:
     """Return the matrix in float64 with its last element 1."""
     whole = np.asarray(matrix, np.float64)

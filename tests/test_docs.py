@@ -85,7 +85,7 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     shipped = read_weights("piafusion-fast", "onnx", "fusion")
     monkeypatch.setattr("piafusion.lab.training.export.export_onnx", lambda *_, **__: shipped)
     monkeypatch.setattr("piafusion.methods._METHODS", dict(methods._METHODS))
-    monkeypatch.setattr("piafusion.server.run.run", lambda settings, bound, *_: bound.close())
+    monkeypatch.setattr("piafusion.server.run.run", lambda settings, bound, *_, **__: bound.close())
     shutil.copytree(tmp_path / "vi", tmp_path / "FUSED")
     infrared, visible = moving(6)
     write_video(tmp_path / "ir.mp4", infrared)

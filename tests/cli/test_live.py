@@ -17,7 +17,7 @@ def served(monkeypatch: pytest.MonkeyPatch) -> list[tuple[ServerSettings, Any]]:
     """The settings and the application that a server would have run with."""
     found: list[tuple[ServerSettings, Any]] = []
 
-    def run(settings: ServerSettings, bound, make_app) -> bool:
+    def run(settings: ServerSettings, bound, make_app, level: str) -> bool:
         bound.close()
         found.append((settings, make_app(settings)))
         return False

@@ -13,7 +13,7 @@ def served(monkeypatch: pytest.MonkeyPatch) -> list[ServerSettings]:
     """The settings that a server would have run with."""
     found: list[ServerSettings] = []
 
-    def run(settings: ServerSettings, bound) -> bool:
+    def run(settings: ServerSettings, bound, level: str) -> bool:
         bound.close()
         found.append(settings)
         return False
@@ -59,6 +59,7 @@ def test_other_machines_without_a_token_are_remarked(
         (["--host=192.0.2.1"], "192.0.2.1:0: expected a free address"),
         (["--host=no such host"], "expected a free address"),
         (["--cors=example.org"], "expected an origin"),
+        (["--log-level=loud"], "--log-level: expected one of error, warning, info, debug"),
         (["--timeout=0"], "timeout: expected a positive number"),
     ],
 )

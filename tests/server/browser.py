@@ -19,7 +19,8 @@ DRIVER = shutil.which("chromedriver")
 BROWSER = shutil.which("chromium") or shutil.which("google-chrome")
 
 _ELEMENT = "element-6066-11e4-a52e-4f735466cecf"  # the protocol's own key
-_KEYS = {"left": "\ue012", "right": "\ue014", "tab": "\ue004", "enter": "\ue007"}
+_KEYS = {"left": "\ue012", "right": "\ue014", "down": "\ue015", "tab": "\ue004", "enter": "\ue007"}
+_SHIFT = "\ue008"
 
 
 class Page:
@@ -70,10 +71,15 @@ class Page:
         self._ask("POST", f"{self._find(selector)}/value", {"text": text})
 
     def press(self, *keys: str) -> None:
-        """Press keys wherever the focus is."""
-        strokes = [
-            {"type": kind, "value": _KEYS[key]} for key in keys for kind in ("keyDown", "keyUp")
-        ]
+        """Press keys wherever the focus is; after "shift" it is held down until the next one."""
+        strokes, held = [], False
+        for key in keys:
+            if key == "shift":
+                held = not held
+                strokes.append({"type": "keyDown" if held else "keyUp", "value": _SHIFT})
+            else:
+                value = _KEYS.get(key, key)
+                strokes += [{"type": kind, "value": value} for kind in ("keyDown", "keyUp")]
         self._ask("POST", "/actions", {"actions": [
             {"type": "key", "id": "keys", "actions": strokes}
         ]})  # fmt: skip

@@ -15,6 +15,7 @@ from piafusion.imaging.io import decode_image, decode_photo, encode_image
 from piafusion.imaging.views import parse_view
 from piafusion.metrics import SPECS, evaluate
 from piafusion.server.api import MEDIA_TYPES
+from piafusion.server.kept import KeptPair, KeptPairs
 from tests.conftest import scene
 from tests.imaging.flir_files import both
 from tests.server.bad_files import archive
@@ -281,10 +282,57 @@ def test_lists_and_probes(client: TestClient) -> None:
     assert "process_resident_memory_bytes" in counted.text
 
 
+def test_the_manual_needs_nothing_from_elsewhere(client: TestClient) -> None:
+    answer = client.get("/docs", headers={"Authorization": ""})
+    assert answer.headers["content-security-policy"].startswith("default-src 'none'")
+    assert not re.search(r"https?://|<script", answer.text)
+    for told in ("POST /v1/fuse/batch", "view_palette", "The pair is not kept any more."):
+        assert told in answer.text
+
+
+def test_the_log_has_a_line_for_each_request(client: TestClient, caplog) -> None:
+    caplog.set_level("INFO", "piafusion.access")
+    client.get("/healthz")
+    client.get("/a%0ab")
+    first, second = caplog.messages
+    assert re.fullmatch(r"testclient GET /healthz 200, \d+ ms", first)
+    assert re.fullmatch(r"testclient GET /a\\nb 404, \d+ ms", second)
+
+
+def test_a_pair_that_is_kept(client: TestClient, pair: dict[str, bytes], monkeypatch) -> None:
+    sent = client.post("/v1/fuse", files=pair, data={"keep": "true"})
+    name = sent.headers["piafusion-pair"]
+    for options in ({}, {"strength": "0.8"}, {"view": "edges"}, {"tone": "percentile"}):
+        whole = client.post("/v1/fuse", files=pair, data=options)
+        again = client.post("/v1/fuse", files={"pair": (None, name)}, data=options)
+        assert again.content == whole.content, options
+        assert "piafusion-pair" not in {**again.headers, **whole.headers}
+
+    def refuse(*arguments: object) -> None:
+        raise AssertionError(arguments)
+
+    monkeypatch.setattr("piafusion.engines.onnx.OnnxEngine.run", refuse)
+    other = {"tone": "percentile", "strength": "0.2", "view": "checker"}  # no run for these
+    assert client.post("/v1/fuse", files={"pair": (None, name)}, data=other).status_code == 200
+    monkeypatch.setattr("piafusion.server.kept.SECONDS", -1.0)
+    gone = client.post("/v1/fuse", files={"pair": (None, name)})
+    assert (gone.status_code, gone.json()["type"].split(":")[-1]) == (410, "pair-gone")
+    both = client.post("/v1/fuse", files={**pair, "pair": (None, name)})
+    assert both.json()["detail"].startswith("pair: expected a kept pair or files, found both")
+
+
+def test_kept_pairs_make_room_for_others(monkeypatch) -> None:
+    monkeypatch.setattr("piafusion.server.kept._MOST_BYTES", 250)
+    kept, pairs = KeptPairs(), [KeptPair(bytes(100), None) for _ in range(3)]
+    first, second, third = (kept.keep(pair) for pair in pairs[:2] + [pairs[0]])
+    assert [kept.get(name or "") for name in (first, second, third)] == [None, pairs[1], pairs[0]]
+    assert kept.keep(KeptPair(bytes(300), None)) is None
+
+
 def test_the_schema_is_typed(client: TestClient) -> None:
     schema = client.get("/openapi.json").json()
     form = schema["paths"]["/v1/fuse"]["post"]["requestBody"]["content"]["multipart/form-data"]
-    assert form["schema"]["required"] == ["infrared"]
+    assert form["schema"]["anyOf"] == [{"required": ["infrared"]}, {"required": ["pair"]}]
     assert form["schema"]["properties"]["format"]["enum"] == list(MEDIA_TYPES)
     answers = schema["paths"]["/v1/fuse"]["post"]["responses"]
     assert {"200", "413", "415", "422", "503"} <= set(answers)

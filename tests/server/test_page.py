@@ -77,6 +77,7 @@ def test_a_pair_is_fused_compared_and_saved(
     page.type("#infrared", str(pair_files[0]))
     page.type("#visible", str(pair_files[1]))
     page.wait(FUSED)
+    page.wait("document.getElementById('metrics').childElementCount > 0")  # a little later
     assert page.text("#how-note") == "Video rate on two cores."
     assert re.fullmatch(r"(Day|Night), \d+ %", page.text("#light"))
     assert [f"{name}" for name in re.findall(r"[A-Za-z]+", page.text("#metrics"))] == [
@@ -103,6 +104,22 @@ def test_a_pair_is_fused_compared_and_saved(
     page.wait(f"Number(document.getElementById('divider').value) === {at + 2}")
     page.run("document.querySelector('input[name=left][value=visible]').click()")
     assert page.run("return document.getElementById('image-left').alt").startswith("visible")
+
+    both = (
+        "return ['left', 'right'].map((side) => {"
+        "const {x, y, width} = document.getElementById(`image-${side}`).getBoundingClientRect();"
+        "return [x, y, width].map(Math.round).join() })"
+    )
+    page.press("+", "+", "+")  # at the divider
+    left, right = page.run(both)
+    assert left == right
+    assert page.text("#zoom-fit") == "338 %"
+    page.drag("#stage", 0.7, 0.9)  # beside the divider: both are moved
+    moved, right = page.run(both)
+    assert moved == right != left
+    assert page.run("return Number(document.getElementById('divider').value)") == at + 2
+    page.press("0")
+    assert page.text("#zoom-fit") == "100 %"
 
     expected = Fuser("piafusion-fast")(*map(read_image, pair_files))
     for suffix in ("png", "tiff"):
@@ -160,6 +177,12 @@ def test_views_their_bar_and_temperatures(
     page.drag("#pad", 0.4, 0.6)
     page.wait("document.getElementById('ends').textContent.startsWith('Box: ')")
     page.wait("document.getElementById('point').textContent.includes('°C')")
+    page.run("document.getElementById('pad').focus()")
+    page.press("right")
+    page.wait("/^161, 120: /.test(document.getElementById('point').textContent)")
+    page.press("shift", "right", "down", "shift")
+    page.wait("document.querySelector('#pad i').style.left === '50.3125%'")
+    page.wait("document.querySelector('#pad i').style.height.startsWith('0.83')")  # two rows
     low, high, mean = map(float, re.findall(r"[-\d.]+(?= °C)", page.text("#ends")))
     degrees = decode_photo(both(), "photo").infrared
     assert degrees.min() - 0.1 <= low <= mean <= high <= degrees.max() + 0.1
@@ -202,7 +225,8 @@ def test_with_keys_alone_and_what_goes_wrong(browser: Any, live: Live, tmp_path:
     (tmp_path / "vi.tiff").write_bytes(encode_image(scene(96, 128)[1], ".tiff"))
     page.type("#visible", str(tmp_path / "vi.tiff"))
     page.wait("document.getElementById('status').textContent.includes('Percentiles')")
-    page.click("#fix")
+    fix = "document.getElementById('fix')"
+    page.wait(f"!{fix}.hidden && ({fix}.click(), true)")
     page.wait("document.getElementById('image-left').naturalWidth === 128")
     assert page.run("return document.getElementById('tone').value") == "percentile:1,99"
     assert not page.run("return document.getElementById('download').disabled")

@@ -37,8 +37,10 @@ from piafusion.cli.serve import (
     NETWORK,
     AllowHostOption,
     HostOption,
+    LogLevelOption,
     PortOption,
     TokenFileOption,
+    check_level,
     read_token,
 )
 from piafusion.cli.stopping import StopSignals
@@ -86,6 +88,7 @@ def live(
     port: PortOption = 8010,
     allow_host: AllowHostOption = None,
     token_file: TokenFileOption = None,
+    log_level: LogLevelOption = "warning",
     browser: Annotated[
         bool, option("Open the page in this machine's browser.", NETWORK, "--browser")
     ] = False,
@@ -128,6 +131,7 @@ def live(
 
     with needing("serve", "piafusion live"):
         from piafusion.server.run import LOOPBACK, is_loopback, listen, run
+    check_level(log_level)
     from piafusion.live.app import check_view, create_live_app
     from piafusion.live.session import Controls, LiveSession
     from piafusion.server.settings import ServerSettings
@@ -173,7 +177,7 @@ def live(
             say(f"to watch: {address}")
         if browser:
             webbrowser.open(address)
-        if run(settings, bound, partial(create_live_app, session)):
+        if run(settings, bound, partial(create_live_app, session), log_level):
             raise typer.Exit(INTERRUPTED)
 
 

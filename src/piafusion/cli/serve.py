@@ -37,6 +37,14 @@ TokenFileOption = Annotated[
     option(f"File with the token that requests must carry; or set {TOKEN_VARIABLE}.", NETWORK),
 ]
 
+LogLevelOption = Annotated[
+    str,
+    option(
+        "What standard error tells: error, warning, info (a line for each request) or debug.",
+        NETWORK,
+    ),
+]
+
 
 def serve(
     host: HostOption = "127.0.0.1",
@@ -51,6 +59,7 @@ def serve(
         ),
     ] = None,
     token_file: TokenFileOption = None,
+    log_level: LogLevelOption = "warning",
     max_megabytes: Annotated[float, option("Largest request in MiB.", LIMITS)] = 64,
     max_megapixels: Annotated[float, option("Largest picture in megapixels.", LIMITS)] = 32,
     max_pairs: Annotated[int, option("Most pairs in a zip.", LIMITS, min=1)] = 1000,
@@ -87,6 +96,7 @@ def serve(
         from piafusion.server.run import LOOPBACK, is_loopback, listen, run
     from piafusion.server.settings import ServerSettings
 
+    check_level(log_level)
     names = tuple(name.lower() for name in allow_host or ())
     if is_loopback(host):
         names = (*LOOPBACK, *names)
@@ -109,8 +119,16 @@ def serve(
             f"piafusion: {host} is reached by other machines, and no token is asked for; see "
             "--token-file"
         )
-    if run(settings, listen(host, port)):
+    if run(settings, listen(host, port), level=log_level):
         raise typer.Exit(INTERRUPTED)
+
+
+def check_level(level: str) -> None:
+    """Raise `UsageError` if there is no such log level."""
+    from piafusion.server.run import LEVELS
+
+    if level not in LEVELS:
+        raise UsageError(f"--log-level: expected one of {', '.join(LEVELS)}, found {level!r}")
 
 
 def read_token(file: Path | None) -> str | None:

@@ -32,6 +32,7 @@ from piafusion.server.app import HANDLERS, STATIC, static_router
 from piafusion.server.counters import Counters
 from piafusion.server.forms import header_json
 from piafusion.server.guard import Guard
+from piafusion.server.manual import add_manual
 from piafusion.server.problems import HttpProblem, refusals
 from piafusion.server.settings import ServerSettings
 from piafusion.server.work_queue import WorkQueue
@@ -232,5 +233,6 @@ def create_live_app(session: LiveSession, settings: ServerSettings) -> FastAPI:
         path, found = await worked(session.save_rig)
         return {**told(), "said": f"{path}: saved; {found}"}
 
+    add_manual(app, app.openapi())
     app.add_middleware(Guard, settings=settings, queue=queue, counters=counters)
     return app

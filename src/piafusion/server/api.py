@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncGenerator
 from concurrent.futures import Future
 from contextlib import AsyncExitStack, closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import IO, Any
 
@@ -27,10 +27,12 @@ from piafusion.server.forms import (
     PairForm,
     fusion_request,
     header_json,
+    kept_or_sent,
     read_form,
     request_body,
 )
 from piafusion.server.fusers import FuserCache
+from piafusion.server.kept import KeptPair, KeptPairs
 from piafusion.server.problems import HttpProblem, as_problem, refusals
 from piafusion.server.service import FusionRequest, FusionResult, FusionService
 from piafusion.server.settings import ServerSettings
@@ -52,6 +54,7 @@ EXPOSED = (
     "Piafusion-Unit",
     "Piafusion-Alignment",
     "Piafusion-Metrics",
+    "Piafusion-Pair",
     "Retry-After",
 )
 """Headers that pages of other sites may read, if these sites are allowed at all."""
@@ -68,6 +71,7 @@ _FUSED_HEADERS = {
     "Piafusion-Strength": {"description": "0 to 1, if the model has a strength.", **_TEXT},
     "Piafusion-Alignment": {"description": "The one that was applied, as JSON.", **_TEXT},
     "Piafusion-Metrics": {"description": "NAME=VALUE, ...", **_TEXT},
+    "Piafusion-Pair": {"description": "Name of the pair, if it is kept.", **_TEXT},
 }
 
 
@@ -107,6 +111,7 @@ class ServerState:
     service: FusionService
     queue: WorkQueue
     counters: Counters
+    kept: KeptPairs = field(default_factory=KeptPairs)
 
 
 def make_router(state: ServerState) -> APIRouter:
@@ -155,21 +160,17 @@ def make_router(state: ServerState) -> APIRouter:
         async with read_form(request, PairForm) as form:
             wanted = fusion_request(form, state.fusers)
             names = ("infrared", "visible")
-            work = partial(
-                _fuse_files,
-                state.service,
-                form.infrared.file,
-                form.visible.file if form.visible else None,
-                wanted,
-                names,
-            )
+            source = kept_or_sent(form, state.kept)
+            work = partial(_fuse_pair, state.service, source, wanted, names)
             try:
-                result, waited = await state.queue.run(partial(_hung_up, request), work)
+                (pair, result), waited = await state.queue.run(partial(_hung_up, request), work)
             except Exception:
                 state.counters.pairs.labels("failed").inc()
                 raise
         _count(state.counters, result)
         headers = {**_describe(result, wanted.name, waited), "Content-Disposition": "inline"}
+        if form.keep and (name := state.kept.keep(pair)):
+            headers["Piafusion-Pair"] = name
         numbers = wanted.shown == "values"
         kind = "application/octet-stream" if numbers else MEDIA_TYPES[wanted.format]
         return Response(bytes(result.content), 200, headers, kind)
@@ -204,14 +205,16 @@ def make_router(state: ServerState) -> APIRouter:
     return router
 
 
-def _fuse_files(
+def _fuse_pair(
     service: FusionService,
-    infrared: IO[bytes],
-    visible: IO[bytes] | None,
+    source: KeptPair | tuple[IO[bytes], IO[bytes] | None],
     wanted: FusionRequest,
     names: tuple[str, str],
-) -> FusionResult:
-    return service.fuse(infrared.read(), visible.read() if visible else None, wanted, names)
+) -> tuple[KeptPair, FusionResult]:
+    if isinstance(source, tuple):
+        infrared, visible = source
+        source = KeptPair(infrared.read(), visible.read() if visible else None)
+    return source, service.fuse_kept(source, wanted, names)
 
 
 async def _hung_up(request: Request) -> None:

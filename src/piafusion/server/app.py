@@ -22,6 +22,7 @@ from piafusion.server.api import EXPOSED, ServerState, make_router
 from piafusion.server.counters import MEDIA_TYPE, Counters
 from piafusion.server.fusers import FuserCache
 from piafusion.server.guard import Guard
+from piafusion.server.manual import add_manual
 from piafusion.server.problems import HttpProblem, ProblemDetails, answer, refusals
 from piafusion.server.service import FusionService
 from piafusion.server.settings import ServerSettings
@@ -34,6 +35,9 @@ _FILES = {
     "/page/script.js": ("script.js", "text/javascript; charset=utf-8"),
     "/page/icon.svg": ("icon.svg", "image/svg+xml"),
 }
+
+
+_FORGET = 30.0  # seconds between looks for pairs that nobody uses
 
 
 class Health(BaseModel):
@@ -55,11 +59,19 @@ def create_app(settings: ServerSettings | None = None) -> FastAPI:
     queue = WorkQueue(settings.share.workers, settings.queue, settings.timeout)
     counters = Counters()
     counters.places.set_function(lambda: queue.taken)
+    state = ServerState(settings, fusers, service, queue, counters)
+
+    async def forget() -> None:
+        while True:
+            await asyncio.sleep(_FORGET)
+            state.kept.expire()
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         service.start()
+        forgetting = asyncio.create_task(forget())
         yield
+        forgetting.cancel()
         await asyncio.get_running_loop().run_in_executor(None, queue.close)
         service.close()
 
@@ -72,7 +84,7 @@ def create_app(settings: ServerSettings | None = None) -> FastAPI:
         redoc_url=None,
         exception_handlers=HANDLERS,
     )
-    app.include_router(make_router(ServerState(settings, fusers, service, queue, counters)))
+    app.include_router(make_router(state))
     app.include_router(page_router())
 
     @app.get("/healthz", summary="Is the process alive?")
@@ -101,7 +113,9 @@ def create_app(settings: ServerSettings | None = None) -> FastAPI:
             allow_headers=("Authorization",),
             expose_headers=EXPOSED,
         )
-    app.openapi_schema = _schema(app)
+    schema = _schema(app)
+    add_manual(app, schema)
+    app.openapi = lambda: schema  # type: ignore[method-assign]
     return app
 
 

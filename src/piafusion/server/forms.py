@@ -6,7 +6,7 @@ import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from typing import Annotated, Any, Literal, TypeVar
+from typing import IO, Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, InstanceOf, ValidationError, WithJsonSchema
 from python_multipart.exceptions import FormParserError
@@ -20,12 +20,13 @@ from piafusion.imaging.tone import parse_tone, parse_visible_tone
 from piafusion.imaging.views import parse_view
 from piafusion.metrics import check_names
 from piafusion.server.fusers import FuserCache
+from piafusion.server.kept import KeptPair, KeptPairs
 from piafusion.server.problems import HttpProblem
 from piafusion.server.service import Format, FusionRequest, ShownPicture
 
 File = Annotated[InstanceOf[UploadFile], WithJsonSchema({"type": "string", "format": "binary"})]
 
-_MOST_FILES, _MOST_FIELDS, _LONGEST_FIELD = 2, 16, 2**16
+_MOST_FILES, _MOST_FIELDS, _LONGEST_FIELD = 2, 20, 2**16
 Form = TypeVar("Form", bound="PairOptions")
 
 
@@ -78,7 +79,9 @@ class PairOptions(BaseModel):
 class PairForm(PairOptions):
     """Two pictures of one scene, or a photo of a thermal camera that holds both."""
 
-    infrared: File = Field(description="PNG, TIFF, JPEG, BMP or WebP, grey; or such a photo.")
+    infrared: File | None = Field(
+        None, description="PNG, TIFF, JPEG, BMP or WebP, grey; or such a photo."
+    )
     visible: File | None = Field(
         None, description="PNG, TIFF, JPEG, BMP or WebP, grey or colour; not for such a photo."
     )
@@ -87,10 +90,17 @@ class PairForm(PairOptions):
     )
     show: ShownPicture = Field(
         "fused",
-        description="The view; one of the two pictures as it is fused, in 8 bits; the values of "
+        description="The view; the same in 8 bits (`preview`), so that any format holds it; one of "
+        "the two pictures as it is fused, in 8 bits; the values of "
         "the infrared on the visible picture's pixels, as float32, little-endian, row by row, NaN "
         "where there are none; or the view's colour bar.",
     )
+    keep: bool = Field(
+        False,
+        description="Keep the pair in memory for ten minutes after its last use; the answer's "
+        "`Piafusion-Pair` is its name.",
+    )
+    pair: str = Field("", description="Name of a pair that is kept, in place of the files.")
 
 
 class BatchForm(PairOptions):
@@ -179,6 +189,28 @@ def _check_form(items: list[tuple[str, Any]], kind: type[Form]) -> Form:
         raise _field_problem(f"{name}: expected {wanted}, found {found}") from error
 
 
+def kept_or_sent(form: PairForm, kept: KeptPairs) -> KeptPair | tuple[IO[bytes], IO[bytes] | None]:
+    """Return the pair that a form names, or the files that it brings.
+
+    Raises:
+        HttpProblem: If it has both, neither, or the pair is not kept any more.
+    """
+    if not form.pair:
+        if form.infrared is None:
+            raise _field_problem("expected the field 'infrared', found none; add it")
+        return form.infrared.file, form.visible.file if form.visible else None
+    if form.infrared or form.visible:
+        raise _field_problem("pair: expected a kept pair or files, found both; send one of them")
+    found = kept.get(form.pair)
+    if found is None:
+        raise HttpProblem(
+            410,
+            "pair-gone",
+            "expected a pair that is kept, found none of that name; send files",
+        )
+    return found
+
+
 def _field_problem(detail: str) -> HttpProblem:
     return HttpProblem(422, "bad-field", detail)
 
@@ -231,6 +263,8 @@ def request_body(kind: type[PairOptions], fusers: FuserCache) -> dict[str, Any]:
     schema = kind.model_json_schema()
     for name, known in (("model", fusers.models), ("method", fusers.methods)):
         schema["properties"][name] |= {"enum": ["", *known]}
+    if kind is PairForm:
+        schema["anyOf"] = [{"required": ["infrared"]}, {"required": ["pair"]}]
     return {"required": True, "content": {"multipart/form-data": {"schema": schema}}}
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hmac
 import ipaddress
+import logging
 import time
 from collections import Counter
 from urllib.parse import urlsplit
@@ -17,7 +18,7 @@ from piafusion.server.problems import HttpProblem
 from piafusion.server.settings import MOST_OF_ONE, MOST_UPLOADS, ServerSettings
 from piafusion.server.work_queue import WorkQueue
 
-_OPEN_PATHS = frozenset({"/", "/healthz", "/readyz"})
+_OPEN_PATHS = frozenset({"/", "/docs", "/healthz", "/readyz"})
 _OPEN_FOLDER = "/page/"
 
 _CONTENT_POLICY = (
@@ -32,7 +33,10 @@ _HEADERS = {
 }
 _DRAINED = 2**22  # bytes of a refused body that are still read, so that the client reads the answer
 _DRAIN_SECONDS = 1.0
+_LONGEST_PATH = 200  # characters in the log
 _LONGEST_HEAD = 2**15  # bytes of all headers and the path
+
+_access = logging.getLogger("piafusion.access")
 
 
 class Guard:
@@ -67,7 +71,13 @@ class Guard:
         finally:
             route = getattr(scope.get("route"), "path", "other")
             self._counters.requests.labels(route, str(status)).inc()
-            self._counters.seconds.labels(route).observe(time.perf_counter() - start)
+            seconds = time.perf_counter() - start
+            self._counters.seconds.labels(route).observe(seconds)
+            path = scope["path"].encode("unicode_escape").decode()[:_LONGEST_PATH]
+            _access.info(
+                "%s %s %s %d, %.0f ms",
+                *(_sender(scope), scope["method"], path, status, 1000 * seconds),
+            )
 
     async def _admit(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:

@@ -100,6 +100,7 @@ _REASONS = {
     401: "The token is missing or wrong.",
     403: "The request comes from the page of another site.",
     408: "The request arrived too slowly.",
+    410: "The pair is not kept any more.",
     411: "The request does not tell that it has a body.",
     413: "The request or a picture is too large.",
     415: "A file is of a type that is not read here.",

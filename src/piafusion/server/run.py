@@ -25,6 +25,9 @@ from piafusion.server.settings import ServerSettings
 LOOPBACK = ("localhost", "127.0.0.1", "[::1]", "::1")
 """Names of a server that only this machine reaches."""
 
+LEVELS = ("error", "warning", "info", "debug")
+_FORMATS = dict.fromkeys(LEVELS, "piafusion: %(message)s")
+_FORMATS |= dict.fromkeys(LEVELS[2:], "%(asctime)s %(levelname)s %(name)s: %(message)s")
 _BACKLOG = 128
 _HEAD = 2**15  # bytes that the head of a request may have
 _LAST = 0.8  # seconds to end after the last request
@@ -88,6 +91,7 @@ def run(
     settings: ServerSettings,
     bound: socket.socket,
     make_app: Callable[[ServerSettings], FastAPI] = create_app,
+    level: str = "warning",
 ) -> bool:
     """Serve until a signal comes; running requests are still answered.
 
@@ -95,6 +99,8 @@ def run(
         settings: Of the server.
         bound: A listening socket, see `listen`.
         make_app: Makes the application.
+        level: What the log on standard error holds: one of `LEVELS`. From "info" on that is a line
+            for each request.
 
     Returns:
         Whether Ctrl-C has stopped it.
@@ -103,9 +109,7 @@ def run(
         PiafusionError: If a model cannot be loaded.
     """
     with closing(bound):
-        logging.basicConfig(
-            stream=sys.stderr, format="piafusion: %(message)s", level=logging.WARNING
-        )
+        logging.basicConfig(stream=sys.stderr, format=_FORMATS[level], level=level.upper())
         logging.getLogger("python_multipart").setLevel(logging.ERROR)  # the client is told
         config = uvicorn.Config(
             make_app(settings),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 
 from piafusion.errors import MissingExtraError, TooSmallError, UsageError
-from piafusion.fuser import MIN_SIDE, Fuser, Image, onto
+from piafusion.fuser import MIN_SIDE, Fused, Fuser, Image, onto
 from piafusion.illumination import MIN_SIDE as LIGHT_SIDE
 from piafusion.illumination import Illumination, Light
 from piafusion.imaging.align import Alignment, estimate_alignment
@@ -28,11 +28,12 @@ from piafusion.imaging.views import Seen, View, on_grid
 from piafusion.metrics import evaluate
 from piafusion.server.decoding import Decoders, refuse_large
 from piafusion.server.fusers import FuserCache
+from piafusion.server.kept import KeptPair, RememberingEngine
 from piafusion.server.problems import HttpProblem
 from piafusion.server.settings import MEGAPIXEL, ServerSettings
 
 Format = Literal["png", "jpeg", "tiff", "webp"]
-ShownPicture = Literal["fused", "infrared", "visible", "values", "bar"]
+ShownPicture = Literal["fused", "preview", "infrared", "visible", "values", "bar"]
 
 _LIGHT_PIXELS = 320 * 240  # a reduced picture also shows day or night, in a fifth of the time
 _MOST_SCORED = 8  # megapixels; the metrics need several times the memory of fusing
@@ -47,8 +48,8 @@ class FusionRequest:
         tone: How raw infrared values become grey.
         alignment: Alignment of the two cameras; "auto" estimates it from the pair itself.
         format: Format of the picture that is sent back.
-        shown: The view; one of the two pictures as it was fused; values of the infrared; or the
-            view's colour bar.
+        shown: The view, as it is or in 8 bits (`preview`); one of the two pictures as it was
+            fused; values of the infrared; or the view's colour bar.
         metrics: Metrics to score the fused picture with.
         visible_tone: The range of visible values that becomes black to white.
         keep_metadata: Whether place, time, camera and colour profile of the visible file are kept.
@@ -132,50 +133,91 @@ class FusionService:
     def fuse(
         self, infrared: bytes, visible: bytes | None, wanted: FusionRequest, names: tuple[str, str]
     ) -> FusionResult:
+        """Fuse one pair for a request; arguments and errors are those of `fuse_kept`."""
+        return self.fuse_kept(KeptPair(infrared, visible), wanted, names)
+
+    def fuse_kept(
+        self, pair: KeptPair, wanted: FusionRequest, names: tuple[str, str]
+    ) -> FusionResult:
         """Fuse one pair for a request, or a photo that holds both.
 
+        Steps whose settings are those of the last request for this pair are not taken again.
         `names` are those of the two files in errors.
 
         Raises:
             PiafusionError: If a picture cannot be used, or both are one.
             HttpProblem: If one is too large or of another type.
         """
-        clock = _Stopwatch()
+        clock, (infrared, visible) = _Stopwatch(), (pair.infrared, pair.visible)
+        looks: tuple[Hashable, ...] = wanted.tone, wanted.visible_tone
         with clock("decode"):
             if visible is None:
-                ir, vi, wanted = self._decode_photo(infrared, wanted, names[0])
+                ir, vi, found = pair.once(
+                    "decode",
+                    (*looks, wanted.alignment),
+                    lambda: self._decode_photo(infrared, wanted, names[0]),
+                )
+                wanted = replace(
+                    wanted, tone=found.tone, alignment=found.alignment, unit=found.unit
+                )
             else:
-                ir, vi = self._decode(infrared, visible, wanted, names)
+                ir, vi = pair.once(
+                    "decode", looks, lambda: self._decode(infrared, visible, wanted, names)
+                )
+                if wanted.alignment is None:
+                    check_same_size(ir, vi, names)
+                check_minimum(ir, MIN_SIDE, names[0])
+                check_minimum(vi, MIN_SIDE, names[1])
         if infrared == visible:
             raise UsageError(
                 f"{names[1]}: expected an infrared and a visible picture, found one file for both; "
                 "send two"
             )
         fuser, speed = self._fusers.get(wanted.name)
-        pixels = vi.shape[0] * vi.shape[1]
+        pixels = pair.pixels = vi.shape[0] * vi.shape[1]
         self._fusers.check_time(wanted.name, pixels, self._settings.timeout)
-        rig = wanted.alignment
-        if rig == "auto":
+        rig: Alignment | None = None
+        if wanted.alignment == "auto":
             with clock("align"):
-                rig = estimate_alignment([(wanted.tone(ir)[0], vi)])
+                rig = pair.once(
+                    "align", looks, lambda: estimate_alignment([(wanted.tone(ir)[0], vi)])
+                )
+        else:
+            rig = wanted.alignment
         fuser = fuser.adjusted(wanted.tone, rig, strength=wanted.strength)
-        if wanted.shown != "fused":
+        fuser.engine = pair.once("engine", wanted.name, lambda: RememberingEngine(fuser.engine))
+        if wanted.shown not in ("fused", "preview"):
             return self._show(ir, vi, fuser, wanted, clock)
         with clock("light"):
-            light = self._judge(np.ma.getdata(vi))
+            light = pair.once("light", looks, lambda: self._judge(np.ma.getdata(vi)))
+        settings: tuple[Hashable, ...] = *looks, wanted.name, rig, wanted.strength
+
+        def fuse() -> Fused:
+            started = time.perf_counter()
+            result = fuser.fuse(ir, vi)
+            speed.learn(pixels, time.perf_counter() - started)
+            return result
+
         with clock("fuse"):
-            fused = fuser.fuse(ir, vi)
-        speed.learn(pixels, clock.seconds["fuse"])
+            fused = pair.once("fuse", settings, fuse)
         scores = {}
         if wanted.metrics:
             with clock("score"):
                 seen = _seen(ir, vi, fuser)[0]
-                scores = _score(seen, np.ma.getdata(vi), np.ma.getdata(fused.image), wanted.metrics)
+                scores = pair.once(
+                    "score",
+                    (*settings, wanted.metrics),
+                    lambda: _score(
+                        seen, np.ma.getdata(vi), np.ma.getdata(fused.image), wanted.metrics
+                    ),
+                )
         picture = np.ma.filled(fused.image)
         if not wanted.view.plain:
             with clock("view"):
                 both = np.ma.getdata(vi), fuser.tone(ir)[0]
                 picture = wanted.view(Seen(*both, picture, ir, fuser.alignment, wanted.unit))
+        if wanted.shown == "preview":
+            picture = to_uint8(to_unit(picture))
         with clock("encode"):
             said = decode_metadata(visible or infrared)
             said = said if wanted.keep_metadata else said.stripped()
@@ -202,12 +244,7 @@ class FusionService:
         except MissingExtraError as error:
             raise HttpProblem(415, "missing-extra", str(error)) from error
         show = partial(show_visible, tone=wanted.visible_tone)
-        vi = self._decoders.visible(visible, names[1], show)
-        if wanted.alignment is None:
-            check_same_size(ir, vi, names)
-        check_minimum(ir, MIN_SIDE, names[0])
-        check_minimum(vi, MIN_SIDE, names[1])
-        return ir, vi
+        return ir, self._decoders.visible(visible, names[1], show)
 
     def _decode_photo(
         self, data: bytes, wanted: FusionRequest, name: str

@@ -24,13 +24,16 @@ const FIXES = { // the control that a button sets, and its value
 const BARRED = ["edges", "palette", "hot", "isotherm", "inset"];
 const MOST_SCORED = 2e6; // pixels
 const TRIES = 4;
+const SETTLED = 400; // milliseconds without a change
 const NARROW = matchMedia("(max-width: 60rem)");
 
 const files = { infrared: null, visible: null };
 const images = { infrared: null, visible: null, fused: null }; // object URLs
-let fusedFile = null; // as PNG
+let fusedFile = null; // as it was shown first
 const summaries = {};
 let running = null; // the AbortController of the latest request
+let pair = ""; // the server's name for the two files, while it keeps them
+let settling = 0; // the timer after which the picture is asked for without loss, and scored
 let alignment = ""; // the one that was applied
 let viewsDue = true; // the infrared and visible pictures that are shown are not those of the files
 let strength = ""; // the one that was chosen; empty is the model's own
@@ -60,7 +63,26 @@ async function ask(path, options = {}, tries = TRIES) {
     return ask(path, options, tries - 1);
   }
   const problem = await response.json().catch(() => ({}));
-  throw new Error(withControl(problem) ?? `The server answered ${response.status}.`);
+  const error = new Error(withControl(problem) ?? `The server answered ${response.status}.`);
+  throw Object.assign(error, { gone: response.status === 410 });
+}
+
+// Ask for a picture of the two files; they are sent only if the server does not keep them.
+async function askFuse(extra, signal) {
+  const send = () => ask("v1/fuse", { method: "POST", body: formOf(extra), signal });
+  const given = { ...files };
+  let response;
+  try {
+    response = await send();
+  } catch (error) {
+    if (!error.gone) throw error;
+    pair = "";
+    response = await send();
+  }
+  if (given.infrared === files.infrared && given.visible === files.visible) {
+    pair = response.headers.get("Piafusion-Pair") ?? pair;
+  }
+  return response;
 }
 
 // The server's messages are "expected, found; next step" for programs: the next step becomes a
@@ -75,8 +97,12 @@ function withControl({ type = "", detail }) {
 
 function formOf(extra) {
   const form = new FormData();
-  form.append("infrared", files.infrared);
-  if (files.visible) form.append("visible", files.visible);
+  if (pair) form.append("pair", pair);
+  else {
+    form.append("keep", "true");
+    form.append("infrared", files.infrared);
+    if (files.visible) form.append("visible", files.visible);
+  }
   const [kind, name] = $("how").value.split(":");
   if (name) form.append(kind, name);
   if (strength !== "") form.append("strength", strength);
@@ -107,10 +133,10 @@ async function fuse({ views = true } = {}) {
   say("Fusing", "busy");
   $("shown").classList.add("old");
   try {
-    const small = second && await pixelsOf(second) <= MOST_SCORED;
+    clearTimeout(settling);
     const chosen = await chosenAlignment();
-    const body = formOf({ alignment: chosen, metrics: small ? METRICS : "" });
-    const response = await ask("v1/fuse", { method: "POST", body, signal });
+    const format = $("view").value === "flicker" ? "png" : "jpeg";
+    const response = await askFuse({ alignment: chosen, show: "preview", format }, signal);
     const fused = await response.blob();
     alignment = response.headers.get("Piafusion-Alignment") ?? "";
     const blobs = { fused };
@@ -125,6 +151,7 @@ async function fuse({ views = true } = {}) {
     fusedFile = fused;
     show(response.headers);
     await drawBar(signal);
+    settling = setTimeout(() => settle(chosen, signal), SETTLED);
   } catch (error) {
     if (error.name === "AbortError") return;
     fusedFile = null; // what is shown is no picture of these files
@@ -133,9 +160,23 @@ async function fuse({ views = true } = {}) {
   }
 }
 
+// Replace the quick JPEG picture by one without loss, with its metrics.
+async function settle(chosen, signal) {
+  try {
+    const small = files.visible && await pixelsOf(files.visible) <= MOST_SCORED;
+    const response = await askFuse({ alignment: chosen, metrics: small ? METRICS : "" }, signal);
+    const fused = await response.blob();
+    if (signal.aborted) return;
+    keep("fused", fused);
+    paint();
+    showMetrics(response.headers.get("Piafusion-Metrics"));
+  } catch (error) {
+    if (error.name !== "AbortError") say(error.message, "alert");
+  }
+}
+
 async function view(what, signal) {
-  const body = formOf({ alignment, show: what });
-  return (await ask("v1/fuse", { method: "POST", body, signal })).blob();
+  return (await askFuse({ alignment, show: what }, signal)).blob();
 }
 
 // --- views and values ---------------------------------------------------------------------------
@@ -159,7 +200,7 @@ async function valuesOf() { // of the infrared, asked for when the pointer is on
   if (values) return values;
   if (!images.fused) return undefined;
   const asked = fusedFile;
-  reading ??= ask("v1/fuse", { method: "POST", body: formOf({ alignment, show: "values" }) })
+  reading ??= askFuse({ alignment, show: "values" })
     .then(async (response) => {
       const [width, height] = response.headers.get("Piafusion-Size").split("x").map(Number);
       const unit = response.headers.get("Piafusion-Unit") === "celsius" ? " °C" : "";
@@ -171,21 +212,83 @@ async function valuesOf() { // of the infrared, asked for when the pointer is on
   return found;
 }
 
-const told = (value, unit) => Number.isFinite(value) ? `${value.toFixed(1)}${unit}` : "no infrared";
+// --- zoom ---------------------------------------------------------------------------------------
 
-function placeOf(event, { width, height }) {
-  const box = $("stage").getBoundingClientRect();
-  const within = (at, side) => Math.max(0, Math.min(side - 1, Math.floor(at * side)));
-  return [
-    within((event.clientX - box.left) / box.width, width),
-    within((event.clientY - box.top) / box.height, height),
-  ];
+const MOST_ZOOM = 32;
+const look = { scale: 1, x: 0, y: 0 }; // where the corner of the picture lies, in shares of the stage
+const fingers = new Map(); // pointers that press on the stage, by id
+const clip = (value, low, high) => Math.max(low, Math.min(high, value));
+
+function onStage(event) { // in shares of the stage
+  const area = $("stage").getBoundingClientRect();
+  return [(event.clientX - area.left) / area.width, (event.clientY - area.top) / area.height];
 }
 
+function inPicture(event) { // in shares of the picture
+  const [x, y] = onStage(event);
+  return [clip((x - look.x) / look.scale, 0, 1), clip((y - look.y) / look.scale, 0, 1)];
+}
+
+function zoom(factor, [x, y] = [0.5, 0.5]) {
+  const scale = clip(look.scale * factor, 1, MOST_ZOOM);
+  const times = scale / look.scale;
+  look.scale = scale;
+  pan((x - look.x) * (1 - times), (y - look.y) * (1 - times));
+}
+
+function pan(x, y) {
+  look.x = clip(look.x + x, 1 - look.scale, 0);
+  look.y = clip(look.y + y, 1 - look.scale, 0);
+  const stage = $("stage");
+  for (const [name, value] of [["--zoom", look.scale], ["--x", look.x], ["--y", look.y]]) stage.style.setProperty(name, value);
+  stage.classList.toggle("zoomed", look.scale > 1);
+  stage.classList.toggle("close", look.scale * stage.clientWidth > 3 * $("image-left").naturalWidth);
+  $("zoom-fit").textContent = `${Math.round(100 * look.scale)} %`;
+  showBox();
+}
+
+function pressed(event) {
+  if (event.target !== $("divider")) fingers.set(event.pointerId, onStage(event));
+  if (fingers.size > 1) corner = null;
+}
+
+function moved(event) {
+  const before = fingers.get(event.pointerId);
+  if (!before) return;
+  const now = onStage(event);
+  fingers.set(event.pointerId, now);
+  const other = [...fingers].find(([id]) => id !== event.pointerId)?.[1];
+  if (other) {
+    const apart = ([x, y]) => Math.hypot(x - other[0], y - other[1]);
+    zoom(apart(now) / Math.max(apart(before), 0.01), now.map((at, axis) => (at + other[axis]) / 2));
+  } else if ($("pad").hidden) {
+    pan(now[0] - before[0], now[1] - before[1]);
+  }
+}
+
+function zoomKey(event) {
+  const arrow = { ArrowLeft: [1, 0], ArrowRight: [-1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] }[event.key];
+  if (event.ctrlKey || event.metaKey || event.altKey) return;
+  if ("+=".includes(event.key)) zoom(1.5);
+  else if ("-_".includes(event.key)) zoom(1 / 1.5);
+  else if (event.key === "0") zoom(1 / MOST_ZOOM);
+  else if (event.shiftKey && arrow && event.target === $("divider")) pan(arrow[0] / 10, arrow[1] / 10);
+  else return;
+  event.preventDefault();
+}
+
+// --- values under the pointer -------------------------------------------------------------------
+
+const told = (value, unit) => Number.isFinite(value) ? `${value.toFixed(1)}${unit}` : "no infrared";
+
 async function pointed(event) {
+  const place = inPicture(event);
   const found = await valuesOf().catch(() => undefined);
-  if (!found) return;
-  const [x, y] = placeOf(event, found);
+  if (found) tellPoint(found, place);
+}
+
+function tellPoint(found, place) {
+  const [x, y] = [found.width, found.height].map((side, axis) => clip(Math.floor(place[axis] * side), 0, side - 1));
   $("point").textContent = `${x}, ${y}: ${told(found.data[y * found.width + x], found.unit)}`;
 }
 
@@ -207,18 +310,52 @@ async function measured() {
   $("ends").textContent = count ? `${box ? "Box" : "All"}: ${least} to ${most}, mean ${mean}` : "Box: no infrared";
 }
 
-function drawn(event) {
-  const area = $("pad").getBoundingClientRect();
-  const clip = (at) => Math.max(0, Math.min(1, at));
-  return [clip((event.clientX - area.left) / area.width), clip((event.clientY - area.top) / area.height)];
+function boxBetween([x, y], [u, v]) {
+  box = [Math.min(x, u), Math.min(y, v), Math.max(x, u), Math.max(y, v)];
+}
+
+// By keys: arrows move a point pixel by pixel, with Shift the box grows from where it was.
+let spot = null; // column and row, in pixels
+let anchor = null; // where the box began
+
+async function measureKey(event) {
+  const arrow = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[event.key];
+  if (!arrow && event.key !== "Escape") return;
+  event.preventDefault();
+  const { shiftKey, ctrlKey } = event;
+  const found = await valuesOf().catch(() => undefined);
+  if (!found) return;
+  const sides = [found.width, found.height];
+  spot ??= sides.map((side) => side >> 1);
+  if (arrow) {
+    if (shiftKey) anchor ??= spot;
+    else anchor = null;
+    spot = spot.map((at, axis) => clip(at + arrow[axis] * (ctrlKey ? 10 : 1), 0, sides[axis] - 1));
+    if (anchor) {
+      const low = spot.map((at, axis) => Math.min(at, anchor[axis]) / sides[axis]);
+      const high = spot.map((at, axis) => (Math.max(at, anchor[axis]) + 1) / sides[axis]);
+      box = [...low, ...high];
+    }
+  } else {
+    box = anchor = null;
+  }
+  showBox();
+  tellPoint(found, spot.map((at, axis) => (at + 0.5) / sides[axis]));
+  measured();
 }
 
 function showBox() {
   const [left, top, right, bottom] = box ?? [0, 0, 0, 0];
-  const sides = { left, top, width: right - left, height: bottom - top };
-  const frame = $("pad").firstElementChild;
+  const { scale, x, y } = look;
+  const sides = { left: x + left * scale, top: y + top * scale, width: (right - left) * scale, height: (bottom - top) * scale };
+  const [frame, mark] = $("pad").children;
   frame.hidden = !box;
   for (const [side, share] of Object.entries(sides)) frame.style[side] = `${100 * share}%`;
+  mark.hidden = !spot || !values;
+  if (mark.hidden) return;
+  const at = [values.width, values.height].map((side, axis) => (spot[axis] + 0.5) / side);
+  mark.style.left = `${100 * (x + at[0] * scale)}%`;
+  mark.style.top = `${100 * (y + at[1] * scale)}%`;
 }
 
 // --- what is shown ------------------------------------------------------------------------------
@@ -252,7 +389,6 @@ function show(headers) {
   if (first && NARROW.matches) $("stage").scrollIntoView({ block: "center" });
   showStrength(headers.get("Piafusion-Strength"));
   showLight(headers.get("Piafusion-Day-Probability"));
-  showMetrics(headers.get("Piafusion-Metrics"));
   const steps = Object.fromEntries(
     headers.get("Server-Timing").split(", ").map((step) => step.split(";dur=")),
   );
@@ -316,14 +452,16 @@ async function isPhoto(file) { // of a FLIR camera: it may hold both pictures
 
 function clear(side) {
   const drop = $(`drop-${side}`);
-  files[side] = null;
+  [files[side], pair] = [null, ""];
   $(`name-${side}`).textContent = "Drop a picture or choose one";
   drop.querySelector("img").hidden = true;
   drop.classList.remove("seen", "filled");
 }
 
 async function put(side, file) {
-  files[side] = file;
+  [files[side], pair] = [file, ""];
+  clearTimeout(settling);
+  zoom(1 / MOST_ZOOM);
   const drop = $(`drop-${side}`), picture = drop.querySelector("img");
   $(`name-${side}`).textContent = file.name;
   const seen = Boolean(await pixelsOf(file));
@@ -370,8 +508,7 @@ async function scene(name) {
 async function download() {
   const format = $("format").value;
   try {
-    const body = formOf({ alignment, format });
-    const blob = format === "png" ? fusedFile : await (await ask("v1/fuse", { method: "POST", body })).blob();
+    const blob = await (await askFuse({ alignment, format })).blob();
     const link = document.createElement("a");
     link.href = URL.createObjectURL(blob);
     link.download = `${(files.visible ?? files.infrared).name.replace(/\.\w+$/, "")}-fused.${format === "jpeg" ? "jpg" : format}`;
@@ -441,21 +578,34 @@ for (const name of ["view-value", "view-palette"]) $(name).addEventListener("cha
 $("bar").addEventListener("load", ({ target }) => $("seen").style.setProperty("--bar", target.naturalWidth / target.naturalHeight));
 $("stage").addEventListener("pointermove", pointed);
 $("stage").addEventListener("pointerdown", pointed);
+$("stage").addEventListener("pointerdown", pressed);
+$("stage").addEventListener("pointermove", moved);
+for (const end of ["pointerup", "pointercancel"]) addEventListener(end, (event) => fingers.delete(event.pointerId));
+$("stage").addEventListener("keydown", zoomKey);
+$("stage").addEventListener("wheel", (event) => {
+  if (!event.ctrlKey && !event.metaKey && look.scale === 1) return; // the page scrolls
+  event.preventDefault();
+  zoom(2 ** (-event.deltaY / 300), onStage(event));
+}, { passive: false });
+$("zoom-in").addEventListener("click", () => zoom(1.5));
+$("zoom-out").addEventListener("click", () => zoom(1 / 1.5));
+$("zoom-fit").addEventListener("click", () => zoom(1 / MOST_ZOOM));
+$("pad").addEventListener("keydown", measureKey);
 $("measure").addEventListener("change", () => {
-  box = null;
+  [box, spot, anchor] = [null, null, null];
   $("pad").hidden = !$("measure").checked;
   showBox();
   if ($("measure").checked) measured();
   else $("ends").textContent = "";
 });
 $("pad").addEventListener("pointerdown", (event) => {
-  corner = drawn(event);
+  if (event.isPrimary) corner = inPicture(event);
+  [spot, anchor] = [null, null];
   $("pad").setPointerCapture(event.pointerId);
 });
 $("pad").addEventListener("pointermove", (event) => {
   if (!corner) return;
-  const [x, y] = drawn(event);
-  box = [Math.min(x, corner[0]), Math.min(y, corner[1]), Math.max(x, corner[0]), Math.max(y, corner[1])];
+  boxBetween(corner, inPicture(event));
   showBox();
 });
 $("pad").addEventListener("pointerup", () => { corner = null; measured(); });

@@ -28,6 +28,7 @@ from piafusion.errors import ImageError, UsageError
 from piafusion.imaging.align import Alignment, read_alignment
 from piafusion.imaging.arrays import check_minimum, check_same_size, to_unit
 from piafusion.imaging.buffers import BufferPool, Buffers
+from piafusion.imaging.calm import Calm, Carried
 from piafusion.imaging.colour import join_luminance, luminance, split_luminance
 from piafusion.imaging.formats import Photo
 from piafusion.imaging.inputs import (
@@ -48,7 +49,16 @@ from piafusion.imaging.io import (
     write_image,
 )
 from piafusion.imaging.metadata import Metadata
-from piafusion.imaging.natural import NATURAL, Judgement, blend, check_strength, judge, weigh
+from piafusion.imaging.natural import (
+    NATURAL,
+    Judgement,
+    blend,
+    check_strength,
+    half_weights,
+    judge,
+    reduce,
+    weigh,
+)
 from piafusion.imaging.strips import Strips
 from piafusion.imaging.tiff_directory import wants_windows
 from piafusion.imaging.tiling import (
@@ -74,6 +84,7 @@ from piafusion.imaging.tone_curve import InfraredRange, masked_like
 from piafusion.imaging.views import Seen, View, measure, on_grid, parse_view
 from piafusion.methods import create_method
 from piafusion.run.progress import Progress, counted, silent
+from piafusion.run.relay import Relay, Turn
 from piafusion.weights import DEFAULT_MODEL
 
 Image = NDArray[np.generic]
@@ -89,6 +100,14 @@ class _Whole:
     share: Floats | None
     judgement: Judgement | None
     coverage: Floats | None
+
+
+@dataclass(frozen=True)
+class _Frame:
+    """The place of a picture in a video: what carries on, and the turn of this frame."""
+
+    calm: Calm
+    turn: Turn[Carried]
 
 
 @dataclass(frozen=True)
@@ -297,17 +316,51 @@ class Fuser:
         """
         return self.fuse(infrared, visible).image
 
+    def sequence(self, rate: float) -> Callable[..., Callable[[Picture, Picture], Image]]:
+        """Get ready for the frames of one video, which are fused calmly.
+
+        What is decided on a frame is carried to the next one, along with the motion (see
+        `piafusion.imaging.calm`), if the model judges places; a cut begins anew. Call the result
+        once for each frame, in their order: it returns the function that fuses this frame, as a
+        call of the fuser does. Start these functions in the same order, in any threads.
+
+        Args:
+            rate: Frames a second.
+
+        Returns:
+            A function without arguments, or of another fuser with this one's engine, from
+            `adjusted`, if its settings are to hold from this frame on.
+        """
+        calm, relay = Calm(rate), Relay[Carried]()
+
+        def next_frame(fuser: Fuser = self) -> Callable[[Picture, Picture], Image]:
+            frame = _Frame(calm, relay.turn())
+
+            def fuse(infrared: Picture, visible: Picture) -> Image:
+                with frame.turn:
+                    return fuser._fuse_pair(infrared, visible, frame).image
+
+            return fuse
+
+        return next_frame
+
     def fuse(self, infrared: Picture, visible: Picture | None = None) -> Fused:
         """Fuse one pair and tell what was done; arguments and errors are those of a call."""
         if visible is None and isinstance(infrared, (str, Path)):
             fused = self.fuse_photo(read_photo(infrared))
             return replace(fused, image=in_order(fused.image, self.color_order))
+        return self._fuse_pair(infrared, visible)
+
+    def _fuse_pair(
+        self, infrared: Picture, visible: Picture | None, frame: _Frame | None = None
+    ) -> Fused:
+        """Fuse two pictures, perhaps the frame of a video."""
         ir = read_input(infrared, "infrared", read_infrared, self.tone.check)
         vi = read_input(visible, "visible", read_visible, self.show, self.color_order)
         if self.alignment is None:
             check_same_size(ir.image, vi.image)
         check_minimum(vi.image, MIN_SIDE)
-        fused = self._fuse_checked(ir.image, vi.image)
+        fused = self._fuse_checked(ir.image, vi.image, frame=frame)
         if not self.view.plain:
             return replace(fused, image=in_order(fused.image, self.color_order))
         return replace(fused, image=like_input(fused.image, vi, self.color_order))
@@ -348,17 +401,19 @@ class Fuser:
         said = read_metadata(path)
         return said if self.keep_metadata else said.stripped()
 
-    def _fuse_checked(self, ir: Image, vi: Image, unit: str = "") -> Fused:
+    def _fuse_checked(
+        self, ir: Image, vi: Image, unit: str = "", frame: _Frame | None = None
+    ) -> Fused:
         """Fuse two pictures whose types, values and sizes were checked, and draw the view."""
         vi = np.ma.getdata(vi)
         tiles = self.plan(*vi.shape[:2])
-        if len(tiles) > 1:
+        if len(tiles) > 1 and frame is None:
             image, tone = self._fuse_large(ir, vi, tiles)
             fused = Fused(image, self._advised(tone, vi), self.alignment)
             return fused if self.view.plain else self._viewed(fused, self.tone(ir)[0], ir, vi, unit)
         with self._buffers.lend() as buffers:
             thermal, tone = self._toned(ir, buffers)  # step 2
-            image = self._fuse(thermal, vi, buffers, self.alignment)
+            image = self._fuse(thermal, vi, buffers, self.alignment, frame=frame)
             fused = Fused(image, self._advised(tone, vi), self.alignment)
             return fused if self.view.plain else self._viewed(fused, thermal, ir, vi, unit)
 
@@ -386,6 +441,7 @@ class Fuser:
         alignment: Alignment | None = None,
         whole: _Whole | None = None,
         start: tuple[int, int] = (0, 0),
+        frame: _Frame | None = None,
     ) -> Image:
         """Take steps 3 to 7; all but the warp and the network in strips.
 
@@ -396,6 +452,7 @@ class Fuser:
             alignment: Of the whole picture.
             whole: For a part: what was measured of the whole picture.
             start: Rows above the part and columns left of it.
+            frame: For the frame of a video: its place there. It is joined as a whole.
         """
         shape = (vi.shape[0], vi.shape[1])
         floats, counts = vi.dtype.kind == "f", ir.dtype.kind != "f"
@@ -418,8 +475,16 @@ class Fuser:
             fitting = alignment.coverage((ir.shape[0], ir.shape[1]), shape) if alignment else None
             whole = _Whole(None, judgement, fitting)
         judgement, coverage = whole.judgement, whole.coverage
-        fused_y = self.engine.fuse(thermal[None, None], y[None, None], whole.share)[0, 0]
+        if frame and len(tiles := self.plan(*shape)) > 1:
+            fused_y = self._fuse_planes(thermal, y, tiles)
+        else:
+            fused_y = self.engine.fuse(thermal[None, None], y[None, None], whole.share)[0, 0]
         maps = judgement.enlarged(*shape, *start) if judgement else None
+        if frame and judgement and maps and self.strength is not None:
+            weights = half_weights(maps, reduce(thermal, 2), self.strength)
+            fused_y, carried = frame.calm(frame.turn.take(), judgement, weights, y, fused_y)
+            frame.turn.give(carried)
+            maps = None
         fused = np.empty(vi.shape, vi.dtype)
 
         def join(rows: slice) -> None:
@@ -433,6 +498,19 @@ class Fuser:
                 join_luminance(list(channels[:, rows]), old, new, small, fused[rows])
 
         self._strips(join, shape, 2)
+        return fused
+
+    def _fuse_planes(self, thermal: Floats, y: Floats, tiles: Sequence[Tile]) -> Floats:
+        """Run the network on a large frame tile by tile."""
+
+        def planes(tile: Tile) -> tuple[Floats, Floats]:
+            ir, vi = (np.ascontiguousarray(each[tile.crop]) for each in (thermal, y))
+            return ir[None, None], vi[None, None]
+
+        share = gather_share(tiles, lambda tile: self.engine.encode(*planes(tile)))
+        fused = np.empty_like(y)
+        for tile in tiles:
+            fused[tile.area] = self.engine.fuse(*planes(tile), share)[0, 0][tile.pixels]
         return fused
 
     def _judge(

@@ -10,7 +10,7 @@ they stand out. One number sets how much: the strength.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -74,10 +74,12 @@ class Judgement:
         maps: 3 x h x w: steepness and height of the threshold on the infrared, above which it
             shows a target, and the probability that the visible picture is of no use.
         step: Pixels of the picture, an even number, between two values of the maps.
+        seen: The small copies of infrared and luminance that were judged, of twice that grid.
     """
 
     maps: Floats
     step: int
+    seen: Sequence[Floats] = ()
 
     def weights(self, infrared: Floats, strength: float, rows: int = 0, columns: int = 0) -> Floats:
         """Return how much of the fused picture comes in, H x W.
@@ -120,15 +122,29 @@ def weigh(maps: list[Floats], infrared: Floats, strength: float, rows: slice) ->
         strength: In [0, 1].
         rows: From an even row on, to another one or the last.
     """
-    height, width = infrared.shape
-    first, last = max(rows.start - 2, 0), min(rows.stop + 2, height)  # the last step mixes two rows
-    heat = reduce(infrared[first:last], 2)
-    steepness, threshold, dark = (plane[first // 2 : -(-last // 2)] for plane in maps)
+    first, last = (
+        max(rows.start - 2, 0),
+        min(rows.stop + 2, len(infrared)),
+    )  # the last step mixes two rows
+    half = [plane[first // 2 : -(-last // 2)] for plane in maps]
+    share = half_weights(half, reduce(infrared[first:last], 2), strength)
+    return enlarge(share, infrared.shape)[rows.start - first : rows.stop - first]
+
+
+def half_weights(maps: list[Floats], heat: Floats, strength: float) -> Floats:
+    """Return the weights at half the resolution.
+
+    Args:
+        maps: As `Judgement.enlarged` returns them.
+        heat: The infrared at that resolution; its memory is used.
+        strength: In [0, 1].
+    """
+    steepness, threshold, dark = maps
     share = np.multiply(steepness, heat)  # in place: new memory costs more than the sums
     share += threshold
     np.exp(np.negative(share, out=share), out=share)
     share += 1
-    heat *= -GAIN  # heat is a copy of the infrared
+    heat *= -GAIN
     heat += HOT + GAIN
     np.divide(heat, share, out=share)  # of a target: a sigmoid times its boost
     np.subtract(1, share, out=heat)
@@ -139,8 +155,13 @@ def weigh(maps: list[Floats], infrared: Floats, strength: float, rows: slice) ->
     elif strength > NATURAL:
         rest = np.float32((strength - NATURAL) / (1 - NATURAL))
         share = np.maximum(share, share + rest * (1 - share))
+    return np.asarray(share, np.float32)
+
+
+def enlarge(share: Floats, shape: tuple[int, ...]) -> Floats:
+    """Return a plane of half the resolution at that of a picture, at most H x W."""
     size = (2 * share.shape[1], 2 * share.shape[0])
-    return np.asarray(cv2.resize(share, size)[rows.start - first : rows.stop - first, :width])
+    return np.asarray(cv2.resize(share, size)[: shape[0], : shape[1]], np.float32)
 
 
 def judge(
@@ -176,7 +197,7 @@ def judge(
     steepness, height, light = answer[(slice(None), *inner)]
     dark = _smooth(1 / (1 + np.exp(-LIGHT_FACTOR * (light + LIGHT_SHIFT))))
     maps = [TARGET_FACTOR * steepness, TARGET_FACTOR * (height + TARGET_SHIFT), dark]
-    return Judgement(np.stack(maps).astype(np.float32), 2 * factor)
+    return Judgement(np.stack(maps).astype(np.float32), 2 * factor, planes)
 
 
 def _smooth(plane: Floats) -> Floats:

@@ -153,6 +153,7 @@ class LiveSession:
         self._failed = ""  # why the last pair could not be fused
         self._drawn: object = None  # the settings that it was drawn with
         self._smoothed: tuple[Tone, AnyTone] | None = None
+        self._next_frame: Callable[[Fuser], Callable[[Image, Image], Image]] | None = None
         self._figures = _Figures()
         self._times: dict[int, float] = {}
         self._pairs = deque[tuple[float, FramePair]](maxlen=_KEPT)
@@ -402,7 +403,9 @@ class LiveSession:
             strength=controls.strength,
             view=controls.view,
         )
-        picture = fuser(pair.infrared, pair.visible)
+        if self._next_frame is None:
+            self._next_frame = fuser.sequence(float(self._format.rate))
+        picture = self._next_frame(fuser)(pair.infrared, pair.visible)
         self._figures.fuse = 1000 * (time.perf_counter() - start)
         return picture
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from piafusion.errors import ImageError, PiafusionError, VideoError
+from piafusion.fuser import Fuser
 from piafusion.imaging.arrays import Image
 from piafusion.run.pool import map_in_order
 from piafusion.run.progress import Progress, silent
@@ -16,6 +17,7 @@ from piafusion.video.inputs import VideoInputs
 from piafusion.video.sources import VideoFormat
 from piafusion.video.writers import Writer
 
+Fuse = Callable[[Image, Image], Image]
 MakeWriter = Callable[[VideoFormat, int, int], Writer]
 
 _ENCODE_AHEAD = 4  # fused frames that wait for the encoder
@@ -46,7 +48,7 @@ class VideoRun:
 
 def fuse_video(
     inputs: VideoInputs,
-    fuse: Callable[[Image, Image], Image],
+    fuse: Fuse,
     make_writer: MakeWriter,
     *,
     prepare: Callable[[Image, Image], Image] | None = None,
@@ -59,8 +61,9 @@ def fuse_video(
 
     Args:
         inputs: Opened sources; they are closed at the end.
-        fuse: A `Fuser`, or another function of an infrared and a visible picture that returns the
-            fused one; called in several threads at the same time.
+        fuse: A `Fuser`, which fuses the frames calmly (see `Fuser.sequence`), or another function
+            of an infrared and a visible picture that returns the fused one; called in several
+            threads at the same time.
         make_writer: Called with the format, width and height when the first frame is fused.
         prepare: Applied to the infrared and visible picture, one pair after the other in their
             order; returns the infrared picture to fuse.
@@ -78,8 +81,11 @@ def fuse_video(
         OutputError: If the result cannot be written; the message says what is left of it.
     """
     run, output = VideoRun(), _Output(make_writer)
+    next_fuse = (
+        fuse.sequence(float(inputs.format.rate)) if isinstance(fuse, Fuser) else lambda: fuse
+    )
 
-    def wanted() -> Iterator[FramePair]:
+    def wanted() -> Iterator[tuple[FramePair, Fuse]]:
         first = None
         for pair in inputs.pairs(stopped):
             if stopped():
@@ -93,9 +99,10 @@ def fuse_video(
             if prepare is not None:
                 with _placed(inputs.name, pair.time):
                     pair = replace(pair, infrared=prepare(pair.infrared, pair.visible))
-            yield pair
+            yield pair, next_fuse()
 
-    def fused(pair: FramePair) -> Frame:
+    def fused(item: tuple[FramePair, Fuse]) -> Frame:
+        pair, fuse = item
         with _placed(inputs.name, pair.time):
             image = fuse(pair.infrared, pair.visible)
         return Frame(image, pair.time, pair.duration)

@@ -56,7 +56,18 @@ def facts(record: WeightsRecord) -> str:
     }
     if "loss" in settings:
         rows["loss"] = ", ".join(f"{name} {value}" for name, value in settings["loss"].items())
-    if settings.get("start_from"):
+    if settings.get("cmdaf"):
+        rows["CMDAF"] = settings["cmdaf"]
+    leg, place = training.get("start"), "started from"
+    while leg:
+        command = leg["training"].get("command", "an unknown training")
+        rows[place] = f"sha256 `{leg['sha256'][:16]}`, `{command}`"
+        leg, place = leg["training"].get("start"), f"{place}, which"
+    if "light" in training:
+        light = training["light"]
+        command = light["training"].get("command", "an unknown training")
+        rows["light"] = f"sha256 `{light['sha256'][:16]}`, `{command}`"
+    if settings.get("start_from") and "start" not in training:
         rows["started from"] = f"the weights of `{settings['start_from']}` before it"
     if "validation" in training:
         held = training["validation"]

@@ -93,6 +93,9 @@ def test_illumination(piafusion, tmp_path: Path) -> None:
     assert [image["label"] for image in report["images"]] == ["day", "night"]
     assert "broken.png: expected a whole image file, found an empty file" in done.err
     assert piafusion("illumination", tmp_path / "none").code == 2
+    other = piafusion("illumination", folder, "--model", "paper")
+    assert other.code == 2
+    assert "expected a model for illumination, found 'paper' for fusion" in other.err
 
 
 def test_models(piafusion) -> None:

@@ -15,6 +15,10 @@ def test_wrong_use(piafusion, tmp_path: Path) -> None:
     )
     assert "--step: expected comparison, " in error("--quick", "--step", "fusion")
     assert "expected a method of average, " in error("--quick", "--methods", "nsct")
+    assert "--schedule: expected short or paper, found 'long'" in error(
+        "--tno", tmp_path, "--schedule", "long"
+    )
+    assert "--quick: leave --schedule" in error("--quick", "--model", "paper.onnx")
     assert "--msrs: expected a folder, found none" in error("--msrs", tmp_path / "none")
     (tmp_path / "out").mkdir(exist_ok=True)
     (tmp_path / "out" / "letter.txt").write_text("mine")

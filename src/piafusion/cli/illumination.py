@@ -17,6 +17,9 @@ def illumination(
     images: Annotated[
         list[Path], typer.Argument(metavar="IMAGE...", help="Visible images, or folders of them.")
     ],
+    model: Annotated[
+        str, typer.Option("--model", "-m", help="illumination, or an exported file of one.")
+    ] = "illumination",
     device: DeviceOption = "auto",
     as_json: JsonOption = False,
 ) -> None:
@@ -26,7 +29,7 @@ def illumination(
     from piafusion.imaging.io import read_image
 
     paths = [path for image in images for path in _expand(image)]
-    estimate = Illumination(device=device)
+    estimate = Illumination(model, device=device)
     results, failed = [], []
     for path in track(paths, "judging"):
         try:

@@ -43,6 +43,20 @@ def reproduce(
         option("Most pairs to take from each data set; they are spread evenly.", min=1),
     ] = None,
     seeds: Annotated[int, option("Number of trainings of each network.", min=1, max=1000)] = 3,
+    schedule: Annotated[
+        str,
+        option(
+            "short, or paper: the paper's network is trained first, by Algorithm 1 on "
+            "MSRS/train, and the ablations and segmentations at full length. Needs a GPU.",
+        ),
+    ] = "short",
+    model: Annotated[
+        str | None,
+        option("An exported network in the place of the shipped one, `paper`.", metavar="FILE"),
+    ] = None,
+    segmentation: Annotated[
+        str | None, option("Preset of the segmentation; see `piafusion segment`.", metavar="PRESET")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Do the paper's experiments again and report which of its claims hold."""
@@ -51,6 +65,7 @@ def reproduce(
     from piafusion.lab.paper.datasets import find_data, paint_data
     from piafusion.lab.paper.run import MARK, NUMBERS, PAGE, STEPS, ReproductionPlan, tally
     from piafusion.lab.paper.run import reproduce as run
+    from piafusion.weights import read_weights
 
     roots = {"msrs": msrs, "roadscene": roadscene, "tno": tno}
     given = {name: root for name, root in roots.items() if root is not None}
@@ -60,6 +75,10 @@ def reproduce(
     for name in steps:
         if name not in STEPS:
             raise UsageError(f"--step: expected {', '.join(STEPS)}, found {name!r}")
+    if schedule not in ("short", "paper"):
+        raise UsageError(f"--schedule: expected short or paper, found {schedule!r}")
+    if quick and (schedule != "short" or model or segmentation):
+        raise UsageError("--quick: leave --schedule, --model and --segmentation out")
     chosen = method_names(methods)
     claim_folder(output, MARK, "reproduction")
     write_bytes(output / MARK, b"")
@@ -79,7 +98,16 @@ def reproduce(
         )
     else:
         data_sets = find_data(given, limit)
-        plan = ReproductionPlan(steps, chosen, seeds=seeds)
+        if model is not None:
+            read_weights(model, "onnx", "fusion")  # tells of a wrong file before hours of work
+        plan = ReproductionPlan(
+            steps,
+            chosen,
+            seeds=seeds,
+            model=model,
+            whole=schedule == "paper",
+            segmentation_preset=segmentation or ("full" if schedule == "paper" else "short"),
+        )
     with ProgressDisplay() as display:
         experiments = run(data_sets, output, plan, display)
     claims = [claim for each in experiments for claim in each.claims]

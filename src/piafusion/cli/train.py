@@ -60,6 +60,31 @@ def fusion(
 
 
 @app.command()
+def paper(
+    data: DataArgument,
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder of both trainings.")],
+    schedule: Annotated[
+        str, typer.Option(help="paper, or short.", rich_help_panel=SETTINGS)
+    ] = "paper",
+    settings: SetOption = None,
+) -> None:
+    """Train both networks of the paper, one after the other (Algorithm 1), and export them.
+
+    --set NAME=VALUE is a setting of the fusion network, --set illumination.NAME=VALUE one of the
+    illumination network. The same command goes on after an interruption.
+    """
+    with needing("train", "training"):
+        from piafusion.lab.training.algorithm import SCHEDULES, train_paper
+
+    if schedule not in SCHEDULES:
+        known = ", ".join(SCHEDULES)
+        raise UsageError(f"--schedule: expected one of {known}, found {schedule!r}")
+    with ProgressDisplay() as progress:
+        model = train_paper(data, output, schedule, named(settings or []), progress)
+    say(f"exported: {model}", f"next: piafusion reproduce --msrs MSRS --model {model} --output OUT")
+
+
+@app.command()
 def context(
     data: DataArgument,
     output: RunOption,

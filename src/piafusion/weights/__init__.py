@@ -69,6 +69,16 @@ def list_models() -> dict[str, WeightsRecord]:
     return load_manifest(SHIPPED)
 
 
+def find_record(model: str) -> WeightsRecord | None:
+    """Return the manifest's entry of a shipped model or of an exported file; None without one.
+
+    Raises:
+        UsageError: If the model is neither.
+        WeightsError: If the manifest is damaged.
+    """
+    return _find(model, "onnx", SHIPPED)[1]
+
+
 def read_weights(model: str, format: Format, kind: Kind, folder: Path = SHIPPED) -> bytes:
     """Return the bytes of a model's weights, verified where a manifest describes them.
 

@@ -6,7 +6,7 @@ from piafusion.lab.paper.experiment import (
     lead_verdict,
     no_defeat,
     ranks_first,
-    undertrained,
+    too_little,
 )
 
 ASKED = Claim("4.4", "first", UNTESTED, "", "road", "networks trained here")
@@ -82,4 +82,4 @@ def leg(steps: int, **more: object) -> dict[str, object]:
     ],
 )
 def test_a_network_that_saw_little_is_undertrained(training: dict[str, object], why: str) -> None:
-    assert undertrained(training) == why
+    assert too_little(training) == why

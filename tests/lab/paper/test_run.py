@@ -15,8 +15,9 @@ from piafusion.lab.data.writing import Recipe, write_scenes
 from piafusion.lab.evaluation.sets import read_sets
 from piafusion.lab.paper.comparison import find_scenes
 from piafusion.lab.paper.datasets import PaperData, find_data
-from piafusion.lab.paper.experiment import OURS, TABLE_2, UNTESTED
+from piafusion.lab.paper.experiment import OURS, TABLE_2, UNTESTED, Experiment
 from piafusion.lab.paper.run import NUMBERS, PAGE, STEPS, TEXT, ReproductionPlan, reproduce
+from piafusion.lab.training.config import resolve
 from piafusion.weights import load_manifest, read_weights, save_record
 
 TINY = ReproductionPlan(
@@ -202,3 +203,36 @@ def test_without_pairs_to_train_on_the_ablation_says_so(scenes: Path, tmp_path: 
     verdicts = {claim.verdict for each in experiments for claim in each.claims}
     assert verdicts == {"cannot be tested here"}
     assert "give --msrs a folder with train and test" in (tmp_path / PAGE).read_text()
+
+
+def test_the_papers_schedule_trains_the_paper_first_and_takes_its_loss(
+    materials: PaperData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = {}
+
+    def train(data: Path, output: Path, **_: object) -> Path:
+        seen.update(data=data, output=output)
+        return tmp_path / "paper.onnx"
+
+    def compare(*arguments: object) -> Experiment:
+        seen["model"] = arguments[-1]
+        return Experiment("comparison")
+
+    def ablate(*arguments: object) -> Experiment:
+        settings = resolve("ablation", tmp_path, arguments[4])
+        whole = resolve("paper", tmp_path, {})
+        assert settings.model_dump(exclude={"preset"}) == whole.model_dump(exclude={"preset"})
+        return Experiment("ablation")
+
+    monkeypatch.setattr("piafusion.lab.training.algorithm.train_paper", train)
+    monkeypatch.setattr("piafusion.lab.paper.comparison.compare", compare)
+    monkeypatch.setattr("piafusion.lab.paper.ablation.ablate", ablate)
+    plan = ReproductionPlan(["comparison", "ablation"], [], whole=True)
+    reproduce(materials, tmp_path / "out", plan)
+    assert seen == {
+        "data": materials.training,
+        "output": tmp_path / "out" / "training",
+        "model": str(tmp_path / "paper.onnx"),
+    }
+    with pytest.raises(UsageError, match="--schedule paper: expected --msrs with train and test"):
+        reproduce(replace(materials, training=None), tmp_path / "out", plan)

@@ -221,7 +221,7 @@ def test_a_run_can_start_from_weights(data: Path, tmp_path: Path) -> None:
     run.start(settings, tmp_path / "run")
     before = read_weights("piafusion-fast", "safetensors", "fusion")
     record = json.loads((tmp_path / "run" / run.RECORD).read_text())
-    assert record["start_sha256"] == hashlib.sha256(before).hexdigest()
+    assert record["start"]["sha256"] == hashlib.sha256(before).hexdigest()
     shipped = load(before).state_dict()
     for key, tensor in weights_of(tmp_path / "run").items():
         torch.testing.assert_close(tensor, shipped[key], atol=1e-6, rtol=0)  # branches, merged

@@ -29,7 +29,7 @@ from piafusion.lab.paper.experiment import (
     in_words,
     lead_verdict,
     no_defeat,
-    undertrained,
+    too_little,
     untested,
 )
 from piafusion.metrics import evaluate
@@ -120,7 +120,7 @@ def ablate(
 
     settings = resolve(PRESETS[FULL], training, dict(changes))
     record = {"steps": settings.last_step, "settings": settings.model_dump()}
-    claims = judge(data, trainings, tests, undertrained(record))
+    claims = judge(data, trainings, tests, too_little(record))
     if data.name.startswith("synthetic"):
         claims = [untested(claim, "the pictures are not the paper's") for claim in claims]
     experiment.claims.extend(claims)
@@ -177,16 +177,11 @@ def _network(
         from piafusion.lab.training.export import export_run
     name = _name(variant, seed)
     folder = output / "runs" / name
-    if not (folder / run.WEIGHTS).is_file():
-        settings = resolve(PRESETS[variant], data, {**changes, "seed": str(seed)})
-        try:
-            began = (folder / run.SETTINGS).is_file()
-            if began:
-                run.resume(folder, settings, progress)
-            else:
-                run.start(settings, folder, progress)
-        except TrainingError as error:
-            raise TrainingError(f"{variant}: {error}") from error
+    settings = resolve(PRESETS[variant], data, {**changes, "seed": str(seed)})
+    try:
+        run.finish(folder, settings, progress)
+    except TrainingError as error:
+        raise TrainingError(f"{variant}: {error}") from error
     exported = output / "weights" / f"{name}.onnx"
     if not exported.is_file():
         export_run(folder, exported.parent, name=name)

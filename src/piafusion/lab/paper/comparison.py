@@ -30,6 +30,7 @@ from piafusion.lab.paper.experiment import (
     Values,
     no_defeat,
     ranks_first,
+    under_our_name,
     undertrained,
     untested,
 )
@@ -37,7 +38,6 @@ from piafusion.methods import check_needs, find_method, list_methods
 from piafusion.report.curves import line_styles
 from piafusion.report.document import Block, Pictures, Table, Text
 from piafusion.run.progress import Progress
-from piafusion.weights import load_manifest
 
 NAME = "comparison"
 AUTHORS = "authors-"
@@ -56,11 +56,17 @@ _TITLES = {"msrs": "MSRS", "roadscene": "RoadScene", "tno": "TNO", "synthetic": 
 
 
 def compare(
-    data_sets: PaperData, output: Path, methods: Sequence[str], scenes: int, progress: Progress
+    data_sets: PaperData,
+    output: Path,
+    methods: Sequence[str],
+    scenes: int,
+    progress: Progress,
+    model: str = OURS,
 ) -> Experiment:
     """Fuse and score all test sets with the paper's model, its rivals and our other models.
 
-    Existing results in the output folder are used again.
+    Existing results in the output folder are used again. `model` is the shipped model, or the file
+    of an exported one that takes its place.
     """
     experiment = Experiment(NAME)
     usable, missing = _usable(methods)
@@ -68,7 +74,8 @@ def compare(
     results: dict[str, DataSetResult] = {}
     folder = output / NAME
     for name, data in data_sets.tests.items():
-        chosen = _methods(data, usable, data_sets.published if name == "tno" else None)
+        published = data_sets.published if name == "tno" else None
+        chosen = _methods(data, model, usable, published)
         done: dict[str, Evaluation] = {}
         for convention in ("uint8", "float"):
             done[convention] = fuse_and_score(
@@ -86,7 +93,7 @@ def compare(
         if done["float"].results and done["uint8"].results:
             _add_set(experiment, name, data, done, scenes)
             results[name] = done["uint8"].results[0]
-    why = undertrained(load_manifest()[OURS].training)
+    why = undertrained(model)
     experiment.claims.extend(_claims(results, data_sets.published, why))
     return experiment
 
@@ -107,9 +114,9 @@ def _usable(names: Sequence[str]) -> tuple[list[str], list[str]]:
 
 
 def _methods(
-    data: DataSet, names: Sequence[str], published: Path | None
+    data: DataSet, model: str, names: Sequence[str], published: Path | None
 ) -> list[Method | GivenPictures]:
-    texts = [OURS, *_OUR_OTHERS, *names]
+    texts = [under_our_name(model), *_OUR_OTHERS, *names]
     if published:
         for folder in sorted(path for path in published.iterdir() if path.is_dir()):
             texts.append(f"{AUTHORS}{folder.name}@{data.name}={folder}")

@@ -14,6 +14,7 @@ from pathlib import Path
 import onnxruntime
 
 from piafusion.errors import MeasurementError, needing
+from piafusion.files import sha256
 from piafusion.lab.evaluation.methods import Method, read_methods, versions
 from piafusion.lab.evaluation.predict import runtime
 from piafusion.lab.evaluation.timing import Setup, measure, processor_name
@@ -25,6 +26,7 @@ from piafusion.lab.paper.experiment import (
     UNTESTED,
     Claim,
     Experiment,
+    under_our_name,
     untested,
 )
 from piafusion.machine import usable_cores
@@ -33,7 +35,7 @@ from piafusion.report.document import Table, Text
 from piafusion.report.values import number
 from piafusion.run.journal import Entry, Journal
 from piafusion.run.progress import Progress, counted
-from piafusion.weights import DEFAULT_MODEL, SHIPPED, load_manifest, read_weights
+from piafusion.weights import DEFAULT_MODEL, SHIPPED, find_record, load_manifest, read_weights
 
 NAME = "efficiency"
 COMPARED = "comparison"
@@ -65,12 +67,14 @@ def measure_efficiency(
     sizes: Sequence[Size],
     budget: float,
     progress: Progress,
+    ours: str = OURS,
 ) -> Experiment:
     """Time all models and methods, one process for each and size.
 
     Sizes are width and height, the smallest first. A method that is slower than the budget is timed
     with three pictures, and left out if these would take more than ten times as long. Times per
-    data set are those that the comparison in the output folder took.
+    data set are those that the comparison in the output folder took. `ours` is
+    the paper's model, or the file of an exported one.
     """
     models = [name for name, record in load_manifest().items() if record.kind == "fusion"]
     names = [*models, *methods]
@@ -79,7 +83,10 @@ def measure_efficiency(
         "threads": usable_cores(),
         "budget": budget,
         **versions("numpy", "cv2", "onnxruntime"),
-        "weights": [load_manifest(folder)[name].sha256 for folder, name in _learned(names)],
+        "weights": [
+            sha256(read_weights(ours, "onnx", "fusion")),
+            *(load_manifest(folder)[name].sha256 for folder, name in _learned(names)),
+        ],
     }
     journal = Journal(output / NAME / "costs.jsonl", settings, _COST)
     steps = [(name, size) for size in sizes for name in names]
@@ -89,11 +96,12 @@ def measure_efficiency(
         key, pixels = f"{name} {size[0]}x{size[1]}", size[0] * size[1]
         if key not in journal.entries:
             expected = _CALLS * pace.get(name, 0.0) * pixels / 1000
-            journal.add(key, _cost(name, name in models, size, budget, expected))
+            file = ours if name == OURS else name if name in models else None
+            journal.add(key, _cost(name, file, size, budget, expected))
         costs[size][name] = cost = journal.entries[key]
         if cost["median_ms"]:
             pace[name] = cost["median_ms"] / pixels
-    return _experiment(costs, *_table_3(data, output / COMPARED, methods))
+    return _experiment(costs, *_table_3(data, output / COMPARED, [under_our_name(ours), *methods]))
 
 
 def _learned(names: Sequence[str]) -> list[tuple[Path, str]]:
@@ -105,18 +113,22 @@ def _learned(names: Sequence[str]) -> list[tuple[Path, str]]:
     ]
 
 
-def _cost(name: str, is_model: bool, size: Size, budget: float, expected: float) -> Entry:
-    folder = SHIPPED if is_model else WEIGHTS
-    record = load_manifest(folder).get(name)
+def _cost(name: str, file: str | None, size: Size, budget: float, expected: float) -> Entry:
+    """Return what a method costs, or the model in a file."""
+    record = find_record(file) if file else load_manifest(WEIGHTS).get(name)
     cost: Entry = {**dict.fromkeys(_COST), "frames": 0, "skipped": ""}
     if record:
         cost["parameters"] = record.parameters
-    if record and "onnx" in record.sha256:
-        weights = read_weights(name, "onnx", record.kind, folder)
+    weights = None
+    if file:
+        weights = read_weights(file, "onnx", "fusion")
+    elif record and "onnx" in record.sha256:
+        weights = read_weights(name, "onnx", record.kind, WEIGHTS)
+    if weights:
         cost["multiply_adds"] = multiply_adds(weights, *size[::-1])
     if expected > 10 * budget:
         return {**cost, "skipped": f"would take about {expected:.0f} s"}
-    model, method = (name, None) if is_model else (DEFAULT_MODEL, name)
+    model, method = (file, None) if file else (DEFAULT_MODEL, name)
     try:
         setup = Setup(model, "onnx", "cpu", *size, method=method)
         measured = measure(setup, frames=30, budget=budget)
@@ -145,7 +157,7 @@ def _table_3(
     for name, title in zip(NAMES, ("MSRS", "RoadScene", "TNO"), strict=True):
         header += [f"{title}, paper", f"{title}, here"]
         if name in data.tests:
-            for method in read_methods([OURS, *methods], [data.tests[name]]):
+            for method in read_methods(methods, [data.tests[name]]):
                 found = isinstance(method, Method) and runtime(method, data.tests[name], folder)
                 if found and found.mean is not None and found.deviation is not None:
                     times = (found.mean / 1000, found.deviation / 1000)

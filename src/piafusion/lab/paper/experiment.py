@@ -16,6 +16,7 @@ from piafusion.lab.evaluation.statistics import SIGNIFICANT, PairedTest, paired_
 from piafusion.metrics import SPECS
 from piafusion.report.document import Block
 from piafusion.report.values import decimals
+from piafusion.weights import find_record
 
 Verdict = Literal["holds", "does not hold", "cannot be tested here"]
 UNTESTED: Verdict = "cannot be tested here"
@@ -134,11 +135,24 @@ def ranks_first(
     return replace(claim, verdict=verdict, evidence=evidence)
 
 
-def undertrained(training: Mapping[str, Any]) -> str:
-    """Return why the defeat of a network of the paper would decide nothing; empty if it would.
+def under_our_name(model: str) -> str:
+    """Return a model or the file of one as an evaluation takes it, named as the paper's."""
+    return OURS if model == OURS else f"{OURS}={model}"
 
-    A network that has not seen half of what the paper's has seen may lose because of that.
-    `training` is its record in a manifest.
+
+def undertrained(model: str) -> str:
+    """Return why the defeat of a model would decide nothing; empty if it would; see `too_little`.
+
+    A file without a manifest beside it, of which nothing is known, is taken for trained.
+    """
+    record = find_record(model)
+    return too_little(record.training) if record else ""
+
+
+def too_little(training: Mapping[str, Any]) -> str:
+    """Tell of a network that has not seen half of what the paper's has seen; empty if it has.
+
+    `training` is its record in a manifest. Such a network may lose because of that.
     """
     seen, leg = 0, training
     while leg and "settings" in leg:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from piafusion.errors import needing
+from piafusion.files import sha256
 from piafusion.imaging.arrays import to_unit
 from piafusion.imaging.colour import luminance
 from piafusion.imaging.io import read_pair
@@ -31,18 +32,18 @@ from piafusion.lab.paper.experiment import (
 from piafusion.report.document import Block, Cell, Pictures, Table, Text
 from piafusion.run.journal import Journal
 from piafusion.run.progress import Progress, counted
-from piafusion.weights import load_manifest, read_weights
+from piafusion.weights import read_weights
 
 with needing("train", "measuring features"):
     import torch
-    from torch import Tensor
+    from torch import Tensor, nn
 
     from piafusion.lab.models import load
     from piafusion.lab.models.blocks import GatedFusionNet, infrared_share, mix
     from piafusion.lab.models.folding import fold
 
 NAME = "features"
-_MODELS = (OURS, "piafusion")
+_OTHERS = ("piafusion",)
 _CROP = (240, 320)  # pixels in the middle of a picture
 _CHANNELS = 3  # channels shown
 _SHARES = {"features": float, "gate": float, "picture": float}
@@ -68,12 +69,12 @@ class Shares:
 
 
 def measure_features(
-    data: DataSet, output: Path, pairs: int | None, progress: Progress
+    data: DataSet, output: Path, pairs: int | None, progress: Progress, ours: str = OURS
 ) -> Experiment:
     """Measure the shares of both modalities and draw feature maps of a scene of each light.
 
     `pairs` is the number of pairs of each light, evenly spread, or None for all; measured
-    shares are used again.
+    shares are used again. `ours` is the paper's model, or the file of an exported one.
     """
     experiment = Experiment(NAME)
     lights = {
@@ -87,20 +88,26 @@ def measure_features(
         why = f"the names in {data.name} do not mark the pairs by day and by night"
         experiment.claims.extend(Claim("4.7", text, UNTESTED, why) for _, text in SELECTION)
         return experiment
+    if not isinstance(_network(ours), GatedFusionNet):
+        why = "the network has not the exchange of Eq. 5 as printed, where features are measured"
+        experiment.claims.extend(Claim("4.7", text, UNTESTED, why) for _, text in SELECTION)
+        return experiment
     rows = []
-    for model in _MODELS:
-        shares = _measure(model, data, lights, output, progress)
+    for model, file in ((OURS, ours), *((name, name) for name in _OTHERS)):
+        shares = _measure(model, file, data, lights, output, progress)
         rows.append([Cell(model), *_cells(shares, lights)])
         experiment.values[model] = {
             light: [asdict(shares[pair.stem]) for pair in chosen]
             for light, chosen in lights.items()
         }
         if model == OURS:
-            why = undertrained(load_manifest()[OURS].training)
+            why = undertrained(ours)
             experiment.claims.extend(judge(data, shares, lights, why))
     header = ["model", *(f"{share}, by {light}" for share in _SHARES for light in lights)]
     title = f"Share of the infrared, {', '.join(f'{len(v)} by {k}' for k, v in lights.items())}"
-    experiment.blocks.extend([Table(header, rows, title), Text(_NOTE, note=True), *_maps(data)])
+    experiment.blocks.extend(
+        [Table(header, rows, title), Text(_NOTE, note=True), *_maps(data, ours)]
+    )
     experiment.deviations.append(
         "Feature maps are taken where Eq. 5 first exchanges them. As printed, it gives both "
         "streams the same features, so that later layers have no features of a single modality."
@@ -151,9 +158,8 @@ def _squared_correlation(one: Tensor, other: Tensor) -> Tensor:
     return torch.where(norms > 0, product / norms.clamp_min(1e-30), torch.zeros_like(norms))
 
 
-def _network(model: str) -> GatedFusionNet:
-    network = fold(load(read_weights(model, "safetensors", "fusion")).eval())
-    return cast(GatedFusionNet, network)
+def _network(file: str) -> nn.Module:
+    return fold(load(read_weights(file, "safetensors", "fusion")).eval())
 
 
 def _tensors(pair: Pair) -> tuple[Tensor, Tensor]:
@@ -172,15 +178,20 @@ def _tensors(pair: Pair) -> tuple[Tensor, Tensor]:
 
 
 def _measure(
-    model: str, data: DataSet, lights: dict[str, list[Pair]], output: Path, progress: Progress
+    model: str,
+    file: str,
+    data: DataSet,
+    lights: dict[str, list[Pair]],
+    output: Path,
+    progress: Progress,
 ) -> dict[str, Shares]:
     settings = {
-        "weights": load_manifest()[model].sha256["safetensors"],
+        "weights": sha256(read_weights(file, "safetensors", "fusion")),
         **versions("numpy", "torch"),
     }
     path = output / NAME / f"{data.name.replace('/', '-')}.{model}.jsonl"
     journal = Journal(path, settings, _ENTRY)
-    network = _network(model)
+    network = cast(GatedFusionNet, _network(file))
     pairs = [pair for chosen in lights.values() for pair in chosen]
     for pair in counted(pairs, f"features of {model}", progress):
         if journal.entries.get(pair.stem, {}).get("sources") != data.hashes[pair.stem]:
@@ -231,9 +242,9 @@ def judge(
     return claims
 
 
-def _maps(data: DataSet) -> list[Block]:
+def _maps(data: DataSet, ours: str) -> list[Block]:
     """Draw the feature maps with the largest differences for a scene of each light."""
-    network = _network(OURS)
+    network = cast(GatedFusionNet, _network(ours))
     stems = choose_stems([pair.stem for pair in data.pairs], data.lights, 2)
     pairs = {pair.stem: pair for pair in data.pairs}
     figures: list[Block] = []

@@ -10,12 +10,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import piafusion
-from piafusion.errors import MissingExtraError, needing
+from piafusion.errors import MissingExtraError, UsageError, needing
 from piafusion.files import write_bytes
 from piafusion.lab.paper import comparison, efficiency
 from piafusion.lab.paper.datasets import PaperData, paint_labelled
 from piafusion.lab.paper.experiment import (
     EXPERIMENTS,
+    OURS,
     SEGMENTED,
     SELECTION,
     UNTESTED,
@@ -33,6 +34,13 @@ from piafusion.run.progress import Progress, silent
 STEPS = tuple(EXPERIMENTS)
 """In the order of the paper."""
 
+ABLATION_WHOLE = {
+    **{"steps": "24570", "batch": "64", "crop": "64", "sampling": "grid", "gradient_clip": "100"},
+    **{"loss.illumination": "3", "loss.intensity": "7", "loss.gradient": "50"},
+    "loss.texture": "magnitude",
+}
+"""Settings of the ablations on the paper's schedule and with its loss."""
+
 MARK = ".piafusion-reproduction"
 """A file that marks a folder of a reproduction, finished or not."""
 
@@ -49,7 +57,11 @@ class ReproductionPlan:
         budget: Seconds for each timing.
         feature_pairs: Number of pairs of each light to measure features on; None for all.
         seeds: Number of trainings of each network, for ablation and segmentation.
+        model: The file of an exported network in the place of the shipped `paper`, or None.
+        whole: Whether networks are trained on the paper's schedule: `paper` itself, if no model is
+            given, and the ablations.
         ablation: Settings of the ablations that differ from their presets.
+        segmentation_preset: Preset of the segmentation.
         segmentation: Settings of the segmentation that differ from its preset.
         remarks: Remarks for the top of the page.
         no_verdicts: Why no claim is judged; empty if they are.
@@ -62,7 +74,10 @@ class ReproductionPlan:
     budget: float = 10.0
     feature_pairs: int | None = None
     seeds: int = 1
+    model: str | None = None
+    whole: bool = False
     ablation: Mapping[str, str] = field(default_factory=dict)
+    segmentation_preset: str = "short"
     segmentation: Mapping[str, str] = field(default_factory=dict)
     remarks: Sequence[str] = ()
     no_verdicts: str = ""
@@ -79,10 +94,14 @@ def reproduce(
     Raises:
         PiafusionError: If a step fails for another reason than a missing extra.
     """
+    if plan.whole:
+        plan = _on_the_schedule(data, output, plan, progress)
     runners: dict[str, Callable[[], Experiment]] = {
-        "comparison": lambda: comparison.compare(data, output, plan.methods, plan.scenes, progress),
+        "comparison": lambda: comparison.compare(
+            data, output, plan.methods, plan.scenes, progress, plan.model or OURS
+        ),
         "efficiency": lambda: efficiency.measure_efficiency(
-            data, output, plan.methods, plan.sizes, plan.budget, progress
+            data, output, plan.methods, plan.sizes, plan.budget, progress, plan.model or OURS
         ),
         "features": lambda: _features(data, output, plan, progress),
         "segmentation": lambda: _segmentation(data, output, plan, progress),
@@ -98,6 +117,20 @@ def reproduce(
     return experiments
 
 
+def _on_the_schedule(
+    data: PaperData, output: Path, plan: ReproductionPlan, progress: Progress
+) -> ReproductionPlan:
+    """Train the paper's networks if no model is given; return the plan with what follows."""
+    if plan.model is None:
+        if data.training is None:
+            raise UsageError("--schedule paper: expected --msrs with train and test, or --model")
+        with needing("train", "training"):
+            from piafusion.lab.training.algorithm import train_paper
+        model = train_paper(data.training, output / "training", progress=progress)
+        plan = replace(plan, model=str(model))
+    return replace(plan, ablation={**ABLATION_WHOLE, **plan.ablation})
+
+
 def _features(
     data: PaperData, output: Path, plan: ReproductionPlan, progress: Progress
 ) -> Experiment:
@@ -108,7 +141,8 @@ def _features(
         from piafusion.lab.paper.features import measure_features
     except MissingExtraError as error:
         return _left_out("features", claims, str(error))
-    return measure_features(data.day_and_night, output, plan.feature_pairs, progress)
+    model = plan.model or OURS
+    return measure_features(data.day_and_night, output, plan.feature_pairs, progress, model)
 
 
 def _ablation(
@@ -141,6 +175,8 @@ def _segmentation(
         output,
         plan.seeds,
         plan.segmentation,
+        preset=plan.segmentation_preset,
+        model=plan.model or OURS,
         synthetic=data.labelled is None or "synthetic" in data.tests,
         progress=progress,
     )

@@ -18,6 +18,7 @@ from piafusion.lab.paper.experiment import (
     Verdict,
     interval_verdict,
     no_defeat,
+    under_our_name,
     untested,
 )
 from piafusion.lab.segmentation.result import interval, percent
@@ -38,18 +39,21 @@ def segment_sources(
     seeds: int,
     changes: Mapping[str, str],
     *,
+    preset: str = "short",
+    model: str = OURS,
     synthetic: bool,
     progress: Progress,
 ) -> Experiment:
     """Train and test one network on each source, and judge the paper's claims about them.
 
-    Finished trainings are used again. `changes` are settings that differ from the preset `short`;
-    `synthetic` means that the pictures are our own scenes.
+    Finished trainings are used again. `changes` are settings that differ from the preset; `model`
+    is the paper's model, or the file of an exported one; `synthetic` means that the pictures are
+    our own scenes.
     """
-    settings = resolve("short", dict(changes))
+    settings = resolve(preset, dict(changes))
     result = segment(
         root,
-        SOURCES,
+        [under_our_name(model) if name == OURS else name for name in SOURCES],
         range(seeds),
         output=output / NAME,
         settings=settings,

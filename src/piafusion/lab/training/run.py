@@ -40,7 +40,7 @@ from piafusion.lab.training.modules import (
     Training,
 )
 from piafusion.run.progress import Progress, silent
-from piafusion.weights import Kind, read_weights
+from piafusion.weights import Kind, find_record, read_weights
 
 _REPORT_EVERY = 10  # steps
 
@@ -84,6 +84,19 @@ def resume(run: Path, wanted: TrainingSettings, progress: Progress = silent) -> 
     return _train(wanted, run, progress)
 
 
+def finish(run: Path, settings: TrainingSettings, progress: Progress = silent) -> Path:
+    """Start a run, or continue it, or leave it alone if it is finished; return its weights.
+
+    Raises:
+        UsageError: If the run was started with other settings, or the data cannot be found.
+        TrainingError: If the data cannot be used, or training fails.
+    """
+    if (run / WEIGHTS).is_file():
+        return run / WEIGHTS
+    began = (run / SETTINGS).is_file()
+    return resume(run, settings, progress) if began else start(settings, run, progress)
+
+
 def is_main_process() -> bool:
     """Tell the process that writes from the others of a run on several devices or nodes."""
     # Before there is a trainer, Lightning takes the first process of any node for the first.
@@ -116,6 +129,7 @@ def _train(settings: TrainingSettings, run: Path, progress: Progress) -> Path:
     lightning.seed_everything(settings.seed, verbose=False)
     module = _module(settings, pairs, everything.select(held) if held else None)
     before = _start_from(settings, module.network)
+    light = _light(settings)
     if isinstance(settings, FusionSettings) and settings.branches:
         spread(cast(MixingFusionNet, module.network))
     checkpoint = find_checkpoint(run, module, writes=is_main_process())
@@ -153,14 +167,35 @@ def _train(settings: TrainingSettings, run: Path, progress: Progress) -> Path:
                 "score": keeper.score,
             }
         if before is not None:
-            record["start_sha256"] = before
+            record["start"] = before
+        if light is not None:
+            record["light"] = light
         write_json(run / RECORD, record)
         write_bytes(run / WEIGHTS, dump(settings.model, merge(module.network)))
     return run / WEIGHTS
 
 
-def _start_from(settings: TrainingSettings, network: nn.Module) -> str | None:
-    """Load the weights to start from, if there are any, and return their sha256."""
+def _leg(model: str, weights: bytes) -> dict[str, Any]:
+    """Return the digest of weights that a run builds on, and how they were trained, if known."""
+    path = Path(model)
+    if path.name == WEIGHTS and (path.parent / RECORD).is_file():
+        what = "the record of a training run"
+        training = read_json(path.parent / RECORD, dict, what, "remove it")
+    else:
+        record = find_record(model)
+        training = record.training if record else {}
+    return {"sha256": sha256(weights), "training": training}
+
+
+def _light(settings: TrainingSettings) -> dict[str, Any] | None:
+    """Return the leg of the illumination network, if the settings name one."""
+    if not isinstance(settings, FusionSettings) or settings.light in ("label", "equal"):
+        return None
+    return _leg(settings.light, read_weights(settings.light, "safetensors", "illumination"))
+
+
+def _start_from(settings: TrainingSettings, network: nn.Module) -> dict[str, Any] | None:
+    """Load the weights to start from, if there are any, and return their leg."""
     if settings.start_from is None:
         return None
     kind: Kind = "illumination" if isinstance(settings, IlluminationSettings) else "fusion"
@@ -175,7 +210,7 @@ def _start_from(settings: TrainingSettings, network: nn.Module) -> str | None:
             f"start_from: expected weights of the network {settings.model!r}, found others in "
             f"{settings.start_from!r}; choose a model of the same kind"
         ) from error
-    return sha256(weights)
+    return _leg(settings.start_from, weights)
 
 
 def _validate_every(settings: TrainingSettings) -> int:

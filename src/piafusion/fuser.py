@@ -161,14 +161,16 @@ class Fuser:
         keep_metadata: bool = True,
         view: str | View = "fused",
         strength: float | None = None,
+        precision: str = "auto",
     ) -> None:
         """Load the weights of a model, or get a comparison method ready.
 
         Args:
             model: A shipped model (`piafusion models` lists them) or the path of an exported
                 `.onnx` or `.safetensors` file.
-            device: "auto" (CUDA where it works, else the processor), "cpu", "cuda", "tensorrt"
-                or "openvino" (needs the `openvino` extra).
+            device: "auto" (CUDA where it works; else OpenVINO where it is installed and the
+                processor computes in bf16 or int8; else ONNX Runtime on the processor), "cpu",
+                "cuda", "tensorrt" or "openvino" (needs the `openvino` extra).
             engine: "onnx" (ONNX Runtime, or OpenVINO on that device) or "torch" (needs the
                 `train` extra).
             threads: Threads of the processor; one for each usable core by default. Give 1 where
@@ -200,12 +202,16 @@ class Fuser:
                 natural one, in which targets stand out, what is dark is filled and all else stays
                 as it is, and 1 has all of the infrared that is brighter. Only for a model that can
                 judge places, as `piafusion` and `piafusion-fast` can.
+            precision: What the network computes in: "float", "bf16" or "int8", or "auto" for the
+                fastest on this machine. In float "auto" runs ONNX Runtime, and a picture is the
+                same everywhere; bf16 changes it by 0.04 of 255 grey levels in the mean.
 
         Raises:
-            UsageError: If the model, method, device, engine, tone, polarity or colour order is
-                unknown, the tile no size, or the strength not in [0, 1] or not for this model.
+            UsageError: If the model, method, device, engine, precision, tone, polarity or colour
+                order is unknown, the tile no size, or the strength not in [0, 1] or not for this
+                model.
             WeightsError: If the weights are missing or corrupt.
-            DeviceError: If the engine cannot use the device.
+            DeviceError: If the engine cannot use the device, or has not the precision.
             MissingExtraError: If the engine is not installed.
             AlignmentError: If the file holds no alignment.
         """
@@ -213,7 +219,7 @@ class Fuser:
         self._settings = {
             **{"model": model, "device": device, "engine": engine, "threads": threads},
             **{"tile": tile, "method": method, "color_order": color_order},
-            **{"keep_metadata": keep_metadata, "view": view},
+            **{"keep_metadata": keep_metadata, "view": view, "precision": precision},
         }
         self.keep_metadata = keep_metadata
         self.model = method or model
@@ -223,9 +229,16 @@ class Fuser:
             parse_visible_tone(visible_tone) if isinstance(visible_tone, str) else visible_tone
         )
         self.engine: Engine = (
-            create_method(method, device=device, threads=threads)
+            create_method(method, device=device, threads=threads, precision=precision)
             if method
-            else create_engine(model, kind="fusion", device=device, engine=engine, threads=threads)
+            else create_engine(
+                model,
+                kind="fusion",
+                device=device,
+                engine=engine,
+                threads=threads,
+                precision=precision,
+            )
         )
         if isinstance(alignment, (str, Path)):
             alignment = read_alignment(alignment)

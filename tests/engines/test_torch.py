@@ -11,7 +11,7 @@ from tests.conftest import scene
 ENGINES = {
     "onnx": {"engine": "onnx", "device": "cpu"},
     "torch": {"engine": "torch", "device": "cpu"},
-    "openvino": {"engine": "onnx", "device": "openvino"},
+    "openvino": {"engine": "onnx", "device": "openvino", "precision": "float"},
 }
 
 

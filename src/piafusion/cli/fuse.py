@@ -28,6 +28,7 @@ from piafusion.cli.options import (
     OverwriteOption,
     PaletteOption,
     PolarityOption,
+    PrecisionOption,
     RadiometryOption,
     StrengthOption,
     ToneOption,
@@ -129,6 +130,7 @@ def fuse(
     alignment: AlignmentOption = None,
     align: AlignOption = None,
     device: DeviceOption = "auto",
+    precision: PrecisionOption = "auto",
     workers: Annotated[
         int | None,
         typer.Option(
@@ -209,6 +211,7 @@ def fuse(
     settings: dict[str, Any] = {
         "model": model,
         "device": device,
+        "precision": precision,
         **tones,
         "alignment": chosen_alignment(ir, vi, alignment, align, match, **tones),
         "tile": tile,
@@ -257,6 +260,7 @@ def fuse(
             "model": method or model,
             "engine": engine,
             "device": run.device or ", ".join(sorted({each.device for each in results} - {""})),
+            "precision": run.precision,
             "tone": run.tone,
             "workers": run.workers or len({each.worker for each in results} - {""}),
             "seconds": round(seconds, 4),
@@ -290,6 +294,7 @@ class _Run(NamedTuple):
     tone: str
     workers: int | None = None
     device: str | None = None
+    precision: str | None = None
 
 
 def _run_locally(
@@ -297,10 +302,16 @@ def _run_locally(
 ) -> _Run:
     """Return a run in threads of this process, which share one `Fuser`."""
     from piafusion.batch import fuse_jobs
+    from piafusion.engines import resolve
     from piafusion.fuser import Fuser
     from piafusion.machine import share_cores
 
-    share = share_cores(workers, most=len(jobs), device=settings["device"])
+    if len(jobs) == 1 and settings["device"] == settings["precision"] == "auto":
+        settings = {**settings, "precision": "float"}  # OpenVINO starts later than it saves on one
+    device = settings["device"]
+    if not settings["method"]:
+        device = resolve(device, settings["model"], settings["precision"])
+    share = share_cores(workers, most=len(jobs), device=device)
     fuser = Fuser(**settings, threads=share.threads)
 
     def results() -> Generator[FusedPair | FailedPair, None, None]:
@@ -309,7 +320,8 @@ def _run_locally(
                 fuser, jobs, workers=share.workers, overwrite=overwrite, progress=display
             )
 
-    return _Run(results(), str(fuser.tone), share.workers, fuser.engine.device)
+    runs = fuser.engine
+    return _Run(results(), str(fuser.tone), share.workers, runs.device, runs.precision)
 
 
 def _run_on_ray(

@@ -24,6 +24,7 @@ from piafusion.cli.options import (
     ModelOption,
     PaletteOption,
     PolarityOption,
+    PrecisionOption,
     RadiometryOption,
     StrengthOption,
     ToneOption,
@@ -109,6 +110,7 @@ def live(
     palette: PaletteOption = None,
     alignment: AlignmentOption = None,
     device: DeviceOption = "auto",
+    precision: PrecisionOption = "auto",
 ) -> None:
     """Fuse two files, streams or cameras, and watch them in a browser."""
     from piafusion.imaging.natural import check_strength
@@ -157,7 +159,7 @@ def live(
     from piafusion.fuser import Fuser
 
     with StopSignals() as stop:
-        fuser = Fuser(model, device, alignment=alignment)
+        fuser = Fuser(model, device, alignment=alignment, precision=precision)
         try:
             session = LiveSession(
                 lambda asked, stopped, tell: opens(asked, lambda: stopped() or stop.asked(), tell),

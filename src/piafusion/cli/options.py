@@ -42,6 +42,14 @@ DeviceOption = Annotated[
         rich_help_panel=PERFORMANCE,
     ),
 ]
+PrecisionOption = Annotated[
+    str,
+    typer.Option(
+        "--precision",
+        help="What the network computes in: float, bf16, int8, or auto for the fastest here.",
+        rich_help_panel=PERFORMANCE,
+    ),
+]
 ToneOption = Annotated[
     str,
     typer.Option(

@@ -8,7 +8,14 @@ from typing import Annotated
 
 import typer
 
-from piafusion.cli.options import INTERRUPTED, PERFORMANCE, DeviceOption, ModelOption, option
+from piafusion.cli.options import (
+    INTERRUPTED,
+    PERFORMANCE,
+    DeviceOption,
+    ModelOption,
+    PrecisionOption,
+    option,
+)
 from piafusion.cli.printing import warn
 from piafusion.errors import UsageError, needing
 from piafusion.weights import DEFAULT_MODEL
@@ -73,6 +80,7 @@ def serve(
     ] = 10,
     model: ModelOption = DEFAULT_MODEL,
     device: DeviceOption = "auto",
+    precision: PrecisionOption = "auto",
     workers: Annotated[
         int | None,
         option(
@@ -103,6 +111,7 @@ def serve(
     settings = ServerSettings(
         model=model,
         device=device,
+        precision=precision,
         workers=workers,
         queue=queue,
         max_megabytes=max_megabytes,

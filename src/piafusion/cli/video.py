@@ -27,6 +27,7 @@ from piafusion.cli.options import (
     OverwriteOption,
     PaletteOption,
     PolarityOption,
+    PrecisionOption,
     RadiometryOption,
     StrengthOption,
     ToneOption,
@@ -179,6 +180,7 @@ def video(
         ),
     ] = False,
     device: DeviceOption = "auto",
+    precision: PrecisionOption = "auto",
 ) -> None:
     """Fuse a video: two files, streams or devices, or one file that shows both cameras."""
     from piafusion.imaging.natural import check_strength
@@ -217,7 +219,8 @@ def video(
         if align != "auto" or alignment or resize or visible is None:
             raise UsageError("--align: expected auto, for two files and without another alignment")
         mapped = alignment_of_videos(infrared, visible, tone, polarity, palette, later)
-    fuser, workers = _make_fuser(model, device, mapped, strength=strength, **settings)
+    settings["strength"] = strength
+    fuser, workers = _make_fuser(model, device, mapped, precision, **settings)
     with StopSignals() as stop, ProgressDisplay() as display:
         matching = Matching(later, exact(max_gap), reconnect, warn, exact(start), drift)
         try:
@@ -320,14 +323,16 @@ def _make_fuser(
     model: str,
     device: str,
     alignment: Alignment | Path | None,
+    precision: str = "auto",
     **settings: Any,  # noqa: ANN401 - of a Fuser
 ) -> tuple[Fuser, int]:
     """Return the fuser, and how many threads may call it at the same time."""
+    from piafusion.engines import resolve
     from piafusion.fuser import Fuser
     from piafusion.machine import share_cores
 
-    share = share_cores(most=_MOST_WORKERS, device=device)
-    settings = {"model": model, "device": device, "alignment": alignment, **settings}
+    share = share_cores(most=_MOST_WORKERS, device=resolve(device, model, precision))
+    settings |= {"model": model, "device": device, "precision": precision, "alignment": alignment}
     fuser = Fuser(**settings, threads=share.threads)
     return fuser, share.workers
 
@@ -476,6 +481,7 @@ def _report(
     return {
         "model": fuser.model,
         "device": fuser.engine.device,
+        "precision": fuser.engine.precision,
         "output": str(output),
         "frames": run.frames,
         "seconds": round(run.seconds, 6),

@@ -6,18 +6,21 @@ from abc import ABC, abstractmethod
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from functools import cached_property
+from importlib.util import find_spec
 from typing import Generic, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from piafusion.errors import UsageError, WeightsError
+from piafusion.errors import DeviceError, UsageError, WeightsError
+from piafusion.machine import has_dot_products
 from piafusion.reach import CONTEXT, ENCODER, Reach, inner_network
-from piafusion.weights import Kind, read_weights
+from piafusion.weights import Format, Kind, has_format, read_weights
 
 Tensor = NDArray[np.float32]
 
 DEVICES = ("auto", "cpu", "cuda", "tensorrt", "openvino")
+PRECISIONS = ("auto", "float", "bf16", "int8")
 
 
 class Engine(Protocol):
@@ -25,6 +28,7 @@ class Engine(Protocol):
 
     Attributes:
         device: The device that computes: a name of `DEVICES`, never "auto".
+        precision: What it computes in: a name of `PRECISIONS`, never "auto", or float16.
         threads: The number of processor threads it uses.
         reach: Distance that the network looks; None if it cannot fuse tiles.
         context_side: Longest side, in pixels, of the small copy that the context network sees;
@@ -32,6 +36,7 @@ class Engine(Protocol):
     """
 
     device: str
+    precision: str
     threads: int
 
     @property
@@ -115,39 +120,104 @@ class FileEngine(FusesByRunning):
 
 
 def create_engine(
-    model: str, *, kind: Kind, device: str, engine: str, threads: int | None = None
+    model: str,
+    *,
+    kind: Kind,
+    device: str,
+    engine: str,
+    threads: int | None = None,
+    precision: str = "float",
 ) -> Network:
     """Load a model's weights into an engine.
 
     Args:
         model: A shipped model or the path of an exported file.
         kind: The task of the network.
-        device: A name of `DEVICES`; "auto" is CUDA where it works, else the processor.
+        device: A name of `DEVICES`; see `resolve` for "auto".
         engine: "onnx" (on "openvino", OpenVINO runs the ONNX file) or "torch".
         threads: Threads of the processor; one for each usable core by default.
+        precision: A name of `PRECISIONS`; "auto" is the fastest.
 
     Raises:
-        UsageError: If the model, device or engine is unknown.
+        UsageError: If the model, device, engine or precision is unknown.
         WeightsError: If the weights are missing or corrupt.
-        DeviceError: If the engine cannot use the device.
+        DeviceError: If the engine cannot use the device, or has not the precision.
         MissingExtraError: If the engine is not installed.
     """
-    if device not in DEVICES:
-        raise UsageError(f"expected a device of {', '.join(DEVICES)}, found {device!r}")
+    for what, found, known in (("device", device, DEVICES), ("precision", precision, PRECISIONS)):
+        if found not in known:
+            raise UsageError(f"expected a {what} of {', '.join(known)}, found {found!r}")
     if threads is not None and threads < 1:
         raise UsageError(f"expected at least 1 thread, found {threads}")
     if engine not in ("onnx", "torch"):
         raise UsageError(f"expected an engine of onnx, torch, found {engine!r}")
     if engine == "torch" and device in ("tensorrt", "openvino"):
         raise UsageError(f"expected auto, cpu or cuda for the engine torch, found {device!r}")
-    weights = read_weights(model, "onnx" if engine == "onnx" else "safetensors", kind)
+    if engine == "onnx":
+        device = resolve(device, model, precision)
+    chosen = _choose(precision, model, device, engine)
+    suffix: Format = "int8" if chosen == "int8" else "onnx" if engine == "onnx" else "safetensors"
+    weights = read_weights(model, suffix, kind)
     try:
-        return _load(weights, device, engine, threads)
+        return _load(weights, device, engine, threads, chosen)
     except WeightsError as error:  # engines see bytes, which have no name
         raise WeightsError(f"{model}: {error}") from error
 
 
-def _load(weights: bytes, device: str, engine: str, threads: int | None) -> Network:
+def resolve(device: str, model: str, precision: str = "auto") -> str:
+    """Return where the ONNX file of a model runs.
+
+    "auto" is OpenVINO where that is installed and the processor computes in bf16, or in int8 and
+    the model has such a file. It stays "auto", for ONNX Runtime, in float: there OpenVINO brings a
+    tenth, and ONNX Runtime gives the same picture on every machine; and where a CUDA card may be.
+
+    Raises:
+        UsageError: If the model is unknown.
+    """
+    if device != "auto" or precision == "float" or not find_spec("openvino"):
+        return device
+    from onnxruntime import get_available_providers
+
+    if "CUDAExecutionProvider" in get_available_providers():
+        return device
+    fastest = _precisions(model, "openvino", "onnx")[0]
+    return "openvino" if precision == "bf16" or fastest != "float" else device
+
+
+def _precisions(model: str, device: str, engine: str) -> list[str]:
+    """Return the precisions that a model can be run in, the fastest first."""
+    if engine == "torch":
+        return ["float"]
+    int8 = ["int8"] if device not in ("cuda", "tensorrt") and has_format(model, "int8") else []
+    if device != "openvino":
+        return ["float", *int8]  # which is faster in ONNX Runtime depends on the processor
+    from piafusion.engines.openvino import has_bf16
+
+    if has_bf16():
+        return ["bf16", *int8, "float"]
+    return [*int8, "float"] if has_dot_products() else ["float", *int8]
+
+
+def _choose(precision: str, model: str, device: str, engine: str) -> str:
+    """Return the precision to run in.
+
+    Raises:
+        DeviceError: If it cannot be had.
+    """
+    has = _precisions(model, device, engine)
+    if precision not in ("auto", *has):
+        runs = {"openvino": "OpenVINO"}.get(device, "ONNX Runtime") if engine == "onnx" else engine
+        step = "use one of these"
+        if precision == "bf16" and runs == "ONNX Runtime":
+            step = "bf16 needs the device openvino (pip install 'piafusion[openvino]')"
+        raise DeviceError(
+            f"{model}: expected a precision of {', '.join(has)} or auto, which {runs} has for it "
+            f"on this machine, found {precision!r}; {step}"
+        )
+    return has[0] if precision == "auto" else precision
+
+
+def _load(weights: bytes, device: str, engine: str, threads: int | None, precision: str) -> Network:
     if engine == "torch":
         from piafusion.engines.torch import TorchEngine
 
@@ -155,10 +225,10 @@ def _load(weights: bytes, device: str, engine: str, threads: int | None) -> Netw
     if device == "openvino":
         from piafusion.engines.openvino import OpenVinoEngine
 
-        return OpenVinoEngine(weights, threads)
+        return OpenVinoEngine(weights, threads, precision)
     from piafusion.engines.onnx import OnnxEngine
 
-    return OnnxEngine(weights, device, threads)
+    return OnnxEngine(weights, device, threads, precision)
 
 
 Built = TypeVar("Built")

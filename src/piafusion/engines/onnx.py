@@ -21,17 +21,24 @@ _PROVIDERS = {"cpu": (_CPU,), "cuda": (_CUDA, _CPU), "tensorrt": (_TENSORRT, _CU
 class OnnxEngine(FileEngine):
     """A network in the ONNX format, for any image size; threads may share it."""
 
-    def __init__(self, weights: bytes, device: str = "auto", threads: int | None = None) -> None:
+    def __init__(
+        self,
+        weights: bytes,
+        device: str = "auto",
+        threads: int | None = None,
+        precision: str = "float",
+    ) -> None:
         """Load a network.
 
         The device is "auto" (CUDA if it works, else the processor), "cpu", "cuda" or "tensorrt";
-        there is a thread for each usable core by default.
+        there is a thread for each usable core by default. The precision is that of the weights:
+        float or int8.
 
         Raises:
             WeightsError: If the bytes are no ONNX network.
             DeviceError: If the installed ONNX Runtime cannot use the device.
         """
-        self.threads = threads or usable_cores()
+        self.threads, self.precision = threads or usable_cores(), precision
         available = onnxruntime.get_available_providers()
         wanted = _PROVIDERS["cuda" if device == "auto" else device]
         if device != "auto" and wanted[0] not in available:
@@ -62,7 +69,7 @@ class OnnxEngine(FileEngine):
         return np.asarray(self._session.run(None, feeds)[0])
 
     def _open(self, weights: bytes) -> OnnxEngine:
-        return OnnxEngine(weights, self.device, self.threads)
+        return OnnxEngine(weights, self.device, self.threads)  # in float
 
 
 def session_options(threads: int) -> onnxruntime.SessionOptions:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from functools import cache, cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,21 +26,22 @@ class OpenVinoEngine(FileEngine):
 
     device = "openvino"
 
-    def __init__(self, weights: bytes, threads: int | None = None) -> None:
+    def __init__(
+        self, weights: bytes, threads: int | None = None, precision: str = "float"
+    ) -> None:
         """Load a network.
 
-        There is a thread for each usable core by default.
+        There is a thread for each usable core by default. The precision is "float", "bf16", or
+        "int8" for weights in it; what these leave to floats is computed in bf16 where that can be.
 
         Raises:
             WeightsError: If the bytes are no ONNX network.
         """
-        self.threads = threads or usable_cores()
-        self._core = openvino.Core()
+        self.threads, self.precision = threads or usable_cores(), precision
         self._weights = weights
         self._lock = threading.Lock()  # a request serves one thread at a time
         try:
             model = self._read()
-            self._any_size = self._compile()
         except RuntimeError as error:
             raise WeightsError(
                 "expected an ONNX network, found data that OpenVINO cannot read; export it again"
@@ -65,11 +67,19 @@ class OpenVinoEngine(FileEngine):
             return result
 
     def _open(self, weights: bytes) -> OpenVinoEngine:
-        return OpenVinoEngine(weights, self.threads)
+        return OpenVinoEngine(weights, self.threads, "bf16" if self._in_bf16 else "float")
+
+    @property
+    def _in_bf16(self) -> bool:
+        return self.precision == "bf16" or (self.precision == "int8" and has_bf16())
+
+    @cached_property
+    def _any_size(self) -> openvino.InferRequest:
+        return self._compile()
 
     def _read(self) -> openvino.Model:
         """Read the network; make its share, which OpenVINO takes for a constant, an input."""
-        model = self._core.read_model(self._weights)
+        model = _core().read_model(self._weights)
         for node in model.get_ops():
             if node.get_friendly_name() == SHARE:
                 share = openvino.opset13.parameter(node.get_output_shape(0), np.float32)
@@ -87,9 +97,20 @@ class OpenVinoEngine(FileEngine):
         settings = {
             "PERFORMANCE_HINT": "LATENCY",
             "INFERENCE_NUM_THREADS": self.threads,
-            "INFERENCE_PRECISION_HINT": "f32",  # the default may be bfloat16
+            "INFERENCE_PRECISION_HINT": "bf16" if self._in_bf16 else "f32",
         }
-        return self._core.compile_model(model, "CPU", settings).create_infer_request()
+        return _core().compile_model(model, "CPU", settings).create_infer_request()
+
+
+@cache
+def _core() -> openvino.Core:
+    return openvino.Core()
+
+
+@cache
+def has_bf16() -> bool:
+    """Tell whether the processor computes in bf16 itself."""
+    return "BF16" in _core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 
 
 def _metadata(model: openvino.Model) -> dict[str, str]:

@@ -47,6 +47,7 @@ class TorchEngine(FusesByRunning):
         if threads is not None:
             torch.set_num_threads(threads)
         self.device = device
+        self.precision = "float" if device == "cpu" else "float16"
         self.threads = torch.get_num_threads()
         self._network = fold(load(weights).eval())
         if device == "cuda":

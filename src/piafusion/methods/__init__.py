@@ -120,13 +120,17 @@ def _load_plugins() -> None:
         register_method(name, method)
 
 
-def create_method(name: str, *, device: str = "auto", threads: int | None = None) -> Engine:
+def create_method(
+    name: str, *, device: str = "auto", threads: int | None = None, precision: str = "auto"
+) -> Engine:
     """Get a method ready.
 
-    The device is "auto" or "cpu"; there is a thread for each usable core by default.
+    The device is "auto" or "cpu", the precision "auto" or "float"; there is a thread for each
+    usable core by default.
 
     Raises:
-        UsageError: If the method is unknown, or cannot use the device or number of threads.
+        UsageError: If the method is unknown, or cannot use the device, precision or number of
+            threads.
         MissingExtraError: If a package that it needs is not installed.
         WeightsError: If its weights are missing or damaged.
     """
@@ -134,6 +138,8 @@ def create_method(name: str, *, device: str = "auto", threads: int | None = None
     check_needs(spec)
     if device not in ("auto", "cpu"):
         raise UsageError(f"expected auto or cpu for the method {name!r}, found {device!r}")
+    if precision not in ("auto", "float"):
+        raise UsageError(f"expected auto or float for the method {name!r}, found {precision!r}")
     if threads is not None and threads < 1:
         raise UsageError(f"expected at least 1 thread, found {threads}")
     threads = threads or usable_cores()

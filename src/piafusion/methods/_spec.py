@@ -58,12 +58,14 @@ class RuleEngine:
 
     Attributes:
         device: Always the processor.
+        precision: Always float.
         threads: Number of threads that the rule was prepared for.
         reach: None; a rule fuses pictures as a whole.
         context_side: None; a rule judges nothing.
     """
 
     device = "cpu"
+    precision = "float"
     reach: Reach | None = None
     context_side: int | None = None
 

@@ -54,7 +54,7 @@ def create_app(settings: ServerSettings | None = None) -> FastAPI:
         PiafusionError: If the settings name a model that is unknown or cannot be loaded.
     """
     settings = settings or ServerSettings()
-    fusers = FuserCache(settings.model, settings.device, settings.share.threads)
+    fusers = FuserCache(settings.model, settings.device, settings.share.threads, settings.precision)
     service = FusionService(settings, fusers)
     queue = WorkQueue(settings.share.workers, settings.queue, settings.timeout)
     counters = Counters()

@@ -6,6 +6,7 @@ import threading
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -52,7 +53,9 @@ class Offer:
 class FuserCache:
     """Fusers by name, shared by all requests; safe for threads."""
 
-    def __init__(self, model: str, device: str = "auto", threads: int = 1) -> None:
+    def __init__(
+        self, model: str, device: str = "auto", threads: int = 1, precision: str = "auto"
+    ) -> None:
         """List the models and methods.
 
         The default model is a name or the path of an exported file.
@@ -60,7 +63,7 @@ class FuserCache:
         Raises:
             UsageError: If the model is unknown.
         """
-        self._device, self._threads = device, threads
+        self._runs: dict[str, Any] = {"device": device, "threads": threads, "precision": precision}
         self._files: dict[str, str] = {}
         models = {
             name: Offer(name, record.summary)
@@ -116,10 +119,10 @@ class FuserCache:
 
     def _load(self, name: str) -> tuple[Fuser, FusingSpeed]:
         if name in self.methods:
-            fuser = Fuser(method=name, threads=self._threads)
+            fuser = Fuser(method=name, threads=self._runs["threads"])
         else:
             model = self._files.get(name, name)
-            fuser = Fuser(model=model, device=self._device, threads=self._threads)
+            fuser = Fuser(model=model, **self._runs)
         return fuser, FusingSpeed(_try(fuser))
 
     def check_time(self, name: str, pixels: int, limit: float) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from piafusion.engines import resolve
 from piafusion.errors import UsageError
 from piafusion.machine import CoreShare, share_cores
 from piafusion.weights import DEFAULT_MODEL
@@ -21,6 +22,7 @@ class ServerSettings:
     Attributes:
         model: The default model: a name, or the path of an exported file.
         device: Where networks run.
+        precision: What networks compute in.
         workers: Pairs that are fused at the same time; one for each usable core by default.
         queue: Requests that may wait for a worker; more are answered with 503.
         max_megabytes: Largest body of a request, in MiB.
@@ -35,6 +37,7 @@ class ServerSettings:
 
     model: str = DEFAULT_MODEL
     device: str = "auto"
+    precision: str = "auto"
     workers: int | None = None
     queue: int = 16
     max_megabytes: float = 64
@@ -77,7 +80,8 @@ class ServerSettings:
     @property
     def share(self) -> CoreShare:
         """How the workers, with the default filled in, share the cores."""
-        return share_cores(self.workers, device=self.device)
+        device = resolve(self.device, self.model, self.precision)
+        return share_cores(self.workers, device=device)
 
     @property
     def max_bytes(self) -> int:

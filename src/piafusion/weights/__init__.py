@@ -25,7 +25,8 @@ _RECORD = {
     "scores": dict,
 }
 
-Format = Literal["onnx", "safetensors", "npz"]
+Format = Literal["onnx", "safetensors", "npz", "int8"]
+"""A file's suffix; int8 for `NAME-int8.onnx`, which computes in whole numbers of 8 bits."""
 Kind = Literal["fusion", "illumination"]
 
 
@@ -38,7 +39,7 @@ class WeightsRecord:
         kind: The task of its network.
         summary: One line for a list.
         parameters: Number of trained values.
-        sha256: Per format, the digest of `NAME.FORMAT` beside the manifest.
+        sha256: Per format, the digest of its file beside the manifest.
         training: Data, seed, command, steps and resolved settings of the run.
         scores: Measured after training: figures by data set, and the command that made them.
     """
@@ -113,6 +114,15 @@ def read_weights(model: str, format: Format, kind: Kind, folder: Path = SHIPPED)
     return data
 
 
+def has_format(model: str, format: Format, folder: Path = SHIPPED) -> bool:
+    """Tell whether a model, named or given as a path, has a file of a format.
+
+    Raises:
+        UsageError: If the name or path is unknown.
+    """
+    return _find(model, format, folder)[0].is_file()
+
+
 def save_record(record: WeightsRecord, folder: Path) -> None:
     """Put a record into the manifest of a weights folder, replacing one of the same name.
 
@@ -153,13 +163,16 @@ def add_scores(
 def _find(model: str, format: Format, folder: Path) -> tuple[Path, WeightsRecord | None]:
     records = load_manifest(folder)
     if model in records:
-        return folder / f"{model}.{format}", records[model]
+        return folder / _file_name(model, format), records[model]
     path = Path(model)
     if path.suffix not in (".onnx", ".safetensors"):
         raise UsageError(
             f"expected a model of {', '.join(records)} or the path of an .onnx or .safetensors "
             f"file, found {model!r}"
         )
-    path = path.with_suffix(f".{format}")
     beside = load_manifest(path.parent) if (path.parent / MANIFEST).exists() else {}
-    return path, beside.get(path.stem)
+    return path.with_name(_file_name(path.stem, format)), beside.get(path.stem)
+
+
+def _file_name(name: str, format: Format) -> str:
+    return f"{name}-int8.onnx" if format == "int8" else f"{name}.{format}"

@@ -151,7 +151,7 @@ def _model(name: str, model: str, device: str, strength: float | None = None) ->
     def load() -> Fuse:
         from piafusion.fuser import Fuser
 
-        return Fuser(model, device=device, strength=strength)
+        return Fuser(model, device=device, strength=strength, precision="float")
 
     return Method(name, settings, load, threads=usable_cores())
 

@@ -15,6 +15,7 @@ import sys
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -29,7 +30,19 @@ STATUS = Path("/proc/self/status")
 
 @dataclass(frozen=True)
 class Setup:
-    """The settings of one measurement; all but the size are arguments of `Fuser`."""
+    """The settings of one measurement.
+
+    Attributes:
+        model: As `Fuser` takes it; of a peer, the ONNX file of any network with two inputs.
+        engine: As `Fuser` takes it, and so are device, threads, method and precision.
+        device: See above.
+        width: Of the pictures, in pixels.
+        height: Of the pictures.
+        threads: See above.
+        method: See above.
+        precision: See above.
+        peer: Whether it is not one of ours: its network alone is timed, in ONNX Runtime.
+    """
 
     model: str
     engine: str
@@ -38,6 +51,8 @@ class Setup:
     height: int
     threads: int | None = None
     method: str | None = None
+    precision: str = "auto"
+    peer: bool = False
 
 
 @dataclass(frozen=True)
@@ -60,23 +75,25 @@ class Measured:
 
     Attributes:
         device: Device that the network ran on.
+        precision: What it computed in.
         threads: Number of processor threads of the engine; None if it does not say.
         load_ms: Time to read the weights and prepare the engine.
         first_ms: Time of the first call, arrays to array.
         frames: Number of timed frames.
         network: Times of the network alone.
-        end_to_end: Times from two uint8 arrays to one.
-        frames_per_second: End to end, one frame after the other.
+        end_to_end: Times from two uint8 arrays to one; None for a peer.
+        frames_per_second: End to end, one frame after the other; of a peer, its network alone.
         peak_mib: Largest resident memory of the whole process.
     """
 
     device: str
+    precision: str
     threads: int | None
     load_ms: float
     first_ms: float
     frames: int
     network: Times
-    end_to_end: Times
+    end_to_end: Times | None
     frames_per_second: float
     peak_mib: float | None
 
@@ -103,15 +120,18 @@ def measure(setup: Setup, *, frames: int, budget: float) -> Measured:
         answer = parse_json(done.stdout, dict)
     if "error" in answer:
         raise MeasurementError(answer["error"])
-    both = {name: Times(**answer[name]) for name in ("network", "end_to_end")}
+    names = ("network", "end_to_end")
+    both = {name: answer[name] and Times(**answer[name]) for name in names}
     return Measured(**{**answer, **both})
 
 
 def measure_here(setup: Setup, frames: int, budget: float) -> Measured:
     """Time a setup in this process; see `measure`."""
+    if setup.peer:
+        return _measure_peer(setup, frames, budget)
     from piafusion import Fuser
 
-    arguments = {**vars(setup)}
+    arguments = {name: value for name, value in vars(setup).items() if name != "peer"}
     infrared, visible = scene(arguments.pop("width"), arguments.pop("height"))
     try:
         start = time.perf_counter()
@@ -142,6 +162,7 @@ def measure_here(setup: Setup, frames: int, budget: float) -> Measured:
     network, end_to_end = map(Times.of, timed(count))
     return Measured(
         device=fuser.engine.device,
+        precision=fuser.engine.precision,
         threads=getattr(fuser.engine, "threads", None),
         load_ms=1000 * (loaded - start),
         first_ms=1000 * (first - loaded),
@@ -151,6 +172,78 @@ def measure_here(setup: Setup, frames: int, budget: float) -> Measured:
         frames_per_second=1000 / end_to_end.median,
         peak_mib=memory_mib("VmHWM"),
     )
+
+
+def _measure_peer(setup: Setup, frames: int, budget: float) -> Measured:
+    """Time any network with two inputs."""
+    import onnxruntime
+
+    from piafusion.engines.onnx import session_options
+    from piafusion.machine import usable_cores
+
+    threads, start = setup.threads or usable_cores(), time.perf_counter()
+    try:
+        session = onnxruntime.InferenceSession(
+            setup.model, session_options(threads), providers=["CPUExecutionProvider"]
+        )
+        nodes = session.get_inputs()
+        if len(nodes) != 2:
+            raise ValueError(f"expected a network with 2 inputs, found {len(nodes)}")
+        pair = scene(setup.width, setup.height)
+        feeds = {node.name: _as_input(node, each) for node, each in zip(nodes, pair, strict=True)}
+        loaded = time.perf_counter()
+        session.run(None, feeds)
+    except Exception as error:  # onnxruntime's own classes share no public base
+        why = str(error).splitlines()[0]
+        raise MeasurementError(f"{Path(setup.model).name}: {why}") from error
+    first = time.perf_counter() - loaded
+
+    def timed(count: int) -> list[float]:
+        seconds = []
+        for _ in range(count):
+            begun = time.perf_counter()
+            session.run(None, feeds)
+            seconds.append(time.perf_counter() - begun)
+        return seconds
+
+    pace = float(np.median(timed(WARM_UP if first * WARM_UP < budget else 1)))
+    count = max(min(FEWEST, frames), min(frames, int(budget / pace)))
+    network = Times.of(timed(count))
+    return Measured(
+        device="cpu",
+        precision="as in the file",
+        threads=threads,
+        load_ms=1000 * (loaded - start),
+        first_ms=1000 * first,
+        frames=count,
+        network=network,
+        end_to_end=None,
+        frames_per_second=1000 / network.median,
+        peak_mib=memory_mib("VmHWM"),
+    )
+
+
+def _as_input(node: Any, picture: NDArray[np.uint8]) -> NDArray[Any]:  # noqa: ANN401 - onnxruntime's
+    """Return a picture in the layout that an input of a network has.
+
+    Raises:
+        ValueError: If the network takes no pictures of that size.
+    """
+    types = {"tensor(float)": np.float32, "tensor(float16)": np.float16, "tensor(uint8)": np.uint8}
+    if len(node.shape) != 4 or node.type not in types:
+        raise ValueError(f"expected pictures, found the input {node.name}: {node.type}{node.shape}")
+    last = node.shape[1] not in (1, 3) and node.shape[3] in (1, 3)  # channels last
+    channels = node.shape[3 if last else 1]
+    planes = np.atleast_3d(picture)
+    planes = planes[..., :1] if channels == 1 else np.broadcast_to(planes, (*picture.shape[:2], 3))
+    batch = (planes if last else planes.transpose(2, 0, 1))[None]
+    if not all(
+        side in (of, None) or isinstance(side, str)
+        for side, of in zip(node.shape, batch.shape, strict=True)
+    ):
+        raise ValueError(f"expected {node.shape} at {node.name}, which is another size")
+    scaled = batch if node.type == "tensor(uint8)" else batch / np.float32(255)
+    return np.ascontiguousarray(scaled, types[node.type])
 
 
 def scene(width: int, height: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
 
 from piafusion.errors import UsageError
 from piafusion.imaging.align import Alignment, Quality
+from piafusion.imaging.align.lens import Lens
 from piafusion.live.nudge import STILL, Nudge, judged, nudged
 
 SIZE = (60, 80)
@@ -39,6 +42,10 @@ def test_a_move_comes_on_top_of_the_rig() -> None:
     quality = Quality(0.5, 0.5, 1, 1, 3)
     base = Alignment.of("homography", np.diag([0.5, 0.5, 1]), (30, 40), SIZE, quality)
     assert nudged(base, STILL, (30, 40), SIZE) is base
+    seen = replace(base, infrared_lens=Lens.plain((30, 40), 0.1))
+    bent = nudged(seen, Nudge(x=5), (30, 40), SIZE)
+    assert bent is not None
+    assert bent.infrared_lens == seen.infrared_lens
     moved = nudged(base, Nudge(x=5), (30, 40), SIZE)
     assert moved is not None
     assert moved.kind == "homography"

@@ -58,6 +58,7 @@ def make(fuser: Fuser, tmp_path: Path) -> Iterator[Callable[..., LiveSession]]:
         visible: str | None = None,
         controls: Controls | None = None,
         rig: Alignment | None = None,
+        **options: bool,
     ) -> LiveSession:
         if infrared is None or visible is None:
             frames = moving(10)
@@ -71,13 +72,8 @@ def make(fuser: Fuser, tmp_path: Path) -> Iterator[Callable[..., LiveSession]]:
             matching = Matching(controls.offset, reconnect=1.0, notify=tell)
             return open_two(*names[:: -1 if controls.swapped else 1], matching, stopped)
 
-        session = LiveSession(
-            opens,
-            fuser.adjusted(alignment=rig),
-            controls or Controls(),
-            tmp_path / "out",
-            said.append,
-        )
+        aligned, chosen = fuser.adjusted(alignment=rig), controls or Controls()
+        session = LiveSession(opens, aligned, chosen, tmp_path / "out", said.append, **options)
         made.append(session)
         session.start()
         return session
@@ -121,6 +117,12 @@ def test_what_is_changed_shows_at_once_after_the_end(make: Callable[..., LiveSes
     assert session.state()["strength"] == 0
     with pytest.raises(UsageError, match="strength"):
         session.change(Controls(strength=2.0))
+
+
+def test_files_in_a_loop(make: Callable[..., LiveSession]) -> None:
+    session = make(loop=True)
+    until(lambda: session.status()["version"] >= 3)  # opened for the third time
+    assert (session.ended, session.message) == (False, "")
 
 
 def test_swapped_sources_are_opened_again(make: Callable[..., LiveSession]) -> None:
@@ -227,7 +229,7 @@ def test_controls_and_files(client: TestClient, tmp_path: Path) -> None:
     assert client.get("/v1/live").json()["nudge"] == {"x": 0, "y": 0, "scale": 1, "angle": 0}
     until(lambda: frame(client)[0]["recorded"] > 3)
     client.post("/v1/live", json={"view": "side-by-side"})  # of another size: another file
-    until(lambda: len(list(tmp_path.glob("live-*.mp4"))) > 0)
+    until(lambda: any(".part" not in path.name for path in tmp_path.glob("live-*.mp4")))
     until(lambda: frame(client)[0]["recorded"] > 1)
     client.post("/v1/live/record", json={"on": False})
     sizes = sorted(read_video(path)[0][0].shape for path in tmp_path.glob("live-*.mp4"))

@@ -17,6 +17,7 @@ import typer
 
 from piafusion.cli.align import AlignmentOption
 from piafusion.cli.options import (
+    INPUT,
     INTERRUPTED,
     OUTPUT,
     BarOption,
@@ -85,6 +86,7 @@ def live(
         Path,
         option("Folder for recordings and rig files.", OUTPUT, "--output", "-o"),
     ] = Path(),
+    loop: Annotated[bool, option("Play files again and again.", INPUT, "--loop")] = False,
     host: HostOption = "127.0.0.1",
     port: PortOption = 8010,
     allow_host: AllowHostOption = None,
@@ -167,6 +169,7 @@ def live(
                 controls,
                 output,
                 lambda line: warn(f"piafusion: {line}"),
+                loop=loop,
             )
         except VideoError:
             if stop.asked():

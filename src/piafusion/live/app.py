@@ -141,7 +141,7 @@ async def _refuse(request: Request, error: Exception) -> Response:
 
 def create_live_app(session: LiveSession, settings: ServerSettings) -> FastAPI:
     """Return the application for a session, which it starts and closes."""
-    queue = WorkQueue(1, settings.queue, settings.timeout)
+    queue = WorkQueue(2, settings.queue, settings.timeout)
     counters, bell = Counters(), Bell()
 
     @asynccontextmanager

@@ -74,13 +74,13 @@ def nudged(
     """
     if nudge == STILL and (base is not None or infrared_size == size):
         return base
-    if base is not None:
-        base = base.scaled(infrared_size, size)
-        kind, start = base.kind, base.matrix
-    else:
-        kind, start = "similarity", _covering(infrared_size, size)
-    matrix = start @ np.linalg.inv(nudge.matrix(size))
-    return Alignment.of(kind, matrix, infrared_size, size, _UNKNOWN)
+    if base is None:
+        start = _covering(infrared_size, size)
+        base = Alignment.of("similarity", start, infrared_size, size, _UNKNOWN)
+    base = base.scaled(infrared_size, size)
+    matrix = base.matrix @ np.linalg.inv(nudge.matrix(size))
+    moved = Alignment.of(base.kind, matrix, infrared_size, size, _UNKNOWN)
+    return replace(moved, infrared_lens=base.infrared_lens, visible_lens=base.visible_lens)
 
 
 def _covering(infrared_size: tuple[int, int], size: tuple[int, int]) -> Matrix:

@@ -124,6 +124,8 @@ class LiveSession:
         controls: Controls,
         folder: Path,
         say: Callable[[str], None] = lambda line: None,
+        *,
+        loop: bool = False,
     ) -> None:
         """Open the sources; `start` begins.
 
@@ -133,13 +135,14 @@ class LiveSession:
             controls: To begin with.
             folder: For recordings and rig files; it may not exist yet.
             say: Called with each line that the page shows, too.
+            loop: Whether files that have ended are played again.
 
         Raises:
             PiafusionError: If a source cannot be opened or the strength is not for this model.
         """
         self.controls, self.folder = controls, folder
         self.notify: Callable[[], None] = lambda: None
-        self._say = say
+        self._say, self._loop = say, loop
         self.message, self.ended = "", False
         self._version, self._names = 0, list[str]()  # of the controls; of the sources
         self._fuser, self._rig = fuser, fuser.alignment
@@ -317,7 +320,7 @@ class LiveSession:
     def _play(self) -> None:
         """Play the sources; open them again when asked to."""
         while not self._closed:
-            inputs = self._inputs
+            inputs, repeats = self._inputs, False
             try:
                 if inputs is None:
                     inputs = self._inputs = self._open(self.controls, self._stopped, self._tell)
@@ -325,12 +328,15 @@ class LiveSession:
                 self._version += 1
                 self._show(inputs)
                 told = "; ".join([f"{inputs.name}: has ended", *inputs.problems])
+                repeats = self._loop and not inputs.live
             except PiafusionError as error:
                 told = str(error)
             finally:
                 if inputs:
                     inputs.close()
                 self._inputs = None
+            if repeats and not self._stopped():
+                continue
             if not self._stopped():
                 self.ended = True
                 self._tell(told)

@@ -389,7 +389,8 @@ class LiveSession:
                 if self._last is None or self._drawn == (self.controls, self._rig):
                     continue
                 due = _Due(self._last.pair, time.monotonic())
-            self._drawn = self.controls, self._rig
+            if self._drawn != (self.controls, self._rig):
+                self._drawn, self._next_frame = (self.controls, self._rig), None  # at once
             try:
                 self._publish(self._draw(due.pair), due)
             except PiafusionError as error:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import gc
 import os
 import sys
 from collections.abc import Callable
@@ -90,6 +92,7 @@ def main() -> None:
 
     Wrong use exits with 2, other failures with 1, a reader that has gone with 141.
     """
+    atexit.register(gc.freeze)  # nobody waits while Python looks for cycles in what the end drops
     os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")  # what matters is raised
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:  # the shell has closed it

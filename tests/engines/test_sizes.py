@@ -17,3 +17,9 @@ def test_the_size_used_longest_ago_goes_first() -> None:
 def test_sizes_that_never_repeat_build_nothing() -> None:
     cache = SizeCache(build=lambda size: 1 / 0)
     assert all(cache.get(((side, side),)) is None for side in range(10))
+
+
+def test_the_first_size_may_be_built_for_at_once() -> None:
+    cache = SizeCache(build=len, first=True)
+    sizes = (((8, 8),), ((16, 16),), ((16, 16),), ((8, 8),), ((32, 32),))
+    assert [cache.get(size) is not None for size in sizes] == [True, False, True, True, False]

@@ -243,11 +243,15 @@ class SizeCache(Generic[Built]):
     [None, 'small', None, 'small']
     """
 
-    def __init__(self, build: Callable[[Size], Built], capacity: int = 4) -> None:
+    def __init__(
+        self, build: Callable[[Size], Built], capacity: int = 4, *, first: bool = False
+    ) -> None:
         """Build nothing yet.
 
-        The least recently used of the kept sizes is dropped first.
+        The least recently used of the kept sizes is dropped first. With `first`, the first size of
+        all is built for at once.
         """
+        self._first = first
         self._build = build
         self._capacity = capacity
         self._kept: OrderedDict[Size, Built] = OrderedDict()
@@ -255,7 +259,7 @@ class SizeCache(Generic[Built]):
 
     def get(self, size: Size) -> Built | None:
         """Return the object for a size, built now if the last call had that size too, else None."""
-        again, self._last = size == self._last, size
+        again, self._last = size == self._last or (self._first and not self._last), size
         if size not in self._kept:
             if not again:
                 return None

@@ -20,8 +20,8 @@ with needing("openvino", "the device 'openvino'"):
 class OpenVinoEngine(FileEngine):
     """A network in the ONNX format on the processor, for any image size; threads may share it.
 
-    A network compiled for one size is a quarter faster than one for all sizes. A size that comes
-    once is run by the latter; for a size that comes again a network is compiled.
+    A network compiled for one size is a quarter faster than one for all sizes. It is compiled for
+    the first size, and for others that come twice in a row; all else is run by the latter.
     """
 
     device = "openvino"
@@ -46,7 +46,7 @@ class OpenVinoEngine(FileEngine):
             raise WeightsError(
                 "expected an ONNX network, found data that OpenVINO cannot read; export it again"
             ) from error
-        self._sized = SizeCache(build=self._compile)
+        self._sized = SizeCache(build=self._compile, first=True)
         self._metadata = _metadata(model)
         self.reach = Reach.from_metadata(self._metadata)
         self.context_side = context_side(self._metadata)

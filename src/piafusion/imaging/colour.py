@@ -120,11 +120,13 @@ def join_luminance(
     else:
         # Unsigned levels saturate at both ends, so one of the two is 0 at each pixel.
         full, depth = full_scale(dtype), cv2.CV_8U if dtype == np.uint8 else cv2.CV_16U
-        more, less = (buffers(name, old.shape, dtype) for name in ("more", "less"))
-        cv2.addWeighted(new, full, old, -full, 0, dst=more, dtype=depth)
-        cv2.addWeighted(old, full, new, -full, 0, dst=less, dtype=depth)
+        levels = buffers("levels", old.shape, dtype)
+        cv2.addWeighted(new, full, old, -full, 0, dst=levels, dtype=depth)
         for channel in channels:
-            cv2.subtract(cv2.add(channel, more, dst=channel), less, dst=channel)
+            cv2.add(channel, levels, dst=channel)
+        cv2.addWeighted(old, full, new, -full, 0, dst=levels, dtype=depth)
+        for channel in channels:
+            cv2.subtract(channel, levels, dst=channel)
     if fused.dtype == dtype and len(channels) > 1:
         cv2.merge(channels, dst=fused)
     else:

@@ -1,7 +1,7 @@
-"""Passes over a picture in strips of rows, one for each thread.
+"""Passes over a picture in strips of rows, shared by a few threads.
 
-More and smaller strips would stay in a cache, but each call of NumPy and OpenCV hands Python's lock
-to the other thread, which costs more.
+Many small strips would stay in a cache, but each call of NumPy and OpenCV hands Python's lock to
+the other thread, which costs more.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import TypeVar
 Result = TypeVar("Result")
 
 _LEAST = 2**18  # pixels; of smaller strips, the hand-overs cost more than the second thread brings
+_MOST = 2**19  # pixels; larger strips are no faster, and need more memory
 _VECTOR = 64  # values; whole vectors of any processor: a strip is computed as on the whole picture
 
 
@@ -67,10 +68,11 @@ class Strips:
         return [done[place] for place in range(len(strips))]
 
 
-def cut(shape: tuple[int, ...], most: int, rows: int, unit: int) -> list[slice]:
-    """Return at most so many strips of equal heights, or more of so many rows; see `Strips`."""
+def cut(shape: tuple[int, ...], threads: int, rows: int, unit: int) -> list[slice]:
+    """Return strips of equal heights, if it may be as many as the threads; see `Strips`."""
     height, width = shape
-    count = max(1, min(most, height * width // _LEAST))
+    count = max(1, min(threads, height * width // _LEAST))
+    count *= math.ceil(height * width / count / _MOST)
     step = math.lcm(_VECTOR, width * unit) // width
     if step > rows:
         step = unit

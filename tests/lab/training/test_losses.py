@@ -14,6 +14,7 @@ from piafusion.lab.training.losses import (
     gradient_magnitude,
     illumination_cross_entropy,
     illumination_loss,
+    reversed_share,
     salient_intensity_loss,
     signed_texture_loss,
     sobel,
@@ -78,6 +79,12 @@ def test_magnitudes_do_not_see_a_reversed_edge_but_the_signed_loss_does() -> Non
     assert signed_texture_loss(right, right, plain).item() == pytest.approx(0.0, abs=1e-7)
     # gradient -1.2 instead of 1.2 in half of the pixels
     assert signed_texture_loss(reversed_edge, right, plain).item() == pytest.approx(1.2)
+    for fused, share in ((right, 0), (plain, 0), (reversed_edge, 1)):
+        assert reversed_share(fused, right, plain).item() == share
+    faint = step(0.5, 0.4)
+    half = torch.cat((reversed_edge[..., :2, :], right[..., 2:, :]), dim=2)
+    assert reversed_share(half, right, faint).item() == pytest.approx(0.5)
+    assert reversed_share(reversed_edge, faint, plain).item() == 0  # nothing strong
 
 
 def test_signed_texture_loss_follows_the_stronger_source_at_each_pixel() -> None:

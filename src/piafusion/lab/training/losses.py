@@ -24,6 +24,8 @@ SURROUNDINGS = 65
 """Side of the square that a hot target has to stand out from, in pixels."""
 STANDS_OUT = 0.25
 """How much hotter than its surroundings a target is, on [0, 1], to count fully by day."""
+STRONG = 0.5
+"""Gradient magnitude of a strong edge: by Sobel, a step of an eighth of the range."""
 HEADROOM = 0.15
 """Distance from white, on [0, 1], from which on infrared edges are drawn in full."""
 
@@ -94,6 +96,21 @@ def texture_loss(fused: Tensor, infrared: Tensor, luminance: Tensor) -> Tensor:
     """
     target = torch.maximum(gradient_magnitude(infrared), gradient_magnitude(luminance))
     return functional.l1_loss(gradient_magnitude(fused), target)
+
+
+@torch.no_grad()
+def reversed_share(fused: Tensor, infrared: Tensor, luminance: Tensor) -> Tensor:
+    """Return the share of the sources' strong edges that the fused image draws the wrong way round.
+
+    Eq. 11 cannot see them. An edge is that of the stronger source; strong are those whose gradient
+    magnitude is above `STRONG`. 0 without any.
+    """
+    of_infrared, of_visible = sobel(infrared), sobel(luminance)
+    strengths = [edges.abs().sum(dim=1, keepdim=True) for edges in (of_infrared, of_visible)]
+    edges = torch.where(strengths[0] > strengths[1], of_infrared, of_visible)
+    strong = torch.maximum(*strengths) > STRONG
+    wrong = (edges * sobel(fused)).sum(dim=1, keepdim=True) < 0
+    return (wrong & strong).sum() / strong.sum().clamp_min(1)
 
 
 def signed_texture_loss(
@@ -173,6 +190,8 @@ class FusionLoss:
             + self.intensity * terms["intensity"]
             + self.gradient * terms["texture"]
         )
+        if self.texture == "magnitude":
+            terms["reversed"] = reversed_share(fused, infrared, luminance)
         if self.coarse:
             terms["coarse"] = coarse_structure_loss(fused, infrared, luminance)
             total = total + self.coarse * terms["coarse"]

@@ -176,12 +176,17 @@ def test_the_synthetic_street(fuser: Fuser, tmp_path: Path) -> None:
 
 @pytest.fixture
 def client(fuser: Fuser, tmp_path: Path) -> Iterator[TestClient]:
-    """A client of an application with the synthetic street."""
+    """A client of an application with two files of 128x96, again and again."""
+    names = [
+        str(write_video(tmp_path / f"{name}.mp4", pictures, rate=RATE))
+        for name, pictures in zip(("ir", "vi"), moving(25, 96, 128), strict=True)
+    ]
     session = LiveSession(
-        lambda controls, stopped, tell: open_scene(Matching(), swapped=controls.swapped),
+        lambda controls, stopped, tell: open_two(*names, Matching(), stopped),
         fuser,
         Controls(),
         tmp_path,
+        loop=True,
     )
     app = create_live_app(session, SETTINGS)
     with TestClient(app, base_url="http://127.0.0.1", headers=ASKING) as client:
@@ -194,15 +199,12 @@ def frame(client: TestClient, after: int = 0) -> tuple[dict[str, Any], bytes]:
 
 
 def test_the_next_picture_is_always_the_newest(client: TestClient) -> None:
-    def first() -> tuple[dict[str, Any], bytes]:
-        told, jpeg = frame(client)
-        return (told, jpeg) if jpeg else ({}, b"")
-
-    told, jpeg = until(lambda: first() if client else None)
+    until(lambda: frame(client)[1])
+    told, jpeg = frame(client)
     assert jpeg[:2] == b"\xff\xd8"
     assert told["before_ms"] is None
     time.sleep(0.4)
-    later, _ = frame(client, told["number"])
+    later = until(lambda: (found := frame(client, told["number"])[0]).get("sent_ms") and found)
     assert later["number"] > told["number"]
     assert later["before_ms"] > 300  # how old the picture is that was shown until now
     assert later["sent_ms"] < later["before_ms"]
@@ -234,7 +236,7 @@ def test_controls_and_files(client: TestClient, tmp_path: Path) -> None:
     until(lambda: frame(client)[0]["recorded"] > 1)
     client.post("/v1/live/record", json={"on": False})
     sizes = sorted(read_video(path)[0][0].shape for path in tmp_path.glob("live-*.mp4"))
-    assert sizes == [(480, 640, 3), (480, 1920, 3)]
+    assert sizes == [(96, 128, 3), (96, 384, 3)]
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,8 @@
     python tools/docs_pictures.py VEHICLE DRONE
 
 The arguments are the folders in which the commands of docs/tutorials/vehicle.md and drone.md ran.
-page.jpg, live.jpg and report.jpg beside them are photographs of a browser's window, 1280 pixels wide.
+page.jpg, live.jpg and report.jpg beside them are photographs of a browser's window, 1280 pixels
+wide.
 """
 
 from __future__ import annotations

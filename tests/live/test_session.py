@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+import weakref
 from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -168,6 +169,9 @@ def test_the_synthetic_street(fuser: Fuser, tmp_path: Path) -> None:
         pair = next(pair for pair in inputs.pairs(lambda: False) if pair)
         assert (pair.infrared.shape, pair.visible.shape) == ((480, 640), (480, 640, 3))
         inputs.close()
+        left = weakref.ref(inputs)
+        del inputs, pair
+        assert left() is None  # the frames go with it, not when memory is cleaned up later
     source = SceneSource("vi", as_infrared=False)
     noon, midnight = (next(source.frames(to_visible(), Fraction(at))) for at in (0, 20))
     assert noon.image.mean() > 3 * midnight.image.mean()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_EXCEPTION, Future, wait
+from dataclasses import replace
 from fractions import Fraction
 from threading import Thread
 
@@ -49,9 +50,7 @@ class VideoInputs:
     def __init__(self, readers: list[DecodingThread], matching: Matching) -> None:
         self._readers, self._matching = readers, matching
         self._visible = readers[-1]
-        settings = {"offset": matching.offset, "drift": matching.drift}
-        self._nearest = NearestInTime(self._take, **settings)
-        self._stopped: Callable[[], bool] = lambda: False
+        self._nearest: NearestInTime | None = None
         self.began = 0.0
 
     @property
@@ -108,24 +107,28 @@ class VideoInputs:
 
     def set_offset(self, offset: Fraction) -> None:
         """Change by how many seconds the infrared started later, from the next pair on."""
-        self._nearest.offset = offset
+        self._matching = replace(self._matching, offset=offset)
+        if self._nearest:
+            self._nearest.offset = offset
 
     def pairs(self, stopped: Callable[[], bool]) -> Iterator[FramePair | None]:
         """Start to decode and yield a pair, or None, for each visible frame, until stopped."""
-        self.began, start, self._stopped = time.monotonic(), self._matching.start, stopped
+        self.began, start = time.monotonic(), self._matching.start
         early = start and start - self._matching.offset - self._matching.max_gap
         early -= abs(self._matching.drift) * start
         for reader in self._readers:
             reader.start(self.began, self._matching, start if reader is self._visible else early)
         visible = self._stream(self._visible, stopped)
-        return match(visible, self._nearest, max_gap=self._matching.max_gap)
-
-    def _take(self) -> Frame | None:
-        """Return the next infrared frame, as `NearestInTime` asks for it."""
         infrared = self._readers[0]
-        if self.live:
-            return infrared.queue.get(_LIVE_LOOK_AHEAD)
-        return next(self._stream(infrared, self._stopped), None)
+
+        def take() -> Frame | None:
+            if self.live:
+                return infrared.queue.get(_LIVE_LOOK_AHEAD)
+            return next(self._stream(infrared, stopped), None)
+
+        settings = {"offset": self._matching.offset, "drift": self._matching.drift}
+        self._nearest = nearest = NearestInTime(take, **settings)
+        return match(visible, nearest, max_gap=self._matching.max_gap)
 
     def _stream(self, reader: DecodingThread, stopped: Callable[[], bool]) -> Iterator[Frame]:
         """Yield the frames of a source until its end, or until stopped.
@@ -155,6 +158,7 @@ class VideoInputs:
         for reader in self._readers:
             reader.stop()
         _join_all([reader.thread for reader in self._readers])
+        self._nearest = None  # it refers to these inputs, whose frames would stay for long
 
 
 class Halves(VideoInputs):

@@ -38,8 +38,9 @@ def test_two_files(piafusion, clips, tmp_path: Path) -> None:
     assert "fused 12 frames, 0.40 s of 64x48 at 29.97 frames/s" in done.out
     pictures, times = read_video(out)
     assert times == [k / RATE for k in range(COUNT)]
-    (infrared,), (visible,) = read_video(clips[0])[0][5:6], read_video(clips[1])[0][5:6]
-    expected = Fuser("piafusion-fast")(infrared, visible)
+    next_frame = Fuser("piafusion-fast").sequence(float(RATE))
+    for infrared, visible in zip(*(read_video(clip)[0][:6] for clip in clips), strict=True):
+        expected = next_frame()(infrared, visible)
     assert np.abs(pictures[5].astype(int) - expected).mean() < 8
     with av.open(str(out)) as container:
         assert container.streams.video[0].average_rate == RATE
@@ -63,9 +64,9 @@ def test_json(piafusion, clips, tmp_path: Path) -> None:
 def test_a_part_of_a_video(piafusion, clips, tmp_path: Path) -> None:
     """The pictures and the sound of the part are those of the whole."""
     whole, part = tmp_path / "whole.mp4", tmp_path / "part.mp4"
-    assert piafusion("video", *clips, "-o", whole, "--crf", "0").code == 0
-    times = ("--start", "0.16", "--duration", "0.1")
-    done = piafusion("video", *clips, "-o", part, "--crf", "0", *times)
+    plain = ("--crf", "0", "--strength", "0")  # no frame depends on those before
+    assert piafusion("video", *clips, "-o", whole, *plain).code == 0
+    done = piafusion("video", *clips, "-o", part, *plain, "--start", "0.16", "--duration", "0.1")
     assert (done.code, done.err) == (0, "")
     np.testing.assert_array_equal(read_video(part)[0], read_video(whole)[0][5:8])
     assert read_video(part)[1][0] == 0
@@ -108,8 +109,9 @@ def test_two_streams_of_one_file(piafusion, clips, tmp_path: Path) -> None:
                     container.mux(packet)
             one.close()
     expected, found = tmp_path / "expected", tmp_path / "found"
-    assert piafusion("video", *clips, "-o", expected).code == 0
-    done = piafusion("video", both, "--streams", "1,0", "-o", found)
+    single = ("--model", "paper")  # Matroska's rate is rounded, and a calm picture depends on it
+    assert piafusion("video", *clips, "-o", expected, *single).code == 0
+    done = piafusion("video", both, "--streams", "1,0", "-o", found, *single)
     assert (done.code, done.err) == (0, "")
     for one in sorted(expected.iterdir()):
         assert one.read_bytes() == (found / one.name).read_bytes()
@@ -215,15 +217,15 @@ def test_odd_sizes(piafusion, tmp_path: Path) -> None:
 def test_a_signal_leaves_a_playable_file(
     piafusion, clips, tmp_path: Path, monkeypatch, number: signal.Signals, code: int
 ) -> None:
-    fuse, calls = Fuser.__call__, []
+    fuse, calls = Fuser._fuse_pair, []
 
-    def interrupted(self, infrared, visible):
+    def interrupted(self, *given):
         calls.append(1)
         if len(calls) == 5:
             os.kill(os.getpid(), number)
-        return fuse(self, infrared, visible)
+        return fuse(self, *given)
 
-    monkeypatch.setattr(Fuser, "__call__", interrupted)
+    monkeypatch.setattr(Fuser, "_fuse_pair", interrupted)
     before = signal.getsignal(number)
     done = piafusion("video", *clips, "-o", tmp_path / "out.mp4", "--json")
     assert done.code == code
@@ -241,13 +243,15 @@ def test_a_failing_frame_is_told_and_the_rest_kept(
 ) -> None:
     from piafusion.errors import ImageError
 
-    def fuse(self, infrared, visible):
+    fuse = Fuser._fuse_pair
+
+    def refusing(self, infrared, visible, frame):
         if visible.mean() > threshold:
             raise ImageError("expected less light, found more; close the shutter")
-        return visible
+        return fuse(self, infrared, visible, frame)
 
     threshold = read_video(clips[1])[0][8].mean() - 0.5
-    monkeypatch.setattr(Fuser, "__call__", fuse)
+    monkeypatch.setattr(Fuser, "_fuse_pair", refusing)
     done = piafusion("video", *clips, "-o", tmp_path / "out.mp4")
     assert done.code == 1
     assert "vi.mp4 at 0.267 s: expected less light" in done.err

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -74,6 +74,7 @@ from piafusion.imaging.tiling import (
 from piafusion.imaging.tone import (
     AnyTone,
     Full,
+    SmoothedTone,
     Tone,
     advise_visible,
     as_tone,
@@ -86,6 +87,9 @@ from piafusion.methods import create_method
 from piafusion.run.progress import Progress, counted, silent
 from piafusion.run.relay import Relay, Turn
 from piafusion.weights import DEFAULT_MODEL
+
+if TYPE_CHECKING:
+    from piafusion.imaging.align import Local
 
 Image = NDArray[np.generic]
 
@@ -162,6 +166,7 @@ class Fuser:
         view: str | View = "fused",
         strength: float | None = None,
         precision: str = "auto",
+        local: bool | Local = False,
     ) -> None:
         """Load the weights of a model, or get a comparison method ready.
 
@@ -205,6 +210,8 @@ class Fuser:
             precision: What the network computes in: "float", "bf16" or "int8", or "auto" for the
                 fastest on this machine. In float "auto" runs ONNX Runtime, and a picture is the
                 same everywhere; bf16 changes it by 0.04 of 255 grey levels in the mean.
+            local: Whether near things are shifted on top of the alignment, pair by pair; a
+                `piafusion.imaging.align.Local` of its own for the frames of a video in their order.
 
         Raises:
             UsageError: If the model, method, device, engine, precision, tone, polarity or colour
@@ -246,6 +253,7 @@ class Fuser:
         self.tile = check_side(tile, self.engine.reach, self.model)
         self.view = parse_view(view) if isinstance(view, str) else view
         self.strength = self._check_strength(strength)
+        self.local = _local(local)
         self._buffers = BufferPool()
         self._strips = Strips(self.engine.threads)
 
@@ -295,6 +303,7 @@ class Fuser:
         """Return the settings: a copy in another process loads the network again."""
         own: dict[str, Any] = {"tone": self.tone, "visible_tone": self.visible_tone}
         own |= {"alignment": self.alignment, "strength": self.strength}
+        own |= {"local": self.local or False}
         return {**self._settings, **own}
 
     def __setstate__(self, settings: dict[str, Any]) -> None:
@@ -419,6 +428,11 @@ class Fuser:
     ) -> Fused:
         """Fuse two pictures whose types, values and sizes were checked, and draw the view."""
         vi = np.ma.getdata(vi)
+        if self.local:
+            shown = self.tone.tone if isinstance(self.tone, SmoothedTone) else self.tone
+            other = self.adjusted(alignment=self.local(shown(ir)[0], vi, self.alignment))
+            other.local = None
+            return other._fuse_checked(ir, vi, unit)
         tiles = self.plan(*vi.shape[:2])
         if len(tiles) > 1 and frame is None:
             image, tone = self._fuse_large(ir, vi, tiles)
@@ -730,7 +744,11 @@ class Fuser:
 
         tone = self.tone
         if not self.takes_windows or not isinstance(tone, Tone):
-            given = "an alignment" if self.alignment else f"{tone} and the view {self.view}"
+            given = (
+                "an alignment"
+                if self.alignment or self.local
+                else f"{tone} and the view {self.view}"
+            )
             raise UsageError(
                 f"{infrared}: expected no alignment, no view, and a tone that is one curve for the "
                 f"whole of one picture, found {given}; use fuse_files"
@@ -749,8 +767,16 @@ class Fuser:
     @property
     def takes_windows(self) -> bool:
         """Whether nothing needs the whole picture: an alignment, a view, or a tone with places."""
-        whole = self.alignment is not None or not self.view.plain
+        whole = self.alignment is not None or self.local is not None or not self.view.plain
         return not whole and isinstance(self.tone, Tone) and self.tone.one_curve
+
+
+def _local(local: bool | Local) -> Local | None:
+    if local is True:
+        from piafusion.imaging.align import Local
+
+        return Local()
+    return local or None
 
 
 def onto(infrared: Floats, y: Floats, alignment: Alignment | None, margin: int = 0) -> Floats:

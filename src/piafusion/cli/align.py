@@ -53,6 +53,14 @@ AlignOption = Annotated[
         ALIGNMENT,
     ),
 ]
+LocalOption = Annotated[
+    bool,
+    option(
+        "Shift near things on top of the alignment, where both pictures show that it fits better.",
+        ALIGNMENT,
+        "--local",
+    ),
+]
 MOST_PAIRS = 20
 # Files with other suffixes are pictures.
 _VIDEOS = (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".ts", ".mts", ".m2ts", ".mpg")

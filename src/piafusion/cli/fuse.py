@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
-from piafusion.cli.align import AlignmentOption, AlignOption, chosen_alignment
+from piafusion.cli.align import AlignmentOption, AlignOption, LocalOption, chosen_alignment
 from piafusion.cli.options import (
     INPUT,
     INTERRUPTED,
@@ -129,6 +129,7 @@ def fuse(
     visible_tone: VisibleToneOption = "full",
     alignment: AlignmentOption = None,
     align: AlignOption = None,
+    local: LocalOption = False,
     device: DeviceOption = "auto",
     precision: PrecisionOption = "auto",
     workers: Annotated[
@@ -219,6 +220,7 @@ def fuse(
         "keep_metadata": not strip_metadata,
         "view": drawn,
         "strength": strength,
+        "local": local,
     }
     run = (
         _run_on_ray(settings, jobs, workers, address)

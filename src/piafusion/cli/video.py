@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
-from piafusion.cli.align import AlignmentOption, AlignOption, alignment_of_videos
+from piafusion.cli.align import AlignmentOption, AlignOption, LocalOption, alignment_of_videos
 from piafusion.cli.options import (
     ALIGNMENT,
     INPUT,
@@ -171,6 +171,7 @@ def video(
     palette: PaletteOption = None,
     alignment: AlignmentOption = None,
     align: AlignOption = None,
+    local: LocalOption = False,
     resize: Annotated[
         bool,
         typer.Option(
@@ -220,7 +221,7 @@ def video(
             raise UsageError("--align: expected auto, for two files and without another alignment")
         mapped = alignment_of_videos(infrared, visible, tone, polarity, palette, later)
     settings["strength"] = strength
-    fuser, workers = _make_fuser(model, device, mapped, precision, **settings)
+    fuser, workers = _make_fuser(model, device, mapped, precision, local=local, **settings)
     with StopSignals() as stop, ProgressDisplay() as display:
         matching = Matching(later, exact(max_gap), reconnect, warn, exact(start), drift)
         try:
@@ -324,15 +325,21 @@ def _make_fuser(
     device: str,
     alignment: Alignment | Path | None,
     precision: str = "auto",
+    *,
+    local: bool = False,
     **settings: Any,  # noqa: ANN401 - of a Fuser
 ) -> tuple[Fuser, int]:
     """Return the fuser, and how many threads may call it at the same time."""
     from piafusion.engines import resolve
     from piafusion.fuser import Fuser
+    from piafusion.imaging.align import Local
     from piafusion.machine import share_cores
 
-    share = share_cores(most=_MOST_WORKERS, device=resolve(device, model, precision))
+    where = resolve(device, model, precision)
+    share = share_cores(most=1 if local else _MOST_WORKERS, device=where)
     settings |= {"model": model, "device": device, "precision": precision, "alignment": alignment}
+    if local:  # its shifts follow the frames, so these come one after the other
+        settings["local"] = Local(video=True)
     fuser = Fuser(**settings, threads=share.threads)
     return fuser, share.workers
 

@@ -69,6 +69,9 @@ class PairOptions(BaseModel):
     view_palette: str = Field("", description="Colours of the view: a palette of `/v1/models`.")
     bar: bool = Field(False, description="Draw a colour bar with its values beside the view.")
     format: Format = Field("png", description="Format of the fused pictures.")
+    local: bool = Field(
+        False, description="Shift near things on top of the alignment, as with `--local`."
+    )
     metadata: Literal["keep", "strip"] = Field(
         "keep",
         description="Whether place, time, camera (EXIF) and colour profile of the visible picture "
@@ -235,6 +238,7 @@ def fusion_request(form: PairForm | BatchForm, fusers: FuserCache) -> FusionRequ
         keep_metadata=form.metadata == "keep",
         view=parse_view(form.view, form.view_palette or None, bar=form.bar or shows_bar),
         strength=form.strength,
+        local=form.local,
     )
     if isinstance(form, BatchForm):
         return wanted

@@ -16,7 +16,7 @@ from piafusion.errors import MissingExtraError, TooSmallError, UsageError
 from piafusion.fuser import MIN_SIDE, Fused, Fuser, Image, onto
 from piafusion.illumination import MIN_SIDE as LIGHT_SIDE
 from piafusion.illumination import Illumination, Light
-from piafusion.imaging.align import Alignment, estimate_alignment
+from piafusion.imaging.align import Alignment, Local, estimate_alignment
 from piafusion.imaging.arrays import check_minimum, check_same_size, to_uint8, to_unit
 from piafusion.imaging.colour import luminance
 from piafusion.imaging.io import decode_metadata, encode_image
@@ -56,6 +56,7 @@ class FusionRequest:
         view: What to draw.
         unit: Of the values of the infrared: "°C", or "" if it is not known.
         strength: How much infrared comes in; None is the model's own.
+        local: Whether near things are shifted on top of the alignment.
     """
 
     name: str
@@ -69,6 +70,7 @@ class FusionRequest:
     view: View = View()  # noqa: RUF009
     unit: str = ""
     strength: float | None = None
+    local: bool = False
 
 
 @dataclass
@@ -184,6 +186,10 @@ class FusionService:
                 )
         else:
             rig = wanted.alignment
+        if wanted.local:
+            with clock("local"):
+                whole, levels = rig, wanted.tone(ir)[0]
+                rig = pair.once("local", (*looks, whole), lambda: Local()(levels, vi, whole))
         fuser = fuser.adjusted(wanted.tone, rig, strength=wanted.strength)
         fuser.engine = pair.once("engine", wanted.name, lambda: RememberingEngine(fuser.engine))
         if wanted.shown not in ("fused", "preview"):

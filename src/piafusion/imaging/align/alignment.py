@@ -56,6 +56,27 @@ class Quality:
     pairs: int
 
 
+@dataclass(frozen=True, eq=False)
+class Shifts:
+    """Local shifts of one pair, on top of its rig's map.
+
+    Attributes:
+        cells: rows x columns x 2 float32, at the middles of the cells of a grid over the visible
+            picture: how far right and down of its place its content lies, as shares of its width.
+    """
+
+    cells: NDArray[np.float32]
+
+    def at(self, points: Points, size: Size) -> Points:
+        """Return the shifts, N x 2 pixels, at pixels of a visible picture of a size."""
+        rows, columns = self.cells.shape[:2]
+        x, y = ((points + 0.5) / size[::-1] * (columns, rows) - 0.5).astype(np.float32).T.copy()
+        found = cv2.remap(
+            self.cells, x[None], y[None], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+        )
+        return np.asarray(found[0] * size[1], np.float64)
+
+
 @dataclass(frozen=True)
 class Alignment:
     """A map from visible pixels to infrared pixels.
@@ -71,6 +92,7 @@ class Alignment:
         quality: Measures of its reliability.
         infrared_lens: Distortion of the infrared camera, if it is known.
         visible_lens: Distortion of the visible camera.
+        shifts: Local shifts of one pair; files do not hold them.
     """
 
     kind: Kind
@@ -80,6 +102,7 @@ class Alignment:
     quality: Quality
     infrared_lens: Lens | None = None
     visible_lens: Lens | None = None
+    shifts: Shifts | None = None
 
     @classmethod
     def of(
@@ -131,6 +154,7 @@ class Alignment:
             found,
             infrared_lens=ir and ir.resized(self.infrared_size, infrared_size),
             visible_lens=vi and vi.resized(self.visible_size, visible_size),
+            shifts=self.shifts,
         )
 
     def place(self, points: Points) -> Points:
@@ -142,6 +166,8 @@ class Alignment:
         Returns:
             N x 2, in an infrared picture of `infrared_size`; NaN where a lens shows nothing.
         """
+        if self.shifts:
+            points = points + self.shifts.at(points, self.visible_size)
         straight = self.visible_lens.straighten(points) if self.visible_lens else points
         found = transform(self.matrix, straight)
         return self.infrared_lens.bend(found) if self.infrared_lens else found
@@ -262,7 +288,7 @@ def _places(fitting: Alignment) -> tuple[NDArray[Any], NDArray[Any]]:
 
 def _pulled(fitting: Alignment, infrared: Image, how: int, border: int) -> Image:
     """Warp an infrared picture of the size that an alignment is for."""
-    if fitting.infrared_lens or fitting.visible_lens:
+    if fitting.infrared_lens or fitting.visible_lens or fitting.shifts:
         return np.asarray(cv2.remap(infrared, *_places(fitting), how, borderMode=border))
     size = fitting.visible_size[::-1]
     flags = how | cv2.WARP_INVERSE_MAP

@@ -32,13 +32,16 @@ if TYPE_CHECKING:
 
 SETTINGS = "evaluation.json"
 STEPS = ("predict", "score")
-METRICS = f"{PAPER_METRICS},bleach,CIEDE2000,targets"
+METRICS = f"{PAPER_METRICS},bleach,CIEDE2000,targets,restless,jumps,pumping"
 
 
 def evaluate(
     data: Annotated[
         list[str],
-        typer.Argument(metavar="[NAME=]ROOT...", help="Data sets: folders with ir/ and vi/."),
+        typer.Argument(
+            metavar="[NAME=]ROOT...",
+            help="Data sets: folders with ir/ and vi/, of pictures or clips.",
+        ),
     ],
     output: Annotated[Path, option("Folder of the evaluation.", None, "--output", "-o")],
     method: Annotated[
@@ -89,12 +92,12 @@ def evaluate(
     from piafusion.lab.data.folders import claim_folder
     from piafusion.lab.evaluation.methods import read_methods
     from piafusion.lab.evaluation.sets import read_sets
-    from piafusion.metrics import check_names
+    from piafusion.metrics import CLIP_SPECS, check_names
 
     if only not in (None, *STEPS):
         raise UsageError(f"--only: expected {' or '.join(STEPS)}, found {only!r}")
-    metrics = metric_names(names)
-    check_names(metrics, convention)
+    metrics = [*metric_names(names), *(CLIP_SPECS if names == "all" else ())]
+    check_names([name for name in metrics if name not in CLIP_SPECS], convention)
     if only != "predict":
         from piafusion.lab.evaluation import report as _  # noqa: F401 - fails early without the extra
     sets = read_sets(data, limit, match)

@@ -37,8 +37,20 @@ from piafusion.metrics import (
 from piafusion.metrics._inputs import read_greys
 from piafusion.metrics._spec import MetricSpec
 from piafusion.metrics.natural import Box, read_boxes
+from piafusion.metrics.temporal import CLIP_SPECS, evaluate_clip
 
-__all__ = ["CONVENTIONS", "SPECS", "Box", "MetricSpec", "check_names", "evaluate", "read_boxes"]
+__all__ = [
+    "ALL_SPECS",
+    "CLIP_SPECS",
+    "CONVENTIONS",
+    "SPECS",
+    "Box",
+    "MetricSpec",
+    "check_names",
+    "evaluate",
+    "evaluate_clip",
+    "read_boxes",
+]
 
 CONVENTIONS: tuple[str, ...] = ("float", "uint8")
 """Arithmetic that `evaluate` can follow: that of later papers' code, and MATLAB's on uint8."""
@@ -63,7 +75,10 @@ _FAMILIES = (
 SPECS: Mapping[str, MetricSpec] = MappingProxyType(
     {spec.name: spec for family in _FAMILIES for spec in family.SPECS}
 )
-"""Every metric by its name, in the order of tables."""
+"""Every metric of a picture by its name, in the order of tables."""
+
+ALL_SPECS: Mapping[str, MetricSpec] = MappingProxyType({**SPECS, **CLIP_SPECS})
+"""Those, and the measures of clips."""
 
 
 def evaluate(

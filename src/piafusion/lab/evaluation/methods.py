@@ -17,6 +17,7 @@ from piafusion.files import sha256
 from piafusion.imaging.arrays import Image
 from piafusion.imaging.natural import parse_strength
 from piafusion.imaging.pairs import list_images
+from piafusion.lab.data.clips import clips_in
 from piafusion.lab.evaluation.sets import NAME, DataSet, Failure
 from piafusion.machine import usable_cores
 from piafusion.methods import (
@@ -108,9 +109,17 @@ def read_methods(
             )
         other = methods.get(method.name)
         methods[method.name] = _join(other, method, text) if other else method
+    clips = {data.name for data in sets if data.clips}
     for method in methods.values():
-        for folder in method.folders.values() if isinstance(method, GivenPictures) else ():
-            list_images(folder)
+        given = method.folders if isinstance(method, GivenPictures) else {}
+        for name, folder in given.items():
+            if name not in clips:
+                list_images(folder)
+            elif not clips_in(folder):
+                raise UsageError(
+                    f"{folder}: expected fused clips, found none; give a folder with a sub-folder "
+                    "of frames, or a video, for each clip"
+                )
     return list(methods.values())
 
 

@@ -10,14 +10,18 @@ from statistics import fmean, median, pstdev
 
 from piafusion.errors import PiafusionError
 from piafusion.files import content_hash
+from piafusion.fuser import Fuser
 from piafusion.imaging.io import read_pair, write_image
 from piafusion.imaging.pairs import Pair, images_by_stem
+from piafusion.lab.data.clips import clips_in, frames_in, read_clip
 from piafusion.lab.evaluation.methods import Fuse, GivenPictures, Method
 from piafusion.lab.evaluation.sets import DataSet, Failure
 from piafusion.lab.evaluation.timing import processor_name
 from piafusion.run.journal import Entry, Journal
 
 JOURNAL = "predicted.jsonl"
+CLIP_RATE = 25.0
+"""Frames a second that a clip is taken to have."""
 _ENTRY = {
     "file": str,
     "sources": str,
@@ -37,7 +41,8 @@ def predict(
     Args:
         methods: The methods; pictures fused elsewhere are skipped.
         sets: The data sets to fuse.
-        output: Folder of the evaluation; a picture becomes `fused/METHOD/DATASET/STEM.png`.
+        output: Folder of the evaluation; a picture becomes `fused/METHOD/DATASET/STEM.png`,
+            and the frames of a clip `fused/METHOD/DATASET/CLIP/000001.png` and so on.
 
     Yields:
         For each method and pair None, or why it could not be fused.
@@ -54,21 +59,21 @@ def predict(
         for data in sets:
             folder, journal = _journal(method, data, output)
             for old in journal.outdated.values():
-                (folder / Path(old["file"]).name).unlink(missing_ok=True)
+                _remove(folder / Path(old["file"]).name)
             for pair in data.pairs:
                 if _is_current(folder, journal.entries.get(pair.stem), data.hashes[pair.stem]):
                     yield None
                     continue
                 fuse = fuse or method.load()
                 try:
-                    path, seconds = _fuse_one(fuse, pair, folder)
+                    path, seconds = (_fuse_clip if data.clips else _fuse_one)(fuse, pair, folder)
                 except PiafusionError as error:
                     yield Failure(data.name, method.name, str(error), (pair.stem,))
                     continue
                 entry = {
                     "file": path.name,
                     "sources": data.hashes[pair.stem],
-                    "fused": content_hash(path),
+                    "fused": content_hash(*frames_in(path)),
                     "seconds": round(seconds, 6),
                     "first": first,
                     "threads": method.threads,
@@ -147,7 +152,7 @@ def _is_current(folder: Path, entry: Entry | None, sources: str) -> bool:
     return (
         entry is not None
         and entry["sources"] == sources
-        and entry["fused"] == content_hash(folder / Path(entry["file"]).name)
+        and entry["fused"] == content_hash(*frames_in(folder / Path(entry["file"]).name))
     )
 
 
@@ -164,11 +169,37 @@ def _fuse_one(fuse: Fuse, pair: Pair, folder: Path) -> tuple[Path, float]:
     return path, seconds
 
 
+def _fuse_clip(fuse: Fuse, pair: Pair, folder: Path) -> tuple[Path, float]:
+    """Fuse the frames of a clip as a video; return their folder and the seconds for a frame."""
+    path, taken = folder / pair.stem, list[float]()
+    _remove(path)
+    next_frame = fuse.sequence(CLIP_RATE) if isinstance(fuse, Fuser) else lambda: fuse
+    for number, (infrared, visible) in enumerate(read_clip(pair), start=1):
+        start = time.perf_counter()
+        try:
+            fused = next_frame()(infrared, visible)
+        except PiafusionError as error:
+            raise type(error)(f"{pair.visible}, frame {number}: {error}") from error
+        taken.append(time.perf_counter() - start)
+        suffix = ".tiff" if fused.dtype.kind == "f" else ".png"
+        write_image(path / f"{number:06}{suffix}", fused, overwrite=True)
+    return path, sum(taken) / max(len(taken), 1)
+
+
+def _remove(path: Path) -> None:
+    """Remove a fused picture or clip, if it is there."""
+    for each in frames_in(path):
+        each.unlink(missing_ok=True)
+
+
 def _given_files(method: GivenPictures, data: DataSet) -> tuple[dict[str, Path], list[Failure]]:
     if data.name not in method.folders:
         return {}, [failure for failure in method.failures if failure.data == data.name]
     folder = method.folders[data.name]
-    by_stem = images_by_stem(folder)
+    if data.clips:
+        by_stem = {name: [path] for name, path in clips_in(folder).items()}
+    else:
+        by_stem = images_by_stem(folder)
     failures = [
         Failure(
             data.name,

@@ -12,7 +12,7 @@ from piafusion.imaging.io import write_image
 from piafusion.lab.evaluation.results import DataSetResult, heading, per_image_csv
 from piafusion.lab.evaluation.run import Evaluation
 from piafusion.lab.evaluation.sheets import draw_scenes
-from piafusion.metrics import SPECS
+from piafusion.metrics import ALL_SPECS
 from piafusion.report.curves import cumulative_curves, line_styles
 from piafusion.report.document import (
     Block,
@@ -41,6 +41,13 @@ _NATURAL = (
     "fused one. CIEDE2000: the colour difference there. targets: by how many grey levels people in "
     "boxes are lighter than what surrounds them; only pictures with boxes count. A column is left "
     "out where no picture has a value."
+)
+_CLIPS = (
+    "Of clips, the metrics of a picture are means over every tenth frame. restless: change from "
+    "frame to frame, behind the motion of the visible video, over that of the more restless "
+    "source; jumps: % of pixels that change by more than 20 grey levels while neither source "
+    "changes by more than 4; pumping: change of the mean brightness, in grey levels. The visible "
+    "video alone is as calm as a source can be."
 )
 _TESTS = (
     "Two-sided Wilcoxon signed-rank tests on the pairs that both methods have; p after Holm's "
@@ -97,8 +104,10 @@ def write_report(
         sections.append(Section("What is missing", [missing]))
     about = f"piafusion {piafusion.__version__}, metrics in the convention {convention}."
     notes = [Text(about), Text(_NOTES, note=True)]
-    if any(SPECS[name].needs for name in metrics):
+    if any(ALL_SPECS[name].needs for name in metrics):
         notes.append(Text(_NATURAL, note=True))
+    if any(result.data.clips for result in evaluation.results):
+        notes.append(Text(_CLIPS, note=True))
     document = Document(TITLE, notes, sections)
     below = [f"Convention {convention}; {_NOT_RANKED}."]
     write_bytes(output / "tables.tex", latex(tables, below).encode())

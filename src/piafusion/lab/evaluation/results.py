@@ -21,7 +21,7 @@ from piafusion.lab.evaluation.statistics import (
     mean_interval,
     paired_tests,
 )
-from piafusion.metrics import SPECS
+from piafusion.metrics import ALL_SPECS
 from piafusion.report.document import Cell, Mark, Table
 from piafusion.report.values import csv_text, decimals, for_json, number
 
@@ -179,8 +179,8 @@ def sum_up(
     for each in scores:
         values.setdefault(each.method, {})[each.stem] = each.values
     found = {name for each in scores for name in each.values}
-    metrics = [name for name in metrics if name in found or not SPECS[name].needs]
-    directions = {name: SPECS[name].direction for name in metrics}
+    metrics = [name for name in metrics if name in found or not ALL_SPECS[name].needs]
+    directions = {name: ALL_SPECS[name].direction for name in metrics}
     times = {each.name: runtime(each, data, output) for each in methods if isinstance(each, Method)}
     return DataSetResult(
         data,
@@ -214,7 +214,7 @@ def mean_scores(
     whole = [method for method, count in counts.items() if count == len(stems)]
     for column, name in enumerate(metrics):
         own = {method: means[method][column].mean for method in whole}
-        for method, mark in marks(own, higher=SPECS[name].direction == "higher").items():
+        for method, mark in marks(own, higher=ALL_SPECS[name].direction == "higher").items():
             means[method][column] = replace(means[method][column], mark=mark)
     return MethodScores(title, len(stems), tuple(metrics), counts, means)
 
@@ -234,7 +234,7 @@ def sign(test: PairedTest) -> str:
 
 def heading(metric: str) -> str:
     """Return a metric's name with an arrow that shows which direction is better."""
-    return f"{metric} {ARROWS[SPECS[metric].direction]}"
+    return f"{metric} {ARROWS[ALL_SPECS[metric].direction]}"
 
 
 def per_image_csv(scores: Sequence[PictureScores], metrics: Sequence[str]) -> bytes:

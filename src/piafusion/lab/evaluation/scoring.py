@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import zip_longest
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -14,18 +15,20 @@ import cv2
 
 from piafusion.errors import ImageError, PiafusionError, TooSmallError, UsageError
 from piafusion.files import content_hash
-from piafusion.imaging.arrays import as_visible
+from piafusion.imaging.arrays import Image, as_visible
 from piafusion.imaging.io import read_image
-from piafusion.imaging.pairs import match
+from piafusion.imaging.pairs import Pair, match
+from piafusion.lab.data.clips import frames_in, is_clip, read_clip, read_frames
 from piafusion.lab.evaluation.methods import GivenPictures, Method, versions
 from piafusion.lab.evaluation.predict import fused_files
 from piafusion.lab.evaluation.sets import BOXES, DataSet, Failure
 from piafusion.machine import usable_cores
-from piafusion.metrics import SPECS, evaluate, read_boxes
+from piafusion.metrics import ALL_SPECS, CLIP_SPECS, evaluate, evaluate_clip, read_boxes
 from piafusion.run.journal import Journal
 from piafusion.run.pool import map_in_order
 
 _FEWEST_FOR_POOL = 8  # fewer pictures are scored before a second process has started
+_EVERY = 10  # frames of a clip; the metrics of a picture are of one of so many
 _ENTRY = {"files": str, "values": {str: (float, None)}, "undefined": str}
 
 
@@ -102,11 +105,12 @@ def score_files(
 
     Args:
         triple: Grey or colour pictures of 8 or 16 bits.
-        metrics: Names out of `piafusion.metrics.SPECS`.
+        metrics: Names out of `piafusion.metrics.ALL_SPECS`.
         convention: ``"float"`` or ``"uint8"``.
 
     Returns:
-        A score for each name; NaN where the pictures lack what the metric needs.
+        A score for each name; NaN where the pictures lack what the metric needs. Of clips, the
+        metrics of a picture are means over every tenth frame.
 
     Raises:
         TooSmallError: The pictures are too small for some of the metrics.
@@ -114,18 +118,53 @@ def score_files(
         ImageError: A file cannot be read or the sizes differ; the message names the file.
         UsageError: Unknown metric or convention.
     """
+    if is_clip(triple.infrared):
+        return _score_clip(triple, metrics, convention)
     paths = (triple.infrared, triple.visible, triple.fused)
     infrared, visible, fused = (read_image(path, check=as_visible) for path in paths)
     wanted = triple.boxes and "targets" in metrics
     boxes = read_boxes(triple.boxes, *infrared.shape[:2]) if triple.boxes and wanted else ()
+    own = [name for name in metrics if name not in CLIP_SPECS]
     try:
-        return evaluate(
-            infrared, visible, fused, metrics=metrics, convention=convention, boxes=boxes
-        )
+        values = evaluate(infrared, visible, fused, metrics=own, convention=convention, boxes=boxes)
     except TooSmallError as error:
         raise TooSmallError(f"{triple.fused}: {error}", error.metrics) from error
     except ImageError as error:
         raise type(error)(f"{triple.fused}: {error}") from error
+    return {name: values.get(name, math.nan) for name in metrics}
+
+
+def _score_clip(triple: Triple, metrics: Sequence[str], convention: str) -> dict[str, float]:
+    """Score a clip: the measures in time, and the means of the others over every tenth frame."""
+    own = [name for name in metrics if name not in CLIP_SPECS]
+    rows: list[dict[str, float]] = []
+
+    def frames() -> Iterator[tuple[Image, Image, Image]]:
+        sources = read_clip(Pair(triple.stem, triple.infrared, triple.visible))
+        moments = zip_longest(sources, read_frames(triple.fused))
+        for number, (pair, fused) in enumerate(moments):
+            if pair is None or fused is None:
+                raise ImageError(
+                    f"{triple.fused}: expected a frame for each of {triple.visible}, found "
+                    f"{'more' if pair is None else number}; fuse it again"
+                )
+            infrared, visible = pair
+            if number % _EVERY == 0:
+                rows.append(evaluate(infrared, visible, fused, own, convention))
+            yield infrared, visible, fused
+
+    try:
+        in_time = evaluate_clip(frames(), [name for name in metrics if name in CLIP_SPECS])
+    except TooSmallError as error:
+        raise TooSmallError(f"{triple.fused}: {error}", error.metrics) from error
+    means = {name: _mean([row[name] for row in rows]) for name in own}
+    return {name: (means | in_time)[name] for name in metrics}
+
+
+def _mean(values: Sequence[float]) -> float:
+    """Return the mean of the values that are defined; NaN if there are none."""
+    defined = [value for value in values if not math.isnan(value)]
+    return sum(defined) / len(defined) if defined else math.nan
 
 
 def score_all(
@@ -235,7 +274,7 @@ class Scoring:
                     path = files[pair.stem]
                     scoring.files[method.name, data.name, pair.stem] = path
                     boxes = data.boxes.get(pair.stem)
-                    given = content_hash(path, boxes) if boxes else content_hash(path)
+                    given = content_hash(*frames_in(path), *([boxes] if boxes else []))
                     content = f"{data.hashes[pair.stem]} {given}"
                     entry = journal.entries.get(pair.stem, {})
                     if entry.get("files") != content:
@@ -290,7 +329,9 @@ class Scoring:
         """Return for which metrics the pictures are too small."""
         stem = task.triple.stem
         entry = task.journal.entries[stem]
-        if None not in (entry["values"][name] for name in self.metrics if not SPECS[name].needs):
+        if None not in (
+            entry["values"][name] for name in self.metrics if not ALL_SPECS[name].needs
+        ):
             return None
         return Failure(task.data.name, task.method, entry["undefined"], (stem,))
 

@@ -12,6 +12,7 @@ from typing import TypeVar
 from piafusion.errors import UsageError
 from piafusion.files import content_hash
 from piafusion.imaging.pairs import Pair, PairList
+from piafusion.lab.data.clips import frames_in, list_clips
 from piafusion.lab.data.folders import dataset_name, dataset_pairs, is_day
 from piafusion.metrics.natural import BoxError, read_boxes
 
@@ -57,6 +58,7 @@ class DataSet:
         known: Stems of all pairs in the folder; more than `pairs` if their number was limited.
         failures: Files without counterparts, and boxes that cannot be used.
         boxes: Files of boxes, by stem; a pair may have none.
+        clips: Whether each pair is a clip: two folders of frames, or two videos.
     """
 
     name: str
@@ -65,6 +67,7 @@ class DataSet:
     known: frozenset[str]
     failures: list[Failure]
     boxes: dict[str, Path] = field(default_factory=dict)
+    clips: bool = False
 
     @cached_property
     def lights(self) -> dict[str, str]:
@@ -98,17 +101,22 @@ def read_sets(
             )
         if name in sets:
             raise UsageError(f"{root}: a second data set named {name!r}; write OTHER_NAME={root}")
-        found = dataset_pairs(root, pattern)
+        clips = list_clips(root)
+        found = clips or dataset_pairs(root, pattern)
         pairs = spread(found.pairs, limit or len(found.pairs))
         boxes, problems = _boxes(root / BOXES, found)
         sets[name] = DataSet(
             name,
             pairs,
-            {pair.stem: content_hash(pair.infrared, pair.visible) for pair in pairs},
+            {
+                pair.stem: content_hash(*frames_in(pair.infrared), *frames_in(pair.visible))
+                for pair in pairs
+            },
             frozenset(pair.stem for pair in found.pairs),
             [Failure(name, "", f"{path}: {why}") for path, why in found.problems.items()]
             + [Failure(name, "", problem) for problem in problems],
             boxes,
+            clips is not None,
         )
     return list(sets.values())
 

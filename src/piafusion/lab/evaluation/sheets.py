@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from piafusion.imaging.arrays import Image, as_visible, to_rgb8, to_unit
 from piafusion.imaging.colour import luminance
 from piafusion.imaging.io import read_image, read_pair
+from piafusion.lab.data.clips import is_clip, read_clip, read_frames
 from piafusion.lab.evaluation.sets import DataSet, spread
 
 Scene = dict[str, NDArray[np.uint8]]
@@ -58,7 +59,10 @@ def draw_scenes(
     wanted = [stem for stem in first if stem in (shared or pairs)][:count]
     others = [stem for stem in shared or pairs if stem not in wanted]
     for stem in [*wanted, *choose_stems(others, data.lights, count - len(wanted))]:
-        infrared, visible = read_pair(pairs[stem].infrared, pairs[stem].visible)
+        if data.clips:
+            infrared, visible = next(read_clip(pairs[stem]))
+        else:
+            infrared, visible = read_pair(pairs[stem].infrared, pairs[stem].visible)
         boxes = choose_boxes(infrared, visible)
         scene = {
             "infrared": with_enlarged_boxes(infrared, boxes, _WIDTH),
@@ -70,10 +74,15 @@ def draw_scenes(
                 continue
             scene[method] = empty
             if stem in own:
-                fused = read_image(own[stem], check=as_visible)
+                fused = _first(own[stem])
                 scene[method] = with_enlarged_boxes(fused, boxes, _WIDTH)
         scenes[stem] = scene
     return scenes
+
+
+def _first(path: Path) -> Image:
+    """Return a fused picture, or the first frame of a clip."""
+    return next(read_frames(path)) if is_clip(path) else read_image(path, check=as_visible)
 
 
 def choose_stems(stems: Sequence[str], lights: Mapping[str, str], count: int) -> list[str]:

@@ -28,6 +28,7 @@ RUNS: dict[str, list[tuple[tuple[str, ...], str]]] = {
     ],
     "agreement": [((SCENES, "--pairs", "1"), "torch - onnx")],
     "alignment": [((SCENES,), "other scene accepted")],
+    "calm": [(("--frames", "2", "--only", "fog", "--methods", "piafusion-fast"), "| fog |")],
     "cards": [(("--check",), "as the manifest says")],
     "conformance": [(("FOLDER/published",), "1 images: 1 of mine.")],
     "curves": [(("FOLDER/run", "FOLDER/curves.png"), "")],

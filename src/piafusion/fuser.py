@@ -508,8 +508,10 @@ class Fuser:
             fused_y = self.engine.fuse(thermal[None, None], y[None, None], whole.share)[0, 0]
         maps = judgement.enlarged(*shape, *start) if judgement else None
         if frame and judgement and maps and self.strength is not None:
-            weights = half_weights(maps, reduce(thermal, 2), self.strength)
-            fused_y, carried = frame.calm(frame.turn.take(), judgement, weights, y, fused_y)
+            heat = reduce(thermal, 2)
+            weights = half_weights(maps, heat.copy(), self.strength)
+            before = frame.turn.take()
+            fused_y, carried = frame.calm(before, judgement, weights, heat, y, fused_y)
             frame.turn.give(carried)
             maps = None
         fused = np.empty(vi.shape, vi.dtype)

@@ -27,6 +27,8 @@ MOVING = (30 / 255, 90 / 255)
 slowly, from the second one on at once."""
 LIMIT = 12 / 255
 """What the carried difference changes a pixel by, at most."""
+EDGE = (10 / 255, 40 / 255)
+"""The same for the infrared at half the resolution and the frame before."""
 CUT = 40 / 255
 """Mean of these changes from which on the frame begins a new scene."""
 
@@ -37,13 +39,14 @@ class Carried:
 
     Attributes:
         grey: What moves in either source, small.
-        weights: How much of the fused picture came in, at half the resolution.
+        half: How much of the fused picture came in, and the infrared picture, at half the
+            resolution.
         small: Small planes: the infrared picture and the luminance that this was decided on, what
             was added to the luminance, and the result.
     """
 
     grey: NDArray[np.uint8]
-    weights: Floats
+    half: Sequence[Floats]
     small: Sequence[Floats]
 
 
@@ -62,6 +65,7 @@ class Calm:
         before: Carried | None,
         judgement: Judgement,
         weights: Floats,
+        heat: Floats,
         luminance: Floats,
         fused: Floats,
     ) -> tuple[Floats, Carried]:
@@ -72,6 +76,7 @@ class Calm:
             judgement: Of this frame.
             weights: Its weights at half the resolution: how much of the fused picture comes in.
                 Their memory is used.
+            heat: The infrared picture at half the resolution.
             luminance: Of the visible picture, H x W in [0, 1].
             fused: The complete fusion, the same size; its memory is used.
         """
@@ -80,8 +85,8 @@ class Calm:
         infrared, visible = judgement.seen
         grey = np.asarray(cv2.addWeighted(infrared, 127.5, visible, 127.5, 0), np.uint8)
         moved = None
-        if before and (before.grey.shape, before.weights.shape) == (grey.shape, weights.shape):
-            moved = self._follow(before, grey, judgement.seen, weights, times)
+        if before and (before.grey.shape, before.half[0].shape) == (grey.shape, heat.shape):
+            moved = self._follow(before, grey, judgement.seen, weights, heat, times)
         fused -= luminance
         fused *= enlarge(weights, luminance.shape)
         added = reduce(fused, times).copy()  # of a small picture it is the same memory
@@ -100,7 +105,7 @@ class Calm:
             whole = self._buffers("change", size, np.float32)
             fused += cv2.resize(change, size[::-1], whole)[:height, :width]
         np.clip(fused, 0, 1, out=fused)
-        return fused, Carried(grey, weights, (infrared, visible, added, result))
+        return fused, Carried(grey, (weights, heat), (infrared, visible, added, result))
 
     def _follow(
         self,
@@ -108,6 +113,7 @@ class Calm:
         grey: NDArray[np.uint8],
         seen: Sequence[Floats],
         weights: Floats,
+        heat: Floats,
         times: int,
     ) -> list[Floats] | None:
         """Bring the weights nearer to the carried ones, where these have moved to.
@@ -130,9 +136,16 @@ class Calm:
         height, width = weights.shape
         size = [-(-side * times // 2) for side in reversed(grey.shape)]
         flow = cv2.resize(flow * np.float32(times / 2), size)[:height, :width]
-        (old,) = _warp([before.weights], flow)
+        old, old_heat = _warp(before.half, flow)
+        # The edges of warm things stay sharp: there the weights are those of the frame.
+        low, high = EDGE
+        old_heat -= heat
+        edge = np.abs(old_heat, out=old_heat)
+        edge -= low
+        edge *= np.float32(1 / (high - low))
+        share = np.minimum(np.maximum(edge, cv2.resize(share, size)[:height, :width], out=edge), 1)
         weights -= old
-        weights *= cv2.resize(share, size)[:height, :width]
+        weights *= share
         weights += old
         return small
 

@@ -2,6 +2,7 @@
 
     python benchmarks/alignment.py DATA [--straighten OTHER] [--kind KIND] [--corner PIXELS]
                                    [--limit N] [--seed N]
+    python benchmarks/alignment.py DATA --views [--kind KIND] [--fov] [--limit N] [--seed N]
 
 DATA holds `ir` and `vi`. The infrared picture of each pair is warped by a random homography: 5
 degrees, 10 % scale and 20 pixels shift at most, and each corner 10 pixels at most on top of it.
@@ -12,6 +13,12 @@ four, visible pixels), how many pairs of different scenes are accepted, and seco
 compared with what the same pair gives before the warp, so that errors of the data set drop out,
 and so does what the estimate always gets wrong.
 
+`--views` shows the infrared at 25, 33, 50 and 200 % of the view (a random part of one of the two
+pictures, enlarged to its size), turned by 15, 45, 90 and 180 degrees, and mirrored. An estimate is
+right if it is off by less than 3 visible pixels at the corners of the smaller view (mean of four),
+against the data set or against the estimate of the pair as it is; wrong if by more than 8 from
+both. Each case is also tried with the visible picture of another scene. `--fov` gives the share.
+
 `--straighten OTHER` measures the shifts that all pairs of another folder of the same cameras have
 in common, which no homography describes, and takes them out of DATA before the warp.
 """
@@ -20,7 +27,9 @@ from __future__ import annotations
 
 import argparse
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any, TypeAlias
 
 import cv2
 import numpy as np
@@ -29,7 +38,14 @@ from numpy.typing import NDArray
 from piafusion.errors import AlignmentError
 from piafusion.imaging.align import Alignment, estimate_alignment
 from piafusion.imaging.align.blocks import Level, match
-from piafusion.imaging.align.geometry import Matrix, corner_error, corners, resizing
+from piafusion.imaging.align.geometry import (
+    Matrix,
+    corner_error,
+    corners,
+    inverted,
+    magnification,
+    resizing,
+)
 from piafusion.imaging.align.structure import prepare
 from piafusion.imaging.arrays import Image
 from piafusion.imaging.io import read_pair
@@ -37,6 +53,9 @@ from piafusion.imaging.pairs import Pair
 from piafusion.lab.data.folders import dataset_pairs
 
 DEGREES, SCALE, SHIFT, CORNER = 5.0, 0.1, 20.0, 10.0
+RIGHT, WRONG = 3.0, 8.0  # visible pixels
+Changed: TypeAlias = tuple[Image, Image, Matrix, Matrix]
+Change: TypeAlias = Callable[[Image, Image, np.random.Generator], Changed]
 FIELD = Level(640, 0.15, 0.02)
 FIELD_PAIRS, FIELD_DEGREE = 60, 5
 
@@ -50,10 +69,16 @@ def main() -> None:
     parser.add_argument("--corner", type=float, default=CORNER, metavar="PIXELS")
     parser.add_argument("--limit", type=int, metavar="N")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--views", action="store_true")
+    parser.add_argument("--fov", action="store_true")
     options = parser.parse_args()
 
     found = dataset_pairs(options.data).pairs
-    pairs = [read_pair(pair.infrared, pair.visible) for pair in _spread(found, options.limit)]
+    chosen = _spread(found, options.limit)
+    pairs = [read_pair(pair.infrared, pair.visible, same_size=False) for pair in chosen]
+    if options.views:
+        _views(pairs, options.kind, np.random.default_rng(options.seed), fov=options.fov)
+        return
     if options.straighten:
         others = _spread(dataset_pairs(options.straighten).pairs, FIELD_PAIRS)
         pairs = _straightened(pairs, others)
@@ -103,9 +128,110 @@ def warp_back(infrared: Image, matrix: Matrix) -> Image:
     return np.asarray(cv2.warpPerspective(infrared, matrix, infrared.shape[::-1]))
 
 
-def _estimate(infrared: Image, visible: Image, kind: str) -> Alignment | None:
+def _views(
+    pairs: list[tuple[Image, Image]], kind: str, generator: np.random.Generator, *, fov: bool
+) -> None:
+    print(
+        f"{kind}; view: right, accepted and wrong of {len(pairs)}; other scenes accepted; seconds"
+    )
+    known = [_estimate(*pair, kind) for pair in pairs]
+    for name, change in VIEWS.items():
+        right = accepted = wrong = others = 0
+        seconds = []
+        for index, (infrared, visible) in enumerate(pairs):
+            shown, seen, to_shown, from_seen = change(infrared, visible, generator)
+            given = {}
+            if fov and name.endswith("%"):
+                given["fov"] = tuple(2 * np.rad2deg(np.arctan([float(name[:-1]) / 200, 0.5])))
+            given["mirrored"] = name == "mirrored"
+            began = time.process_time()
+            estimate = _estimate(shown, seen, kind, **given)
+            seconds.append(time.process_time() - began)
+            if estimate:
+                said = resizing(visible.shape[:2], infrared.shape[:2])
+                own = known[index]
+                error = min(
+                    _view_error(estimate, to_shown @ truth @ from_seen)
+                    for truth in (said, own.matrix if own else said)
+                )
+                accepted += 1
+                right += error < RIGHT
+                wrong += error > WRONG
+            other = change(infrared, pairs[index - len(pairs) // 2][1], generator)[:2]
+            others += _estimate(*other, kind, **given) is not None
+        print(
+            f"{name:9} {right:3} {accepted:3} {wrong:3}   {others:3}   {np.median(seconds):.1f}",
+            flush=True,
+        )
+
+
+def _view_error(found: Alignment, truth: Matrix) -> float:
+    """Return how far off the corners of the smaller view are, in visible pixels."""
+    scale = magnification(truth, found.visible_size)
+    ir_area, vi_area = (np.prod(size) for size in (found.infrared_size, found.visible_size))
+    if ir_area < scale**2 * vi_area:
+        return corner_error(inverted(found.matrix), inverted(truth), found.infrared_size)
+    return corner_error(found.matrix, truth, found.visible_size) / scale
+
+
+def _part(picture: Image, share: float, generator: np.random.Generator) -> tuple[Image, Matrix]:
+    """Return a random part of a picture, enlarged to its size, and the map to it."""
+    height, width = picture.shape[:2]
+    rows, columns = round(height * share), round(width * share)
+    top, left = (
+        round((whole - part) * generator.uniform(0.25, 0.75))
+        for whole, part in ((height, rows), (width, columns))
+    )
+    part = np.ascontiguousarray(picture[top : top + rows, left : left + columns])
+    shift = np.array([[1, 0, -left], [0, 1, -top], [0, 0, 1.0]])
+    enlarged = cv2.resize(part, (width, height), interpolation=cv2.INTER_CUBIC)
+    return enlarged, resizing((rows, columns), (height, width)) @ shift
+
+
+def _seen(share: float) -> Change:
+    def change(infrared: Image, visible: Image, generator: np.random.Generator) -> Changed:
+        if share < 1:
+            part, matrix = _part(infrared, share, generator)
+            return part, visible, matrix, np.eye(3)
+        part, matrix = _part(visible, 1 / share, generator)
+        return infrared, part, np.eye(3), inverted(matrix)
+
+    return change
+
+
+def _turned(degrees: float) -> Change:
+    def change(infrared: Image, visible: Image, generator: np.random.Generator) -> Changed:
+        height, width = infrared.shape[:2]
+        if degrees % 180 == 90:
+            matrix = np.array([[0, -1, height - 1], [1, 0, 0], [0, 0, 1.0]])
+            return np.ascontiguousarray(np.rot90(infrared, -1)), visible, matrix, np.eye(3)
+        middle = (width - 1) / 2, (height - 1) / 2
+        matrix = np.vstack([cv2.getRotationMatrix2D(middle, -degrees, 1), [0, 0, 1]])
+        return warp_back(infrared, matrix), visible, matrix, np.eye(3)
+
+    return change
+
+
+def _mirrored(infrared: Image, visible: Image, generator: np.random.Generator) -> Changed:
+    flip = np.array([[-1, 0, infrared.shape[1] - 1], [0, 1, 0], [0, 0, 1.0]])
+    return np.ascontiguousarray(infrared[:, ::-1]), visible, flip, np.eye(3)
+
+
+VIEWS: dict[str, Change] = {
+    **{f"{100 * share:.0f} %".replace(" ", ""): _seen(share) for share in (0.25, 0.33, 0.5, 2.0)},
+    **{f"{degrees} deg": _turned(degrees) for degrees in (15, 45, 90, 180)},
+    "mirrored": _mirrored,
+}
+
+
+def _estimate(
+    infrared: Image,
+    visible: Image,
+    kind: str,
+    **given: Any,  # noqa: ANN401 - of estimate_alignment
+) -> Alignment | None:
     try:
-        return estimate_alignment([(infrared, visible)], kind)
+        return estimate_alignment([(infrared, visible)], kind, **given)
     except AlignmentError:
         return None
 

@@ -21,6 +21,7 @@ from piafusion.run.progress import Progress, silent
 
 if TYPE_CHECKING:
     from piafusion.fuser import Fuser
+    from piafusion.imaging.align import Alignment
     from piafusion.imaging.arrays import Image
     from piafusion.imaging.formats import Photo
     from piafusion.imaging.tone_curve import InfraredRange
@@ -41,6 +42,7 @@ class PairJob:
         output: For the fused picture.
         temperature: For the temperatures on the visible picture's pixels, if they are wanted.
         places: Spots and boxes to measure.
+        alignment: Of this pair; by default the fuser's.
     """
 
     infrared: Path
@@ -48,6 +50,7 @@ class PairJob:
     output: Path
     temperature: Path | None = None
     places: tuple[str, ...] = ()
+    alignment: Alignment | None = None
 
     @property
     def is_photo(self) -> bool:
@@ -152,6 +155,8 @@ def fuse_job(
         hashes: Compute the hashes of the files, for a manifest.
     """
     start = time.perf_counter()
+    if job.alignment:
+        fuser = fuser.adjusted(fuser.tone, job.alignment)
     worker, device = f"{platform.node()}:{os.getpid()}", fuser.engine.device
     sums: dict[str, str] = {}
     copies: PairJob = job

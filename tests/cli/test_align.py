@@ -66,6 +66,7 @@ def test_rig_is_estimated_saved_and_used(rig: tuple[Path, Path], tmp_path: Path,
     seen = read_image(preview[1])
     np.testing.assert_array_equal(seen[:60, :60], read_image(rig[1] / "D.png")[:60, :60])
     assert (seen[:60, 60:120] == seen[:60, 60:120, :1]).all()
+    assert seen.shape == (480, 3 * 640, 3)  # before, after, and where both agree
     assert done.out.startswith("similarity from 2 pairs: score 0.")
     found = read_alignment(output)
     assert found.infrared_size == (468, 628)
@@ -91,9 +92,36 @@ def test_auto_estimates_before_it_fuses(rig: tuple[Path, Path], tmp_path: Path, 
     assert read_image(tmp_path / "fused.png").shape == (480, 640, 3)
 
 
+def test_pairs_of_other_sizes_are_left_out_or_get_maps_of_their_own(
+    rig: tuple[Path, Path], tmp_path: Path, piafusion
+) -> None:
+    ir, vi = rig
+    for folder, cut in ((ir, 560), (vi, 640)):
+        (folder / "N.png").unlink()
+        for name in ("E.png", "F.png"):
+            write_image(folder / name, read_image(folder / "D.png")[:, :cut])
+    each = ("--output", tmp_path / "each", "--align", "each", "--fov", "45,45")
+    done = piafusion("fuse", *rig, *each)
+    assert (done.code, done.err) == (0, "")
+    assert {path.name for path in (tmp_path / "each").glob("*.png")} == {"D.png", "E.png", "F.png"}
+
+    done = piafusion("fuse", *rig, "--output", tmp_path / "auto", "--align", "auto")
+    assert done.code == 1
+    assert "D: 628x468 and 640x480, other sizes than most" in done.err
+    assert {path.name for path in (tmp_path / "auto").glob("*.png")} == {"E.png", "F.png"}
+
+
+def test_a_prior_needs_an_estimate(rig: tuple[Path, Path], tmp_path: Path, piafusion) -> None:
+    for option in (("--fov", "20,45"), ("--mirrored",)):
+        done = piafusion("fuse", *rig, "--output", tmp_path / "fused", *option)
+        assert done.code == 2
+        assert "--align auto" in done.err
+
+
 def test_pictures_of_nothing_in_common_are_refused(tmp_path: Path, piafusion) -> None:
-    write_image(tmp_path / "ir.png", read_image(demo_scenes_root() / "ir" / "street_D.png"))
-    noise = np.random.default_rng(0).integers(0, 255, (480, 640, 3), dtype=np.uint8)
+    infrared = read_image(demo_scenes_root() / "ir" / "street_D.png")
+    write_image(tmp_path / "ir.png", cv2.resize(infrared, (160, 120)))
+    noise = np.random.default_rng(0).integers(0, 255, (120, 160, 3), dtype=np.uint8)
     write_image(tmp_path / "vi.png", cv2.GaussianBlur(noise, (0, 0), 5))
     files = (tmp_path / "ir.png", tmp_path / "vi.png")
     for arguments in (
@@ -210,14 +238,15 @@ def test_videos_of_a_rig(rig: tuple[Path, Path], tmp_path, piafusion, monkeypatc
     assert done.out.startswith("similarity from 1 pair")
     found = read_alignment(output)
     assert corner_error(found.matrix, np.eye(3), found.visible_size) < 1.5
-    assert read_image(tmp_path / "preview.png").shape == (480, 640, 3)
+    assert read_image(tmp_path / "preview.png").shape == (480, 3 * 640, 3)
     checked = piafusion("align", *videos, "--check", "--alignment", output, "--pairs", 2)
     assert checked.code == 0, checked.err
     assert "0 of 2 pairs are shifted" in checked.out
 
     read_pairs = []
 
-    def estimate(pairs, read) -> Alignment:
+    def estimate(pairs, read, prior) -> Alignment:
+        assert prior == {"fov": None, "mirrored": False}
         read_pairs.extend(read(pair) for pair in pairs)
         return found
 

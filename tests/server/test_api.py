@@ -179,13 +179,19 @@ def test_an_estimated_alignment(
         json.dumps({**ALIGNMENT, "matrix": [[1, 0, 4], [0, 1, 0], [0, 0, 1]]})
     )
 
-    def estimate(pairs: list[tuple[np.ndarray, np.ndarray]]) -> Alignment:
+    def estimate(
+        pairs: list[tuple[np.ndarray, np.ndarray]], fov: tuple[float, float] | None
+    ) -> Alignment:
         ((infrared, visible),) = pairs
+        assert fov == (20.6, 45)
         assert (infrared.dtype, visible.shape) == (np.float32, (96, 128, 3))
         return shifted
 
     monkeypatch.setattr("piafusion.server.service.estimate_alignment", estimate)
-    response = client.post("/v1/fuse", files=pair, data={"alignment": "auto"})
+    refused = client.post("/v1/fuse", files=pair, data={"alignment": "auto", "fov": "20.6"})
+    assert (refused.status_code, "two angles" in refused.text) == (422, True)
+    asked = {"alignment": "auto", "fov": "20.6,45"}
+    response = client.post("/v1/fuse", files=pair, data=asked)
     assert json.loads(response.headers["piafusion-alignment"])["matrix"][0][2] == 4
     expected = FUSER.adjusted(alignment=shifted)(*scene(96, 128))
     np.testing.assert_array_equal(decode_image(response.content, "fused"), expected)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
 from fractions import Fraction
 from functools import partial
@@ -35,9 +35,11 @@ if TYPE_CHECKING:
     from piafusion.imaging.align.lens import Calibration
     from piafusion.imaging.arrays import Image
     from piafusion.imaging.pairs import Pair
+    from piafusion.imaging.views import View
     from piafusion.video.spread import Moment
 
     Read = Callable[[Pair], tuple[Image, Image]]
+    Prior = dict[str, Any]  # what is known of a rig before the estimate
 
 AlignmentOption = Annotated[
     Path | None,
@@ -49,7 +51,8 @@ AlignmentOption = Annotated[
 AlignOption = Annotated[
     str | None,
     option(
-        "auto: estimate the alignment from the pictures first; folders get one for all pairs.",
+        "auto: estimate the alignment from the pictures first; folders get one for all pairs. "
+        "each: one for each pair.",
         ALIGNMENT,
     ),
 ]
@@ -59,6 +62,20 @@ LocalOption = Annotated[
         "Shift near things on top of the alignment, where both pictures show that it fits better.",
         ALIGNMENT,
         "--local",
+    ),
+]
+FovOption = Annotated[
+    str | None,
+    option(
+        "Horizontal fields of view of the infrared and the visible camera, in degrees: 20.6,45. "
+        "They make the estimate quicker and surer.",
+        ALIGNMENT,
+    ),
+]
+MirroredOption = Annotated[
+    bool,
+    option(
+        "The infrared shows left and right exchanged: estimate with that.", ALIGNMENT, "--mirrored"
     ),
 ]
 MOST_PAIRS = 20
@@ -81,18 +98,13 @@ def align(
     ] = None,
     preview: Annotated[
         Path | None,
-        option("Picture of the first pair, aligned, to look at.", VIEW),
+        option("Picture of the first pair: before, after, and where both agree.", VIEW),
     ] = None,
     view: ViewOption = "checker",
     view_palette: ViewPaletteOption = None,
     kind: Annotated[str, option("Richest map: similarity, affine or homography.")] = "homography",
-    fov: Annotated[
-        str | None,
-        option(
-            "Horizontal fields of view of the infrared and the visible camera, in degrees: "
-            "20.6,45. Needed below 45 % or above 140 % of the view."
-        ),
-    ] = None,
+    fov: FovOption = None,
+    mirrored: MirroredOption = False,
     lenses: Annotated[
         str,
         option(
@@ -132,8 +144,8 @@ def align(
     """Estimate the transform between the two cameras of a rig from one or many pairs."""
     if check is (output is not None):
         raise UsageError("expected either --output FILE or --check; give one of the two")
-    if check and fov:
-        raise UsageError("--fov: expected --output, found --check; it helps to estimate")
+    if check and (fov or mirrored):
+        raise UsageError("--fov and --mirrored: expected --output, found --check; they help there")
     if not check and (alignment is not None or limit is not None):
         raise UsageError("--alignment and --limit: are for --check; piafusion fuse applies a file")
     if check and preview:
@@ -141,8 +153,7 @@ def align(
     from piafusion.imaging.views import parse_view
 
     drawn = parse_view(view, view_palette)
-    angles = _parse_fov(fov) if fov else None
-    known = _parse_lenses(lenses)
+    prior = {**_prior(fov, mirrored=mirrored), "lenses": _parse_lenses(lenses)}
     if preview:
         from piafusion.imaging.io import check_output
 
@@ -160,14 +171,12 @@ def align(
     if output is None:
         _check(listed, read, alignment, limit, as_json=as_json)
         return
-    found = _estimate(listed, read, kind, pairs, angles, known)
+    found = _estimate(listed, read, kind, pairs, prior)
     found.save(output, overwrite=overwrite)
     if preview:
-        from piafusion.fuser import Fuser
         from piafusion.imaging.io import write_image
 
-        fuser = Fuser("piafusion-fast", alignment=found, view=drawn)
-        write_image(preview, fuser(*read(listed[0])), overwrite=overwrite)
+        write_image(preview, _preview(found, map(read, listed), drawn), overwrite=overwrite)
     if as_json:
         say_json({"output": str(output), **found.to_json()})
         return
@@ -180,15 +189,24 @@ def align(
     )
 
 
-def _parse_fov(text: str) -> tuple[float, float]:
-    try:
-        infrared, visible = map(float, text.split(","))
-    except ValueError:
-        raise UsageError(
-            f"--fov: expected two angles in degrees, infrared and visible, as 20.6,45, "
-            f"found {text!r}"
-        ) from None
-    return infrared, visible
+def _preview(found: Alignment, pairs: Iterable[tuple[Image, Image]], view: View) -> Image:
+    """Draw the first pair of the rig's sizes before and after, and where both agree."""
+    import numpy as np
+
+    from piafusion.fuser import Fuser
+    from piafusion.imaging.align.preview import agreement, unaligned
+    from piafusion.imaging.arrays import to_unit
+
+    sizes = found.infrared_size, found.visible_size
+    pair = next((ir, vi) for ir, vi in pairs if (ir.shape[:2], vi.shape[:2]) == sizes)
+    fuser = Fuser("piafusion-fast", alignment=found, view=view)
+    after = fuser(*pair)
+    if after.ndim > 3:  # a loop of pictures
+        return after
+    before = fuser.adjusted(alignment=unaligned(found))(*pair)
+    levels = [np.round(to_unit(each) * 255).astype(np.uint8) for each in (before, after)]
+    panels = [each if each.ndim == 3 else np.dstack([each] * 3) for each in levels]
+    return np.hstack([*panels, agreement(found, *pair)])
 
 
 def _parse_lenses(text: str) -> Sequence[Calibration] | bool:
@@ -205,29 +223,38 @@ def _estimate(
     read: Read,
     kind: str = "homography",
     most: int = MOST_PAIRS,
-    fov: tuple[float, float] | None = None,
-    lenses: Sequence[Calibration] | bool = True,
+    prior: Prior | None = None,
 ) -> Alignment:
     """Estimate one alignment from a pair, or from several spread evenly over those that are listed.
 
-    Pairs that cannot be read are named on standard error and left out.
+    Pairs that cannot be read, or have other sizes than most, are named on standard error and left
+    out.
     """
     from piafusion.imaging.align import estimate_alignment
 
     count = min(most, len(listed))
     chosen = [listed[index * len(listed) // count] for index in range(count)]
     if len(chosen) == 1:
-        return estimate_alignment([read(chosen[0])], kind, fov=fov, lenses=lenses)
-    pictures = []
+        return estimate_alignment([read(chosen[0])], kind, **(prior or {}))
+    pictures: dict[tuple[int, ...], dict[str, tuple[Image, Image]]] = {}
     for pair in chosen:
         try:
-            pictures.append(read(pair))
+            ir, vi = read(pair)
         except PiafusionError as error:
             warn(f"piafusion: {error}; left out")
-    if not pictures:
+        else:
+            pictures.setdefault((*ir.shape[:2], *vi.shape[:2]), {})[pair.stem] = ir, vi
+    usual = max(pictures.values(), key=len, default={})
+    for size, others in pictures.items():
+        if others is not usual:
+            warn(
+                f"piafusion: {', '.join(others)}: {size[1]}x{size[0]} and {size[3]}x{size[2]}, "
+                "other sizes than most; left out of the estimate"
+            )
+    if not usual:
         folders = f"{listed[0].infrared.parent} and {listed[0].visible.parent}"
         raise UsageError(f"{folders}: expected pairs that can be read, found none")
-    return estimate_alignment(pictures, kind, fov=fov, lenses=lenses)
+    return estimate_alignment(list(usual.values()), kind, **(prior or {}))
 
 
 def chosen_alignment(
@@ -240,34 +267,63 @@ def chosen_alignment(
     polarity: str = "white-hot",
     visible_tone: str = "full",
     palette: str | None = None,
-) -> Alignment | None:
-    """Return what `--alignment FILE` or `--align auto` ask for; the tones are those of a fuser."""
+    fov: str | None = None,
+    *,
+    mirrored: bool = False,
+) -> Alignment | Callable[[Pair], Alignment] | None:
+    """Return what `--alignment FILE` or `--align` ask for; the tones are those of a fuser.
+
+    For `--align each` it is a function that estimates the alignment of a pair.
+    """
     from piafusion.imaging.align import read_alignment
 
-    if how not in (None, "auto"):
-        raise UsageError(f"--align: expected auto, found {how!r}; give a file with --alignment")
+    if how not in (None, "auto", "each"):
+        raise UsageError(
+            f"--align: expected auto or each, found {how!r}; give a file with --alignment"
+        )
     if how and file:
-        raise UsageError("expected --align auto or --alignment FILE, found both; drop one")
+        raise UsageError(f"expected --align {how} or --alignment FILE, found both; drop one")
+    prior = _prior(fov, mirrored=mirrored, wanted=how)
     if file:
         return read_alignment(file)
     if not how:
         return None
-    pairs = _pairs(infrared, visible, match)
-    return _estimate_best(pairs, _reader(tone, polarity, visible_tone, palette))
+    read = _reader(tone, polarity, visible_tone, palette)
+    if how == "each":
+        return lambda pair: _estimate_best([pair], read, prior)
+    return _estimate_best(_pairs(infrared, visible, match), read, prior)
 
 
 def alignment_of_videos(
-    infrared: str, visible: str, tone: str, polarity: str, palette: str | None, offset: Fraction
+    infrared: str,
+    visible: str,
+    tone: str,
+    polarity: str,
+    palette: str | None,
+    offset: Fraction,
+    fov: str | None = None,
+    *,
+    mirrored: bool = False,
 ) -> Alignment:
     """Return what `--align auto` asks for between two video files."""
-    return _estimate_best(*_moments(infrared, visible, tone, polarity, palette, MOST_PAIRS, offset))
+    pairs, read = _moments(infrared, visible, tone, polarity, palette, MOST_PAIRS, offset)
+    return _estimate_best(pairs, read, _prior(fov, mirrored=mirrored))
 
 
-def _estimate_best(pairs: Sequence[Pair], read: Read) -> Alignment:
+def _estimate_best(pairs: Sequence[Pair], read: Read, prior: Prior) -> Alignment:
     try:
-        return _estimate(pairs, read)
+        return _estimate(pairs, read, prior=prior)
     except AlignmentError:  # where the infrared sees a part of the view, fewer numbers are safer
-        return _estimate(pairs, read, "similarity")
+        return _estimate(pairs, read, "similarity", prior=prior)
+
+
+def _prior(fov: str | None, *, mirrored: bool, wanted: str | None = "auto") -> Prior:
+    """Return what is known of the rig, for `estimate_alignment`."""
+    from piafusion.imaging.align.geometry import parse_fov
+
+    if not wanted and (fov or mirrored):
+        raise UsageError("--fov and --mirrored: expected --align auto or each, found neither")
+    return {"fov": parse_fov(fov) if fov else None, "mirrored": mirrored}
 
 
 def _check(

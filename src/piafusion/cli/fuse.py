@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -12,7 +12,14 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
-from piafusion.cli.align import AlignmentOption, AlignOption, LocalOption, chosen_alignment
+from piafusion.cli.align import (
+    AlignmentOption,
+    AlignOption,
+    FovOption,
+    LocalOption,
+    MirroredOption,
+    chosen_alignment,
+)
 from piafusion.cli.options import (
     INPUT,
     INTERRUPTED,
@@ -39,12 +46,14 @@ from piafusion.cli.options import (
 )
 from piafusion.cli.printing import say, say_json, warn
 from piafusion.cli.progress import ProgressDisplay, track
-from piafusion.errors import UsageError
+from piafusion.errors import PiafusionError, UsageError
 from piafusion.report.values import for_json
 from piafusion.weights import DEFAULT_MODEL
 
 if TYPE_CHECKING:
     from piafusion.batch import FailedPair, FusedPair, PairJob
+    from piafusion.imaging.align import Alignment
+    from piafusion.imaging.pairs import Pair
     from piafusion.imaging.tone_curve import InfraredRange
 
 ENGINES = ("local", "ray")
@@ -130,6 +139,8 @@ def fuse(
     alignment: AlignmentOption = None,
     align: AlignOption = None,
     local: LocalOption = False,
+    fov: FovOption = None,
+    mirrored: MirroredOption = False,
     device: DeviceOption = "auto",
     precision: PrecisionOption = "auto",
     workers: Annotated[
@@ -209,12 +220,16 @@ def fuse(
         "palette": palette,
         "visible_tone": visible_tone,
     }
+    rig = chosen_alignment(ir, vi, alignment, align, match, fov=fov, mirrored=mirrored, **tones)
+    if callable(rig):
+        jobs, unlike = _aligned(jobs, rig)
+        failed, rig = failed + unlike, None
     settings: dict[str, Any] = {
         "model": model,
         "device": device,
         "precision": precision,
         **tones,
-        "alignment": chosen_alignment(ir, vi, alignment, align, match, **tones),
+        "alignment": rig,
         "tile": tile,
         "method": method,
         "keep_metadata": not strip_metadata,
@@ -250,8 +265,8 @@ def fuse(
         for result in results
         if not isinstance(result, FusedPair)
     ]
-    for failure in failed:
-        warn(f"piafusion: {failure['error']}")
+    for line in _failures(failed):
+        warn(f"piafusion: {line}")
     for advice in _advice(fused):
         warn(f"piafusion: {advice}")
     for line in _notes(fused):
@@ -287,6 +302,38 @@ def fuse(
         raise typer.Exit(INTERRUPTED)
     if failed:
         raise typer.Exit(1)
+
+
+def _aligned(
+    jobs: Sequence[PairJob], estimate: Callable[[Pair], Alignment]
+) -> tuple[list[PairJob], list[dict[str, str]]]:
+    """Return the jobs with an alignment of their own, and those that have none, with the error."""
+    from piafusion.imaging.pairs import Pair
+
+    found, failed = [], []
+    for job in jobs if len(jobs) == 1 else track(jobs, "aligning"):
+        try:
+            rig = estimate(Pair(job.infrared.stem, job.infrared, job.visible))
+        except PiafusionError as error:
+            reason = str(error)
+            named = reason if str(job.infrared) in reason else f"{job.infrared}: {reason}"
+            failed.append({"infrared": str(job.infrared), "error": named})
+        else:
+            found.append(replace(job, alignment=rig))
+    return found, failed
+
+
+def _failures(failed: Sequence[dict[str, str]]) -> list[str]:
+    """Return a line for each error; pairs with the same one share a line."""
+    kinds: dict[str, list[dict[str, str]]] = {}
+    for failure in failed:
+        _, _, reason = failure["error"].partition(": expected ")
+        kinds.setdefault(reason or failure["error"], []).append(failure)
+    lines = []
+    for first, *others in kinds.values():
+        names = ", ".join(Path(other["infrared"]).name for other in others)
+        lines.append(first["error"] + (f" (the same for {names})" if others else ""))
+    return lines
 
 
 class _Run(NamedTuple):

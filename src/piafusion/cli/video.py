@@ -14,7 +14,14 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
-from piafusion.cli.align import AlignmentOption, AlignOption, LocalOption, alignment_of_videos
+from piafusion.cli.align import (
+    AlignmentOption,
+    AlignOption,
+    FovOption,
+    LocalOption,
+    MirroredOption,
+    alignment_of_videos,
+)
 from piafusion.cli.options import (
     ALIGNMENT,
     INPUT,
@@ -172,6 +179,8 @@ def video(
     alignment: AlignmentOption = None,
     align: AlignOption = None,
     local: LocalOption = False,
+    fov: FovOption = None,
+    mirrored: MirroredOption = False,
     resize: Annotated[
         bool,
         typer.Option(
@@ -219,7 +228,11 @@ def video(
     if align:
         if align != "auto" or alignment or resize or visible is None:
             raise UsageError("--align: expected auto, for two files and without another alignment")
-        mapped = alignment_of_videos(infrared, visible, tone, polarity, palette, later)
+        mapped = alignment_of_videos(
+            infrared, visible, tone, polarity, palette, later, fov, mirrored=mirrored
+        )
+    elif fov or mirrored:
+        raise UsageError("--fov and --mirrored: expected --align auto, found none")
     settings["strength"] = strength
     fuser, workers = _make_fuser(model, device, mapped, precision, local=local, **settings)
     with StopSignals() as stop, ProgressDisplay() as display:

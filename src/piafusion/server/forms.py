@@ -16,6 +16,7 @@ from starlette.requests import Request
 
 from piafusion.errors import AlignmentError, PiafusionError, UsageError
 from piafusion.imaging.align import Alignment, parse_alignment
+from piafusion.imaging.align.geometry import parse_fov
 from piafusion.imaging.tone import parse_tone, parse_visible_tone
 from piafusion.imaging.views import parse_view
 from piafusion.metrics import check_names
@@ -61,6 +62,10 @@ class PairOptions(BaseModel):
         "natural one, 1 has all of the infrared that is brighter.",
     )
     alignment: str = Field("", description="JSON of `piafusion align`, or auto.")
+    fov: str = Field(
+        "",
+        description="For auto: horizontal fields of view of both cameras in degrees, as 20.6,45.",
+    )
     view: str = Field(
         "fused",
         description="What to draw: a view of `/v1/models`, such as edges, some with a value: "
@@ -239,6 +244,7 @@ def fusion_request(form: PairForm | BatchForm, fusers: FuserCache) -> FusionRequ
         view=parse_view(form.view, form.view_palette or None, bar=form.bar or shows_bar),
         strength=form.strength,
         local=form.local,
+        fov=parse_fov(form.fov) if form.fov else None,
     )
     if isinstance(form, BatchForm):
         return wanted

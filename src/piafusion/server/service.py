@@ -57,6 +57,7 @@ class FusionRequest:
         unit: Of the values of the infrared: "°C", or "" if it is not known.
         strength: How much infrared comes in; None is the model's own.
         local: Whether near things are shifted on top of the alignment.
+        fov: Horizontal fields of view of the infrared and the visible camera, in degrees, if known.
     """
 
     name: str
@@ -71,6 +72,7 @@ class FusionRequest:
     unit: str = ""
     strength: float | None = None
     local: bool = False
+    fov: tuple[float, float] | None = None
 
 
 @dataclass
@@ -182,7 +184,9 @@ class FusionService:
         if wanted.alignment == "auto":
             with clock("align"):
                 rig = pair.once(
-                    "align", looks, lambda: estimate_alignment([(wanted.tone(ir)[0], vi)])
+                    "align",
+                    (*looks, wanted.fov),
+                    lambda: estimate_alignment([(wanted.tone(ir)[0], vi)], fov=wanted.fov),
                 )
         else:
             rig = wanted.alignment

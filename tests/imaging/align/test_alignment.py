@@ -105,7 +105,7 @@ def without(name: str) -> dict[str, object]:
         ({**alignment().to_json(), "kind": "rigid"}, "found 'rigid'"),
         ({**alignment().to_json(), "kind": [1]}, "a list at .kind."),
         ({**alignment().to_json(), "matrix": [[1, 0], [0, 1]]}, "3x3"),
-        ({**alignment().to_json(), "matrix": [[-1, 0, 0], [0, 1, 0], [0, 0, 1]]}, "right way"),
+        ({**alignment().to_json(), "matrix": [[0, 0, 0], [0, 1, 0], [0, 0, 1]]}, "picture whole"),
         ({**alignment().to_json(), "matrix": [["a"] * 3] * 3}, r"a text at .matrix\[0\]\[0\]"),
         ({**alignment().to_json(), "visible": {"width": 0, "height": 48}}, "size 0x48"),
         (

@@ -3,8 +3,9 @@ import numpy as np
 import pytest
 
 from piafusion.errors import AlignmentError, ImageError, SizeMismatchError, UsageError
-from piafusion.imaging.align import estimate_alignment
+from piafusion.imaging.align import Alignment, Quality, estimate_alignment
 from piafusion.imaging.align.geometry import corner_error, transform
+from piafusion.imaging.align.preview import agreement
 from tools.demo_scenes import road_scene
 
 Known = tuple[np.ndarray, np.ndarray, np.ndarray]
@@ -44,13 +45,46 @@ def test_corners_without_evidence_are_not_bent(small_day: Known) -> None:
     assert corner_error(found.matrix, truth, found.visible_size) < 2  # infrared pixels
 
 
-def test_a_small_part_of_the_view_is_found_with_the_fields_of_view(day: Known) -> None:
+@pytest.mark.parametrize("fov", [(20.0, 54.3), None])
+def test_a_third_of_the_view_is_found(day: Known, fov: tuple[float, float] | None) -> None:
     visible = day[1]
     grey = np.ascontiguousarray(visible[150:330, 120:340]).mean(axis=2)
     infrared = 255 - cv2.resize(grey.astype(np.uint8), (330, 270))
-    found = estimate_alignment([(infrared, visible)], fov=(20.0, 54.3))
+    found = estimate_alignment([(infrared, visible)], fov=fov)
     middle = transform(found.matrix, np.array([[120.0, 150], [339, 329]]))
     np.testing.assert_allclose(middle, [[0, 0], [329, 269]], atol=3)
+
+
+TURNED = np.array([[0, -1, 119], [1, 0, 0], [0, 0, 1.0]])  # 120 x 160 pixels by 90 degrees
+FLIPPED = np.array([[-1, 0, 159], [0, 1, 0], [0, 0, 1.0]])
+
+
+@pytest.mark.parametrize(("change", "mirrored"), [(TURNED, False), (FLIPPED, True)])
+def test_turned_and_mirrored_pictures_are_found(
+    change: np.ndarray, mirrored: bool, small_day: Known
+) -> None:
+    infrared, visible, truth = small_day
+    changed = np.rot90(infrared, -1) if change is TURNED else infrared[:, ::-1]
+    found = estimate_alignment([(np.ascontiguousarray(changed), visible)], mirrored=mirrored)
+    assert corner_error(found.matrix, change @ truth, found.visible_size) < 2  # infrared pixels
+
+
+def test_mirrored_pictures_are_refused_if_nobody_said_so(small_day: Known) -> None:
+    with pytest.raises(AlignmentError, match=r"houses, cars.*fov"):
+        estimate_alignment([(np.ascontiguousarray(small_day[0][:, ::-1]), small_day[1])])
+
+
+def test_the_agreement_is_drawn(small_day: Known) -> None:
+    infrared, visible, truth = small_day
+    good, bad = (
+        Alignment.of("homography", matrix, (120, 160), (240, 320), Quality(1, 1, 0, 0, 1))
+        for matrix in (truth, [[1, 0, 6], [0, 1, 0], [0, 0, 1]] @ truth)
+    )
+    green, none = (
+        (np.all(agreement(each, infrared, visible) == (60, 220, 90), axis=2)).sum()
+        for each in (good, bad)
+    )
+    assert green > 10 * none
 
 
 def test_similarity_is_one_between_pictures_of_two_shapes(small_day: Known) -> None:

@@ -108,10 +108,10 @@ class Alignment:
     def of(
         cls, kind: str, matrix: Matrix, infrared_size: Size, visible_size: Size, quality: Quality
     ) -> Alignment:
-        """Make one from a 3x3 array; `UsageError` if it turns pictures over or inside out."""
+        """Make one from a 3x3 array; `UsageError` if it turns pictures inside out."""
         if np.shape(matrix) != (3, 3) or not is_sane(np.asarray(matrix, float), visible_size):
             raise UsageError(
-                "matrix: expected a 3x3 map that keeps pictures the right way round, found "
+                "matrix: expected a 3x3 map that keeps a picture whole, found "
                 f"{np.asarray(matrix).tolist()}; estimate it again"
             )
         first, second, third = normalised(matrix).tolist()
@@ -122,6 +122,13 @@ class Alignment:
     def matrix(self) -> Matrix:
         """3 x 3 float64, from visible to infrared pixels."""
         return np.array(self.rows)
+
+    def mirrored(self) -> Alignment:
+        """Return the alignment for infrared pictures with left and right exchanged."""
+        flip = np.array([[-1, 0, self.infrared_size[1] - 1], [0, 1, 0], [0, 0, 1.0]])
+        return Alignment.of(
+            self.kind, flip @ self.matrix, self.infrared_size, self.visible_size, self.quality
+        )
 
     def scaled(self, infrared_size: Size, visible_size: Size) -> Alignment:
         """Return the alignment for the same rig's pictures at another resolution.

@@ -15,6 +15,9 @@ from piafusion.imaging.align.structure import Array, Picture, Size, shrunk, stru
 _COVERED = 0.8  # share of a block's area that must have data in both pictures
 _MOST = 0.6  # share of the visible picture from which the whole of it is cut into blocks
 _LEAST_PART = 48  # pixels
+_LEAST_SIDE = 480  # smaller parts are enlarged to that side, so that blocks have enough pixels
+_MOST_ENLARGED = 3.0
+_SHORT = 208  # visible pixels: blocks of shorter parts are searched for as far as in one like that
 _LEAST_RADIUS = 2
 _EPSILON = 1e-6
 
@@ -74,10 +77,11 @@ def match(
         part = _part(pairs[0][0].size, vi_size, matrix)
     frame = corners(_size(part)) + [part[1].start, part[0].start]
     to_ir = matrix @ [[1, 0, part[1].start], [0, 1, part[0].start], [0, 0, 1]]
-    factor = min(1.0, level.side / max(_size(part)))
+    longer = max(_size(part))
+    factor = min(level.side / longer, max(1.0, min(_LEAST_SIDE / longer, _MOST_ENLARGED)))
     size = (round(_size(part)[0] * factor), round(_size(part)[1] * factor))
     half = max(4, min(round(level.block * max(size) / 2), min(size) // 3))
-    radius = max(_LEAST_RADIUS, round(level.radius * max(size)))
+    radius = max(_LEAST_RADIUS, round(level.radius * max(longer, _SHORT) * factor))
     places = _places(size, half, level.grid)
     total = np.zeros((len(places), 2 * radius + 1, 2 * radius + 1), np.float32)
     weight = np.zeros(len(places))

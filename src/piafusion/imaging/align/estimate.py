@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from piafusion.errors import AlignmentError, SizeMismatchError, UsageError
 from piafusion.imaging.align.alignment import Alignment, Quality
+from piafusion.imaging.align.anywhere import anywhere
 from piafusion.imaging.align.blocks import Level, Matches, match
 from piafusion.imaging.align.distortion import MIN_PAIRS, straightened, with_lenses
 from piafusion.imaging.align.geometry import (
@@ -30,7 +31,6 @@ from piafusion.imaging.align.geometry import (
     is_sane,
     magnification,
     nearest_similarity,
-    ninths,
     transform,
 )
 from piafusion.imaging.align.lens import Calibration, Lens, Size
@@ -43,13 +43,16 @@ MIN_SCORE = 0.26
 MAX_DISAGREEMENT = 0.018  # share of the visible picture's longer side
 
 _CANDIDATES = 6
+_ANYWHERE = 48
+_SURE = 0.35  # share of the blocks; below that a start with another view or rotation is looked for
 _COARSE_PAIRS = 8
+_GLANCE = Level(side=192, block=0.2, radius=0.045, grid=10)
+_GLANCED = 5  # of the starts that are looked for anywhere, those that are tried
 _TRIAL = Level(side=320, block=0.2, radius=0.045, grid=12)
 _STEPS = (Level(640, 0.15, 0.02), Level(640, 0.12, 0.01))
-_PROOF = Level(640, 0.15, 0.035)
+PROOF = Level(640, 0.15, 0.035)
 _TOLERANCE = 0.006  # share of the longer side: depth and lenses make no map fit better
 _LEAST_TOLERANCE = 1.25  # visible pixels: blocks are not found better than that
-_CLEARLY = 0.97  # a richer map has to have that share of the plain one's squared error
 _MIN_BLOCKS = 12
 _MAX_BENDING = 0.06  # share of the longer side; the cameras of a rig look the same way
 
@@ -76,12 +79,20 @@ class _Step:
     magnification: float
     share: float
 
-    def fit(
-        self, kind: Kind, where: NDArray[np.bool_] | slice = slice(None)
-    ) -> tuple[Matrix, NDArray[np.bool_]] | None:
+    def fit(self, kind: Kind, where: slice = slice(None)) -> Matrix | None:
         """Fit a map to some of the blocks; see `geometry.fit`."""
-        tolerance = _tolerance(self.matches) * self.magnification
-        return fit(kind, self.matches.points[where], self.targets[where], tolerance)
+        most = tolerance(self.matches) * self.magnification
+        found = fit(kind, self.matches.points[where], self.targets[where], most)
+        return found[0] if found else None
+
+    def held(self, kind: Kind, where: slice = slice(None)) -> Matrix | None:
+        """Fit a map that corners without evidence do not bend; see `geometry.held`."""
+        start, plain = self.fit(kind, where), self.fit("similarity", where)
+        if kind == "similarity" or start is None or plain is None:
+            return start
+        points, targets = self.matches.points[where], self.targets[where]
+        most = 2 * tolerance(self.matches) * self.magnification
+        return held(kind, start, plain, points, targets, self.matches.frame, most)
 
     def misses(self, matrix: Matrix) -> NDArray[np.float64]:
         """Return how far from each block a map sends it, in visible pixels."""
@@ -93,6 +104,7 @@ def estimate_alignment(
     kind: str = "homography",
     *,
     fov: tuple[float, float] | None = None,
+    mirrored: bool = False,
     lenses: Sequence[Calibration] | bool = True,
 ) -> Alignment:
     """Estimate the map from a rig's visible pixels to its infrared pixels.
@@ -102,9 +114,11 @@ def estimate_alignment(
             least 64 x 64 pixels; uint8, uint16 or float in [0, 1]. The two sizes may differ; all
             infrared pictures have one size, and so have all visible ones.
         kind: "similarity" (shift, rotation, scale), "affine", or "homography": the richest one
-            allowed. A similarity is taken if it predicts blocks that were left out as well.
+            allowed. Corners without evidence are held by a similarity.
         fov: Horizontal fields of view of the infrared and the visible camera, in degrees, if known
-            within a tenth. Needed where the infrared one sees less than 45 % or more than 140 %.
+            within a tenth: that makes the search quicker and surer.
+        mirrored: The infrared pictures show left and right exchanged, as behind a mirror. Lenses
+            are not estimated then.
         lenses: Those of the infrared and the visible camera, if they are calibrated. True: they
             are estimated from 10 pairs or more, and kept if they predict left-out blocks better.
             False: straight lines stay straight.
@@ -119,6 +133,11 @@ def estimate_alignment(
         ImageError: If a picture cannot be used.
         UsageError: If there are no pairs, the kind is unknown, or a field of view is none.
     """
+    if mirrored:
+        if not isinstance(lenses, bool):
+            raise UsageError("lenses: expected none of mirrored pictures, found some; mirror first")
+        flipped = [(np.fliplr(infrared), visible) for infrared, visible in pairs]
+        return estimate_alignment(flipped, kind, fov=fov, lenses=False).mirrored()
     checked = check_kind(kind)
     prepared = [_prepared(infrared, visible) for infrared, visible in pairs]
     if not prepared:
@@ -168,27 +187,35 @@ def _share(fov: tuple[float, float]) -> float:
 def _search(pairs: Pairs, kind: Kind, share: float | None) -> Alignment | None:
     """Return the best alignment found, good or bad."""
     some = pairs[:: -(-len(pairs) // _COARSE_PAIRS)]
-    starts = candidates(some, _CANDIDATES, stretch=kind != "similarity", share=share)
     size = pairs[0][1].size
+    plain: Kind = "similarity" if kind == "similarity" else "affine"
+
+    def tried(starts: Sequence[Matrix], level: Level) -> list[_Step]:
+        found = (_step(some, start, plain, level) for start in starts)
+        return sorted((step for step in found if step), key=lambda step: -step.share)
+
+    starts = candidates(some, _CANDIDATES, stretch=kind != "similarity", share=share)
     if kind == "similarity":
         starts = [nearest_similarity(start, size) for start in starts]
-    plain: Kind = "similarity" if kind == "similarity" else "affine"
-    trials = (_step(pairs, start, plain, _TRIAL) for start in starts)
-    best = max((trial for trial in trials if trial), key=lambda trial: trial.share, default=None)
+    trials = tried(starts, _TRIAL)
+    if not trials or trials[0].share < _SURE:
+        glances = tried(anywhere(some, _ANYWHERE, share), _GLANCE)
+        trials += tried([glance.matrix for glance in glances[:_GLANCED]], _TRIAL)
+    best = max(trials, key=lambda trial: trial.share, default=None)
     for level in _STEPS:
         if best is None:
             return None
         best = _step(pairs, best.matrix, kind, level)
     if best is None:
         return None
-    anew = match(pairs, best.matrix, _PROOF)
-    near = distances(anew.shifts, np.zeros_like(anew.shifts)) <= _tolerance(anew)
+    anew = match(pairs, best.matrix, PROOF)
+    near = distances(anew.shifts, np.zeros_like(anew.shifts)) <= tolerance(anew)
     misses = best.misses(best.matrix)
     quality = Quality(
         score=round(anew.score(near), 4),
         likeness=round(float(anew.likeness[near].mean()) if near.any() else 0.0, 4),
         disagreement=round(_disagreement(best, size), 3),
-        residual=round(float(np.median(misses[misses <= _tolerance(best.matches)])), 3),
+        residual=round(float(np.median(misses[misses <= tolerance(best.matches)])), 3),
         pairs=len(pairs),
     )
     return Alignment.of(best.kind, best.matrix, pairs[0][0].size, size, quality)
@@ -196,7 +223,10 @@ def _search(pairs: Pairs, kind: Kind, share: float | None) -> Alignment | None:
 
 def _verdict(found: Alignment | None, pairs: Pairs, kind: Kind) -> Alignment:
     what = "this pair" if len(pairs) == 1 else f"these {len(pairs)} pairs"
-    advice = "use sharper pictures of one scene by day, more pairs of the rig, or a simpler kind"
+    advice = (
+        "take pairs with more structure (houses, cars, people, by day), give more pairs of the rig "
+        "or the fields of view (fov)" + (", or a simpler kind" if kind != "similarity" else "")
+    )
     if found is None:
         raise AlignmentError(f"no {kind} fits {what}: nothing in common was found; {advice}")
     quality = found.quality
@@ -218,64 +248,40 @@ def _verdict(found: Alignment | None, pairs: Pairs, kind: Kind) -> Alignment:
     return found
 
 
-def _step(pairs: Pairs, matrix: Matrix, richest: Kind, level: Level) -> _Step | None:
+def _step(pairs: Pairs, matrix: Matrix, kind: Kind, level: Level) -> _Step | None:
     ir_size, vi_size = pairs[0][0].size, pairs[0][1].size
     matches = match(pairs, matrix, level)
     targets = transform(matrix, matches.points + matches.shifts)
-    step = _Step(richest, matrix, matches, targets, magnification(matrix, vi_size), 0.0)
-    kind = richest if level is _TRIAL else _plainest(step, richest)
-    found = step.fit(kind)
-    if found is None or matches.tried < _MIN_BLOCKS:
-        return None
-    moved, near = found
-    plain = step.fit("similarity")
-    if kind != "similarity" and level is not _TRIAL and plain:
-        most = 2 * _tolerance(matches) * step.magnification
-        moved = held(kind, plain[0], matches.points, targets, matches.frame, most)
-        near = step.misses(moved) <= _tolerance(matches)
-    if not is_sane(moved, vi_size) or bending(moved, vi_size, ir_size) > _MAX_BENDING:
-        return None
-    return replace(step, kind=kind, matrix=moved, share=matches.score(near))
+    step = _Step(kind, matrix, matches, targets, magnification(matrix, vi_size), 0.0)
+    for allowed in dict.fromkeys((kind, "similarity")):
+        moved = step.held(allowed) if level in _STEPS else step.fit(allowed)
+        if (
+            moved is not None
+            and matches.tried >= _MIN_BLOCKS
+            and _is_likely(moved, vi_size, ir_size)
+        ):
+            near = step.misses(moved) <= tolerance(matches)
+            return replace(step, kind=allowed, matrix=moved, share=matches.score(near))
+    return None
 
 
-def _plainest(step: _Step, richest: Kind) -> Kind:
-    """Return similarity if it predicts blocks about as well as the richest kind, or that.
-
-    The picture is cut into 3 x 3 parts, and the blocks of each are predicted from those of the
-    others: a map that bends where no block holds it predicts badly.
-    """
-    if richest == "similarity":
-        return richest
-    kinds: tuple[Kind, Kind] = ("similarity", richest)
-    most = 2 * _tolerance(step.matches)
-    whole = [step.misses(found[0]) <= most for found in map(step.fit, kinds) if found]
-    right = np.any(whole, axis=0) if whole else np.zeros(len(step.targets), bool)
-    points = step.matches.points
-    if not right.any():
-        return "similarity"
-    part = ninths(points)
-    errors = np.full((2, len(points)), most)
-    for left in np.unique(part[right]):
-        for index, kind in enumerate(kinds):
-            found = step.fit(kind, part != left)
-            if found:
-                errors[index, part == left] = step.misses(found[0])[part == left]
-    plain, rich = (np.minimum(errors[:, right], most) ** 2).mean(axis=1)
-    return richest if rich < _CLEARLY * plain else "similarity"
+def _is_likely(matrix: Matrix, size: tuple[int, int], to: tuple[int, int]) -> bool:
+    """Tell whether two cameras of a rig can have a map."""
+    return is_sane(matrix, size) and bending(matrix, size, to) <= _MAX_BENDING
 
 
 def _disagreement(step: _Step, size: tuple[int, int]) -> float:
     """Return how far apart two maps from every other block send the visible corners."""
-    odd = np.arange(len(step.targets)) % 2 == 1
-    one, other = step.fit(step.kind, ~odd), step.fit(step.kind, odd)
+    one, other = (step.held(step.kind, slice(first, None, 2)) for first in (0, 1))
     if one is None or other is None:
         return float(max(size))
     frame = step.matches.frame
-    apart = distances(transform(one[0], frame), transform(other[0], frame)).mean()
+    apart = distances(transform(one, frame), transform(other, frame)).mean()
     return min(float(apart) / step.magnification, float(max(size)))
 
 
-def _tolerance(matches: Matches) -> float:
+def tolerance(matches: Matches) -> float:
+    """Return the visible pixels by which a right block may be off."""
     return max(_TOLERANCE * float(np.ptp(matches.frame, axis=0).max()), _LEAST_TOLERANCE)
 
 

@@ -23,7 +23,7 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 FREEDOMS: dict[str, int] = {"similarity": 4, "affine": 6, "homography": 8}
 _TRIALS, _CONFIDENCE = 5000, 0.999
 _ROUNDS = 8
-_HOLD = 0.3  # blocks: weight of a corner
+_HOLD = 0.2  # blocks: weight of a corner
 
 
 def check_kind(kind: str) -> Kind:
@@ -32,6 +32,21 @@ def check_kind(kind: str) -> Kind:
         if kind == known:
             return known
     raise UsageError(f"kind: expected {', '.join(KINDS)}, found {kind!r}; choose one of them")
+
+
+def parse_fov(text: str) -> tuple[float, float]:
+    """Return the horizontal fields of view, infrared and visible, that a text gives in degrees.
+
+    Raises:
+        UsageError: If it is not two angles.
+    """
+    try:
+        infrared, visible = map(float, text.split(","))
+    except ValueError:
+        raise UsageError(
+            f"fov: expected two angles in degrees, infrared and visible, as 20.6,45, found {text!r}"
+        ) from None
+    return infrared, visible
 
 
 def resizing(size: tuple[int, int], to: tuple[int, int]) -> Matrix:
@@ -64,7 +79,7 @@ def corner_error(one: Matrix, other: Matrix, size: tuple[int, int]) -> float:
 
 
 def is_sane(matrix: Matrix, size: tuple[int, int]) -> bool:
-    """Tell whether a map keeps the picture a convex quadrilateral that is not turned over."""
+    """Tell whether a map keeps the picture a convex quadrilateral; it may be mirrored."""
     if not np.isfinite(matrix).all():
         return False
     depths = corners(size) @ matrix[2, :2] + matrix[2, 2]
@@ -73,7 +88,8 @@ def is_sane(matrix: Matrix, size: tuple[int, int]) -> bool:
     quadrilateral = transform(matrix, corners(size))
     sides = np.roll(quadrilateral, -1, axis=0) - quadrilateral
     following = np.roll(sides, -1, axis=0)
-    return bool((sides[:, 0] * following[:, 1] - sides[:, 1] * following[:, 0] > 0).all())
+    turns = sides[:, 0] * following[:, 1] - sides[:, 1] * following[:, 0]
+    return bool((turns > 0).all() or (turns < 0).all())
 
 
 def bending(matrix: Matrix, size: tuple[int, int], to: tuple[int, int]) -> float:
@@ -160,16 +176,23 @@ def fit(
 
 
 def held(
-    kind: str, start: Matrix, points: Points, targets: Points, frame: Points, most: float
+    kind: str,
+    start: Matrix,
+    plain: Matrix,
+    points: Points,
+    targets: Points,
+    frame: Points,
+    most: float,
 ) -> Matrix:
     """Fit a map that corners without evidence do not bend.
 
     Least squares over the points, each weighted by Tukey's biweight, and over the four corners,
-    which should lie where the start puts them. A corner weighs less than one right point.
+    which should lie where the plain map puts them. A corner weighs less than one right point.
 
     Args:
         kind: "affine" or "homography".
-        start: 3 x 3, a plainer map that roughly fits.
+        start: 3 x 3, a map of that kind that fits roughly.
+        plain: 3 x 3, a similarity that fits roughly.
         points: N x 2.
         targets: N x 2, where the points should go; some may be quite wrong.
         frame: 4 x 2, corners of the part of the picture that the points come from.
@@ -181,7 +204,7 @@ def held(
     middle, scale = frame.mean(axis=0), max(float(np.ptp(frame, axis=0).max()) / 2, 1.0)
     shrink = np.array([[1, 0, -middle[0]], [0, 1, -middle[1]], [0, 0, scale]]) / scale
     source = transform(shrink, np.vstack([points, frame]))
-    wanted = np.vstack([targets, transform(start, frame)])
+    wanted = np.vstack([targets, transform(plain, frame)])
     plane = np.column_stack([source, np.ones(len(source))])
     nothing, freedoms = np.zeros_like(plane), FREEDOMS[kind]
     matrix = normalised(start @ np.linalg.inv(shrink))
@@ -204,6 +227,11 @@ def ninths(points: Points) -> NDArray[np.int_]:
     low, high = points.min(axis=0), points.max(axis=0)
     parts = np.minimum((points - low) / np.maximum(high - low, 1) * 3, 2).astype(int)
     return np.asarray(parts @ [3, 1])
+
+
+def inverted(matrix: Matrix) -> Matrix:
+    """Return the map back."""
+    return normalised(np.asarray(np.linalg.inv(matrix), np.float64))
 
 
 def normalised(matrix: Matrix | Sequence[Sequence[float]]) -> Matrix:

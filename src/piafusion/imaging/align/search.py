@@ -15,8 +15,10 @@ from numpy.typing import NDArray
 
 from piafusion.imaging.align.geometry import (
     Matrix,
+    Points,
     corners,
     distances,
+    inverted,
     normalised,
     resizing,
     transform,
@@ -29,7 +31,7 @@ KNOWN = np.geomspace(0.9, 1.11, 5)  # the same, relative to a scale that is know
 ROTATIONS = np.arange(-8.0, 8.1, 2.0)  # degrees
 _MARGIN = 0.15  # share of the infrared picture that may lie outside the visible one
 _BEYOND = 0.25  # the search goes that share of its width beyond the visible picture
-_APART = 0.06  # share of its width: candidates closer than that are one
+_APART = 0.06  # share of the smaller view's width: candidates closer than that are one
 _SAME_ASPECT = 1.02
 
 
@@ -51,7 +53,7 @@ def candidates(
         share: Width of the infrared picture's view, as a share of the visible one's, if known.
     """
     ir_size, vi_size = pairs[0][0].size, pairs[0][1].size
-    small = _scaled(ir_size, (AREA / (ir_size[0] * ir_size[1])) ** 0.5)
+    small = scaled(ir_size, (AREA / (ir_size[0] * ir_size[1])) ** 0.5)
     infrared = [structure(shrunk(ir, small)) for ir, _ in pairs]
     rows, columns = (round(side * _MARGIN) for side in small)
     templates = [each[rows : small[0] - rows, columns : small[1] - columns] for each in infrared]
@@ -63,31 +65,31 @@ def candidates(
     found: list[tuple[float, Matrix]] = []
     centred: list[Matrix] = []
     for view in _views(ir_size, vi_size, stretch=stretch):
-        same = _scaled(small, 1 / centre, view)
+        same = scaled(small, 1 / centre, view)
         shift = np.array(
             [[1, 0, (small[1] - same[1]) / 2], [0, 1, (small[0] - same[0]) / 2], [0, 0, 1]]
         )
         centred.append(resizing(small, ir_size) @ shift @ resizing(vi_size, same))
         for scale in scales:
             # The visible picture at the scale at which the infrared one would fit on it.
-            size = _scaled(small, 1 / scale, view)
+            size = scaled(small, 1 / scale, view)
             visible = [structure(shrunk(vi, size)) for _, vi in pairs]
             canvas = (
                 max(small[0] + 2 * beyond, size[0]),
                 max(small[1] + 2 * beyond, size[1]),
             )
             for degrees in ROTATIONS:
-                turn = _turn(canvas, size, degrees)
+                turned = turn(canvas, size, degrees)
                 score = sum(
-                    _correlation(each, turn, canvas, template)
+                    _correlation(each, turned, canvas, template)
                     for each, template in zip(visible, templates, strict=True)
                 )
                 _, best, _, (x, y) = cv2.minMaxLoc(np.asarray(score))
                 shift = np.array([[1, 0, x - columns], [0, 1, y - rows], [0, 0, 1.0]])
-                to_small = np.linalg.inv(turn @ shift)
+                to_small = np.linalg.inv(turned @ shift)
                 whole = resizing(small, ir_size) @ to_small @ resizing(vi_size, size)
                 found.append((best, normalised(whole)))
-    return _distinct(found, vi_size, _APART * ir_size[1], count) + centred
+    return distinct(found, ir_size, vi_size, count) + centred
 
 
 def _views(ir_size: Size, vi_size: Size, *, stretch: bool) -> list[tuple[float, float]]:
@@ -98,12 +100,13 @@ def _views(ir_size: Size, vi_size: Size, *, stretch: bool) -> list[tuple[float, 
     return [square, (1.0, 1.0)] if stretch and max(square) > _SAME_ASPECT else [square]
 
 
-def _scaled(size: Size, factor: float, by: tuple[float, float] = (1.0, 1.0)) -> Size:
+def scaled(size: Size, factor: float, by: tuple[float, float] = (1.0, 1.0)) -> Size:
+    """Return a size times a factor, in whole pixels."""
     return round(size[0] * factor * by[0]), round(size[1] * factor * by[1])
 
 
-def _turn(canvas: Size, size: Size, degrees: float) -> Matrix:
-    """Return the map from the canvas to the visible picture, centre on centre."""
+def turn(canvas: Size, size: Size, degrees: float) -> Matrix:
+    """Return the map from a canvas to a picture that is turned on it, centre on centre."""
     cosine, sine = np.cos(np.deg2rad(degrees)), np.sin(np.deg2rad(degrees))
     centre = [(size[1] - 1) / 2, (size[0] - 1) / 2]
     back = [-(canvas[1] - 1) / 2, -(canvas[0] - 1) / 2]
@@ -120,14 +123,26 @@ def _correlation(
     return np.asarray(cv2.matchTemplate(turned, template, cv2.TM_CCOEFF_NORMED))
 
 
-def _distinct(
-    found: list[tuple[float, Matrix]], size: Size, apart: float, count: int
+def distinct(
+    found: list[tuple[float, Matrix]], ir_size: Size, vi_size: Size, count: int
 ) -> list[Matrix]:
-    chosen: list[Matrix] = []
+    """Return the best maps, without those that send the smaller view to about the same place."""
+    ends = corners(ir_size), corners(vi_size)
+    chosen: list[tuple[Points, Points]] = []
+    maps: list[Matrix] = []
     for _, matrix in sorted(found, key=lambda each: -each[0]):
-        place = transform(matrix, corners(size))
-        if all(distances(place, transform(one, corners(size))).max() > apart for one in chosen):
-            chosen.append(matrix)
-        if len(chosen) == count:
+        places = transform(inverted(matrix), ends[0]), transform(matrix, ends[1])
+        widths = [distances(place[:1], place[1:2])[0] for place in places]
+        if all(
+            min(
+                distances(place, other).max() / width
+                for place, other, width in zip(places, one, widths, strict=True)
+            )
+            > _APART
+            for one in chosen
+        ):
+            chosen.append(places)
+            maps.append(matrix)
+        if len(maps) == count:
             break
-    return chosen
+    return maps

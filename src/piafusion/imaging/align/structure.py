@@ -10,6 +10,7 @@ around it. Ye et al., "Fast and Robust Matching for Multimodal Remote Sensing Im
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import cv2
@@ -26,6 +27,7 @@ _DARKS = 50.0  # log(1 + 50 x) brightens dark parts: a street at night
 _NOISE = 1.0  # pixels, blur before the gradient
 _SLACK = 1.5  # pixels, blur after it, so that near misses count
 _AROUND = 4.0  # pixels; gradients are relative to those so far around
+_LARGE = 2**20  # pixels
 _BORDER = 9  # pixels beside an area without data whose gradients are its edge's
 
 
@@ -46,6 +48,11 @@ class Picture:
         """Height and width."""
         return self.levels.shape[0], self.levels.shape[1]
 
+    @cached_property
+    def half(self) -> Picture:
+        """The picture at half its size."""
+        return _resized(self, (self.size[0] // 2, self.size[1] // 2))
+
 
 def prepare(image: Image) -> Picture:
     """Make a checked infrared or visible picture of any range comparable with another.
@@ -63,9 +70,15 @@ def prepare(image: Image) -> Picture:
 
 
 def shrunk(picture: Picture, size: Size) -> Picture:
-    """Return a picture at another size."""
-    if size == picture.size:
-        return picture
+    """Return a picture at another size; large ones are halved once for all sizes."""
+    while picture.levels.size > _LARGE and all(
+        own >= 2 * wanted for own, wanted in zip(picture.size, size, strict=True)
+    ):
+        picture = picture.half
+    return picture if size == picture.size else _resized(picture, size)
+
+
+def _resized(picture: Picture, size: Size) -> Picture:
     smaller = size[0] < picture.size[0]
     how = cv2.INTER_AREA if smaller else cv2.INTER_LINEAR
     return Picture(

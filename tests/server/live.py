@@ -48,7 +48,7 @@ class Live:
 def serving(*options: str, before: str = "") -> Iterator[Live]:
     """Start a server on a free port, after some code; stop it, if it still runs."""
     main = f"{before}\nfrom piafusion.cli import main\nmain()"
-    command = [sys.executable, "-c", main, "serve", "--port", "0", *options]
+    command = [sys.executable, "-c", main, "serve", "--port", "0", "--precision", "float", *options]
     environment = {**os.environ, "PIAFUSION_TOKEN": TOKEN}
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment

@@ -92,7 +92,8 @@ class RememberingEngine:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self.device, self.threads = engine.device, engine.threads
+        self.device, self.precision = engine.device, engine.precision
+        self.threads = engine.threads
         self._last: dict[str, tuple[tuple[Tensor | None, ...], Tensor]] = {}
 
     @property

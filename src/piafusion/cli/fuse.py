@@ -227,7 +227,8 @@ def fuse(
     settings: dict[str, Any] = {
         "model": model,
         "device": device,
-        "precision": precision,
+        # Beside reading and writing files, OpenVINO saves less than it takes to start.
+        "precision": "float" if precision == device == "auto" else precision,
         **tones,
         "alignment": rig,
         "tile": tile,
@@ -355,8 +356,6 @@ def _run_locally(
     from piafusion.fuser import Fuser
     from piafusion.machine import share_cores
 
-    if len(jobs) == 1 and settings["device"] == settings["precision"] == "auto":
-        settings = {**settings, "precision": "float"}  # OpenVINO starts later than it saves on one
     device = settings["device"]
     if not settings["method"]:
         device = resolve(device, settings["model"], settings["precision"])

@@ -190,7 +190,7 @@ def _precisions(model: str, device: str, engine: str) -> list[str]:
         return ["float"]
     int8 = ["int8"] if device not in ("cuda", "tensorrt") and has_format(model, "int8") else []
     if device != "openvino":
-        return ["float", *int8]  # which is faster in ONNX Runtime depends on the processor
+        return ["float", *int8]  # int8 is faster here, too, but not worth another picture
     from piafusion.engines.openvino import has_bf16
 
     if has_bf16():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from functools import cache, cached_property
 
@@ -109,8 +110,10 @@ def _core() -> openvino.Core:
 
 @cache
 def has_bf16() -> bool:
-    """Tell whether the processor computes in bf16 itself."""
-    return "BF16" in _core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    """Tell whether the processor computes in bf16 itself, and oneDNN may let it."""
+    limit = os.environ.get("ONEDNN_MAX_CPU_ISA", "DEFAULT").upper()  # OpenVINO does not look there
+    allowed = any(name in limit for name in ("DEFAULT", "ALL", "BF16", "AMX"))
+    return allowed and "BF16" in _core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 
 
 def _metadata(model: openvino.Model) -> dict[str, str]:

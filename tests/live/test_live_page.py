@@ -29,7 +29,8 @@ def test_nothing_comes_from_elsewhere() -> None:
 def address(tmp_path: Path) -> Iterator[str]:
     """The address of a page with the synthetic street."""
     main = "from piafusion.cli import main; main()"
-    command = [sys.executable, "-c", main, "live", "--port=0", f"--output={tmp_path}"]
+    options = ["--port=0", "--precision=float", f"--output={tmp_path}"]
+    command = [sys.executable, "-c", main, "live", *options]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         found = re.search(r"http://\S+", process.stdout.readline())

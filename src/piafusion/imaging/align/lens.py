@@ -20,7 +20,7 @@ from piafusion.imaging.align.geometry import Points, resizing
 LENGTHS = (4, 5, 8)
 """How many numbers describe a distortion; a fisheye lens has 4."""
 
-_ROUNDS = 40
+_ROUNDS = 60
 _MESH = 8  # pixels; between its nodes a map is taken as straight
 _EXACT = 1e-9  # slope
 _LEFT = 1e-3  # pixels

@@ -142,7 +142,12 @@ def _train(
 
 
 def export(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a finished training.")],
+    run: Annotated[
+        Path,
+        typer.Argument(
+            metavar="RUN", help="Folder of a finished training; for --int8 also a model of OUTPUT."
+        ),
+    ],
     output: Annotated[
         Path,
         typer.Option(
@@ -174,14 +179,28 @@ def export(
             rich_help_panel=OUTPUT,
         ),
     ] = None,
+    int8: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="DATA",
+            help="Write NAME-int8.onnx too, which learns from this dataset folder; repeatable.",
+            rich_help_panel=OUTPUT,
+        ),
+    ] = None,
 ) -> None:
     """Write a trained network as ONNX and safetensors, after comparing ONNX with torch."""
     with needing("train", "exporting"):
-        from piafusion.lab.training.export import export_run
+        from piafusion.lab.training.export import export_int8, export_run
 
-    weights = export_run(
-        run, output, name=name, summary=summary, onto=onto, context_side=context_side
-    )
+    weights = output / f"{run.stem}.onnx"
+    if run.is_dir() or not int8:
+        weights = export_run(
+            run, output, name=name, summary=summary, onto=onto, context_side=context_side
+        )
+    if int8:
+        with ProgressDisplay() as progress:
+            model = weights.with_suffix(".safetensors")
+            say(f"exported: {export_int8(str(model), int8, output, progress=progress)}")
     say(
         f"exported: {weights}",
         f"use it: piafusion fuse IR VI --model {weights} --output OUT",

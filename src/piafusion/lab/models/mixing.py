@@ -81,11 +81,17 @@ class MixingFusionNet(GatedFusionNet):
         """Return the fused luminance from the gate's mix and the pictures."""
         for layer in self.residual:
             features = leaky(features + layer(features) if self.skips else layer(features))
-        height, width = infrared.shape[-2:]
         # Halved before the shuffle: full-size planes are not copied.
+        return self.compose(*self.head(features).chunk(2, dim=1), infrared, luminance)
+
+    def compose(
+        self, shift: Tensor, correction: Tensor, infrared: Tensor, luminance: Tensor
+    ) -> Tensor:
+        """Return the fused luminance from the halves of the head's answer and the pictures."""
+        height, width = infrared.shape[-2:]
         shift, correction = (
             functional.pixel_shuffle(half, self.sizes.stride)[..., :height, :width]
-            for half in self.head(features).chunk(2, dim=1)
+            for half in (shift, correction)
         )
         difference = infrared - luminance
         weight = torch.sigmoid(shift + SHARPNESS * difference)

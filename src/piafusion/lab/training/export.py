@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import copy
 import logging
+import time
 import warnings
 from base64 import b64encode
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,7 @@ from torch.export import Dim
 from piafusion.engines.onnx import OnnxEngine
 from piafusion.errors import UsageError, WeightsError
 from piafusion.files import read_json, sha256, write_bytes
+from piafusion.lab.data.folders import dataset_name
 from piafusion.lab.models import SIZES, dump, load
 from piafusion.lab.models.blocks import GatedFusionNet, infrared_share, mix
 from piafusion.lab.models.comparison import ComparisonNet
@@ -28,12 +31,16 @@ from piafusion.lab.models.context import ContextNet
 from piafusion.lab.models.folding import fold
 from piafusion.lab.models.mixing import MixingFusionNet
 from piafusion.lab.models.paper import IlluminationNet
+from piafusion.lab.training import int8
 from piafusion.lab.training.run import RECORD, WEIGHTS, load_settings
 from piafusion.reach import CONTEXT, CONTEXT_SIDE, ENCODER, SHARE
+from piafusion.run.progress import Progress, silent
 from piafusion.weights import (
+    MANIFEST,
     Format,
     WeightsRecord,
     list_models,
+    load_manifest,
     read_weights,
     save_record,
 )
@@ -102,6 +109,66 @@ def export_run(
     return folder / f"{name}.onnx"
 
 
+def export_int8(
+    model: str,
+    data: Sequence[Path],
+    folder: Path,
+    *,
+    steps: int = int8.STEPS,
+    progress: Progress = silent,
+) -> Path:
+    """Write `NAME-int8.onnx` beside a model's files and into its manifest entry; return its path.
+
+    Args:
+        model: A shipped model, or the path of its safetensors file; its name is in the manifest
+            of the folder.
+        data: Dataset folders that the 8-bit copy learns from, see `int8.learn`.
+        folder: Weights folder.
+        steps: Length of the training.
+        progress: Gets the number of steps.
+
+    Raises:
+        UsageError: If the folder lacks the model, the data are missing, or the network does not
+            mix.
+        WeightsError: If ONNX Runtime does not answer like torch.
+    """
+    name = Path(model).stem
+    record = load_manifest(folder).get(name) if (folder / MANIFEST).exists() else None
+    if record is None:
+        raise UsageError(
+            f"{folder}: expected the model {name} in its manifest, to put an 8-bit file beside, "
+            "found none; export the model there first"
+        )
+    network = load(read_weights(model, "safetensors", record.kind))
+    if not isinstance(network, MixingFusionNet):
+        raise UsageError(
+            f"{model}: expected a network of {', '.join(SIZES)} for an 8-bit file, found another"
+        )
+    start = time.monotonic()
+    pairs = int8.read_pairs(data)
+    copied = int8.learn(network.eval(), pairs, steps=steps, progress=progress)
+    model_file = onnx.load_from_string(_to_onnx(copied.network))
+    weights = int8.to_onnx(copied, model_file).SerializeToString()
+    found = int8.difference(copied, weights, pairs)
+    if not found <= _INT8_TOLERANCE:
+        raise WeightsError(
+            f"{name}: expected ONNX Runtime to answer like torch within {_INT8_TOLERANCE:g}, "
+            f"found a mean difference of {found:g}; the 8-bit file is not written, report this"
+        )
+    path = folder / f"{name}-int8.onnx"
+    write_bytes(path, weights)
+    record.sha256["int8"] = sha256(weights)
+    folders = [dataset_name(each) for each in data]
+    record.training["int8"] = {
+        "command": " ".join(["piafusion export", name, *(f"--int8 {each}" for each in folders)]),
+        "pairs": len(pairs),
+        "steps": steps,
+        "seconds": round(time.monotonic() - start),
+    }
+    save_record(record, folder)
+    return path
+
+
 def _beside(context: ContextNet, onto: str, side: int) -> MixingFusionNet:
     """Return a fusion network with a context network beside it."""
     fusion = load(read_weights(onto, "safetensors", "fusion"))
@@ -153,6 +220,7 @@ def _to_onnx(network: nn.Module) -> bytes:
 _PARITY_SIZES = ((1, 64, 64), (2, 61, 83), (1, 240, 318))
 _SMALL = 16  # values; smaller tensors, among them constants of the graph, stay as they are
 _PARITY_TOLERANCE = 1e-4  # a fortieth of a grey level of 8 bits
+_INT8_TOLERANCE = 1e-3  # in the mean: what is rounded may be rounded to the other side
 
 
 def export_onnx(

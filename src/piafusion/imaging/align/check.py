@@ -118,7 +118,7 @@ def check_pair(
 def _far(infrared: Image, visible: Image, limit: float) -> Residual:
     """Look for a large shift by estimating the alignment of the pair."""
     try:
-        found = estimate_alignment([(infrared, visible)], kind="similarity")
+        found = estimate_alignment([(infrared, visible)], kind="similarity", upright=True)
     except AlignmentError:
         return UNLIKE
     height, width = visible.shape[:2]

@@ -105,6 +105,7 @@ def estimate_alignment(
     *,
     fov: tuple[float, float] | None = None,
     mirrored: bool = False,
+    upright: bool = False,
     lenses: Sequence[Calibration] | bool = True,
 ) -> Alignment:
     """Estimate the map from a rig's visible pixels to its infrared pixels.
@@ -119,6 +120,8 @@ def estimate_alignment(
             within a tenth: that makes the search quicker and surer.
         mirrored: The infrared pictures show left and right exchanged, as behind a mirror. Lenses
             are not estimated then.
+        upright: Look only for views of 45 to 140 % that are turned by less than 8 degrees, which
+            takes half of the time where there is none.
         lenses: Those of the infrared and the visible camera, if they are calibrated. True: they
             are estimated from 10 pairs or more, and kept if they predict left-out blocks better.
             False: straight lines stay straight.
@@ -137,7 +140,8 @@ def estimate_alignment(
         if not isinstance(lenses, bool):
             raise UsageError("lenses: expected none of mirrored pictures, found some; mirror first")
         flipped = [(np.fliplr(infrared), visible) for infrared, visible in pairs]
-        return estimate_alignment(flipped, kind, fov=fov, lenses=False).mirrored()
+        facing = estimate_alignment(flipped, kind, fov=fov, upright=upright, lenses=False)
+        return facing.mirrored()
     checked = check_kind(kind)
     prepared = [_prepared(infrared, visible) for infrared, visible in pairs]
     if not prepared:
@@ -153,9 +157,9 @@ def estimate_alignment(
     if not isinstance(lenses, bool):
         known = [_fitting(*each, size) for each, size in zip(lenses, sizes[0], strict=True)]
         prepared = straightened(prepared, *known)
-        best = _verdict(_search(prepared, checked, share), prepared, checked)
+        best = _verdict(_search(prepared, checked, share, upright=upright), prepared, checked)
         return replace(best, infrared_lens=known[0], visible_lens=known[1])
-    rough = _search(prepared, checked, share)
+    rough = _search(prepared, checked, share, upright=upright)
     if rough and lenses and len(prepared) >= MIN_PAIRS:
         rough = with_lenses(prepared, rough, checked, _TOLERANCE * max(rough.visible_size))
     return _verdict(rough, prepared, checked)
@@ -184,7 +188,7 @@ def _share(fov: tuple[float, float]) -> float:
     return float(infrared / visible)
 
 
-def _search(pairs: Pairs, kind: Kind, share: float | None) -> Alignment | None:
+def _search(pairs: Pairs, kind: Kind, share: float | None, *, upright: bool) -> Alignment | None:
     """Return the best alignment found, good or bad."""
     some = pairs[:: -(-len(pairs) // _COARSE_PAIRS)]
     size = pairs[0][1].size
@@ -198,7 +202,7 @@ def _search(pairs: Pairs, kind: Kind, share: float | None) -> Alignment | None:
     if kind == "similarity":
         starts = [nearest_similarity(start, size) for start in starts]
     trials = tried(starts, _TRIAL)
-    if not trials or trials[0].share < _SURE:
+    if not upright and (not trials or trials[0].share < _SURE):
         glances = tried(anywhere(some, _ANYWHERE, share), _GLANCE)
         trials += tried([glance.matrix for glance in glances[:_GLANCED]], _TRIAL)
     best = max(trials, key=lambda trial: trial.share, default=None)

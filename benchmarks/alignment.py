@@ -205,8 +205,9 @@ def _views(
                 accepted += 1
                 right += error < RIGHT
                 wrong += error > WRONG
-            other = change(infrared, pairs[index - len(pairs) // 2][1], generator)[:2]
-            others += _estimate(*other, kind, **given) is not None
+            if len(pairs) > 1:
+                other = change(infrared, pairs[index - len(pairs) // 2][1], generator)[:2]
+                others += _estimate(*other, kind, **given) is not None
         print(
             f"{name:9} {right:3} {accepted:3} {wrong:3}   {others:3}   {np.median(seconds):.1f}",
             flush=True,

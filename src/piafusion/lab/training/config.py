@@ -277,7 +277,12 @@ PRESETS: dict[str, dict[str, Any]] = {
     "ablation-illumination": {**_ABLATION, "light": "equal"},
     "ablation-cmdaf": {**_ABLATION, "cmdaf": "none"},
     "ablation-released": {**_ABLATION, "cmdaf": "released"},
-    "illumination": {**_ILLUMINATION, "steps": 100 * 438},
+    "illumination": {
+        **_ILLUMINATION,
+        "steps": 100 * 438,
+        "gradient_clip": 1000.0,
+        "grey_share": 0.0,
+    },
     "illumination-short": {**_ILLUMINATION, "sampling": "random", "decay": 0.05, "steps": 8000},
     "context": {
         "model": "context",

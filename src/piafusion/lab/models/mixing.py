@@ -82,7 +82,8 @@ class MixingFusionNet(GatedFusionNet):
         for layer in self.residual:
             features = leaky(features + layer(features) if self.skips else layer(features))
         # Halved before the shuffle: full-size planes are not copied.
-        return self.compose(*self.head(features).chunk(2, dim=1), infrared, luminance)
+        shift, correction = self.head(features).chunk(2, dim=1)
+        return self.compose(shift, correction, infrared, luminance)
 
     def compose(
         self, shift: Tensor, correction: Tensor, infrared: Tensor, luminance: Tensor

@@ -182,7 +182,7 @@ class LiveClock:
     def __init__(self) -> None:
         self._apart: float | None = None
         self._before = (0.0, 0.0)  # timestamp and arrival of the frame before
-        self._in_time = 0.0  # arrival of the last frame that was not held back
+        self._held: float | None = None  # arrival of the first of the frames that were held back
         self._last = Fraction(-1)
 
     def __call__(self, timestamp: Fraction, arrival: float) -> Fraction:
@@ -191,11 +191,13 @@ class LiveClock:
         delay, step = arrival - shown, shown - self._before[0]
         is_set = step < 0 or step > arrival - self._before[1] + self.JUMP
         self._before = (shown, arrival)
-        if self._apart is None or is_set or arrival - self._in_time > self.PATIENCE:
+        if self._apart is None or is_set or arrival - (self._held or arrival) > self.PATIENCE:
             self._apart = delay
         if delay <= self._apart + self.JUMP:
-            self._in_time = arrival
+            self._held = None
             self._apart += min(0.0, delay - self._apart) or (delay - self._apart) * self.LEAK
+        elif self._held is None:
+            self._held = arrival
         taken = round((shown + self._apart) / LIVE_TIME_BASE) * LIVE_TIME_BASE
         self._last = max(taken, self._last)
         return self._last

@@ -28,7 +28,8 @@ def test_nothing_comes_from_elsewhere() -> None:
 @pytest.fixture
 def address(tmp_path: Path) -> Iterator[str]:
     """The address of a page with the synthetic street."""
-    main = "from piafusion.cli import main; main()"
+    heard = "import signal; signal.signal(2, signal.default_int_handler)"  # also behind nohup
+    main = f"{heard}; from piafusion.cli import main; main()"
     options = ["--port=0", "--precision=float", f"--output={tmp_path}"]
     command = [sys.executable, "-c", main, "live", *options]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:

@@ -147,7 +147,7 @@ def video(
         ),
     ] = 18,
     bits: Annotated[
-        int, typer.Option(help="8, or 10 with h265 or av1.", rich_help_panel=OUTPUT)
+        int, typer.Option(min=8, max=10, help="8, or 10 with h265 or av1.", rich_help_panel=OUTPUT)
     ] = 8,
     start: Annotated[
         float,

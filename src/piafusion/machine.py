@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 _TOPOLOGY = Path("/sys/devices/system/cpu")
 _QUOTA = Path("/sys/fs/cgroup/cpu.max")
-_PROCESSOR = Path("/proc/cpuinfo")
+PROCESSOR = Path("/proc/cpuinfo")
 # Dot products of four bytes in one instruction, as Linux calls them on x86 and on ARM.
 _DOT_PRODUCTS = {"avx512_vnni", "avx_vnni", "asimddp"}
 _FLAGS = ("flags", "featu")
@@ -59,16 +59,21 @@ def usable_cores(topology: Path = _TOPOLOGY, quota: Path = _QUOTA) -> int:
     return max(1, min(len(cores), _allowed(quota, len(cores))))
 
 
-def has_dot_products(source: Path = _PROCESSOR) -> bool:
+def processor_lines(source: Path = PROCESSOR) -> list[str]:
+    """Return the lines in which Linux describes the processors; none on other systems."""
+    try:
+        return source.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return []
+
+
+def has_dot_products(source: Path = PROCESSOR) -> bool:
     """Tell whether the processor multiplies bytes several times as fast as floats.
 
     Args:
         source: The file in which Linux describes the processors; without it the answer is no.
     """
-    try:
-        lines = source.read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:
-        return False
+    lines = processor_lines(source)
     flags = (line.partition(":")[2].split() for line in lines if line[:5].lower() in _FLAGS)
     return not _DOT_PRODUCTS.isdisjoint(next(flags, []))
 

@@ -22,6 +22,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from piafusion.errors import MeasurementError, PiafusionError
 from piafusion.files import parse_json, reading
+from piafusion.machine import PROCESSOR, processor_lines, usable_cores
 
 WARM_UP = 3  # frames
 FEWEST = 3  # frames that make a median
@@ -182,7 +183,6 @@ def _measure_peer(setup: Setup, frames: int, budget: float) -> Measured:
     import onnxruntime
 
     from piafusion.engines.onnx import session_options
-    from piafusion.machine import usable_cores
 
     threads, start = setup.threads or usable_cores(), time.perf_counter()
     try:
@@ -271,12 +271,9 @@ def memory_mib(field: str = "VmRSS") -> float | None:
     return next(int(line.split()[1]) / 1024 for line in lines if line.startswith(f"{field}:"))
 
 
-def processor_name(source: Path = Path("/proc/cpuinfo")) -> str:
+def processor_name(source: Path = PROCESSOR) -> str:
     """Return the name of the processor."""
-    try:
-        lines = source.read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:
-        lines = []
+    lines = processor_lines(source)
     names = (line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
     return next(names, platform.processor() or platform.machine())
 

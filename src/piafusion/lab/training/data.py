@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import accumulate
@@ -16,6 +17,7 @@ from piafusion.errors import TrainingError
 from piafusion.imaging.arrays import to_rgb8, to_uint8
 from piafusion.imaging.colour import LUMA_WEIGHTS
 from piafusion.imaging.io import read_pair
+from piafusion.imaging.pairs import Pair
 from piafusion.lab.data.folders import dataset_pairs, is_day, neighbours
 
 Sampling = Literal["random", "grid"]
@@ -114,18 +116,32 @@ def load_training_pairs(root: Path) -> TrainingPairs:
         ImageError: If a picture cannot be used or a pair's sizes differ.
         TrainingError: If a stem does not end in D or N.
     """
+
+    def with_days() -> Iterator[tuple[Pair, float]]:
+        for pair in dataset_pairs(root).pairs:
+            day = is_day(pair.stem)
+            if day is None:
+                raise TrainingError(
+                    f"{pair.visible}: expected a name that ends in D (day) or N (night), "
+                    f"found {pair.stem!r}; rename the pair"
+                )
+            yield pair, float(day)
+
+    return read_training_pairs(with_days())
+
+
+def read_training_pairs(pairs: Iterable[tuple[Pair, float]]) -> TrainingPairs:
+    """Read pairs into memory; each comes with 1 for day or 0 for night.
+
+    Raises:
+        ImageError: If a picture cannot be used or a pair's sizes differ.
+    """
     infrared, visible, days, stems = [], [], [], []
-    for pair in dataset_pairs(root).pairs:
-        day = is_day(pair.stem)
-        if day is None:
-            raise TrainingError(
-                f"{pair.visible}: expected a name that ends in D (day) or N (night), "
-                f"found {pair.stem!r}; rename the pair"
-            )
+    for pair, day in pairs:
         ir, vi = read_pair(pair.infrared, pair.visible)
         infrared.append(torch.from_numpy(np.ascontiguousarray(to_uint8(ir))))
         visible.append(torch.from_numpy(np.ascontiguousarray(to_rgb8(vi))))
-        days.append(float(day))
+        days.append(day)
         stems.append(pair.stem)
     return TrainingPairs.from_pictures(infrared, visible, days, stems)
 

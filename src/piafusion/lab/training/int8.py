@@ -28,14 +28,17 @@ from torch.nn import functional
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from piafusion.engines.onnx import OnnxEngine
-from piafusion.imaging.arrays import to_rgb8, to_uint8
-from piafusion.imaging.io import read_pair
 from piafusion.lab.data.folders import dataset_pairs
 from piafusion.lab.models.blocks import infrared_share, leaky, mix
 from piafusion.lab.models.folding import fold
 from piafusion.lab.models.mixing import MixingFusionNet
 from piafusion.lab.training.augment import INFRARED, VISIBLE, change_tone, draw_curves
-from piafusion.lab.training.data import Batch, CropSampler, TrainingPairs
+from piafusion.lab.training.data import (
+    Batch,
+    CropSampler,
+    TrainingPairs,
+    read_training_pairs,
+)
 from piafusion.run.progress import Progress, counted, silent
 
 STEPS = 3000
@@ -202,13 +205,8 @@ def read_pairs(folders: Sequence[Path]) -> TrainingPairs:
         UsageError: If the folders or pairs are missing.
         ImageError: If a picture cannot be used or a pair's sizes differ.
     """
-    infrared, visible, stems = [], [], []
-    for pair in (pair for folder in folders for pair in dataset_pairs(folder).pairs):
-        ir, vi = read_pair(pair.infrared, pair.visible)
-        infrared.append(torch.from_numpy(np.ascontiguousarray(to_uint8(ir))))
-        visible.append(torch.from_numpy(np.ascontiguousarray(to_rgb8(vi))))
-        stems.append(pair.stem)
-    return TrainingPairs.from_pictures(infrared, visible, [0.0] * len(stems), stems)
+    pairs = (pair for folder in folders for pair in dataset_pairs(folder).pairs)
+    return read_training_pairs((pair, 0.0) for pair in pairs)
 
 
 def learn(

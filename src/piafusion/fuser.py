@@ -432,7 +432,7 @@ class Fuser:
             shown = self.tone.tone if isinstance(self.tone, SmoothedTone) else self.tone
             other = self.adjusted(alignment=self.local(shown(ir)[0], vi, self.alignment))
             other.local = None
-            return other._fuse_checked(ir, vi, unit)
+            return other._fuse_checked(ir, vi, unit, frame)
         tiles = self.plan(*vi.shape[:2])
         if len(tiles) > 1 and frame is None:
             image, tone = self._fuse_large(ir, vi, tiles)

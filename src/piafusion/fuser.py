@@ -82,7 +82,7 @@ from piafusion.imaging.tone import (
     show_visible,
 )
 from piafusion.imaging.tone_curve import InfraredRange, masked_like
-from piafusion.imaging.views import Seen, View, measure, on_grid, parse_view
+from piafusion.imaging.views import Seen, View, measure, on_grid, own_values, parse_view
 from piafusion.methods import create_method
 from piafusion.run.progress import Progress, counted, silent
 from piafusion.run.relay import Relay, Turn
@@ -678,7 +678,8 @@ class Fuser:
             del vi  # large pictures make room for the encoder
         values = on_grid(ir, (height, width), fused.alignment) if temperature or places else ir
         if places:
-            fused = replace(fused, measured=measure(values, places, str(infrared)))
+            own = own_values(ir, (height, width), fused.alignment)
+            fused = replace(fused, measured=measure(values, places, str(infrared), own))
         if temperature is not None:
             if not degrees:
                 raise ImageError(

@@ -198,8 +198,8 @@ class Fuser:
                 `piafusion.imaging.palettes`), or "auto" for the one that fits.
             visible_tone: The range of visible values that becomes black to white: "full" (by the
                 dtype), "bits:12" for 12 bits in a dtype of 16, "span:LOW,HIGH" or "percentile".
-            keep_metadata: Whether place, time and camera (EXIF) and the colour profile go from the
-                visible picture's file to the fused one.
+            keep_metadata: Whether place, time and camera (EXIF, XMP) and the colour profile go from
+                the visible picture's file to the fused one.
             view: What to draw of each pair: "fused", or another picture of
                 `piafusion.imaging.views`, such as "edges"; an object of that module has a palette
                 and a colour bar too. Pictures of other views than "fused" have 8 bits.

@@ -109,7 +109,8 @@ def fuse(
         bool,
         typer.Option(
             "--strip-metadata",
-            help="Leave out place, time, camera (EXIF) and colour profile of the visible file.",
+            help="Leave out what the visible file says of place, time and camera (EXIF, XMP), and its "
+            "colour profile.",
             rich_help_panel=OUTPUT,
         ),
     ] = False,

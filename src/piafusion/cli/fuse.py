@@ -109,8 +109,8 @@ def fuse(
         bool,
         typer.Option(
             "--strip-metadata",
-            help="Leave out what the visible file says of place, time and camera (EXIF, XMP), and its "
-            "colour profile.",
+            help="Leave out what the visible file says of place, time and camera (EXIF, XMP), and "
+            "its colour profile.",
             rich_help_panel=OUTPUT,
         ),
     ] = False,

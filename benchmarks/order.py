@@ -1,12 +1,15 @@
-"""Compare the order of methods here with their order in a published sheet of scores.
+"""Compare methods here with published scores or pictures: their means, ratios and order.
 
     python benchmarks/order.py EVALUATION SHEET --data tno [--metrics MI,VIF,Qabf] [--pair paper=X]
+    python benchmarks/order.py EVALUATION --data tno --pair densefuse=DenseFuse --pair pmgi=PMGI
 
-EVALUATION is the folder of `piafusion evaluate DATA --convention uint8`, by which published sheets
-are computed. SHEET is a CSV file with a row for each image and method (columns `image`, `method`
-and metrics), or for each method (no `image`). Methods go by their names, whatever the case;
-`--pair OURS=THEIRS` adds one that is called something else there. For each metric the table has
-the means of both and Spearman's correlation of the two orders.
+EVALUATION is the folder of `piafusion evaluate`. SHEET is a CSV file with a row for each image and
+method (columns `image`, `method` and metrics), or for each method (no `image`); published sheets
+need an evaluation with `--convention uint8`. Methods go by their names, whatever the case;
+`--pair OURS=THEIRS` adds one that is called something else there. Without SHEET, each pair names
+two methods of the evaluation, of which the second is a folder of published pictures; it is compared
+on the images that this folder has. For each metric the table has both means and ours divided by
+theirs; below it Spearman's correlation of the two orders.
 """
 
 from __future__ import annotations
@@ -19,46 +22,62 @@ from pathlib import Path
 
 import numpy as np
 
-Means = dict[str, dict[str, float]]  # method -> metric -> mean
+Scores = dict[str, float]  # metric -> mean
+Means = dict[str, Scores]  # method -> its scores
+Rows = list[dict[str, str]]
 
 
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("evaluation", type=Path)
-    parser.add_argument("sheet", type=Path)
+    parser.add_argument("sheet", type=Path, nargs="?")
     parser.add_argument("--data", required=True)
     parser.add_argument("--metrics", default="MI,VIF,Qabf")
     parser.add_argument("--pair", action="append", default=[], metavar="OURS=THEIRS")
     options = parser.parse_args()
     metrics = options.metrics.split(",")
-    theirs, images = _sheet(options.sheet, metrics)
-    ours = _evaluation(options.evaluation / "per-image.csv", options.data, metrics, images)
-    names = {name: name for name in theirs if name in ours}
-    names |= {ours_: theirs_.lower() for ours_, theirs_ in (p.split("=") for p in options.pair)}
-    print(table(ours, theirs, names, metrics))
+    rows = [
+        row
+        for row in _read(options.evaluation / "per-image.csv")
+        if row["dataset"] == options.data and all(row[metric] for metric in metrics)
+    ]
+    pairs = [(ours, theirs.lower()) for ours, theirs in (p.split("=") for p in options.pair)]
+    compared: list[tuple[str, Scores, Scores]] = []
+    if options.sheet:
+        sheet = _read(options.sheet)
+        images = {Path(row["image"]).stem for row in sheet if row.get("image")}
+        theirs = _means(sheet, metrics)
+        ours = _means([row for row in rows if not images or row["stem"] in images], metrics)
+        names = {name: name for name in theirs if name in ours} | dict(pairs)
+        compared = [(name, ours[name], theirs[other]) for name, other in names.items()]
+    else:
+        for name, other in pairs:
+            images = {row["stem"] for row in rows if row["method"].lower() == other}
+            means = _means([row for row in rows if row["stem"] in images], metrics)
+            compared.append((name, means[name], means[other]))
+    print(table(compared, metrics))
 
 
-def table(ours: Means, theirs: Means, names: dict[str, str], metrics: list[str]) -> str:
-    """Return the means of both and the correlations as a table in Markdown.
+def table(compared: list[tuple[str, Scores, Scores]], metrics: list[str]) -> str:
+    """Return the means of both, their ratios and the correlations as a table in Markdown.
 
     Args:
-        ours: Scores of the methods here.
-        theirs: Scores of the published sheet.
-        names: What those of ours that are compared are called there.
+        compared: Methods here, each with its means and the published ones.
         metrics: The columns.
     """
-    heads = [f"{metric}, {whose}" for metric in metrics for whose in ("ours", "theirs")]
+    heads = [f"{metric}, {whose}" for metric in metrics for whose in ("ours", "theirs", "ratio")]
     lines = [f"| method | {' | '.join(heads)} |", "| --- " * (len(heads) + 1) + "|"]
-    for name, other in names.items():
-        both = (ours[name], theirs[other])
-        cells = (f"{means[metric]:.3f}" for metric in metrics for means in both)
+    for name, ours, theirs in compared:
+        cells = []
+        for metric in metrics:
+            here, there = ours[metric], theirs[metric]
+            cells += [f"{here:.3f}", f"{there:.3f}", f"{here / there:.2f}"]
         lines.append(f"| {name} | {' | '.join(cells)} |")
     correlations = []
     for metric in metrics:
-        here = [ours[name][metric] for name in names]
-        there = [theirs[other][metric] for other in names.values()]
-        correlations += ["", f"{spearman(here, there):.2f}"]
+        orders = ([each[side][metric] for each in compared] for side in (1, 2))
+        correlations += ["", f"{spearman(*orders):.2f}", ""]
     return "\n".join([*lines, f"| Spearman | {' | '.join(correlations)} |"])
 
 
@@ -68,21 +87,13 @@ def spearman(one: Iterable[float], other: Iterable[float]) -> float:
     return float(np.corrcoef(*ranks)[0, 1])
 
 
-def _sheet(path: Path, metrics: list[str]) -> tuple[Means, set[str]]:
+def _read(path: Path) -> Rows:
     with path.open(newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
-    images = {Path(row["image"]).stem for row in rows if row.get("image")}
-    return _means(rows, metrics), images
+        return list(csv.DictReader(file))
 
 
-def _evaluation(path: Path, data: str, metrics: list[str], images: set[str]) -> Means:
-    with path.open(newline="", encoding="utf-8") as file:
-        rows = [row for row in csv.DictReader(file) if row["dataset"] == data]
-    return _means([row for row in rows if not images or row["stem"] in images], metrics)
-
-
-def _means(rows: list[dict[str, str]], metrics: list[str]) -> Means:
-    groups: dict[str, list[dict[str, str]]] = defaultdict(list)
+def _means(rows: Rows, metrics: list[str]) -> Means:
+    groups: dict[str, Rows] = defaultdict(list)
     for row in rows:
         groups[row["method"].lower()].append(row)
     return {

@@ -41,11 +41,19 @@ def test_orders_are_compared_by_rank(tmp_path: Path) -> None:
     done = run("order", *arguments, "--metrics", "MI,VIF", "--pair", "mine=Theirs")
     lines = done.stdout.splitlines()
     assert lines[2:5] == [
-        "| one | 2.000 | 2.000 | 0.200 | 5.000 |",
-        "| two | 3.500 | 4.000 | 0.800 | 4.000 |",
-        "| mine | 5.000 | 6.000 | 0.500 | 3.000 |",
+        "| one | 2.000 | 2.000 | 1.00 | 0.200 | 5.000 | 0.04 |",
+        "| two | 3.500 | 4.000 | 0.88 | 0.800 | 4.000 | 0.20 |",
+        "| mine | 5.000 | 6.000 | 0.83 | 0.500 | 3.000 | 0.17 |",
     ]
-    assert lines[5] == "| Spearman |  | 1.00 |  | -0.50 |"
+    assert lines[5] == "| Spearman |  | 1.00 |  |  | -0.50 |  |"
+    with (tmp_path / "per-image.csv").open("a") as file:  # pictures of one image alone
+        file.write("tno,02,,Theirs,6.0,0.6\ntno,01,,Theirs,,\ntno,02,,Twos,2.0,0.7\n")
+    pairs = ["--pair", "mine=Theirs", "--pair", "two=Twos"]
+    done = run("order", tmp_path, "--data", "tno", "--metrics", "MI,VIF", *pairs)
+    assert done.stdout.splitlines()[2:4] == [
+        "| mine | 5.000 | 6.000 | 0.83 | 0.500 | 0.600 | 0.83 |",
+        "| two | 4.000 | 2.000 | 2.00 | 0.700 | 0.700 | 1.00 |",
+    ]
 
 
 def test_average_precision_of_detections_by_hand() -> None:

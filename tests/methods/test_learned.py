@@ -29,7 +29,8 @@ def test_weights_are_those_of_the_manifest(name: str) -> None:
     data = (WEIGHTS / f"{name}.onnx").read_bytes()
     assert hashlib.sha256(data).hexdigest() == record.sha256["onnx"]
     trained_as = find_method(name).trained_as
-    assert record.training["command"] == f"piafusion train method {trained_as} msrs/train"
+    command, plain = record.training["command"], f"piafusion train method {trained_as} msrs/train"
+    assert command in (plain, f"{plain} --set hardware.precision=bf16-mixed")
     assert record.training["data"] == "msrs/train"
     assert record.training["settings"]["model"] == trained_as
 
@@ -76,6 +77,16 @@ def test_a_scene_fused_with_itself_is_about_itself(name: str) -> None:
     for picture in next(crops()):
         fused = fuser_of(name)(picture, picture)
         assert np.abs(fused.astype(float) - picture).mean() < 20
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_pictures_are_stretched_where_the_authors_did(name: str) -> None:
+    infrared, grey = (picture // 2 + 50 for picture in next(crops()))
+    fused = fuser_of(name)(infrared, grey)
+    is_full = (fused.min(), fused.max()) == (0, 255)
+    assert is_full == (name != "ifcnn")
+    flat = np.full((24, 24), 90, np.uint8)
+    assert np.ptp(fuser_of(name)(flat, flat)) < 90
 
 
 def test_damaged_or_missing_weights_are_told(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:

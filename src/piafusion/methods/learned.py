@@ -19,6 +19,18 @@ _SHORT = (
     "Trained on crops of msrs/train for minutes on one core, not on the paper's data; half of the "
     "crops, but for DenseFuse, are shown in another exposure."
 )
+_CLIPPED = ("ifcnn",)
+"""Of these, values outside of the range are clipped, as their authors do.
+
+The released code of the others saves a picture by a function of SciPy that stretches it, so that
+its darkest pixel is black and its brightest one white; so do the methods here.
+"""
+
+
+def stretch(fused: Plane) -> Plane:
+    """Return a plane, H x W, stretched to [0, 1]; a flat one stays as it is."""
+    low, high = fused.min(), fused.max()
+    return fused if high - low < 1 / 255 else (fused - low) / (high - low)
 
 
 def _create(name: str, threads: int) -> Rule:
@@ -30,7 +42,8 @@ def _create(name: str, threads: int) -> Rule:
     def fuse(infrared: Plane, luminance: Plane) -> Plane:
         """Fuse two planes, H x W, in [0, 1]."""
         batches = (np.ascontiguousarray(plane[None, None]) for plane in (infrared, luminance))
-        return np.asarray(engine.fuse(*batches)[0, 0])
+        fused = np.asarray(engine.fuse(*batches)[0, 0])
+        return fused if name in _CLIPPED else stretch(fused)
 
     return fuse
 
@@ -85,8 +98,8 @@ LEARNED = (
         "FusionGAN",
         "Ma, Yu, Liang, Li, Jiang: FusionGAN: A generative adversarial network for infrared and "
         "visible image fusion, Information Fusion 48, 2019",
-        "Half the paper's width: 128, 64, 32 and 16 channels (--set model=fusiongan-paper trains "
-        "the whole).",
+        "The shipped network has half the paper's width: 128, 64, 32 and 16 channels; the training "
+        "has the whole since.",
         "Generator and discriminator take one step each at the same time, instead of two of the "
         "discriminator for one of the generator.",
         "Reflect padding instead of crops that shrink; the discriminator averages its features "
@@ -119,8 +132,8 @@ LEARNED = (
         "U2Fusion",
         "Xu, Ma, Jiang, Guo, Ling: U2Fusion: A unified unsupervised image fusion network, IEEE "
         "Transactions on Pattern Analysis and Machine Intelligence 44, 2022",
-        "Half the paper's width: 22 channels a dense layer, then 64, 32 and 16 (--set "
-        "model=u2fusion-paper trains the whole).",
+        "The shipped network has half the width: 22 channels a dense layer, then 64, 32 and "
+        "16; the training has the whole since.",
         "Information is measured by squared Laplacians on five scales of the picture; the paper "
         "measures it on features of a pretrained VGG-16.",
         "One task, so the elastic weight consolidation, which keeps earlier tasks, has nothing to "

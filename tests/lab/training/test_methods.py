@@ -16,7 +16,6 @@ from piafusion.imaging.io import write_image
 from piafusion.lab.models import build, load
 from piafusion.lab.models.comparison import COMPARISON
 from piafusion.lab.models.comparison.pmgi import PmgiNet
-from piafusion.lab.models.comparison.u2fusion import PaperU2FusionNet
 from piafusion.lab.models.folding import fold
 from piafusion.lab.training import export, run
 from piafusion.lab.training.config import MethodSettings, command, resolve
@@ -92,16 +91,6 @@ def test_a_stopped_run_goes_on_to_the_same_weights(data: Path, tmp_path: Path, n
         for each in ("whole", "half")
     )
     assert all(torch.equal(whole[key], half[key]) for key in whole)
-
-
-def test_the_papers_width_can_be_asked_for(data: Path, tmp_path: Path) -> None:
-    small = {"steps": "1", "batch": "2", "crop": "16", "model": "u2fusion-paper"}
-    settings = resolve("u2fusion", data, small)
-    run.start(settings, tmp_path / "run")
-    network = load((tmp_path / "run" / run.WEIGHTS).read_bytes())
-    assert isinstance(network, PaperU2FusionNet)
-    assert command(settings).startswith("piafusion train method u2fusion data --set ")
-    assert " --set model=u2fusion-paper" in command(settings)
 
 
 def test_statistics_are_kept_after_a_while(data: Path, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from torch import nn
 from piafusion.errors import UsageError, WeightsError
 from piafusion.files import parse_json, reading
 from piafusion.lab.models.blocks import Cmdaf
-from piafusion.lab.models.comparison import COMPARISON, PAPER_WIDTH
+from piafusion.lab.models.comparison import COMPARISON
 from piafusion.lab.models.context import ContextNet
 from piafusion.lab.models.mixing import MixingFusionNet, MixingFusionSizes
 from piafusion.lab.models.paper import IlluminationNet, ProgressiveFusionNet
@@ -37,7 +37,6 @@ NETWORKS: dict[str, Callable[[], nn.Module]] = {
     "illumination": IlluminationNet,
     "context": ContextNet,
     **COMPARISON,
-    **PAPER_WIDTH,
 }
 """Networks of one size."""
 

@@ -12,7 +12,7 @@ from typing_extensions import Self
 from piafusion.lab.data.folders import dataset_name
 from piafusion.lab.models import SIZES
 from piafusion.lab.models.blocks import Cmdaf
-from piafusion.lab.models.comparison import COMPARISON, PAPER_WIDTH
+from piafusion.lab.models.comparison import COMPARISON
 from piafusion.lab.training.data import Sampling
 from piafusion.lab.training.losses import IntensityTarget, TextureLoss
 from piafusion.metrics import SPECS
@@ -200,11 +200,9 @@ class MethodSettings(TrainingSettings):
         "drf",
         "csf",
         "fusiongan",
-        "fusiongan-paper",
         "ifcnn",
         "pmgi",
         "u2fusion",
-        "u2fusion-paper",
     ]
     tone_share: float = Field(
         default=0.0, ge=0, le=1, description="share of the crops shown in another exposure"
@@ -325,7 +323,7 @@ def validate(values: dict[str, Any]) -> TrainingSettings:
         kind = IlluminationSettings
     elif model == "context":
         kind = ContextSettings
-    elif model in {**COMPARISON, **PAPER_WIDTH}:
+    elif model in COMPARISON:
         kind = MethodSettings
     return check_settings(kind, values)
 

@@ -74,13 +74,13 @@ def test_pmgi_by_hand(monkeypatch) -> None:
     terms = pmgi.PmgiNet().losses(flat(0.9), flat(0.2), DRAWS)
     assert terms["infrared_intensity"].item() == pytest.approx(0.16)
     assert terms["visible_intensity"].item() == pytest.approx(0.09)
-    assert terms["loss"].item() == pytest.approx(10 * 0.16 + 0.09)
+    assert terms["loss"].item() == pytest.approx(10 * 0.16 + 3 * 0.09)
     edges = pmgi.PmgiNet().losses(flat(0.5), 0.5 + checks(0.1, 12) - 0.05, DRAWS)
     # Inside 0.4 squared, beside a border 0.3, in a corner 0.2.
     detail = (100 * 0.16 + 40 * 0.09 + 4 * 0.04) / 144
     assert edges["visible_gradient"].item() == pytest.approx(detail)
     assert edges["infrared_gradient"].item() == pytest.approx(0)
-    assert edges["loss"].item() == pytest.approx(0.0025 + 100 * detail)
+    assert edges["loss"].item() == pytest.approx(3 * 0.0025 + 100 * detail)
 
 
 def test_information_decides_how_much_of_a_source_is_kept() -> None:

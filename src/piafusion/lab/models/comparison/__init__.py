@@ -9,12 +9,12 @@ from piafusion.lab.models.comparison._terms import ComparisonNet, NormedConv
 from piafusion.lab.models.comparison.csf import ClassificationSaliencyNet
 from piafusion.lab.models.comparison.densefuse import DenseFuseNet
 from piafusion.lab.models.comparison.drf import DisentangledNet
-from piafusion.lab.models.comparison.fusiongan import FusionGanNet, PaperFusionGanNet
+from piafusion.lab.models.comparison.fusiongan import FusionGanNet
 from piafusion.lab.models.comparison.ifcnn import IfcnnNet
 from piafusion.lab.models.comparison.pmgi import PmgiNet
-from piafusion.lab.models.comparison.u2fusion import PaperU2FusionNet, U2FusionNet
+from piafusion.lab.models.comparison.u2fusion import U2FusionNet
 
-__all__ = ["COMPARISON", "PAPER_WIDTH", "ComparisonNet", "NormedConv"]
+__all__ = ["COMPARISON", "ComparisonNet", "NormedConv"]
 
 COMPARISON: dict[str, type[ComparisonNet]] = {
     "densefuse": DenseFuseNet,
@@ -26,9 +26,3 @@ COMPARISON: dict[str, type[ComparisonNet]] = {
     "u2fusion": U2FusionNet,
 }
 """By the names of the methods."""
-
-PAPER_WIDTH: dict[str, type[ComparisonNet]] = {
-    "fusiongan-paper": PaperFusionGanNet,
-    "u2fusion-paper": PaperU2FusionNet,
-}
-"""Those of `COMPARISON` that are narrower than in their papers, at full width."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
@@ -73,6 +73,38 @@ class NormedConv(nn.Sequential):
         super().__init__(conv(inputs, outputs, kernel, stride=stride), nn.BatchNorm2d(outputs))
 
 
+class PictureNormedConv(nn.Sequential):
+    """A convolution and a normalisation by the statistics of what it is given, then as always.
+
+    While it is trained these are the statistics of the batch; of a picture that is fused, they are
+    its own, as in the released code of FusionGAN and PMGI.
+    """
+
+    def __init__(self, inputs: int, outputs: int, kernel: int = 3) -> None:
+        """Arguments are those of `blocks.conv`."""
+        super().__init__(
+            conv(inputs, outputs, kernel, bias=False), nn.InstanceNorm2d(outputs, affine=True)
+        )
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Return N x C_out x H x W for N x C_in x H x W."""
+        features, norm = self[0](features), cast(nn.InstanceNorm2d, self[1])
+        if not self.training:
+            return torch.as_tensor(norm(features))
+        return functional.batch_norm(
+            features, None, None, norm.weight, norm.bias, training=True, eps=norm.eps
+        )
+
+
+def in_float(head: nn.Module, features: Tensor) -> Tensor:
+    """Return what a last layer answers in single precision, in a half-precision training, too.
+
+    The loss compares structures that are finer than the steps of half precision.
+    """
+    with torch.autocast(features.device.type, enabled=False):
+        return torch.as_tensor(head(features.float()))
+
+
 def to_signed(image: Tensor) -> Tensor:
     """Map [0, 1] to [-1, 1]."""
     return 2 * image - 1
@@ -86,7 +118,9 @@ def to_unsigned(image: Tensor) -> Tensor:
 def laplacian(image: Tensor) -> Tensor:
     """Return the Laplacian of N x 1 x H x W; borders are replicated."""
     kernel = image.new_tensor(_LAPLACIAN)[None, None]
-    return functional.conv2d(functional.pad(image, (1, 1, 1, 1), mode="replicate"), kernel)
+    padded = functional.pad(image, (1, 1, 1, 1), mode="replicate")
+    with torch.autocast(image.device.type, enabled=False):
+        return functional.conv2d(padded, kernel)
 
 
 def gaussian(image: Tensor, side: int, sigma: float) -> Tensor:
@@ -96,7 +130,8 @@ def gaussian(image: Tensor, side: int, sigma: float) -> Tensor:
     bell = bell / bell.sum()
     kernel = (bell[:, None] * bell)[None, None]
     channels = image.shape[1]
-    return functional.conv2d(image, kernel.expand(channels, 1, -1, -1), groups=channels)
+    with torch.autocast(image.device.type, enabled=False):
+        return functional.conv2d(image, kernel.expand(channels, 1, -1, -1), groups=channels)
 
 
 def ssim(image: Tensor, other: Tensor) -> Tensor:

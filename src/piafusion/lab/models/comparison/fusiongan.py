@@ -12,11 +12,13 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from piafusion.lab.models.blocks import LEAKY_SLOPE, conv
+from piafusion.lab.models.blocks import LEAKY_SLOPE, conv, leaky
 from piafusion.lab.models.comparison._terms import (
     ComparisonNet,
     NormedConv,
+    PictureNormedConv,
     Schedule,
+    in_float,
     laplacian,
     to_signed,
     to_unsigned,
@@ -28,14 +30,21 @@ REAL, FAKE, BELIEVED = (0.7, 1.2), (0.0, 0.3), (0.7, 1.2)
 """Soft labels a, b and c: of visible pictures, of fused ones, and what the generator aims at."""
 
 
-class _Generator(nn.Sequential):
-    def __init__(self, widths: tuple[int, ...]) -> None:
-        layers: list[nn.Module] = []
-        before = 2
-        for after, kernel in zip(widths, (5, 5, 3, 3), strict=True):
-            layers += [NormedConv(before, after, kernel), nn.LeakyReLU(LEAKY_SLOPE)]
-            before = after
-        super().__init__(*layers, conv(before, 1, 1), nn.Tanh())
+class _Generator(nn.Module):
+    """Four layers with normalisation, then one of a single pixel."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(
+            PictureNormedConv(before, after, kernel)
+            for before, after, kernel in ((2, 256, 5), (256, 128, 5), (128, 64, 3), (64, 32, 3))
+        )
+        self.head = conv(32, 1, 1)
+
+    def forward(self, features: Tensor) -> Tensor:
+        for layer in self.layers:
+            features = leaky(layer(features))
+        return torch.tanh(in_float(self.head, features))
 
 
 class _Discriminator(nn.Sequential):
@@ -49,15 +58,12 @@ class _Discriminator(nn.Sequential):
 class FusionGanNet(ComparisonNet):
     """The generator fuses; the discriminator is there for the training alone."""
 
-    widths: tuple[int, ...] = (128, 64, 32, 16)
-    """Widths of the generator: half the paper's, which takes a quarter of the work."""
-
-    schedule = Schedule(steps=1600, batch=3, crop=48)
+    schedule = Schedule(steps=1500, batch=4, crop=64)
 
     def __init__(self) -> None:
         """Build the layers with torch's default initialisation."""
         super().__init__()
-        self.generator = _Generator(self.widths)
+        self.generator = _Generator()
         self.discriminator = _Discriminator()
 
     def forward(self, infrared: Tensor, luminance: Tensor) -> Tensor:
@@ -96,9 +102,3 @@ class FusionGanNet(ComparisonNet):
             "discrimination": discrimination,
             "loss": CONTENT * content + adversarial + discrimination,
         }
-
-
-class PaperFusionGanNet(FusionGanNet):
-    """FusionGAN of the paper's width, for those with a GPU."""
-
-    widths = (256, 128, 64, 32)

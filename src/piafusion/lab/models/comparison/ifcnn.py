@@ -7,8 +7,10 @@ source and in the other parts in the other.
 
 from __future__ import annotations
 
+import math
+
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from piafusion.lab.models.blocks import conv
@@ -17,6 +19,7 @@ from piafusion.lab.models.comparison._terms import (
     NormedConv,
     Schedule,
     gaussian,
+    in_float,
     laplacian,
 )
 
@@ -27,21 +30,42 @@ _BLUR_SIDE = 9
 _BLUR_SIGMAS = (0.8, 3.0)
 
 
-class IfcnnNet(ComparisonNet):
-    """CONV1 7x7 and CONV2-CONV3 3x3 with 64 channels, CONV4 1x1.
+def filters() -> Tensor:
+    """Return 64 filters of 7x7 pixels, 64 x 1 x 7 x 7, each beside its negative.
 
-    There is no bias and no normalisation before the maximum: of a black picture all features are 0,
-    and the stronger one is that of the brighter or more detailed source. With them, where a first
-    layer is learned on few pictures, features came to stand for darkness.
+    They stand in for the first layer of a ResNet that has learned on photographs: edges and lines
+    in seven directions and two sizes, spots of two sizes, and means over two sizes.
+    """
+    down, across = torch.meshgrid(torch.arange(7.0) - 3, torch.arange(7.0) - 3, indexing="ij")
+    distance = down**2 + across**2
+    kept = []
+    for wavelength, sigma in ((3.0, 1.2), (6.0, 2.0)):
+        bell = torch.exp(-distance / (2 * sigma**2))
+        for index in range(7):
+            angle = torch.tensor(math.pi * index / 7)
+            wave = 2 * math.pi / wavelength * (across * angle.cos() + down * angle.sin())
+            kept += [bell * wave.sin(), bell * wave.cos()]
+        kept.append(bell * (1 - distance / (2 * sigma**2)))
+    kept = [each - each.mean() for each in kept]
+    kept += [torch.exp(-distance / (2 * sigma**2)) for sigma in (1.0, 2.0)]
+    bank = torch.stack([each / each.abs().sum() for each in kept])
+    return torch.cat((bank, -bank))[:, None]
+
+
+class IfcnnNet(ComparisonNet):
+    """CONV1 7x7 and CONV2-CONV3 3x3 with 64 channels, CONV4 1x1; CONV1 is fixed.
+
+    Every filter of CONV1 has its negative, so that neither bright nor dark is the stronger one.
     """
 
-    schedule = Schedule(steps=600, batch=2, crop=64)
+    schedule = Schedule(steps=700, batch=4, crop=64, learning_rate=2e-3)
 
     def __init__(self) -> None:
         """Build the layers with torch's default initialisation."""
         super().__init__()
-        self.first, self.second = conv(1, WIDTH, 7, bias=False), conv(WIDTH, WIDTH, bias=False)
-        self.third = NormedConv(WIDTH, WIDTH)
+        self.first = conv(1, WIDTH, 7, bias=False)
+        self.first.weight = nn.Parameter(filters(), requires_grad=False)
+        self.second, self.third = NormedConv(WIDTH, WIDTH), NormedConv(WIDTH, WIDTH)
         self.head = conv(WIDTH, 1, 1)
 
     def extract(self, image: Tensor) -> Tensor:
@@ -51,7 +75,7 @@ class IfcnnNet(ComparisonNet):
     def forward(self, infrared: Tensor, luminance: Tensor) -> Tensor:
         """Fuse a batch; see `ComparisonNet`."""
         features = torch.maximum(self.extract(infrared), self.extract(luminance))
-        return torch.as_tensor(self.head(functional.relu(self.third(features))))
+        return in_float(self.head, functional.relu(self.third(features)))
 
     def losses(
         self, infrared: Tensor, luminance: Tensor, generator: torch.Generator

@@ -13,15 +13,16 @@ from torch import Tensor, nn
 from piafusion.lab.models.blocks import conv, leaky
 from piafusion.lab.models.comparison._terms import (
     ComparisonNet,
-    NormedConv,
+    PictureNormedConv,
     Schedule,
+    in_float,
     laplacian,
     to_signed,
     to_unsigned,
 )
 
 WIDTH = 16
-INFRARED_INTENSITY, VISIBLE_INTENSITY = 10.0, 1.0
+INFRARED_INTENSITY, VISIBLE_INTENSITY = 10.0, 3.0
 INFRARED_GRADIENT, VISIBLE_GRADIENT = 20.0, 100.0
 """Weights of the loss: infrared leads in intensities, visible in gradients."""
 
@@ -32,16 +33,16 @@ class _Path(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.layers = nn.ModuleList(
-            NormedConv(inputs, WIDTH, kernel)
+            PictureNormedConv(inputs, WIDTH, kernel)
             for inputs, kernel in ((3, 5), (WIDTH, 3), (3 * WIDTH, 3), (4 * WIDTH, 3))
         )
-        self.transfers = nn.ModuleList(NormedConv(2 * WIDTH, WIDTH, 1) for _ in range(2))
+        self.transfers = nn.ModuleList(PictureNormedConv(2 * WIDTH, WIDTH, 1) for _ in range(2))
 
 
 class PmgiNet(ComparisonNet):
     """Two paths of four layers, two transfer blocks, one 1x1 layer on all features."""
 
-    schedule = Schedule(steps=1000, batch=3, crop=64)
+    schedule = Schedule(steps=2000, batch=8, crop=64)
 
     def __init__(self) -> None:
         """Build the layers with torch's default initialisation."""
@@ -64,7 +65,8 @@ class PmgiNet(ComparisonNet):
             for path, own in zip(paths, found, strict=True):
                 told = leaky(path.transfers[index - 2](both))
                 own.append(leaky(path.layers[index](torch.cat((*own, told), dim=1))))
-        return to_unsigned(torch.tanh(self.head(torch.cat((*found[0], *found[1]), dim=1))))
+        features = torch.cat((*found[0], *found[1]), dim=1)
+        return to_unsigned(torch.tanh(in_float(self.head, features)))
 
     def losses(
         self, infrared: Tensor, luminance: Tensor, generator: torch.Generator

@@ -108,6 +108,18 @@ def test_white_is_zero_is_inverted_at_every_depth(dtype: str) -> None:
     np.testing.assert_array_equal(decode_image(data, "a"), np.iinfo(dtype).max - image)
 
 
+@pytest.mark.parametrize("predictor", [None, 3])
+def test_half_floats_become_floats(predictor: int | None) -> None:
+    image = noise("float16", HEIGHT, WIDTH, 3)
+    for compression in (None, "zlib"):
+        if predictor and not compression:
+            continue
+        data = written(image, photometric="rgb", compression=compression, predictor=predictor)
+        found = decode_image(data, "a")
+        assert found.dtype == np.float32
+        np.testing.assert_array_equal(found, image.astype(np.float32))
+
+
 @pytest.mark.parametrize("dtype", ["int16", "float32"])
 def test_white_is_zero_without_a_white_is_refused(dtype: str) -> None:
     data = written(noise(dtype, 8, 8), photometric="miniswhite")
@@ -115,17 +127,20 @@ def test_white_is_zero_without_a_white_is_refused(dtype: str) -> None:
         decode_image(data, "a")
 
 
-@pytest.mark.parametrize("white", [False, True])
+@pytest.mark.parametrize("colour", ["white", "black", "rgb"])
 @pytest.mark.parametrize("bits", [1, 2, 4, 10, 12, 14])
-def test_packed_bits_are_stretched(bits: int, white: bool) -> None:
-    values = GENERATOR.integers(0, 1 << bits, (HEIGHT, WIDTH))
-    lines = ["".join(format(value, f"0{bits}b") for value in row) for row in values]
+def test_packed_bits_are_stretched(bits: int, colour: str) -> None:
+    white, channels = colour == "white", [3] * (colour == "rgb")
+    values = GENERATOR.integers(0, 1 << bits, (HEIGHT, WIDTH, *channels))
+    rows = values.reshape(HEIGHT, -1)
+    lines = ["".join(format(value, f"0{bits}b") for value in row) for row in rows]
     lines = [line + "0" * (-len(line) % 8) for line in lines]
     packed = [b"".join(int(line, 2).to_bytes(len(line) // 8, "big") for line in lines)]
     full, dtype = (255, np.uint8) if bits <= 8 else (65535, np.uint16)
     values = (1 << bits) - 1 - values if white else values
     shifted = values * 255 // ((1 << bits) - 1) if bits < 8 else values << (16 - bits)
-    entries = [(258, "H", (bits,)), (262, "H", (0 if white else 1,))]
+    photometric = ("white", "black", "rgb").index(colour)
+    entries = [(258, "H", (bits,) * (3 if channels else 1)), (262, "H", (photometric,))]
     found = decode_image(tiff(np.zeros(values.shape, dtype), entries, segments=packed), "a")
     np.testing.assert_array_equal(found, shifted)
     assert found.dtype == dtype

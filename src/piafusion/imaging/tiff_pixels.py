@@ -99,7 +99,8 @@ def decode_tiff(data: bytes, tags: Tags, *, masked: bool = False) -> Image:
     Returns:
         H x W, H x W x 3 RGB or H x W x 4 (the fourth being alpha or another band), turned as the
         file says. Integers of 8 to 64 bits, float32 or float64; 1, 2 and 4 bits are stretched to
-        uint8, 10, 12 and 14 bits to uint16, palettes become uint8 RGB. On request it is masked
+        uint8, 10, 12 and 14 bits to uint16, floats of 16 bits become float32, palettes uint8 RGB.
+        On request it is masked
         where a mask in the file says so, or where all bands have the value that means "no data",
         as GDAL writes it into a tag.
 
@@ -223,8 +224,8 @@ def _read_layout(tags: Tags, data: bytes) -> _Layout:
 def _check_depth(kinds: int, bits: int, kind: str, samples: int, compression: int) -> None:
     """Refuse numbers that are not read here."""
     whole = kind in "ui" and bits in (8, 16, 32, 64)
-    packed = kind == "u" and bits in _PACKED and samples == 1
-    real = kind == "f" and bits in (32, 64)
+    packed = kind == "u" and bits in _PACKED and samples in (1, 3)
+    real = kind == "f" and bits in (16, 32, 64)
     name = {"u": "unsigned", "i": "signed", "f": "float"}.get(kind, kind)
     if kinds > 2:
         raise _unread("channels of different depths")
@@ -339,13 +340,15 @@ def _coloured(layout: _Layout, tags: Tags, pixels: NDArray[Any]) -> Image:
             raise _damaged("a palette that is too short")
         palette = (colours.reshape(3, -1).T >> 8).astype(np.uint8)
         return np.take(palette, pixels[..., 0], axis=0)
-    grey = pixels[..., 0]
     if photometric == _WHITE:
+        grey = pixels[..., 0]
         np.subtract(2**bits - 1, grey, out=grey, casting="unsafe")
     if bits < 8:
-        grey *= np.uint8(255 // (2**bits - 1))
+        pixels *= np.uint8(255 // (2**bits - 1))
     elif bits in _PACKED:
-        grey <<= np.uint16(16 - bits)
+        pixels <<= np.uint16(16 - bits)
+    elif pixels.dtype == np.float16:
+        pixels = pixels.astype(np.float32)
     if layout.samples == 2:
         extra = tags.number(_EXTRA, 0)
         opaque = 1 if layout.kind == "f" else np.iinfo(layout.dtype).max
@@ -354,7 +357,7 @@ def _coloured(layout: _Layout, tags: Tags, pixels: NDArray[Any]) -> Image:
                 "expected a TIFF file that is grey or RGB, found a grey channel and "
                 f"{'transparency' if extra in _ALPHAS else 'another'}; save it without the second"
             )
-    return np.ascontiguousarray(grey) if layout.samples <= 2 else pixels
+    return np.ascontiguousarray(pixels[..., 0]) if layout.samples <= 2 else pixels
 
 
 def _codecs() -> Any:  # noqa: ANN401 - a module without types
@@ -365,7 +368,7 @@ def _codecs() -> Any:  # noqa: ANN401 - a module without types
 
 def _unread(found: str) -> ImageError:
     return ImageError(
-        "expected a TIFF file of integers, float32 or float64 pixels, uncompressed or in LZW, "
+        "expected a TIFF file of integers or floats of 16 to 64 bits, uncompressed or in LZW, "
         f"Deflate, PackBits, Zstandard or JPEG, found {found}; save it as uint16 or float32"
     )
 

@@ -82,7 +82,7 @@ from piafusion.imaging.tone import (
     show_visible,
 )
 from piafusion.imaging.tone_curve import InfraredRange, masked_like
-from piafusion.imaging.views import Seen, View, measure, on_grid, parse_view
+from piafusion.imaging.views import Seen, View, measure, on_grid, own_values, parse_view
 from piafusion.methods import create_method
 from piafusion.run.progress import Progress, counted, silent
 from piafusion.run.relay import Relay, Turn
@@ -198,8 +198,8 @@ class Fuser:
                 `piafusion.imaging.palettes`), or "auto" for the one that fits.
             visible_tone: The range of visible values that becomes black to white: "full" (by the
                 dtype), "bits:12" for 12 bits in a dtype of 16, "span:LOW,HIGH" or "percentile".
-            keep_metadata: Whether place, time and camera (EXIF) and the colour profile go from the
-                visible picture's file to the fused one.
+            keep_metadata: Whether place, time and camera (EXIF, XMP) and the colour profile go from
+                the visible picture's file to the fused one.
             view: What to draw of each pair: "fused", or another picture of
                 `piafusion.imaging.views`, such as "edges"; an object of that module has a palette
                 and a colour bar too. Pictures of other views than "fused" have 8 bits.
@@ -432,7 +432,7 @@ class Fuser:
             shown = self.tone.tone if isinstance(self.tone, SmoothedTone) else self.tone
             other = self.adjusted(alignment=self.local(shown(ir)[0], vi, self.alignment))
             other.local = None
-            return other._fuse_checked(ir, vi, unit)
+            return other._fuse_checked(ir, vi, unit, frame)
         tiles = self.plan(*vi.shape[:2])
         if len(tiles) > 1 and frame is None:
             image, tone = self._fuse_large(ir, vi, tiles)
@@ -678,7 +678,8 @@ class Fuser:
             del vi  # large pictures make room for the encoder
         values = on_grid(ir, (height, width), fused.alignment) if temperature or places else ir
         if places:
-            fused = replace(fused, measured=measure(values, places, str(infrared)))
+            own = own_values(ir, (height, width), fused.alignment)
+            fused = replace(fused, measured=measure(values, places, str(infrared), own))
         if temperature is not None:
             if not degrees:
                 raise ImageError(

@@ -51,8 +51,8 @@ def photo_report(
 
 def _blocks(pair: Pair, fuser: Fuser, palette: str | None, places: Sequence[str]) -> list[Block]:
     seen, conditions, note = _seen(pair, fuser)
-    values = seen.values.astype(np.float32)
-    found = measure(values, ("all", *places), str(pair.infrared))
+    values = seen.own.astype(np.float32)
+    found = measure(seen.values, ("all", *places), str(pair.infrared), values)
     thermal = np.asarray(parse_view("palette", palette, bar=True)(seen), np.uint8)
     unit = f" {seen.unit}".rstrip()
     rows = []
@@ -61,9 +61,10 @@ def _blocks(pair: Pair, fuser: Fuser, palette: str | None, places: Sequence[str]
             ("hottest", np.nanargmax(values), _RED),
             ("coldest", np.nanargmin(values), _BLUE),
         ):
-            y, x = (int(place) for place in np.unravel_index(at, values.shape))
+            row, column = (int(place) for place in np.unravel_index(at, values.shape))
+            x, y = seen.spot(column, row)
             _mark(thermal, (x, y, 1, 1), name, ink)
-            rows.append([f"{name}, at {x},{y}", number(float(values[y, x]), 1), "", "", ""])
+            rows.append([f"{name}, at {x},{y}", number(float(values[row, column]), 1), "", "", ""])
     for label, (place, ends) in enumerate(found.items()):
         where = parse_place(place)
         if where:

@@ -342,7 +342,7 @@ def test_raw_counts_without_a_tone_are_warned_of_once(
     assert done.code == 0
     assert done.err.count("--tone percentile") == 1
     assert "1D.png: the infrared values, 7" in done.err
-    assert done.err.strip().endswith("(3 pairs in all)")
+    assert done.err.strip().endswith("(3 of 3 pairs)")
     assert "--tone percentile" in json.loads(done.out)["fused"][0]["advice"]
 
 

@@ -35,8 +35,9 @@ def test_a_page_about_the_photos_of_a_folder(piafusion, photos: Path, tmp_path: 
     found = re.search(r"all of it \|  \| ([-.\d]+) \| ([-.\d]+) \| ([-.\d]+)", text.read_text())
     celsius = read_photo(photos / "a.jpg").infrared
     ends = [float(celsius.min()), float(celsius.max()), float(celsius.mean())]
-    # The warp onto the visible grid smooths the single hottest pixel.
-    np.testing.assert_allclose([float(each) for each in found.groups()], ends, atol=1)
+    np.testing.assert_allclose([float(each) for each in found.groups()], ends, atol=0.051)
+    hottest = re.search(r"hottest, at [\d,]+ \| ([-.\d]+)", text.read_text())
+    assert float(hottest[1]) == pytest.approx(ends[1], abs=0.051)
     for wrong in (("-o", page), ("-o", tmp_path / "out.pdf"), ("-o", text, "--measure", "x")):
         assert piafusion("report", photos, *wrong).code == 2
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pytest
@@ -46,9 +47,15 @@ def changes(frames: list[np.ndarray]) -> float:
     return float(np.mean([np.abs(b - a).mean() for a, b in pairwise(floats)]))
 
 
-def test_a_still_scene_with_noise_is_calmer() -> None:
+def no_shifts(*_: object) -> None:
+    """Stand in for `Local`, which is slow: the alignment of a pair without local shifts."""
+
+
+@pytest.mark.parametrize("local", [False, no_shifts])
+def test_a_still_scene_with_noise_is_calmer(local: Any) -> None:
     pairs = [scene(seed, noise=6) for seed in range(8)]
-    alone, calm = [fuser()(*pair) for pair in pairs], calmly(pairs)
+    following = Fuser("piafusion-fast", threads=1, local=local)
+    alone, calm = [following(*pair) for pair in pairs], calmly(pairs, lambda: following)
     added = [
         [frame.astype(float) - vi for frame, (_, vi) in zip(frames, pairs, strict=True)]
         for frames in (alone, calm)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image, ImageCms
+from PIL import Image, ImageCms, PngImagePlugin
 from starlette.testclient import TestClient
 
 from piafusion import Fuser
@@ -25,6 +25,14 @@ from tests.conftest import scene
 PROFILE = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 TAKEN, PLACE = "2024:05:06 07:08:09", (48.0, 8.0, 30.5)
 FORMATS = ("jpg", "png", "tif", "webp")
+XMP = b"""<?xpacket begin="\xef\xbb\xbf" id="W5M0MpCehiHzreSzNTczkc9d"?>
+<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">
+<rdf:Description drone-dji:GimbalPitchDegree="-45.3" tiff:Orientation="6"%s
+ exif:PixelXDimension="96"><exif:PixelYDimension>64</exif:PixelYDimension>%s
+</rdf:Description></rdf:RDF></x:xmpmeta><?xpacket end="w"?>"""
+PARTS = (b" GCamera:MotionPhoto='1'", b"<Container:Directory><i/></Container:Directory>")
+UPRIGHT = (XMP % (b"", b"")).replace(b'n="6"', b'n="1"')
+UPRIGHT = UPRIGHT.replace(b"96", b"00").replace(b"64", b"96").replace(b"00", b"64")
 
 
 def exif_of(order: str = "<") -> bytes:
@@ -39,11 +47,17 @@ def exif_of(order: str = "<") -> bytes:
 
 
 def visible_file(suffix: str, order: str = "<") -> bytes:
-    said = Metadata(exif_of(order).removeprefix(b"Exif\0\0"), PROFILE)
+    xmp = XMP % PARTS
+    said = Metadata(exif_of(order).removeprefix(b"Exif\0\0"), PROFILE, xmp)
     if suffix == "tif":  # Pillow writes no directory of EXIF data into it
         return bytes(encode_image(scene(96, 64)[1], ".tif", metadata=said))
     file = io.BytesIO()
-    options = {"lossless": True} if suffix == "webp" else {}
+    options: dict[str, object] = {"lossless": True} if suffix == "webp" else {}
+    if suffix == "png":
+        options["pnginfo"] = PngImagePlugin.PngInfo()
+        options["pnginfo"].add_itxt("XML:com.adobe.xmp", xmp.decode(), zip=order == "<")
+    else:
+        options["xmp"] = xmp
     Image.fromarray(scene(64, 96)[1]).save(
         file,
         {"jpg": "jpeg"}.get(suffix, suffix),
@@ -73,6 +87,7 @@ def test_it_goes_from_every_format_to_every_format(source, order, tmp_path: Path
             if suffix == "bmp":
                 continue
             assert shown.info["icc_profile"] == PROFILE
+            assert shown.info["xmp"] == UPRIGHT
             assert (found[271], found[306], found.get(274, 1)) == ("Maker", TAKEN, 1)
             detail = found.get_ifd(0x8769)
             assert (detail[36867], detail[37500]) == (TAKEN, b"note" * 9)

@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 
 from piafusion import Fuser
 from piafusion.errors import ImageError, UsageError
+from piafusion.imaging.io import read_image
 from piafusion.imaging.tone import (
+    POLARITIES,
     Clahe,
     Full,
     Percentile,
@@ -23,6 +25,7 @@ from piafusion.imaging.tone import (
     show_visible,
 )
 from piafusion.imaging.tone_curve import InfraredRange
+from piafusion.scenes.synthetic import demo_scenes_root
 from tests.conftest import scene
 
 MEASURED = [Percentile(), Percentile(0, 100), Plateau(), Clahe()]
@@ -125,6 +128,22 @@ def test_a_tone_that_shows_little_names_a_better_one(tone, infrared, advice, pol
         found = fuser.fuse(infrared, np.zeros((64, 96), np.uint8)).tone.advice
         assert re.search(advice, found) if advice else not found
         assert parse_tone(tone, polarity).advise(infrared) == found
+
+
+def test_a_picture_in_which_hot_and_cold_look_inverted_names_black_hot() -> None:
+    street = read_image(demo_scenes_root() / "ir" / "street_N.png")
+    inverted = 255 - street
+    for tone in ("full", "percentile", "plateau", "span:0,255"):
+        for palette in (None, "auto"):
+            white, black = (parse_tone(tone, each, palette) for each in POLARITIES)
+            assert "use --polarity black-hot" in white.advise(inverted)
+            assert not white.advise(street)
+            assert not black.advise(inverted)
+    assert "black-hot" in Fuser("piafusion-fast").fuse(inverted, street).tone.advice
+    for quiet in (inverted.astype(np.float32) / 255, inverted.astype(np.uint16) * 257):
+        assert not parse_tone("full").advise(quiet)  # counts and degrees rise with the heat
+    for flat in (np.full((8, 8), 255, np.uint8), np.zeros((9, 300), np.uint8)):
+        assert not parse_tone("full").advise(flat)
 
 
 @pytest.mark.parametrize("bits", [10, 12, 14])

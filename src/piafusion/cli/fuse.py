@@ -109,7 +109,8 @@ def fuse(
         bool,
         typer.Option(
             "--strip-metadata",
-            help="Leave out place, time, camera (EXIF) and colour profile of the visible file.",
+            help="Leave out what the visible file says of place, time and camera (EXIF, XMP), and "
+            "its colour profile.",
             rich_help_panel=OUTPUT,
         ),
     ] = False,
@@ -459,7 +460,7 @@ def _advice(fused: Sequence[FusedPair]) -> list[str]:
             kind = result.tone.advice.rpartition(";")[2]  # the next step; the values differ
             kinds.setdefault(kind[:20], []).append(f"{result.job.infrared}: {result.tone.advice}")
     return [
-        lines[0] + (f" ({len(lines)} pairs in all)" if len(lines) > 1 else "")
+        lines[0] + (f" ({len(lines)} of {len(fused)} pairs)" if len(fused) > 1 else "")
         for lines in kinds.values()
     ]
 

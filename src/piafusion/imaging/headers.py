@@ -32,6 +32,7 @@ MAX_MEGAPIXELS = 200.0
 """Size of the largest picture that is decoded as a whole, unless `LIMIT_VARIABLE` is set."""
 LIMIT_VARIABLE = "PIAFUSION_MAX_MEGAPIXELS"
 
+PNG_XMP = b"XML:com.adobe.xmp\0"
 _PNG = b"\x89PNG\r\n\x1a\n"
 _PNG_CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 _PNG_COLOURS = 3  # a palette's: one channel in the file, three or four in the picture
@@ -57,6 +58,7 @@ class Header:
         exif: EXIF data of a PNG, JPEG or WebP file; they begin as a TIFF file does, or with
             their name.
         icc: Colour profile of a PNG, JPEG or WebP file; that of a PNG as its chunk holds it.
+        xmp: XMP packet of a PNG, JPEG or WebP file; that of a PNG as its chunk holds it.
         detail: What else its format's decoder needs: the outline of a JPEG, the tags of a TIFF,
             of a grey PNG the level that is transparent.
     """
@@ -69,6 +71,7 @@ class Header:
     end: int | None
     exif: bytes = b""
     icc: bytes = b""
+    xmp: bytes = b""
     detail: Jpeg | Tags | int | None = None
 
     @property
@@ -156,7 +159,7 @@ def _png(data: bytes) -> Header:
         raise _wrong("PNG", "another first chunk than IHDR")
     width, height, bits, colour = struct.unpack_from(">IIBB", data, 16)
     stored = _PNG_CHANNELS.get(colour, 4)
-    place, packed, end, exif, icc, level = 8, 0, None, b"", b"", None
+    place, packed, end, exif, icc, xmp, level = 8, 0, None, b"", b"", b"", None
     for _ in range(_MOST_PNG_CHUNKS):
         if place + 12 > len(data):
             break
@@ -168,6 +171,8 @@ def _png(data: bytes) -> Header:
             exif = exif or data[place + 8 : place + 8 + length]
         if kind == b"iCCP":
             icc = icc or data[place + 8 : place + 8 + length]
+        if kind == b"iTXt" and data.startswith(PNG_XMP, place + 8):
+            xmp = xmp or data[place + 8 + len(PNG_XMP) : place + 8 + length]
         if kind == b"tRNS" and not colour and bits in (1, 2, 4, 8, 16):
             level = struct.unpack_from(">H", data, place + 8)[0] % (1 << bits)
             level *= 255 // ((1 << bits) - 1) if bits < 8 else 1  # as the decoder stretches
@@ -180,20 +185,20 @@ def _png(data: bytes) -> Header:
     if height * (width * bits * stored // 8) > _DEFLATE * packed:
         end = None
     channels = 4 if colour == _PNG_COLOURS else stored
-    return Header("png", width, height, channels, bits, end, exif, icc, level)
+    return Header("png", width, height, channels, bits, end, exif, icc, xmp, level)
 
 
 def _jpeg(data: bytes) -> Header:
     outline = read_jpeg(data)
     size = (outline.width, outline.height, outline.channels, outline.bits)
-    return Header("jpeg", *size, outline.end, outline.exif, outline.icc, outline)
+    return Header("jpeg", *size, outline.end, outline.exif, outline.icc, outline.xmp, outline)
 
 
 def _webp(data: bytes) -> Header:
     """Return the largest of the canvas and the picture."""
     sizes: list[tuple[int, int]] = []
     end = 8 + struct.unpack_from("<I", data, 4)[0]
-    place, frames, channels, exif, icc = 12, 0, 3, b"", b""
+    place, frames, channels, exif, icc, xmp = 12, 0, 3, b"", b"", b""
     for _ in range(_MOST_WEBP_CHUNKS):
         if place + 8 > min(end, len(data)):
             break
@@ -220,6 +225,8 @@ def _webp(data: bytes) -> Header:
             exif = exif or data[body : body + length]
         elif kind == b"ICCP":
             icc = icc or data[body : body + length]
+        elif kind == b"XMP ":
+            xmp = xmp or data[body : body + length]
         elif not sizes:
             raise _wrong("WebP", "a first chunk that is no picture")
         if frames > 1:
@@ -231,7 +238,7 @@ def _webp(data: bytes) -> Header:
         raise _wrong("WebP", "no picture")
     width, height = (max(side) for side in zip(*sizes, strict=True))
     whole = end if end <= len(data) else None
-    return Header("webp", width, height, channels, 8, whole, exif, icc)
+    return Header("webp", width, height, channels, 8, whole, exif, icc, xmp)
 
 
 def _bmp(data: bytes) -> Header:

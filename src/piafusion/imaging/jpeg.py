@@ -24,6 +24,7 @@ _HUFFMAN = (0xC0, 0xC1, 0xC2)
 _SEQUENTIAL = (0xC0, 0xC1)  # each block is written once, and its codes end with a symbol
 _ZEROS = bytes(128)
 EXIF = b"Exif\x00\x00"
+XMP = b"http://ns.adobe.com/xap/1.0/\x00"
 _MARKER = re.compile(rb"\xff{1,1024}([^\x00\xff])")
 _MARKER_AFTER_A_SCAN = re.compile(rb"\xff([^\x00\xff\xd0-\xd7])")  # found fast by its first byte
 
@@ -43,6 +44,7 @@ class Jpeg:
         app3: Contents of the APP3 segments, joined: the sensor's counts in files of DJI.
         exif: Content of the first Exif segment, without the name.
         icc: The colour profile, if there is one.
+        xmp: The XMP packet, if there is one.
     """
 
     width: int
@@ -54,6 +56,7 @@ class Jpeg:
     app3: bytes
     exif: bytes
     icc: bytes
+    xmp: bytes
 
 
 def read_jpeg(data: bytes) -> Jpeg:
@@ -98,7 +101,7 @@ def decode_jpeg(data: bytes, outline: Jpeg) -> Image:
 def _walk(data: bytes) -> Jpeg:
     place, scans, short, dense = 2, 0, False, False
     frame: tuple[int, int, int, int] | None = None
-    kind, exif = 0, b""
+    kind, exif, xmp = 0, b"", b""
     codes: dict[int, int] = {}  # of each table of Huffman codes, what a code of zeros stands for
     flir: list[bytes] = []
     app3: list[bytes] = []
@@ -108,7 +111,8 @@ def _walk(data: bytes) -> Jpeg:
         found = _MARKER_AFTER_A_SCAN.search(data, place) if scans else _MARKER.match(data, place)
         if not found:
             if scans and frame:
-                return Jpeg(*frame, None, tuple(flir), b"".join(app3), exif, b"".join(icc))
+                said = tuple(flir), b"".join(app3), exif, b"".join(icc), xmp
+                return Jpeg(*frame, None, *said)
             if place >= len(data):
                 raise _wrong("that ends too early")
             raise _wrong("without a marker where one has to be")
@@ -118,9 +122,8 @@ def _walk(data: bytes) -> Jpeg:
         if marker == _END:
             if not (frame and scans):
                 raise _wrong("without a picture")
-            return Jpeg(
-                *frame, None if short else place, tuple(flir), b"".join(app3), exif, b"".join(icc)
-            )
+            said = tuple(flir), b"".join(app3), exif, b"".join(icc), xmp
+            return Jpeg(*frame, None if short else place, *said)
         if marker in _BARE:
             continue
         if marker == 0xD8:
@@ -155,6 +158,8 @@ def _walk(data: bytes) -> Jpeg:
                 flir.append(data[place + 7 : place + length])
             elif data[place + 2 : place + 8] == EXIF:
                 exif = exif or data[place + 8 : place + length]
+            elif data[place + 2 : place + 2 + len(XMP)] == XMP:
+                xmp = xmp or data[place + 2 + len(XMP) : place + length]
         elif marker == _APP2 and data[place + 2 : place + 14] == b"ICC_PROFILE\x00":
             icc.append(data[place + 16 : place + length])  # in their order
         place += length

@@ -1,4 +1,4 @@
-"""What a file says beside its pixels: place, time and camera (EXIF), and its colour profile.
+"""What a file says beside its pixels: place, time and camera (EXIF, XMP), and its colour profile.
 
 The bytes go from the visible picture's file to the fused one as they are. Only what would no longer
 be true is changed: the picture is upright, its size is its own, and the thumbnail is left out. TIFF
@@ -8,6 +8,7 @@ files hold EXIF data as directories of their own, so they are taken apart and pu
 from __future__ import annotations
 
 import io
+import re
 import struct
 import zlib
 from collections.abc import Collection
@@ -17,8 +18,8 @@ from typing import BinaryIO, TypeAlias, Union
 import numpy as np
 
 from piafusion.errors import ImageError
-from piafusion.imaging.headers import Header
-from piafusion.imaging.jpeg import EXIF
+from piafusion.imaging.headers import PNG_XMP, Header
+from piafusion.imaging.jpeg import EXIF, XMP
 from piafusion.imaging.tiff_directory import (
     GEOREFERENCE,
     ORIENTATION,
@@ -27,7 +28,7 @@ from piafusion.imaging.tiff_directory import (
     first_directory,
 )
 
-_ICC = 34675
+_ICC, _XMP = 34675, 700
 _EXIF, _PLACE, _MORE = 34665, 34853, 40965  # tags that point to a directory
 # Description, maker, model, resolution and its unit, software, time, artist, host, copyright, and
 # the same as Windows writes them.
@@ -36,6 +37,14 @@ _IN_EXIF = {*_DESCRIBING, _EXIF, _PLACE}
 _MOST_ICC = 2**24  # bytes
 _MOST_SEGMENT = 65_533  # bytes in a segment of a JPEG file, its length left out
 _ICC_NAME = b"ICC_PROFILE\0"
+# In XMP: what is no longer true, and what tells of other parts of the file, such as a film.
+_SIZES = {b"tiff:Orientation": 0, b"tiff:ImageLength": 1, b"exif:PixelYDimension": 1}
+_SIZES |= {b"tiff:ImageWidth": 2, b"exif:PixelXDimension": 2}
+_PARTS = re.compile(
+    rb"\s(xmpNote:HasExtendedXMP|hdrgm:\w+|(?:GCamera|Camera):(?:Motion|MicroVideo)\w*)"
+    rb"""\s*=\s*("[^"]*"|'[^']*')"""
+)
+_INNER_PARTS = (b"Container:Directory", b"xmp:Thumbnails")
 _CLASSIC = 2**32  # bytes that a TIFF file may have
 
 _Value: TypeAlias = tuple[int, int, bytes]  # type, count, and the bytes, or where they are
@@ -49,16 +58,18 @@ class Metadata:
     Attributes:
         exif: EXIF data, which begin as a TIFF file does; empty if there are none.
         icc: Colour profile; empty if there is none.
+        xmp: XMP packet; empty if there is none.
         georeference: Coordinates and no-data value of a TIFF file, in the same form as EXIF data;
             only TIFF files hold them.
     """
 
     exif: bytes = b""
     icc: bytes = b""
+    xmp: bytes = b""
     georeference: bytes = b""
 
     def __bool__(self) -> bool:
-        return bool(self.exif or self.icc or self.georeference)
+        return bool(self.exif or self.icc or self.xmp or self.georeference)
 
     def stripped(self) -> Metadata:
         """Return nothing but the georeference, without which a map is none."""
@@ -68,7 +79,11 @@ class Metadata:
         """Return those of an upright picture of that shape; a profile has as many channels."""
         space = b"RGB " if len(shape) == 3 else b"GRAY"
         icc = self.icc if self.icc[16:20] == space else b""
-        return Metadata(_corrected(self.exif, shape[0], shape[1]), icc, self.georeference)
+        exif, xmp = (
+            correct(held, shape[0], shape[1]) if held else b""
+            for correct, held in ((_corrected, self.exif), (_corrected_xmp, self.xmp))
+        )
+        return Metadata(exif, icc, xmp, self.georeference)
 
 
 NOTHING = Metadata()
@@ -78,13 +93,19 @@ def metadata_of(header: Header) -> Metadata:
     """Return what the file of a header says; damaged data count as none."""
     if isinstance(header.detail, Tags):
         return metadata_in(header.detail)
-    exif, icc = header.exif.removeprefix(EXIF), header.icc
+    exif, icc, xmp = header.exif.removeprefix(EXIF), header.icc, header.xmp
     if header.format == "png" and icc:  # a name, 0, the kind of compression, and the profile
         try:
             icc = zlib.decompressobj().decompress(icc.partition(b"\0")[2][1:], _MOST_ICC)
         except zlib.error:
             icc = b""
-    return Metadata(exif, icc)
+    if header.format == "png" and xmp:  # packed or not, its packing, two texts that end with 0
+        packed, text = xmp[0], xmp[2:].partition(b"\0")[2].partition(b"\0")[2]
+        try:
+            xmp = zlib.decompressobj().decompress(text, _MOST_ICC) if packed else text
+        except zlib.error:
+            xmp = b""
+    return Metadata(exif, icc, xmp)
 
 
 def metadata_in(tags: Tags) -> Metadata:
@@ -97,7 +118,8 @@ def metadata_in(tags: Tags) -> Metadata:
         coordinates = (
             b"" if tags.number(ORIENTATION, 1) != 1 else coordinates
         )  # the picture will be turned
-        return Metadata(exif, tags.value(_ICC)[2] if _ICC in tags else b"", coordinates)
+        icc, xmp = (tags.value(tag)[2] if tag in tags else b"" for tag in (_ICC, _XMP))
+        return Metadata(exif, icc, xmp, coordinates)
     except ImageError:
         return NOTHING
 
@@ -152,23 +174,25 @@ def with_metadata(content: memoryview, suffix: str, metadata: Metadata) -> memor
         file = io.BytesIO(content)
         add_to_tiff(file, metadata)
         return file.getbuffer()
-    exif, icc = metadata.exif, metadata.icc
-    if not (exif or icc):
+    exif, icc, xmp = metadata.exif, metadata.icc, metadata.xmp
+    if not (exif or icc or xmp):
         return content
     if suffix in (".jpg", ".jpeg"):
-        added = b"".join(_segments(exif, icc))
+        added = b"".join(_segments(exif, icc, xmp))
         return memoryview(b"".join((content[:2], added, content[2:])))
     if suffix == ".png":
         added = _chunk(b"iCCP", b"ICC profile\0\0" + zlib.compress(icc)) if icc else b""
         added += _chunk(b"eXIf", exif) if exif else b""
+        added += _chunk(b"iTXt", PNG_XMP + bytes(4) + xmp) if xmp else b""
         return memoryview(b"".join((content[:33], added, content[33:])))  # behind the header
     if suffix == ".webp":
         (bits,) = struct.unpack_from("<I", content, 21)  # of the lossless picture: its size
-        flags = 0x20 * bool(icc) | 0x08 * bool(exif)
+        flags = 0x20 * bool(icc) | 0x08 * bool(exif) | 0x04 * bool(xmp)
         size = (bits & 0x3FFF).to_bytes(3, "little") + (bits >> 14 & 0x3FFF).to_bytes(3, "little")
         parts = [_part(b"VP8X", bytes((flags, 0, 0, 0)) + size), bytes(content[12:])]
         parts[1:1] = [_part(b"ICCP", icc)] if icc else []
         parts += [_part(b"EXIF", exif)] if exif else []
+        parts += [_part(b"XMP ", xmp)] if xmp else []
         body = b"WEBP" + b"".join(parts)
         return memoryview(b"RIFF" + struct.pack("<I", len(body)) + body)
     return content
@@ -185,7 +209,8 @@ def add_to_tiff(file: BinaryIO, metadata: Metadata) -> None:
     """
     tags, following = first_directory(file)
     end = file.seek(0, io.SEEK_END)
-    if tags.big or end + len(metadata.exif) + len(metadata.icc) + 2**16 > _CLASSIC:
+    added = len(metadata.exif) + len(metadata.icc) + len(metadata.xmp) + 2**16
+    if tags.big or end + added > _CLASSIC:
         return
     entries: _Directory = {}
     for held in filter(None, (metadata.exif, metadata.georeference)):
@@ -196,6 +221,8 @@ def add_to_tiff(file: BinaryIO, metadata: Metadata) -> None:
             continue
     if metadata.icc:
         entries[_ICC] = (7, len(metadata.icc), metadata.icc)
+    if metadata.xmp:
+        entries[_XMP] = (1, len(metadata.xmp), metadata.xmp)
     entries |= tags.fields
     out = bytearray()
     place = _append(out, entries, tags.order, end, following)
@@ -225,6 +252,24 @@ def _corrected(exif: bytes, height: int, width: int) -> bytes:
     except struct.error:  # damaged
         return b""
     return bytes(out)
+
+
+def _corrected_xmp(xmp: bytes, height: int, width: int) -> bytes:
+    """Return an XMP packet of an upright picture of that size that is alone in its file.
+
+    It is changed as text: programs of drones look for the names that stand there.
+    """
+    xmp = _PARTS.sub(b"", xmp)
+    for name in _INNER_PARTS:
+        before, found, rest = xmp.partition(b"<" + name)
+        if found:
+            _, ends, behind = rest.partition(b"</" + name + b">")
+            xmp = before + behind if ends else b""
+    right = [b"%d" % number for number in (1, height, width)]
+    for name, at in _SIZES.items():
+        pattern = b"(" + name + rb"""(?:\s*=\s*["']|>))\s*\d+"""
+        xmp = re.sub(pattern, rb"\g<1>" + right[at], xmp)
+    return xmp
 
 
 def _directory(
@@ -285,9 +330,10 @@ def _append(
     return place
 
 
-def _segments(exif: bytes, icc: bytes) -> list[bytes]:
-    """Return the segments of a JPEG file; EXIF data that are too long for one are left out."""
-    contents = [(0xE1, EXIF + exif)] if exif and len(EXIF + exif) <= _MOST_SEGMENT else []
+def _segments(exif: bytes, icc: bytes, xmp: bytes) -> list[bytes]:
+    """Return the segments of a JPEG file; EXIF or XMP too long for one are left out."""
+    texts = (EXIF + exif) * bool(exif), (XMP + xmp) * bool(xmp)
+    contents = [(0xE1, text) for text in texts if 0 < len(text) <= _MOST_SEGMENT]
     most = _MOST_SEGMENT - len(_ICC_NAME) - 2
     pieces = [icc[place : place + most] for place in range(0, len(icc), most)]
     if len(pieces) < 256:

@@ -42,6 +42,9 @@ _LEAST, _MOST = 1e-300, 1e300  # ranges that can be cut into bins
 _SMALL_PART = 1 / 8  # of 16 bits: counts of 12 bits fill less, a picture scaled for display more
 _MOST_PIXELS = 0.5  # that may be black or white
 _LOOK = 8_000  # pixels that are enough to see either
+_SMALL = (72, 54)  # width and height of the copy on which hot and cold are told apart
+_TOP, _GROUND = slice(0, 11), slice(27, None)  # rows of it
+_TURNED = 1.5  # no picture of a right polarity that we have reaches 1
 
 POLARITIES = ("white-hot", "black-hot")
 
@@ -96,6 +99,10 @@ class Tone(ABC):
         return masked_like(curve(np.ma.getdata(frame), out), frame), found
 
     def advise(self, infrared: Image) -> str:
+        """Return a line that names a better tone or polarity for a picture, or ""."""
+        return self.advise_range(infrared) or _advise_polarity(infrared)
+
+    def advise_range(self, infrared: Image) -> str:
         """Return a line that names a better tone if this one shows little of a picture, or ""."""
         del infrared
         return ""
@@ -134,7 +141,7 @@ class Full(Tone):
         high = float(full_scale(infrared.dtype))
         return InfraredRange(0.0, high, advice=self.advise(infrared))
 
-    def advise(self, infrared: Image) -> str:
+    def advise_range(self, infrared: Image) -> str:
         """Tell raw counts, which fill a small part of 16 bits."""
         if infrared.dtype != np.uint16:
             return ""
@@ -200,7 +207,7 @@ class Span(Tone):
         del infrared
         return ToneCurve(self.low, self.high)
 
-    def advise(self, infrared: Image) -> str:
+    def advise_range(self, infrared: Image) -> str:
         """Tell a span beside the values of the picture."""
         values = _some(infrared)
         outside = float(np.mean((values <= self.low) | (values >= self.high)))
@@ -308,8 +315,8 @@ class BlackHot(Tone):
         return self.tone.one_curve
 
     def advise(self, infrared: Image) -> str:
-        """Return what the other tone advises."""
-        return self.tone.advise(infrared)
+        """Return what the other tone advises about the range."""
+        return self.tone.advise_range(infrared)
 
     def check(self, infrared: Image) -> Image:
         """Check as the other tone does."""
@@ -359,6 +366,10 @@ class Painted(Tone):
 
             infrared = masked_like(to_levels(np.ma.getdata(infrared), self.palette), mask)
         return self.tone.check(infrared)
+
+    def advise(self, infrared: Image) -> str:
+        """Return what the other tone advises."""
+        return self.tone.advise(infrared)
 
     def measure(self, infrared: Image) -> ToneCurve:
         """Return the curve of the other tone."""
@@ -552,6 +563,29 @@ def _turned(tone: Tone, polarity: str, palette: str | None) -> Tone:
         raise UsageError(f"expected a polarity of {' or '.join(POLARITIES)}, found {polarity!r}")
     turned = tone if polarity == "white-hot" else BlackHot(tone)
     return Painted(turned, palette) if palette else turned
+
+
+def _advise_polarity(infrared: Image) -> str:
+    """Return a line that names black-hot if a picture looks so, or "".
+
+    Outdoors the sky is colder than the ground, and what stands out there (people, engines, lamps)
+    is warmer. Counts and degrees rise with the heat, so only pictures of 8 bits are looked at.
+    """
+    if infrared.dtype != np.uint8:
+        return ""
+    height, width = infrared.shape
+    inner = np.ma.getdata(infrared)[height // 20 : -(height // 20) or None]  # without a frame
+    inner = inner[:, width // 20 : -(width // 20) or None]
+    small = cv2.resize(inner, _SMALL, interpolation=cv2.INTER_AREA) / np.float32(255)
+    ground = small[_GROUND]
+    apart = ground - ground.mean()
+    skew = float(np.mean(apart**3)) / (float(np.mean(apart**2)) ** 1.5 + 1e-6)
+    if 5 * float(small[_TOP].mean() - ground.mean()) - skew < _TURNED:
+        return ""
+    return (
+        "hot and cold look inverted, with a bright sky and dark things that stand out; if people "
+        "and engines are dark in the infrared picture, use --polarity black-hot"
+    )
 
 
 def _some(image: Image) -> Image:

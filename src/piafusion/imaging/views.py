@@ -70,6 +70,17 @@ class Seen:
         return on_grid(self.raw, self._size, self.alignment)
 
     @cached_property
+    def own(self) -> Image:
+        """The raw values on the infrared picture's pixels; NaN where the visible one ends."""
+        return own_values(self.raw, self._size, self.alignment)
+
+    def spot(self, x: int, y: int) -> tuple[int, int]:
+        """Return x and y of the visible pixel that shows an infrared pixel."""
+        if self.alignment is None:
+            return x, y
+        return self.alignment.spot(x, y, (self.raw.shape[0], self.raw.shape[1]), self._size)
+
+    @cached_property
     def outside(self) -> Picture | None:
         """Not 0 where a visible pixel has no infrared; None if all of them have."""
         if np.ma.is_masked(self.raw):
@@ -198,8 +209,21 @@ def on_grid(raw: Image, size: tuple[int, int], alignment: Alignment | None) -> I
     return raw if raw.dtype in (np.uint8, np.uint16, np.float32) else raw.astype(np.float32)
 
 
+def own_values(raw: Image, size: tuple[int, int], alignment: Alignment | None) -> Image:
+    """Return raw infrared values on the infrared's pixels, of those that the visible one shows.
+
+    Arguments and results are those of `on_grid`, but for the size: nothing is interpolated, so
+    that the hottest value is one that the camera measured.
+    """
+    values = on_grid(raw, size, None)
+    if alignment is None:
+        return values
+    shown = alignment.shown((raw.shape[0], raw.shape[1]), size)
+    return np.where(shown, values.astype(np.float32), np.float32(np.nan))
+
+
 def measure(
-    values: Image, places: Sequence[str], name: str = "picture"
+    values: Image, places: Sequence[str], name: str = "picture", own: Image | None = None
 ) -> dict[str, dict[str, float]]:
     """Measure spots and boxes.
 
@@ -207,6 +231,7 @@ def measure(
         values: H x W, as in `Seen`.
         places: Texts as `parse_place` takes them.
         name: The name that errors call the picture.
+        own: What is measured for "all", as in `Seen`; by default the values.
 
     Returns:
         The value of each spot, and minimum, maximum and mean of each box, by its text; NaN where
@@ -218,13 +243,15 @@ def measure(
     height, width = values.shape
     found = {}
     for text in places:
-        x, y, wide, tall = parse_place(text) or (0, 0, width, height)
+        place = parse_place(text)
+        x, y, wide, tall = place or (0, 0, width, height)
         if x + wide > width or y + tall > height:
             raise UsageError(
                 f"{name}: expected a place in its {width}x{height} pixels, found {text!r}; "
                 "count from 0 at the top left"
             )
-        inside = values[y : y + tall, x : x + wide].astype(np.float64).ravel()
+        box = values[y : y + tall, x : x + wide] if place or own is None else own
+        inside = box.astype(np.float64).ravel()
         inside = inside[np.isfinite(inside)] if np.isfinite(inside).any() else inside[:1] * np.nan
         ends = {"min": float(inside.min()), "max": float(inside.max())}
         mean = float(inside.mean())

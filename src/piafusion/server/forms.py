@@ -79,8 +79,8 @@ class PairOptions(BaseModel):
     )
     metadata: Literal["keep", "strip"] = Field(
         "keep",
-        description="Whether place, time, camera (EXIF) and colour profile of the visible picture "
-        "go to the fused one.",
+        description="Whether place, time, camera (EXIF, XMP) and colour profile of the visible "
+        "picture go to the fused one.",
     )
 
 

@@ -47,6 +47,18 @@ def test_coverage_rises_from_nothing_outside_to_all_inside() -> None:
     assert (alignment(np.eye(3)).coverage(SIZE, SIZE) == 1).all()
 
 
+def test_infrared_pixels_are_found_in_the_visible_picture() -> None:
+    shown = np.zeros(SIZE, bool)
+    shown[:45, 5:] = True
+    np.testing.assert_array_equal(alignment().shown(SIZE, SIZE), shown)
+    assert alignment().spot(20, 10, SIZE, SIZE) == (15, 13)
+    double = (2 * SIZE[0], 2 * SIZE[1])
+    assert alignment().shown(SIZE, double).sum() == shown.sum()
+    x, y = alignment().spot(20, 10, SIZE, double)
+    assert abs(x - 30.5) <= 0.5
+    assert abs(y - 26.5) <= 0.5
+
+
 def test_outside_the_infrared_picture_the_visible_one_stands_in() -> None:
     infrared, visible = (image.astype(np.float32) / 255 for image in scene())
     y = np.ascontiguousarray(visible[..., 1])

@@ -30,6 +30,7 @@ Rows = tuple[tuple[float, float, float], ...]
 
 VERSION = 2
 _ASPECT_TOLERANCE = 0.01
+_OUTLINE, _FAR = 64, 1e5  # points on each side of a picture's outline; pixels
 _SOFT_EDGE = 0.03  # share of the visible picture's shorter side: from visible alone to both
 
 
@@ -259,6 +260,29 @@ class Alignment:
         warped = _pulled(fitting, levels, cv2.INTER_LINEAR, cv2.BORDER_REPLICATE)
         inside = _warped_onto(fitting, _seen(values))
         return np.where(inside, warped, np.float32(np.nan))
+
+    def shown(self, infrared_size: Size, visible_size: Size) -> NDArray[np.bool_]:
+        """Return which infrared pixels lie inside the visible picture, H x W of the infrared size.
+
+        Raises:
+            SizeMismatchError: If a size has another shape than it was estimated for.
+        """
+        fitting = self.scaled(infrared_size, visible_size)
+        height, width = visible_size
+        along, zero = np.linspace(0, 1, _OUTLINE), np.zeros(_OUTLINE)
+        x = np.concatenate((along, zero + 1, along[::-1], zero)) * (width - 1)
+        y = np.concatenate((zero, along, zero + 1, along[::-1])) * (height - 1)
+        outline = fitting.place(np.stack((x, y), axis=1))
+        outline = np.clip(outline[np.isfinite(outline).all(axis=1)], -_FAR, _FAR)
+        inside = np.zeros(infrared_size, np.uint8)
+        cv2.fillPoly(inside, [np.rint(outline).astype(np.int32)], 1)
+        return inside.view(np.bool_)
+
+    def spot(self, x: float, y: float, infrared_size: Size, visible_size: Size) -> tuple[int, int]:
+        """Return x and y of the visible pixel that shows an infrared pixel, or the nearest one."""
+        across, down = _places(self.scaled(infrared_size, visible_size))
+        row, column = np.unravel_index(np.argmin(np.hypot(across - x, down - y)), visible_size)
+        return int(column), int(row)
 
     def save(self, path: Path | str, *, overwrite: bool = False) -> None:
         """Write it as JSON, whole or not at all.

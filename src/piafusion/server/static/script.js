@@ -13,6 +13,7 @@ const NEXT_STEPS = { // by the last part of a problem's type
   "no-token": "enter it under “Token of this server”",
   "palette": "choose “False colours” under Colours of the infrared",
   "tone": "choose “Percentiles 1 to 99” under Infrared range",
+  "polarity": "choose “Dark in the infrared” under Hot things are",
   "visible-tone": "choose the bits of the camera under Visible range",
   "too-slow": "choose a faster one under Model or method, or a smaller picture",
 };
@@ -20,6 +21,7 @@ const FIXES = { // the control that a button sets, and its value
   "size-mismatch": ["alignment", "auto"],
   "palette": ["palette", "auto"],
   "tone": ["tone", "percentile:1,99"],
+  "polarity": ["polarity", "black-hot"],
 };
 const BARRED = ["edges", "palette", "hot", "isotherm", "inset"];
 const MOST_SCORED = 2e6; // pixels
@@ -88,7 +90,7 @@ async function askFuse(extra, signal) {
 // The server's messages are "expected, found; next step" for programs: the next step becomes a
 // control of this page where it has one.
 function withControl({ type = "", detail }) {
-  const option = detail?.match(/--(visible-tone|tone|palette)/)?.[1];
+  const option = detail?.match(/.*--(visible-tone|tone|palette|polarity)/)?.[1];
   const kind = option ?? type.split(":").pop();
   const end = detail?.lastIndexOf("; ");
   fix = FIXES[kind] ?? null;

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from piafusion import Fuser
+from piafusion.imaging.natural import reduce
 
 HEIGHT, WIDTH = 97, 131  # odd, and no multiple of anything
 RATE = 25
@@ -57,10 +58,13 @@ def test_a_still_scene_with_noise_is_calmer(local: Any) -> None:
     following = Fuser("piafusion-fast", threads=1, local=local)
     alone, calm = [following(*pair) for pair in pairs], calmly(pairs, lambda: following)
     added = [
-        [frame.astype(float) - vi for frame, (_, vi) in zip(frames, pairs, strict=True)]
+        [
+            reduce((np.float32(frame) - vi)[..., 1], 2)
+            for frame, (_, vi) in zip(frames, pairs, strict=True)
+        ]
         for frames in (alone, calm)
-    ]
-    assert changes(added[1]) < 0.8 * changes(added[0])
+    ]  # at half the resolution, where it is carried
+    assert changes(added[1]) < 0.95 * changes(added[0])
     assert changes(calm) < changes(alone)
 
 

@@ -9,45 +9,53 @@ most `LIMIT` from what the frame alone would have: nothing is smeared.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from piafusion.imaging.buffers import Buffers
 from piafusion.imaging.natural import Floats, Judgement, enlarge, reduce
+
+Bytes = NDArray[np.uint8]
 
 HALF_LIFE = 0.12
 """Seconds after which half of a change of the decisions shows, where the sources are calm."""
 MOVING = (30 / 255, 90 / 255)
 """Changes of a source since the decisions, behind the motion: up to the first one they change
 slowly, from the second one on at once."""
-LIMIT = 12 / 255
+LIMIT = 16 / 255
 """What the carried difference changes a pixel by, at most."""
 EDGE = (10 / 255, 40 / 255)
-"""The same for the infrared at half the resolution and the frame before."""
+"""The same as `MOVING` for the infrared at half the resolution and the frame before."""
 CUT = 40 / 255
-"""Mean of these changes from which on the frame begins a new scene."""
+"""Mean of the changes from which on the frame begins a new scene."""
+
+_SEEN = (255, 255)
+_HALF = (100, 255, 255, 255)
+"""What the planes that are carried are multiplied with: bytes are moved quickly."""
+
+_opencv: Any = cv2  # its type stubs leave functions and arguments out
 
 
 @dataclass(frozen=True)
 class Carried:
-    """What a frame leaves to the next one.
+    """What a frame leaves to the next one, in bytes; planes lie behind each other.
 
     Attributes:
         grey: What moves in either source, small.
-        half: How much of the fused picture came in, and the infrared picture, at half the
-            resolution.
-        small: Small planes: the infrared picture and the luminance that this was decided on, what
-            was added to the luminance, and the result.
+        seen: The infrared picture and the luminance that this was decided on, small.
+        half: At half the resolution: how much of the fused picture came in, the infrared picture,
+            the luminance, and the result.
     """
 
-    grey: NDArray[np.uint8]
-    half: Sequence[Floats]
-    small: Sequence[Floats]
+    grey: Bytes
+    seen: Bytes
+    half: Bytes
 
 
 class Calm:
@@ -56,9 +64,7 @@ class Calm:
     def __init__(self, rate: float) -> None:
         """Get ready for so many frames a second."""
         self._slow = np.float32(1 - 0.5 ** (1 / (HALF_LIFE * rate)))
-        flow: Any = cv2  # its type stubs leave this function out
-        self._flow = flow.DISOpticalFlow_create(flow.DISOPTICAL_FLOW_PRESET_FAST)
-        self._buffers = Buffers()
+        self._flow = _opencv.DISOpticalFlow_create(_opencv.DISOPTICAL_FLOW_PRESET_FAST)
 
     def __call__(
         self,
@@ -80,83 +86,99 @@ class Calm:
             luminance: Of the visible picture, H x W in [0, 1].
             fused: The complete fusion, the same size; its memory is used.
         """
-        height, width = luminance.shape
-        times = judgement.step // 2  # pixels between two of the small copies
-        infrared, visible = judgement.seen
+        infrared, visible = seen = judgement.seen
         grey = np.asarray(cv2.addWeighted(infrared, 127.5, visible, 127.5, 0), np.uint8)
-        moved = None
-        if before and (before.grey.shape, before.half[0].shape) == (grey.shape, heat.shape):
-            moved = self._follow(before, grey, judgement.seen, weights, heat, times)
+        bright, old = reduce(luminance, 2), None
+        if before and (before.grey.shape, before.half.shape[:2]) == (grey.shape, heat.shape):
+            old = self._follow(before, grey, seen, weights, heat, judgement.step / 4)
         fused -= luminance
         fused *= enlarge(weights, luminance.shape)
-        added = reduce(fused, times).copy()  # of a small picture it is the same memory
-        result = visible + added
-        fused += luminance
-        if moved:
-            infrared, visible, old_added, old_result = moved
+        added = reduce(fused, 2)
+        result = added + bright
+        if old:
             # Toward what the frame before showed, never away from it: where the infrared replaces
             # a noisy luminance, an old difference would bring the noise back.
-            most = np.clip(old_result - result, -LIMIT, LIMIT)
-            change = (old_added - added) * (1 - self._slow)
-            change = np.clip(change, np.minimum(most, 0), np.maximum(most, 0))
+            seen, change, old_result = old
+            change -= added
+            change *= 1 - self._slow
+            old_result -= result
+            np.maximum(change, np.clip(old_result, -LIMIT, 0), out=change)
+            np.minimum(change, np.clip(old_result, 0, LIMIT, out=old_result), out=change)
             result += change
-            added += change
-            size = (change.shape[0] * times, change.shape[1] * times)
-            whole = self._buffers("change", size, np.float32)
-            fused += cv2.resize(change, size[::-1], whole)[:height, :width]
+            fused += enlarge(change, luminance.shape)
+        fused += luminance
         np.clip(fused, 0, 1, out=fused)
-        return fused, Carried(grey, (weights, heat), (infrared, visible, added, result))
+        half = _bytes((weights, heat, bright, result), _HALF)
+        return fused, Carried(grey, _bytes(seen, _SEEN), half)
 
     def _follow(
         self,
         before: Carried,
-        grey: NDArray[np.uint8],
+        grey: Bytes,
         seen: Sequence[Floats],
         weights: Floats,
         heat: Floats,
-        times: int,
-    ) -> list[Floats] | None:
+        times: float,
+    ) -> tuple[Sequence[Floats], Floats, Floats] | None:
         """Bring the weights nearer to the carried ones, where these have moved to.
 
         Returns:
-            The small planes to carry on, where they have moved to; None after a cut.
+            The small infrared and luminance that they are decided on now; what was added at half
+            the resolution, and the result, where they have moved to. None after a cut.
         """
         flow = self._flow.calc(grey, before.grey, None)
-        small = _warp(before.small, flow)
-        changes = [new - old for new, old in zip(seen, small, strict=False)]
-        change = np.maximum(*map(np.abs, changes))
-        if change.mean() > CUT:
+        old = _moved(before.seen, flow, _SEEN)
+        changes = [new - plane for new, plane in zip(seen, old, strict=True)]
+        share = np.maximum(*map(np.abs, changes))
+        if share.mean() > CUT:
             return None
         low, high = MOVING
-        share = np.clip((change - low) / (high - low), 0, 1)
-        share *= 1 - self._slow
+        share -= np.float32(low)
+        share *= (1 - self._slow) / np.float32(high - low)
         share += self._slow
-        for old, change in zip(small, changes, strict=False):
-            old += share * change
-        height, width = weights.shape
-        size = [-(-side * times // 2) for side in reversed(grey.shape)]
-        flow = cv2.resize(flow * np.float32(times / 2), size)[:height, :width]
-        old, old_heat = _warp(before.half, flow)
+        np.clip(share, self._slow, 1, out=share)
+        for plane, change in zip(old, changes, strict=True):
+            change *= share
+            plane += change
+        height, width = heat.shape
+        size = [math.ceil(side * times) for side in reversed(grey.shape)]
+        flow = cv2.resize(flow * np.float32(times), size)[:height, :width]
+        old_weights, edge, bright, result = _moved(before.half, flow, _HALF)
         # The edges of warm things stay sharp: there the weights are those of the frame.
         low, high = EDGE
-        old_heat -= heat
-        edge = np.abs(old_heat, out=old_heat)
-        edge -= low
+        edge -= heat
+        np.abs(edge, out=edge)
+        edge -= np.float32(low)
         edge *= np.float32(1 / (high - low))
-        share = np.minimum(np.maximum(edge, cv2.resize(share, size)[:height, :width], out=edge), 1)
-        weights -= old
-        weights *= share
-        weights += old
-        return small
+        np.maximum(edge, cv2.resize(share, size)[:height, :width], out=edge)
+        np.minimum(edge, 1, out=edge)
+        weights -= old_weights
+        weights *= edge
+        weights += old_weights
+        return old, np.subtract(result, bright, out=bright), result
 
 
-def _warp(planes: Sequence[Floats], flow: Floats) -> list[Floats]:
+def _bytes(planes: Sequence[Floats], scales: Sequence[float]) -> Bytes:
+    """Put planes behind each other, H x W x planes, as bytes."""
+    scaled = [
+        cv2.convertScaleAbs(plane, alpha=scale) for plane, scale in zip(planes, scales, strict=True)
+    ]
+    return np.asarray(cv2.merge(scaled), np.uint8)
+
+
+def _moved(planes: Bytes, flow: Floats, scales: Sequence[float]) -> list[Floats]:
     """Return planes where the flow, from the new frame to the old one, finds them."""
-    height, width = flow.shape[:2]
-    across = flow[..., 0] + np.arange(width, dtype=np.float32)
-    down = flow[..., 1] + np.arange(height, dtype=np.float32)[:, None]
-    moved = (
-        cv2.remap(plane, across, down, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-        for plane in planes
-    )
-    return [np.asarray(plane, np.float32) for plane in moved]
+    places = flow + _places(*flow.shape[:2])
+    how = {"interpolation": cv2.INTER_LINEAR, "borderMode": cv2.BORDER_REPLICATE}
+    moved = _opencv.split(_opencv.remap(planes, places, None, **how))
+    return [
+        np.multiply(plane, np.float32(1 / scale), dtype=np.float32)
+        for plane, scale in zip(moved, scales, strict=True)
+    ]
+
+
+@lru_cache(maxsize=8)
+def _places(height: int, width: int) -> Floats:
+    """Return column and row of each pixel, H x W x 2."""
+    down, across = np.mgrid[:height, :width].astype(np.float32)
+    return np.dstack([across, down])

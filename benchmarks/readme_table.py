@@ -18,7 +18,7 @@ from piafusion.lab.evaluation.report import write_report
 from piafusion.lab.evaluation.results import MethodScores
 from piafusion.lab.evaluation.run import fuse_sets, score_sets
 from piafusion.lab.evaluation.sets import read_sets
-from piafusion.report.values import number
+from piafusion.report.text import number
 from piafusion.weights import DEFAULT_MODEL
 
 FIELD = ("MI", "SD", "VIF", "Qabf")

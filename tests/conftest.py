@@ -15,10 +15,11 @@ import numpy as np
 import pytest
 import typer
 
-from piafusion import cli, engines
+from piafusion import batch, cli, engines
+from piafusion.imaging.io import read_pair, read_photo
 
 hypothesis.settings.register_profile(
-    "reproducible", derandomize=True, deadline=None, max_examples=40
+    "reproducible", derandomize=True, deadline=None, max_examples=25
 )
 hypothesis.settings.load_profile("reproducible")
 
@@ -44,12 +45,26 @@ def command_of_the_app() -> object:
     return GET_COMMAND(cli.make_app())
 
 
+class ReadersHere:
+    """In place of the processes that read files: to start them takes longer than the rest."""
+
+    read_pair = staticmethod(read_pair)
+    read_photo = staticmethod(read_photo)
+
+    def __init__(self, workers: int) -> None:
+        """Start nothing; tests/test_batch.py is about the processes."""
+
+    def close(self) -> None:
+        """Do nothing."""
+
+
 @pytest.fixture
 def piafusion(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> Iterator[Callable[..., Finished]]:
     """Run `piafusion ARGUMENTS...` in this process; what options put into its environment goes."""
     before = set(os.environ)
+    monkeypatch.setattr(batch, "PairReaders", ReadersHere)
 
     def run(*arguments: object) -> Finished:
         monkeypatch.setattr(sys, "argv", ["piafusion", *map(str, arguments)])

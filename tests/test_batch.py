@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from piafusion import Fuser, batch
+from piafusion import Fuser, batch, pair_files
 from piafusion.batch import FailedPair, FusedPair, PairJob, fuse_jobs
 from piafusion.imaging.io import read_image, write_image
 from tests.conftest import scene
@@ -51,7 +51,7 @@ def test_several_pairs_are_at_work_at_a_time_and_no_more(
 ) -> None:
     jobs = make_jobs(tmp_path, 6)
     meet, running, most, lock = threading.Barrier(2, timeout=20), 0, 0, threading.Lock()
-    fuse = Fuser.fuse_files
+    fuse = pair_files.fuse_files
 
     def watch(self: Fuser, *files: Path, **options: Any):
         nonlocal running, most
@@ -65,7 +65,7 @@ def test_several_pairs_are_at_work_at_a_time_and_no_more(
             with lock:
                 running -= 1
 
-    monkeypatch.setattr(Fuser, "fuse_files", watch)
+    monkeypatch.setattr("piafusion.batch.fuse_files", watch)
     results = list(fuse_jobs(FUSER, jobs, workers=2))
     assert all(isinstance(result, FusedPair) for result in results)
     assert most == 2
@@ -75,14 +75,14 @@ def test_any_error_of_a_library_is_that_pairs_own(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     jobs = make_jobs(tmp_path, 3)
-    fuse = Fuser.fuse_files
+    fuse = pair_files.fuse_files
 
     def fail(self: Fuser, infrared: Path, *others: Path, **options: Any):
         if infrared.stem == "01":
             raise cv2.error("out of\n  memory")
         return fuse(self, infrared, *others, **options)
 
-    monkeypatch.setattr(Fuser, "fuse_files", fail)
+    monkeypatch.setattr("piafusion.batch.fuse_files", fail)
     results = list(fuse_jobs(FUSER, jobs, workers=2))
     assert isinstance(results[1], FailedPair)
     assert "error: out of memory" in results[1].error

@@ -26,7 +26,7 @@ from piafusion.imaging.io import write_image
 from piafusion.imaging.places import sha256
 from piafusion.manifest import NAME, read_manifest
 from tests.conftest import scene
-from tests.test_docs import ROOT, blocks, workplace  # noqa: F401 - a fixture
+from tests.test_docs import ROOT, blocks, files, search, workplace  # noqa: F401 - fixtures
 
 needs_ray = pytest.mark.skipif(
     "PIAFUSION_RAY" not in os.environ or not find_spec("ray") or not find_spec("upath"),

@@ -1,6 +1,7 @@
 """The commands and the Python of README.md and docs/ work as they are printed, in their order."""
 
 import json
+import pickle
 import re
 import shlex
 import shutil
@@ -12,8 +13,10 @@ import numpy as np
 import pytest
 
 from piafusion import __version__, methods
+from piafusion.imaging.align import estimate
 from piafusion.imaging.io import read_image, write_image
 from piafusion.imaging.palettes import palette
+from piafusion.lab.evaluation import timing
 from piafusion.scenes.synthetic import demo_scenes_root
 from piafusion.weights import read_weights
 from tests.conftest import Finished, scene
@@ -35,6 +38,7 @@ TINY_CONTEXT = [
     for setting in ("steps=2", "batch=2", "crop=32", "painted=2")
     for part in ("--set", setting)
 ]
+SEARCH = estimate._search
 # Run by tests/server/test_live.py.
 CURL = [
     *("--form", "infrared=@ir.png", "--form", "visible=@vi.png", "--output", "fused.png"),
@@ -51,47 +55,75 @@ def name_of(page: Path) -> str:
     return str(page.relative_to(ROOT))
 
 
-@pytest.fixture
-def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The files that the pages speak of."""
+@pytest.fixture(scope="session")
+def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The files that the pages speak of; each page gets a copy."""
+    root = tmp_path_factory.mktemp("files")
     for index, stem in enumerate(("1D", "2N")):
         infrared, visible = scene(seed=index)
-        write_image(tmp_path / "ir" / f"{stem}.png", infrared)
-        write_image(tmp_path / "vi" / f"{stem}.png", visible)
-    write_image(tmp_path / "ir.png", scene()[0])
-    write_image(tmp_path / "vi.png", scene()[1])
-    write_image(tmp_path / "painted.png", palette("ironbow")[scene()[0]])
-    (tmp_path / "PHOTOS").mkdir()
-    for path in (tmp_path / "photo.jpg", tmp_path / "PHOTOS" / "a.jpg"):
+        write_image(root / "ir" / f"{stem}.png", infrared)
+        write_image(root / "vi" / f"{stem}.png", visible)
+    write_image(root / "ir.png", scene()[0])
+    write_image(root / "vi.png", scene()[1])
+    write_image(root / "painted.png", palette("ironbow")[scene()[0]])
+    (root / "PHOTOS").mkdir()
+    for path in (root / "photo.jpg", root / "PHOTOS" / "a.jpg"):
         path.write_bytes(photo_of_both())
     for name in ("ir", "vi"):
-        shutil.copytree(tmp_path / name, tmp_path / "DATA" / name)
-    (tmp_path / "DATA/boxes/infrared").mkdir(parents=True)
-    (tmp_path / "DATA/boxes/infrared/1D.txt").write_text("0 0.5 0.5 0.2 0.5\n")
-    write_splits(tmp_path / "LABELLED")
+        shutil.copytree(root / name, root / "DATA" / name)
+    (root / "DATA/boxes/infrared").mkdir(parents=True)
+    (root / "DATA/boxes/infrared/1D.txt").write_text("0 0.5 0.5 0.2 0.5\n")
+    write_splits(root / "LABELLED")
     for path in demo_scenes_root().rglob("street_*.png"):  # pictures that show the same
         small = np.ascontiguousarray(read_image(path)[::2, ::2])
-        write_image(tmp_path / "RIG" / path.relative_to(demo_scenes_root()), small)
-    (tmp_path / "MFNET/images").mkdir(parents=True)
+        write_image(root / "RIG" / path.relative_to(demo_scenes_root()), small)
+    (root / "MFNET/images").mkdir(parents=True)
     for stem in ("1D", "2N"):
-        blue_green_red = read_image(tmp_path / "vi" / f"{stem}.png")[..., ::-1]
-        four = np.dstack([blue_green_red, read_image(tmp_path / "ir" / f"{stem}.png")])
-        assert cv2.imwrite(str(tmp_path / "MFNET/images" / f"{stem}.png"), four)
+        blue_green_red = read_image(root / "vi" / f"{stem}.png")[..., ::-1]
+        four = np.dstack([blue_green_red, read_image(root / "ir" / f"{stem}.png")])
+        assert cv2.imwrite(str(root / "MFNET/images" / f"{stem}.png"), four)
+    shutil.copytree(root / "vi", root / "FUSED")
+    infrared, visible = moving(6)
+    write_video(root / "ir.mp4", infrared)
+    write_video(root / "vi.mp4", visible)
+    both = [np.hstack((cv2.merge([ir] * 3), vi)) for ir, vi in zip(infrared, visible, strict=True)]
+    write_video(root / "both.mp4", both)
+    return root
+
+
+@pytest.fixture(scope="session")
+def search() -> Callable[..., object]:
+    """The search for an alignment, which remembers: many pages align the same pictures."""
+    known: dict[bytes, object] = {}
+
+    def remembering(*arguments: object, **options: object) -> object:
+        key = pickle.dumps((arguments, options))
+        if key not in known:
+            known[key] = SEARCH(*arguments, **options)
+        return known[key]
+
+    return remembering
+
+
+@pytest.fixture
+def workplace(
+    files: Path, search: Callable[..., object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Path:
+    """A folder with all files, in which commands do less than elsewhere."""
+    shutil.copytree(files, tmp_path, dirs_exist_ok=True)
     monkeypatch.setattr("piafusion.cli.bench.SIZES", ("24x16",))
     monkeypatch.setattr("piafusion.lab.paper.run.STEPS", ("comparison",))
     # RIG is aligned already, and tests/lab/training looks at what is exported.
     monkeypatch.setattr("piafusion.imaging.align.search.SCALES", (1.0, 1.1))
     monkeypatch.setattr("piafusion.imaging.align.search.ROTATIONS", (0.0,))
+    monkeypatch.setattr("piafusion.imaging.align.estimate._search", search)
+    # Timing and scoring have tests of their processes, each of which loads everything anew.
+    monkeypatch.setattr(timing, "measure", timing.measure_here)
+    monkeypatch.setattr("piafusion.lab.evaluation.scoring.usable_cores", lambda: 1)
     shipped = read_weights("piafusion-fast", "onnx", "fusion")
     monkeypatch.setattr("piafusion.lab.training.export.export_onnx", lambda *_, **__: shipped)
     monkeypatch.setattr("piafusion.methods._METHODS", dict(methods._METHODS))
     monkeypatch.setattr("piafusion.server.run.run", lambda settings, bound, *_, **__: bound.close())
-    shutil.copytree(tmp_path / "vi", tmp_path / "FUSED")
-    infrared, visible = moving(6)
-    write_video(tmp_path / "ir.mp4", infrared)
-    write_video(tmp_path / "vi.mp4", visible)
-    both = [np.hstack((cv2.merge([ir] * 3), vi)) for ir, vi in zip(infrared, visible, strict=True)]
-    write_video(tmp_path / "both.mp4", both)
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

@@ -16,6 +16,7 @@ from piafusion.errors import PiafusionError
 from piafusion.imaging.io import read_pair, read_photo
 from piafusion.imaging.places import fetch, is_url, sha256, store
 from piafusion.imaging.tiff_directory import wants_windows
+from piafusion.pair_files import fuse_files, fuse_windows, takes_windows
 from piafusion.run.pool import map_in_order
 from piafusion.run.progress import Progress, silent
 
@@ -42,7 +43,7 @@ class PairJob:
         output: For the fused picture.
         temperature: For the temperatures on the visible picture's pixels, if they are wanted.
         places: Spots and boxes to measure.
-        alignment: Of this pair; by default the fuser's.
+        alignment: That of this pair; by default the fuser's.
     """
 
     infrared: Path
@@ -72,9 +73,10 @@ class FusedPair:
         worker: Host and process that fused it.
         device: Where the network ran.
         sha256: Hashes of the files "infrared", "visible" and "output", if they were asked for.
-        measured: What was measured at each place.
-        unit: Of these values: "°C", or "" if it is not known.
-        conditions: What the temperatures of a photo were computed with: emissivity and so on.
+        measured: The values measured at each place.
+        unit: The unit of these values: "°C", or "" if it is not known.
+        conditions: The values that the temperatures of a photo were computed with: emissivity
+            and so on.
     """
 
     job: PairJob
@@ -166,13 +168,14 @@ def fuse_job(
             files, tone = (copies.infrared, copies.visible, copies.output), None
             if hashes:
                 sums |= {"infrared": sha256(files[0]), "visible": sha256(files[1])}
-            plain = fuser.takes_windows and not (job.is_photo or job.temperature or job.places)
+            plain = takes_windows(fuser) and not (job.is_photo or job.temperature or job.places)
             if plain and wants_windows(copies.visible, copies.output):
-                (height, width), tone = fuser.fuse_windows(
-                    *files, overwrite=overwrite, progress=progress
+                (height, width), tone = fuse_windows(
+                    fuser, *files, overwrite=overwrite, progress=progress
                 )
             else:
-                fused = fuser.fuse_files(
+                fused = fuse_files(
+                    fuser,
                     copies.infrared,
                     None if job.is_photo else copies.visible,
                     copies.output,

@@ -5,31 +5,31 @@
 3. Split the visible picture into luminance and chroma.
 4. Warp the infrared picture onto the visible one: the alignment, if there is one.
 5. Fuse infrared and luminance: the engine, which runs a network or a comparison method.
-6. Of the fused luminance take, place by place, what the strength asks for.
+6. Take, place by place, as much of the fused luminance as the strength asks for.
 7. Join the fused luminance with the chroma.
 
-Large pictures take steps 3 to 7 tile by tile.
+Large pictures take steps 3 to 7 tile by tile. `steps.py` has what each of these does and
+`pair_files.py` how files are read and written.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from piafusion import pair_files
 from piafusion.engines import Engine, create_engine
-from piafusion.errors import ImageError, UsageError
+from piafusion.errors import UsageError
 from piafusion.imaging.align import Alignment, read_alignment
-from piafusion.imaging.arrays import check_minimum, check_same_size, to_unit
+from piafusion.imaging.arrays import Image, check_minimum, check_same_size, to_unit
 from piafusion.imaging.buffers import BufferPool, Buffers
 from piafusion.imaging.calm import Calm, Carried
-from piafusion.imaging.colour import join_luminance, luminance, split_luminance
+from piafusion.imaging.colour import luminance
 from piafusion.imaging.formats import Photo
 from piafusion.imaging.inputs import (
     ColorOrder,
@@ -39,28 +39,9 @@ from piafusion.imaging.inputs import (
     like_input,
     read_input,
 )
-from piafusion.imaging.io import (
-    check_output,
-    read_infrared,
-    read_metadata,
-    read_pair,
-    read_photo,
-    read_visible,
-    write_image,
-)
-from piafusion.imaging.metadata import Metadata
-from piafusion.imaging.natural import (
-    NATURAL,
-    Judgement,
-    blend,
-    check_strength,
-    half_weights,
-    judge,
-    reduce,
-    weigh,
-)
+from piafusion.imaging.io import read_infrared, read_photo, read_visible
+from piafusion.imaging.natural import NATURAL, check_strength, weigh
 from piafusion.imaging.strips import Strips
-from piafusion.imaging.tiff_directory import wants_windows
 from piafusion.imaging.tiling import (
     Floats,
     Tile,
@@ -81,37 +62,27 @@ from piafusion.imaging.tone import (
     parse_visible_tone,
     show_visible,
 )
-from piafusion.imaging.tone_curve import InfraredRange, masked_like
-from piafusion.imaging.views import Seen, View, measure, on_grid, own_values, parse_view
+from piafusion.imaging.tone_curve import InfraredRange
+from piafusion.imaging.views import Seen, View, parse_view
 from piafusion.methods import create_method
+from piafusion.run.pool import Relay
 from piafusion.run.progress import Progress, counted, silent
-from piafusion.run.relay import Relay, Turn
+from piafusion.steps import (
+    MIN_SIDE,
+    SEEN,
+    Frame,
+    Whole,
+    calm,
+    join,
+    judge_rows,
+    onto,
+    run_network,
+    split,
+)
 from piafusion.weights import DEFAULT_MODEL
 
 if TYPE_CHECKING:
     from piafusion.imaging.align import Local
-
-Image = NDArray[np.generic]
-
-MIN_SIDE = 8  # pixels; the networks look at least that far
-_SEEN = 32  # pixels around an aligned infrared picture; no network looks farther
-
-
-@dataclass(frozen=True)
-class _Whole:
-    """What was measured of a whole picture, for the fusion of its parts."""
-
-    share: Floats | None
-    judgement: Judgement | None
-    coverage: Floats | None
-
-
-@dataclass(frozen=True)
-class _Frame:
-    """The place of a picture in a video: what carries on, and the turn of this frame."""
-
-    calm: Calm
-    turn: Turn[Carried]
 
 
 @dataclass(frozen=True)
@@ -124,9 +95,10 @@ class Fused:
         tone: The range of infrared values that was used.
         alignment: The alignment that was applied, if there was one.
         note: A line for the user about how a photo was read and aligned.
-        measured: What was measured at each place that was asked for.
-        unit: Of these values: "°C", or "" if it is not known.
-        conditions: What the temperatures of a photo were computed with: emissivity and so on.
+        measured: The values measured at each place that was asked for.
+        unit: The unit of these values: "°C", or "" if it is not known.
+        conditions: The values that the temperatures of a photo were computed with: emissivity
+            and so on.
     """
 
     image: Image
@@ -200,16 +172,17 @@ class Fuser:
                 dtype), "bits:12" for 12 bits in a dtype of 16, "span:LOW,HIGH" or "percentile".
             keep_metadata: Whether place, time and camera (EXIF, XMP) and the colour profile go from
                 the visible picture's file to the fused one.
-            view: What to draw of each pair: "fused", or another picture of
+            view: The picture to draw of each pair: "fused", or another picture of
                 `piafusion.imaging.views`, such as "edges"; an object of that module has a palette
                 and a colour bar too. Pictures of other views than "fused" have 8 bits.
             strength: How much infrared comes in: 0 is the visible picture, 0.5 (the default) the
                 natural one, in which targets stand out, what is dark is filled and all else stays
                 as it is, and 1 has all of the infrared that is brighter. Only for a model that can
                 judge places, as `piafusion` and `piafusion-fast` can.
-            precision: What the network computes in: "float", "bf16" or "int8", or "auto" for the
-                fastest on this machine. In float "auto" runs ONNX Runtime, and a picture is the
-                same everywhere; bf16 changes it by 0.01 to 0.06 grey levels in the mean.
+            precision: The numbers that the network computes in: "float", "bf16" or "int8", or
+                "auto" for the fastest on this machine. In float "auto" runs ONNX Runtime, and a
+                picture is the same everywhere; bf16 changes it by 0.01 to 0.06 grey levels in the
+                mean.
             local: Whether near things are shifted on top of the alignment, pair by pair; a
                 `piafusion.imaging.align.Local` of its own for the frames of a video in their order.
 
@@ -338,54 +311,12 @@ class Fuser:
         """
         return self.fuse(infrared, visible).image
 
-    def sequence(self, rate: float) -> Callable[..., Callable[[Picture, Picture], Image]]:
-        """Get ready for the frames of one video, which are fused calmly.
-
-        What is decided on a frame is carried to the next one, along with the motion (see
-        `piafusion.imaging.calm`), if the model judges places; a cut begins anew. Call the result
-        once for each frame, in their order: it returns the function that fuses this frame, as a
-        call of the fuser does. Start these functions in the same order, in any threads.
-
-        Args:
-            rate: Frames a second.
-
-        Returns:
-            A function without arguments, or of another fuser with this one's engine, from
-            `adjusted`, if its settings are to hold from this frame on.
-        """
-        calm, relay = Calm(rate), Relay[Carried]()
-
-        def next_frame(fuser: Fuser = self) -> Callable[[Picture, Picture], Image]:
-            frame = _Frame(calm, relay.turn())
-
-            def fuse(infrared: Picture, visible: Picture) -> Image:
-                with frame.turn:
-                    return fuser._fuse_pair(infrared, visible, frame).image
-
-            return fuse
-
-        return next_frame
-
     def fuse(self, infrared: Picture, visible: Picture | None = None) -> Fused:
         """Fuse one pair and tell what was done; arguments and errors are those of a call."""
         if visible is None and isinstance(infrared, (str, Path)):
             fused = self.fuse_photo(read_photo(infrared))
             return replace(fused, image=in_order(fused.image, self.color_order))
         return self._fuse_pair(infrared, visible)
-
-    def _fuse_pair(
-        self, infrared: Picture, visible: Picture | None, frame: _Frame | None = None
-    ) -> Fused:
-        """Fuse two pictures, perhaps the frame of a video."""
-        ir = read_input(infrared, "infrared", read_infrared, self.tone.check)
-        vi = read_input(visible, "visible", read_visible, self.show, self.color_order)
-        if self.alignment is None:
-            check_same_size(ir.image, vi.image)
-        check_minimum(vi.image, MIN_SIDE)
-        fused = self._fuse_checked(ir.image, vi.image, frame=frame)
-        if not self.view.plain:
-            return replace(fused, image=in_order(fused.image, self.color_order))
-        return replace(fused, image=like_input(fused.image, vi, self.color_order))
 
     def fuse_photo(self, photo: Photo) -> Fused:
         """Fuse the two pictures of one file of a thermal camera.
@@ -414,17 +345,26 @@ class Fuser:
         if alignment is None:
             alignment, note = place(photo, tone(infrared)[0])
         unit = "°C" if photo.unit == "celsius" else ""
-        fused = self.adjusted(tone, alignment)._fuse_checked(infrared, visible, unit)
+        fused = self.adjusted(tone, alignment).fuse_checked(infrared, visible, unit)
         note = "; ".join(filter(None, (photo.note, note)))
         return replace(fused, note=note, unit=unit, conditions=photo.conditions)
 
-    def _said(self, path: Path | str) -> Metadata:
-        """Return what the fused file will say beside its pixels, as a visible file does."""
-        said = read_metadata(path)
-        return said if self.keep_metadata else said.stripped()
+    def _fuse_pair(
+        self, infrared: Picture, visible: Picture | None, frame: Frame | None = None
+    ) -> Fused:
+        """Fuse two pictures, perhaps the frame of a video."""
+        ir = read_input(infrared, "infrared", read_infrared, self.tone.check)
+        vi = read_input(visible, "visible", read_visible, self.show, self.color_order)
+        if self.alignment is None:
+            check_same_size(ir.image, vi.image)
+        check_minimum(vi.image, MIN_SIDE)
+        fused = self.fuse_checked(ir.image, vi.image, frame=frame)
+        if not self.view.plain:
+            return replace(fused, image=in_order(fused.image, self.color_order))
+        return replace(fused, image=like_input(fused.image, vi, self.color_order))
 
-    def _fuse_checked(
-        self, ir: Image, vi: Image, unit: str = "", frame: _Frame | None = None
+    def fuse_checked(
+        self, ir: Image, vi: Image, unit: str = "", frame: Frame | None = None
     ) -> Fused:
         """Fuse two pictures whose types, values and sizes were checked, and draw the view."""
         vi = np.ma.getdata(vi)
@@ -432,33 +372,17 @@ class Fuser:
             shown = self.tone.tone if isinstance(self.tone, SmoothedTone) else self.tone
             other = self.adjusted(alignment=self.local(shown(ir)[0], vi, self.alignment))
             other.local = None
-            return other._fuse_checked(ir, vi, unit, frame)
+            return other.fuse_checked(ir, vi, unit, frame)
         tiles = self.plan(*vi.shape[:2])
         if len(tiles) > 1 and frame is None:
             image, tone = self._fuse_large(ir, vi, tiles)
-            fused = Fused(image, self._advised(tone, vi), self.alignment)
+            fused = Fused(image, self.advised(tone, vi), self.alignment)
             return fused if self.view.plain else self._viewed(fused, self.tone(ir)[0], ir, vi, unit)
         with self._buffers.lend() as buffers:
             thermal, tone = self._toned(ir, buffers)  # step 2
             image = self._fuse(thermal, vi, buffers, self.alignment, frame=frame)
-            fused = Fused(image, self._advised(tone, vi), self.alignment)
+            fused = Fused(image, self.advised(tone, vi), self.alignment)
             return fused if self.view.plain else self._viewed(fused, thermal, ir, vi, unit)
-
-    def _toned(self, ir: Image, buffers: Buffers | None = None) -> tuple[Image, InfraredRange]:
-        """Map infrared to [0, 1], or leave it to `_fuse` if only the dtype tells the range."""
-        if isinstance(self.tone, Full) and not isinstance(ir, np.ma.MaskedArray):
-            return ir, self.tone.range_of(ir)
-        return self.tone(ir, buffers("toned", ir.shape, np.float32) if buffers else None)
-
-    def _viewed(self, fused: Fused, thermal: Image, ir: Image, vi: Image, unit: str) -> Fused:
-        """Draw the view that was asked for in place of the fused picture."""
-        seen = Seen(vi, to_unit(thermal), fused.image, ir, self.alignment, unit)
-        return replace(fused, image=self.view(seen))
-
-    def _advised(self, tone: InfraredRange, vi: Image) -> InfraredRange:
-        """Add the advice about the range of the visible picture."""
-        more = advise_visible(vi) if isinstance(self.visible_tone, Full) else ""
-        return replace(tone, advice="; ".join(filter(None, (tone.advice, more))))
 
     def _fuse(
         self,
@@ -466,9 +390,9 @@ class Fuser:
         vi: Image,
         buffers: Buffers,
         alignment: Alignment | None = None,
-        whole: _Whole | None = None,
+        whole: Whole | None = None,
         start: tuple[int, int] = (0, 0),
-        frame: _Frame | None = None,
+        frame: Frame | None = None,
     ) -> Image:
         """Take steps 3 to 7; all but the warp and the network in strips.
 
@@ -476,83 +400,51 @@ class Fuser:
             ir: Infrared whose dtype tells the range, the whole picture or a part.
             vi: The visible picture, or the same part.
             buffers: Memory.
-            alignment: Of the whole picture.
+            alignment: That of the whole picture.
             whole: For a part: what was measured of the whole picture.
             start: Rows above the part and columns left of it.
             frame: For the frame of a video: its place there. It is joined as a whole.
         """
         shape = (vi.shape[0], vi.shape[1])
-        floats, counts = vi.dtype.kind == "f", ir.dtype.kind != "f"
-        y = buffers("y", shape, np.float32)
-        size = (1 if vi.ndim == 2 else 3, *shape)
-        channels = buffers("channels", size, np.float32 if floats else vi.dtype)
-        levels = buffers("thermal", ir.shape, np.float32) if counts else to_unit(ir)
-
-        def split(rows: slice) -> None:
-            split_luminance(vi[rows], list(channels[:, rows]), y[rows])
-            if counts and alignment is None:
-                to_unit(ir[rows], out=levels[rows])
-
-        self._strips(split, shape)
-        if counts and alignment is not None:
-            to_unit(ir, out=levels)
-        thermal = onto(levels, y, alignment, margin=_SEEN)
+        planes = split(ir, vi, buffers, self._strips, same_size=alignment is None)  # step 3
+        y, thermal = planes.y, onto(planes.thermal, planes.y, alignment, margin=SEEN)  # step 4
         if whole is None:
-            judgement = self._judge(shape, lambda rows: (thermal[rows], y[rows]), self._strips)
+            judgement = judge_rows(
+                self.engine, shape, lambda rows: (thermal[rows], y[rows]), self._strips
+            )
             fitting = alignment.coverage((ir.shape[0], ir.shape[1]), shape) if alignment else None
-            whole = _Whole(None, judgement, fitting)
-        judgement, coverage = whole.judgement, whole.coverage
-        if frame and len(tiles := self.plan(*shape)) > 1:
-            fused_y = self._fuse_planes(thermal, y, tiles)
-        else:
-            fused_y = self.engine.fuse(thermal[None, None], y[None, None], whole.share)[0, 0]
+            whole = Whole(None, judgement, fitting)
+        tiles = self.plan(*shape) if frame else ()
+        fused_y = run_network(self.engine, thermal, y, whole.share, tiles)  # step 5
+        judgement, strength = whole.judgement, self.strength or 0.0
         maps = judgement.enlarged(*shape, *start) if judgement else None
-        if frame and judgement and maps and self.strength is not None:
-            heat = reduce(thermal, 2)
-            weights = half_weights(maps, heat.copy(), self.strength)
-            before = frame.turn.take()
-            fused_y, carried = frame.calm(before, judgement, weights, heat, y, fused_y)
-            frame.turn.give(carried)
-            maps = None
-        fused = np.empty(vi.shape, vi.dtype)
+        if frame and judgement and maps:
+            fused_y = calm(frame, judgement, maps, strength, (thermal, y), fused_y)
 
-        def join(rows: slice) -> None:
-            new, old = fused_y[rows], y[rows]
-            if maps and self.strength is not None:
-                blend(new, old, weigh(maps, thermal, self.strength, rows))
-            if coverage is not None:
+        def weights(rows: slice) -> Iterator[Floats]:  # step 6
+            if maps and not frame:
+                yield weigh(maps, thermal, strength, rows)
+            if whole.coverage is not None:
                 area = slice(start[0] + rows.start, start[0] + rows.stop)
-                blend(new, old, coverage[area, start[1] : start[1] + shape[1]])
-            with self._buffers.lend() as small:
-                join_luminance(list(channels[:, rows]), old, new, small, fused[rows])
+                yield whole.coverage[area, start[1] : start[1] + shape[1]]
 
-        self._strips(join, shape, 2)
-        return fused
+        return join(planes, fused_y, weights, vi, self._buffers, self._strips)  # step 7
 
-    def _fuse_planes(self, thermal: Floats, y: Floats, tiles: Sequence[Tile]) -> Floats:
-        """Run the network on a large frame tile by tile."""
+    def _toned(self, ir: Image, buffers: Buffers | None = None) -> tuple[Image, InfraredRange]:
+        """Map infrared to [0, 1], or leave it to `_fuse` if only the dtype tells the range."""
+        if isinstance(self.tone, Full) and not isinstance(ir, np.ma.MaskedArray):
+            return ir, self.tone.range_of(ir)
+        return self.tone(ir, buffers("toned", ir.shape, np.float32) if buffers else None)
 
-        def planes(tile: Tile) -> tuple[Floats, Floats]:
-            ir, vi = (np.ascontiguousarray(each[tile.crop]) for each in (thermal, y))
-            return ir[None, None], vi[None, None]
+    def advised(self, tone: InfraredRange, vi: Image) -> InfraredRange:
+        """Add the advice about the range of the visible picture."""
+        more = advise_visible(vi) if isinstance(self.visible_tone, Full) else ""
+        return replace(tone, advice="; ".join(filter(None, (tone.advice, more))))
 
-        share = gather_share(tiles, lambda tile: self.engine.encode(*planes(tile)))
-        fused = np.empty_like(y)
-        for tile in tiles:
-            fused[tile.area] = self.engine.fuse(*planes(tile), share)[0, 0][tile.pixels]
-        return fused
-
-    def _judge(
-        self,
-        shape: tuple[int, ...],
-        read: Callable[[slice], tuple[Floats, Floats]],
-        strips: Strips,
-    ) -> Judgement | None:
-        """Judge a whole picture, read some rows at a time, if the model can."""
-        side = self.engine.context_side
-        if side is None:
-            return None
-        return judge(self.engine.judge, side, (shape[0], shape[1]), read, strips)
+    def _viewed(self, fused: Fused, thermal: Image, ir: Image, vi: Image, unit: str) -> Fused:
+        """Draw the view that was asked for in place of the fused picture."""
+        seen = Seen(vi, to_unit(thermal), fused.image, ir, self.alignment, unit)
+        return replace(fused, image=self.view(seen))
 
     def _fuse_large(
         self, ir: Image, vi: Image, tiles: Sequence[Tile]
@@ -562,14 +454,10 @@ class Fuser:
         coverage = None
         if self.alignment:
             coverage = self.alignment.coverage(ir.shape[:2], vi.shape[:2])
-            ir = onto(to_unit(ir), luminance(to_unit(vi)), self.alignment, margin=_SEEN)
+            ir = onto(to_unit(ir), luminance(to_unit(vi)), self.alignment, margin=SEEN)
         fused = np.empty(vi.shape, vi.dtype)
         self.fuse_tiles(ir, vi, fused, tiles, coverage=coverage)
         return fused, tone
-
-    def plan(self, height: int, width: int) -> list[Tile]:
-        """Return the tiles that a picture of that size is fused in; one if it goes as a whole."""
-        return plan_tiles(height, width, self.engine.reach, self.tile)
 
     def fuse_tiles(
         self,
@@ -604,16 +492,49 @@ class Fuser:
         if len(tiles) > 1:
             share = gather_share(counted(tiles, "measuring", progress), difference)
         height, width = (max(tile.area[axis].stop for tile in tiles) for axis in (0, 1))
-        judgement = self._judge(
-            (height, width), lambda rows: planes((rows, slice(0, width))), Strips(1, rows=256)
-        )  # one after the other: it may be a file
-        whole = _Whole(share, judgement, coverage)
+        size, strips = (height, width), Strips(1, rows=256)  # one after the other: it may be a file
+        judgement = judge_rows(
+            self.engine, size, lambda rows: planes((rows, slice(0, width))), strips
+        )
+        whole = Whole(share, judgement, coverage)
         for tile in counted(tiles, "fusing", progress):
             with self._buffers.lend() as buffers:
                 start = (tile.crop[0].start, tile.crop[1].start)
                 seen = np.ma.getdata(vi[tile.crop])
                 part = self._fuse(ir[tile.crop], seen, buffers, None, whole, start)
             fused[tile.area] = part[tile.pixels]
+
+    def plan(self, height: int, width: int) -> list[Tile]:
+        """Return the tiles that a picture of that size is fused in; one if it goes as a whole."""
+        return plan_tiles(height, width, self.engine.reach, self.tile)
+
+    def sequence(self, rate: float) -> Callable[..., Callable[[Picture, Picture], Image]]:
+        """Get ready for the frames of one video, which are fused calmly.
+
+        The decisions on a frame are carried to the next one, along with the motion (see
+        `piafusion.imaging.calm`), if the model judges places; a cut begins anew. Call the result
+        once for each frame, in their order: it returns the function that fuses this frame, as a
+        call of the fuser does. Start these functions in the same order, in any threads.
+
+        Args:
+            rate: Frames a second.
+
+        Returns:
+            A function without arguments, or of another fuser with this one's engine, from
+            `adjusted`, if its settings are to hold from this frame on.
+        """
+        calmed, relay = Calm(rate), Relay[Carried]()
+
+        def next_frame(fuser: Fuser = self) -> Callable[[Picture, Picture], Image]:
+            frame = Frame(calmed, relay.turn())
+
+            def fuse(infrared: Picture, visible: Picture) -> Image:
+                with frame.turn:
+                    return fuser._fuse_pair(infrared, visible, frame).image
+
+            return fuse
+
+        return next_frame
 
     def fuse_files(
         self,
@@ -624,8 +545,6 @@ class Fuser:
         overwrite: bool = False,
         temperature: Path | str | None = None,
         places: Sequence[str] = (),
-        read: Callable[..., tuple[Image, Image]] = read_pair,
-        read_both: Callable[[Path | str], Photo] = read_photo,
     ) -> Fused:
         """Read a pair, fuse it, write the result whole or not at all, and return it.
 
@@ -643,58 +562,14 @@ class Fuser:
                 them, on the visible picture's pixels; NaN outside the infrared picture.
             places: Spots and boxes on these pixels to measure, as
                 `piafusion.imaging.views.parse_place` takes them.
-            read: `read_pair`, or a function that calls it in another process.
-            read_both: `read_photo`, or a function that calls it in another process.
 
         Raises:
             ImageError: If a file or the pair cannot be used; the message names the file.
             UsageError: If the output exists or its format is unknown.
             OutputError: If the result cannot be written.
         """
-        if temperature is not None:
-            _check_temperature(Path(temperature), overwrite=overwrite)
-        write: Callable[..., None] = write_image
-        windows = visible is not None and wants_windows(Path(visible), Path(output))
-        if windows and self.view.plain and find_spec("rasterio"):
-            from piafusion.imaging.geotiff import write_like  # mask, bands and all
-
-            write = partial(write_like, like=Path(str(visible)))
-        if visible is None:
-            photo = read_both(infrared)
-            fused, ir = self.fuse_photo(photo), photo.infrared
-            degrees = photo.unit == "celsius"
-            height, width = photo.both()[1].shape[:2]
-        else:
-            ir, vi = read(
-                infrared, visible, self.tone.check, self.show, same_size=self.alignment is None
-            )
-            check_minimum(vi, MIN_SIDE, name=str(visible))
-            fused = self._fuse_checked(ir, vi)
-            if self.view.plain:
-                shown = masked_like(fused.image, vi, getattr(vi, "fill_value", None))
-                fused = replace(fused, image=np.ma.filled(shown))
-            degrees = ir.dtype.kind == "f" and not isinstance(self.tone, Full)
-            height, width = vi.shape[:2]
-            del vi  # large pictures make room for the encoder
-        values = on_grid(ir, (height, width), fused.alignment) if temperature or places else ir
-        if places:
-            own = own_values(ir, (height, width), fused.alignment)
-            fused = replace(fused, measured=measure(values, places, str(infrared), own))
-        if temperature is not None:
-            if not degrees:
-                raise ImageError(
-                    f"{infrared}: expected temperatures for --temperature, found levels or "
-                    f"counts ({ir.dtype}); give a radiometric file, and a --tone such as plateau"
-                )
-            write_image(
-                temperature, np.ma.filled(values.astype(np.float32), np.nan), overwrite=overwrite
-            )
-        del ir, values
-        said = self._said(visible or infrared)
-        if fused.image.shape[:2] != (height, width):  # a view with a bar is no map
-            said = replace(said, georeference=b"")
-        write(output, fused.image, overwrite=overwrite, metadata=said)
-        return replace(fused, image=in_order(fused.image, self.color_order))
+        more: dict[str, Any] = {"temperature": temperature, "places": places}
+        return pair_files.fuse_files(self, infrared, visible, output, overwrite=overwrite, **more)
 
     def fuse_rasters(
         self,
@@ -729,49 +604,8 @@ class Fuser:
             UsageError: If the output exists.
             OutputError: If the result cannot be written.
         """
-        return self.fuse_windows(
-            Path(infrared), Path(visible), Path(output), overwrite=overwrite, progress=progress
-        )[0]
-
-    def fuse_windows(
-        self,
-        infrared: Path,
-        visible: Path,
-        output: Path,
-        *,
-        overwrite: bool = False,
-        progress: Progress = silent,
-    ) -> tuple[tuple[int, int], InfraredRange]:
-        """Do what `fuse_rasters` does and return height and width, and the range that was used."""
-        from piafusion.imaging.geotiff import open_rasters
-
-        tone = self.tone
-        if not self.takes_windows or not isinstance(tone, Tone):
-            given = (
-                "an alignment"
-                if self.alignment or self.local
-                else f"{tone} and the view {self.view}"
-            )
-            raise UsageError(
-                f"{infrared}: expected no alignment, no view, and a tone that is one curve for the "
-                f"whole of one picture, found {given}; use fuse_files"
-            )
-        said = self._said(visible)
-        opened = open_rasters(infrared, visible, output, overwrite=overwrite, metadata=said)
-        with opened as (ir, vi, fused):
-            check_minimum(vi, MIN_SIDE, name=str(visible))
-            found = ir.apply(tone)
-            if (small := vi.show(self.visible_tone)) is not None:
-                found = self._advised(found, small)
-            height, width = vi.shape[:2]
-            self.fuse_tiles(ir, vi, fused, self.plan(height, width), progress)
-        return (height, width), found
-
-    @property
-    def takes_windows(self) -> bool:
-        """Whether nothing needs the whole picture: an alignment, a view, or a tone with places."""
-        whole = self.alignment is not None or self.local is not None or not self.view.plain
-        return not whole and isinstance(self.tone, Tone) and self.tone.one_curve
+        files = Path(infrared), Path(visible), Path(output)
+        return pair_files.fuse_windows(self, *files, overwrite=overwrite, progress=progress)[0]
 
 
 def _local(local: bool | Local) -> Local | None:
@@ -780,29 +614,3 @@ def _local(local: bool | Local) -> Local | None:
 
         return Local()
     return local or None
-
-
-def onto(infrared: Floats, y: Floats, alignment: Alignment | None, margin: int = 0) -> Floats:
-    """Bring an infrared picture in [0, 1] onto the visible one; y takes the place of no value.
-
-    Args:
-        infrared: H x W; masked where it has no value.
-        y: Luminance of the visible picture, of its own H x W.
-        alignment: None if both have one size and are aligned.
-        margin: See `Alignment.warp_onto`.
-
-    Returns:
-        The size of `y`.
-    """
-    if alignment:
-        return alignment.warp_onto(infrared, y, margin)
-    if not isinstance(infrared, np.ma.MaskedArray):
-        return infrared
-    return np.where(np.ma.getmaskarray(infrared), y, np.ma.getdata(infrared))
-
-
-def _check_temperature(path: Path, *, overwrite: bool) -> None:
-    """Raise `UsageError` if temperatures may not be written to a path, or are not held there."""
-    if path.suffix.lower() not in (".tif", ".tiff"):
-        raise UsageError(f"{path}: expected .tif for temperatures, found {path.suffix!r}")
-    check_output(path, overwrite=overwrite)

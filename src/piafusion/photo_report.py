@@ -17,7 +17,7 @@ from piafusion.imaging.pairs import Pair
 from piafusion.imaging.photos import tone_for
 from piafusion.imaging.views import Seen, measure, parse_place, parse_view
 from piafusion.report.document import Block, Document, Pictures, Section, Table, Text
-from piafusion.report.values import number
+from piafusion.report.text import number
 
 _WIDEST = 1280  # pixels of a picture on the page
 _UNITS = {"distance": " m", "reflected": " °C", "air": " °C"}

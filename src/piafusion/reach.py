@@ -80,7 +80,7 @@ def inner_network(metadata: Mapping[str, str], name: str) -> bytes:
     """Return a network that lies in the metadata of another one, as an ONNX file.
 
     Args:
-        metadata: Of the outer file.
+        metadata: That of the outer file.
         name: `ENCODER`, the layers before the gate, or `CONTEXT`.
 
     Raises:

@@ -3,6 +3,7 @@ import json
 import pytest
 
 from piafusion.cli import bench
+from piafusion.lab.evaluation import timing
 
 FAST = ("--model", "piafusion-fast", "--device", "cpu", "--frames", "3")
 
@@ -18,6 +19,13 @@ def test_a_row_for_each_size_smallest_first(piafusion) -> None:
     assert large.split()[4] == "40x24"
 
 
+@pytest.fixture
+def here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Measure in this process: test_timing.py and the first test are about the others."""
+    monkeypatch.setattr(timing, "measure", timing.measure_here)
+
+
+@pytest.mark.usefixtures("here")
 def test_slow_sizes_are_skipped_and_said_so(piafusion) -> None:
     arguments = ("--size", "24x16", "--size", "64x48", "--budget", "0.0001", "--json")
     done = piafusion("bench", *FAST, *arguments)
@@ -29,6 +37,7 @@ def test_slow_sizes_are_skipped_and_said_so(piafusion) -> None:
     assert "raise --budget" in large["skipped"]
 
 
+@pytest.mark.usefixtures("here")
 def test_what_cannot_run_is_skipped_with_the_reason(piafusion) -> None:
     done = piafusion("bench", "--model", "none", "--engine", "onnx", "--size", "24x16")
     assert done.code == 1
@@ -53,6 +62,7 @@ def test_by_default_every_installed_engine_runs(monkeypatch: pytest.MonkeyPatch)
     ]
 
 
+@pytest.mark.usefixtures("here")
 def test_networks_of_others_are_timed_beside_ours(piafusion, tmp_path) -> None:
     onnx = pytest.importorskip("onnx")
 

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from piafusion import Fuser
+from piafusion import Fuser, pair_files
 from piafusion.imaging.io import read_image, write_image
 from piafusion.imaging.palettes import palette
 from piafusion.imaging.places import sha256
@@ -270,14 +270,14 @@ def test_files_behind_urls(piafusion, pair_folders, tmp_path: Path) -> None:
 def test_ctrl_c_says_how_to_go_on(
     piafusion, pair_folders, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    fuse = Fuser.fuse_files
+    fuse = pair_files.fuse_files
 
     def interrupt(self: Fuser, infrared: Path, *others: Path, **options: object):
         if infrared.stem == "2N":
             raise KeyboardInterrupt
         return fuse(self, infrared, *others, **options)
 
-    monkeypatch.setattr(Fuser, "fuse_files", interrupt)
+    monkeypatch.setattr("piafusion.batch.fuse_files", interrupt)
     done = piafusion("fuse", *pair_folders, "-o", tmp_path / "out", "--workers", 1)
     assert done.code == 130
     assert "stopped with 2 of 3 pairs not fused; continue with the same command" in done.err

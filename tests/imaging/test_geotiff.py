@@ -7,8 +7,7 @@ import pytest
 from PIL import Image, ImageCms
 from starlette.testclient import TestClient
 
-import piafusion.fuser as fuser_module
-from piafusion import Fuser
+from piafusion import Fuser, pair_files
 from piafusion.batch import FailedPair, PairJob, fuse_job
 from piafusion.errors import ImageError, SizeMismatchError, UsageError
 from piafusion.imaging.align import Alignment, Quality
@@ -206,7 +205,7 @@ def test_coordinates_are_kept_by_the_server_and_without_rasterio(
     tmp_path: Path, pair, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ir, vi = write(tmp_path / "ir.tif", pair[0]), write(tmp_path / "vi.tif", pair[1], nodata=255)
-    monkeypatch.setattr(fuser_module, "find_spec", lambda name: None)
+    monkeypatch.setattr(pair_files, "find_spec", lambda name: None)
     for keep in (True, False):
         fuser = Fuser("piafusion-fast", tone="clahe", keep_metadata=keep)
         fuser.fuse_files(ir, vi, tmp_path / f"{keep}.tif")

@@ -15,6 +15,7 @@ from piafusion.imaging.natural import (
     check_strength,
     judge,
     reduce,
+    weigh,
 )
 from piafusion.imaging.strips import Strips
 
@@ -27,9 +28,17 @@ def _judgement(height: int = 30, width: int = 40, step: int = 4) -> Judgement:
     return Judgement(maps, step)
 
 
+def _weights(
+    judgement: Judgement, infrared: Floats, strength: float, rows: int = 0, columns: int = 0
+) -> Floats:
+    """Return the weights of a part with so many rows above and columns left of it."""
+    maps = judgement.enlarged(*infrared.shape, rows, columns)
+    return weigh(maps, infrared, strength, slice(0, len(infrared)))
+
+
 def test_the_weight_rises_with_the_strength_at_every_pixel() -> None:
     infrared = np.random.default_rng(1).random((120, 160), np.float32)
-    weights = np.stack([_judgement().weights(infrared, s / 20) for s in range(21)])
+    weights = np.stack([_weights(_judgement(), infrared, s / 20) for s in range(21)])
     steps = np.diff(weights, axis=0)
     assert steps.min() >= -1e-6
     assert steps.max() < 0.25  # no jumps: a step of a twentieth
@@ -51,7 +60,7 @@ def test_the_weight_rises_with_the_strength_at_every_pixel() -> None:
 def test_the_natural_share(sure: float, dark: float, heat: float, expected: float) -> None:
     maps = np.zeros((3, 8, 8), np.float32)
     maps[1], maps[2] = sure, dark
-    weights = Judgement(maps, 2).weights(np.full((16, 16), heat, np.float32), 0.5)
+    weights = _weights(Judgement(maps, 2), np.full((16, 16), heat, np.float32), 0.5)
     np.testing.assert_allclose(weights, expected, atol=1e-5)
 
 
@@ -60,9 +69,9 @@ def test_parts_have_the_weights_of_the_whole(step: int) -> None:
     height, width = 30 * step - 3, 40 * step - 1
     infrared = np.random.default_rng(1).random((height, width), np.float32)
     judgement = _judgement(step=step)
-    whole = judgement.weights(infrared, 0.6)
+    whole = _weights(judgement, infrared, 0.6)
     for top, left in ((0, 0), (12, 20), (height // 4 * 2, width // 4 * 2)):
-        part = judgement.weights(infrared[top:, left:], 0.6, top, left)
+        part = _weights(judgement, infrared[top:, left:], 0.6, top, left)
         inner = (slice(2 if top else 0, None), slice(2 if left else 0, None))
         np.testing.assert_allclose(part[inner], whole[top:, left:][inner], atol=1e-6)
 
@@ -89,7 +98,7 @@ def test_the_network_sees_a_framed_copy_and_the_maps_cover_the_picture(
     assert max(height, width) <= 320 + 2 * FRAME + UNIT
     assert judgement.maps.shape[1] * judgement.step >= shape[0]
     assert judgement.maps.shape[2] * judgement.step >= shape[1]
-    weights = judgement.weights(infrared, 0.5)
+    weights = _weights(judgement, infrared, 0.5)
     assert weights.shape == shape
     assert weights[:, -1].min() >= weights[:, 0].max()  # the maps lie where they belong
     assert min(shape) < 16 or weights[:, -1].min() > 1.1 * weights[:, 0].max()

@@ -327,7 +327,7 @@ SIGNED = st.builds(lambda value, negative: -value if negative else value, EXTREM
     ),
     smoothed=st.booleans(),
 )
-@settings(max_examples=150)
+@settings(max_examples=100)
 def test_no_tone_gives_anything_but_levels(data, dtype, name, smoothed) -> None:
     low, high = sorted(data.draw(st.tuples(SIGNED, SIGNED)))
     frames = data.draw(st.lists(st.lists(SIGNED, min_size=4, max_size=4), min_size=1, max_size=3))

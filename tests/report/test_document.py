@@ -15,8 +15,7 @@ from piafusion.report.document import (
     Text,
 )
 from piafusion.report.html import html
-from piafusion.report.text import latex, markdown, plain
-from piafusion.report.values import csv_text, json_text
+from piafusion.report.text import csv_text, json_text, latex, markdown, plain
 
 TABLE = Table(
     ["a", "b ↑"],

@@ -1,10 +1,11 @@
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from piafusion.run.pool import map_in_order
+from piafusion.run.pool import Relay, Turn, map_in_order
 
 
 @pytest.mark.parametrize(("workers", "ahead"), [(1, 0), (3, 2), (2, 40)])
@@ -72,3 +73,26 @@ def test_closing_waits_for_calls_that_have_begun_and_drops_the_rest() -> None:
     assert sorted(begun) == sorted(ended)
     assert len(begun) < 11
     assert not [each for each in threading.enumerate() if each.name.startswith("piafusion")]
+
+
+def test_every_item_gets_what_the_one_before_gave_in_any_number_of_threads() -> None:
+    relay, got = Relay[int](), []
+
+    def work(turn: Turn[int]) -> None:
+        with turn:
+            got.append(turn.take())
+            turn.give(len(got))
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(work, [relay.turn() for _ in range(50)]))
+    assert got == [None, *range(1, 50)]
+
+
+def test_an_item_that_fails_passes_on_what_it_would_have_got() -> None:
+    relay = Relay[str]()
+    first, second, third = (relay.turn() for _ in range(3))
+    with first:
+        first.give("state")
+    with pytest.raises(ValueError, match="broken"), second:
+        raise ValueError("broken")
+    assert third.take() == "state"

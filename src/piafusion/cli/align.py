@@ -97,8 +97,7 @@ def align(
         Path | None, option("JSON file for the alignment.", None, "--output", "-o")
     ] = None,
     preview: Annotated[
-        Path | None,
-        option("Picture of the first pair: before, after, and where both agree.", VIEW),
+        Path | None, option("Picture of the first pair: before, after, and where both agree.", VIEW)
     ] = None,
     view: ViewOption = "checker",
     view_palette: ViewPaletteOption = None,
@@ -113,8 +112,7 @@ def align(
         ),
     ] = "auto",
     pairs: Annotated[
-        int,
-        option("For folders and videos: pairs to use, evenly spread.", min=1, max=10_000),
+        int, option("For folders and videos: pairs to use, evenly spread.", min=1, max=10_000)
     ] = MOST_PAIRS,
     offset: Annotated[
         float, option("For videos: seconds by which the infrared started later.")
@@ -195,7 +193,7 @@ def _preview(found: Alignment, pairs: Iterable[tuple[Image, Image]], view: View)
 
     from piafusion.fuser import Fuser
     from piafusion.imaging.align.preview import agreement, unaligned
-    from piafusion.imaging.arrays import to_unit
+    from piafusion.imaging.arrays import to_rgb8
 
     sizes = found.infrared_size, found.visible_size
     pair = next((ir, vi) for ir, vi in pairs if (ir.shape[:2], vi.shape[:2]) == sizes)
@@ -204,9 +202,7 @@ def _preview(found: Alignment, pairs: Iterable[tuple[Image, Image]], view: View)
     if after.ndim > 3:  # a loop of pictures
         return after
     before = fuser.adjusted(alignment=unaligned(found))(*pair)
-    levels = [np.round(to_unit(each) * 255).astype(np.uint8) for each in (before, after)]
-    panels = [each if each.ndim == 3 else np.dstack([each] * 3) for each in levels]
-    return np.hstack([*panels, agreement(found, *pair)])
+    return np.hstack([*map(to_rgb8, (before, after)), agreement(found, *pair)])
 
 
 def _parse_lenses(text: str) -> Sequence[Calibration] | bool:
@@ -327,12 +323,7 @@ def _prior(fov: str | None, *, mirrored: bool, wanted: str | None = "auto") -> P
 
 
 def _check(
-    pairs: Sequence[Pair],
-    read: Read,
-    alignment: Path | None,
-    limit: float | None,
-    *,
-    as_json: bool,
+    pairs: Sequence[Pair], read: Read, alignment: Path | None, limit: float | None, *, as_json: bool
 ) -> None:
     """Print the pairs that are not aligned; exit with 1 if the set is not, or a pair fails."""
     from piafusion.imaging.align import read_alignment

@@ -36,16 +36,13 @@ def bench(
         option("Model to time; repeatable; all by default.", METHOD, "--model", "-m"),
     ] = None,
     engine: Annotated[
-        list[str] | None,
-        option("onnx or torch; repeatable; all that are installed.", PERFORMANCE),
+        list[str] | None, option("onnx or torch; repeatable; all that are installed.", PERFORMANCE)
     ] = None,
     device: Annotated[
-        list[str] | None,
-        option("As for `fuse`; repeatable; all that are installed.", PERFORMANCE),
+        list[str] | None, option("As for `fuse`; repeatable; all that are installed.", PERFORMANCE)
     ] = None,
     size: Annotated[
-        list[str] | None,
-        option(f"WxH, repeatable; {', '.join(SIZES)} by default.", MEASUREMENT),
+        list[str] | None, option(f"WxH, repeatable; {', '.join(SIZES)} by default.", MEASUREMENT)
     ] = None,
     frames: Annotated[int, option("Most frames to time.", MEASUREMENT, min=1)] = 100,
     budget: Annotated[
@@ -69,8 +66,7 @@ def bench(
         ),
     ] = None,
     threads: Annotated[
-        int | None,
-        option("Processor threads; all cores by default.", PERFORMANCE, min=1, max=4096),
+        int | None, option("Processor threads; all cores by default.", PERFORMANCE, min=1, max=4096)
     ] = None,
     as_json: JsonOption = False,
 ) -> None:

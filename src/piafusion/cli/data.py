@@ -39,12 +39,10 @@ def build_msrs(
         option("Drop pairs that are shifted by more pixels; default: 10.", PAIRS, min=0),
     ] = None,
     drop: Annotated[
-        Path | None,
-        option("Text file with the stems to drop; no shift is measured.", PAIRS),
+        Path | None, option("Text file with the stems to drop; no shift is measured.", PAIRS)
     ] = None,
     test: Annotated[
-        Path | None,
-        option("Text file with the stems of the test split.", PAIRS),
+        Path | None, option("Text file with the stems of the test split.", PAIRS)
     ] = None,
     enhance: Annotated[bool, option("Enhance the infrared.", INFRARED)] = True,
     as_json: JsonOption = False,
@@ -115,20 +113,13 @@ def check(
     classes: Annotated[
         int,
         option(
-            "Number of classes: labels go from 0 to this number minus 1.",
-            CHECKS,
-            min=1,
-            max=256,
+            "Number of classes: labels go from 0 to this number minus 1.", CHECKS, min=1, max=256
         ),
     ] = 9,
     alignment: Annotated[
-        bool,
-        option("Measure the shift within each pair; this takes longest.", CHECKS),
+        bool, option("Measure the shift within each pair; this takes longest.", CHECKS)
     ] = True,
-    sheet: Annotated[
-        Path | None,
-        option("Write a contact sheet of 12 pairs.", OUTPUT),
-    ] = None,
+    sheet: Annotated[Path | None, option("Write a contact sheet of 12 pairs.", OUTPUT)] = None,
     overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -250,17 +241,10 @@ def fetch(
         typer.Argument(metavar="[NAME]", help="Name of a set; without it, all sets are listed."),
     ] = None,
     output: Annotated[
-        Path | None,
-        option("New folder; by default NAME.", OUTPUT, "--output", "-o"),
+        Path | None, option("New folder; by default NAME.", OUTPUT, "--output", "-o")
     ] = None,
-    url: Annotated[
-        str | None,
-        option("Another address of the archive.", DOWNLOAD),
-    ] = None,
-    sha256: Annotated[
-        str | None,
-        option("Hash that the archive must have.", DOWNLOAD),
-    ] = None,
+    url: Annotated[str | None, option("Another address of the archive.", DOWNLOAD)] = None,
+    sha256: Annotated[str | None, option("Hash that the archive must have.", DOWNLOAD)] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Download a public data set, or tell how to get it; continues an interrupted download."""
@@ -301,21 +285,14 @@ def patches(
     root: Annotated[
         Path, typer.Argument(metavar="ROOT", help="Folder with ir and vi, or with day and night.")
     ],
-    size: Annotated[
-        int,
-        option("Side of a patch in pixels.", PATCHES, min=1, max=65536),
-    ] = 64,
-    stride: Annotated[
-        int,
-        option("Pixels between patches.", PATCHES, min=1, max=65536),
-    ] = 64,
+    size: Annotated[int, option("Side of a patch in pixels.", PATCHES, min=1, max=65536)] = 64,
+    stride: Annotated[int, option("Pixels between patches.", PATCHES, min=1, max=65536)] = 64,
     output: Annotated[
         Path | None,
         option("New folder; without it the patches are only counted.", OUTPUT, "--output", "-o"),
     ] = None,
     light: Annotated[
-        bool,
-        option("Cut visible patches, sorted by day and night.", PATCHES, "--illumination"),
+        bool, option("Cut visible patches, sorted by day and night.", PATCHES, "--illumination")
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -362,34 +339,22 @@ def _cut(root: Path, size: int, stride: int, work: Path | None, *, light: bool) 
 def synth(
     output: Annotated[Path, typer.Argument(metavar="OUT", help="New folder for the set.")],
     count: Annotated[
-        int,
-        option("Number of scenes.", SCENES, "--count", "-n", min=1, max=10**6),
+        int, option("Number of scenes.", SCENES, "--count", "-n", min=1, max=10**6)
     ] = 10,
     seed: Annotated[int, option("Seed of the first scene.", SCENES, min=0)] = 0,
-    size: Annotated[
-        str,
-        option("Size of the pictures.", SCENES, metavar="WxH"),
-    ] = "640x480",
+    size: Annotated[str, option("Size of the pictures.", SCENES, metavar="WxH")] = "640x480",
     daylight: Annotated[
         float | None,
         option(
-            "0: night, 0.22: dusk, 1: day; by default each scene has its own.",
-            SCENES,
-            min=0,
-            max=1,
+            "0: night, 0.22: dusk, 1: day; by default each scene has its own.", SCENES, min=0, max=1
         ),
     ] = None,
     nights: Annotated[
-        float | None,
-        option("Share of the scenes at night, such as 0.5.", SCENES, min=0, max=1),
+        float | None, option("Share of the scenes at night, such as 0.5.", SCENES, min=0, max=1)
     ] = None,
-    fog: Annotated[
-        float,
-        option("0: clear; 1: one sees 45 m far.", SCENES, min=0, max=1),
-    ] = 0.0,
+    fog: Annotated[float, option("0: clear; 1: one sees 45 m far.", SCENES, min=0, max=1)] = 0.0,
     shift: Annotated[
-        float,
-        option("Largest shift of the infrared picture's corners, in pixels.", SCENES, min=0),
+        float, option("Largest shift of the infrared picture's corners, in pixels.", SCENES, min=0)
     ] = 0.0,
     as_json: JsonOption = False,
 ) -> None:

@@ -74,8 +74,7 @@ def evaluate(
         str | None, option("Do one step only: predict or score.", metavar="STEP")
     ] = None,
     limit: Annotated[
-        int | None,
-        option("Most pairs to take from each data set; they are spread evenly.", min=1),
+        int | None, option("Most pairs to take from each data set; they are spread evenly.", min=1)
     ] = None,
     jobs: Annotated[
         int | None,

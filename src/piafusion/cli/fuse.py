@@ -47,7 +47,7 @@ from piafusion.cli.options import (
 from piafusion.cli.printing import say, say_json, warn
 from piafusion.cli.progress import ProgressDisplay, track
 from piafusion.errors import PiafusionError, UsageError
-from piafusion.report.values import for_json
+from piafusion.report.text import for_json
 from piafusion.weights import DEFAULT_MODEL
 
 if TYPE_CHECKING:

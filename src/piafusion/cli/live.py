@@ -78,13 +78,11 @@ def live(
         ),
     ] = None,
     visible: Annotated[
-        str | None,
-        typer.Argument(metavar="[VI]", help="Visible file, URL or device."),
+        str | None, typer.Argument(metavar="[VI]", help="Visible file, URL or device.")
     ] = None,
     *,
     output: Annotated[
-        Path,
-        option("Folder for recordings and rig files.", OUTPUT, "--output", "-o"),
+        Path, option("Folder for recordings and rig files.", OUTPUT, "--output", "-o")
     ] = Path(),
     loop: Annotated[bool, option("Play files again and again.", INPUT, "--loop")] = False,
     host: HostOption = "127.0.0.1",

@@ -20,7 +20,7 @@ from piafusion.cli.options import (
 from piafusion.cli.printing import print_table, say, say_json, warn
 from piafusion.cli.progress import track
 from piafusion.errors import UsageError
-from piafusion.report.values import for_json, number
+from piafusion.report.text import for_json, number
 
 if TYPE_CHECKING:
     from piafusion.lab.evaluation.scoring import Triple, TripleScores

@@ -19,6 +19,7 @@ from piafusion.cli.options import (
     ToneOption,
     ViewPaletteOption,
     VisibleToneOption,
+    option,
     set_conditions,
 )
 from piafusion.cli.printing import say, warn
@@ -36,7 +37,7 @@ def report(
             metavar="PHOTOS", help="Photo that holds both pictures, or a folder; or infrared files."
         ),
     ],
-    output: Annotated[Path, typer.Option("--output", "-o", help="An .html or .md file.")],
+    output: Annotated[Path, option("An .html or .md file.", None, "--output", "-o")],
     visible: Annotated[
         Path | None,
         typer.Argument(metavar="[VI]", help="Visible file or folder.", show_default=False),
@@ -77,12 +78,7 @@ def report(
     for path, why in found.problems.items():
         warn(f"piafusion: {path}: {why}")
     fuser = Fuser(
-        model,
-        device,
-        tone=tone,
-        polarity=polarity,
-        visible_tone=visible_tone,
-        alignment=alignment,
+        model, device, tone=tone, polarity=polarity, visible_tone=visible_tone, alignment=alignment
     )
     pairs = track(found.pairs, "reporting")
     document, failed = photo_report(pairs, fuser, view_palette, measure or ())

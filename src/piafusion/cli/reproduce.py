@@ -20,17 +20,14 @@ _TRAINED_BRIEFLY = {"steps": "60", "batch": "2", "crop": "32"}
 def reproduce(
     output: Annotated[Path, option("Folder of the reproduction.", None, "--output", "-o", "--out")],
     msrs: Annotated[
-        Path | None,
-        option("MSRS: a folder with train and test, or one with ir and vi to score."),
+        Path | None, option("MSRS: a folder with train and test, or one with ir and vi to score.")
     ] = None,
     roadscene: Annotated[Path | None, option("RoadScene, in the same way.")] = None,
     tno: Annotated[
-        Path | None,
-        option("TNO; published/METHOD in it holds fused pictures of others."),
+        Path | None, option("TNO; published/METHOD in it holds fused pictures of others.")
     ] = None,
     quick: Annotated[
-        bool,
-        option("Use small synthetic scenes and very short trainings.", None, "--quick"),
+        bool, option("Use small synthetic scenes and very short trainings.", None, "--quick")
     ] = False,
     step: Annotated[
         list[str] | None, option("Experiment to do; repeatable; all by default.")
@@ -39,15 +36,14 @@ def reproduce(
         str, option("Comparison methods, or all that are installed.", metavar="NAMES")
     ] = "all",
     limit: Annotated[
-        int | None,
-        option("Most pairs to take from each data set; they are spread evenly.", min=1),
+        int | None, option("Most pairs to take from each data set; they are spread evenly.", min=1)
     ] = None,
     seeds: Annotated[int, option("Number of trainings of each network.", min=1, max=1000)] = 3,
     schedule: Annotated[
         str,
         option(
             "short, or paper: the paper's network is trained first, by Algorithm 1 on "
-            "MSRS/train, and the ablations and segmentations at full length. Needs a GPU.",
+            "MSRS/train, and the ablations and segmentations at full length. Needs a GPU."
         ),
     ] = "short",
     model: Annotated[

@@ -16,8 +16,7 @@ from piafusion.weights import DEFAULT_MODEL
 
 def segment(
     data: Annotated[
-        Path,
-        typer.Argument(help="Folder with train and test, each with ir, vi and label."),
+        Path, typer.Argument(help="Folder with train and test, each with ir, vi and label.")
     ],
     output: Annotated[Path, option("Folder of the comparison.", None, "--output", "-o")],
     sources: Annotated[

@@ -24,19 +24,13 @@ NETWORK, LIMITS = "Network", "Limits"
 TOKEN_VARIABLE = "PIAFUSION_TOKEN"  # noqa: S105 - its name, not its value
 
 HostOption = Annotated[
-    str,
-    option("Address to listen on; the default is reached by this machine only.", NETWORK),
+    str, option("Address to listen on; the default is reached by this machine only.", NETWORK)
 ]
-PortOption = Annotated[
-    int,
-    option("Port; 0 chooses a free one.", NETWORK, min=0, max=65535),
-]
+PortOption = Annotated[int, option("Port; 0 chooses a free one.", NETWORK, min=0, max=65535)]
 AllowHostOption = Annotated[
     list[str] | None,
     option(
-        "Another host name that requests may use; repeat it for several.",
-        NETWORK,
-        metavar="NAME",
+        "Another host name that requests may use; repeat it for several.", NETWORK, metavar="NAME"
     ),
 ]
 TokenFileOption = Annotated[
@@ -47,7 +41,7 @@ TokenFileOption = Annotated[
 LogLevelOption = Annotated[
     str,
     option(
-        "What standard error tells: error, warning, info (a line for each request) or debug.",
+        "How much standard error tells: error, warning, info (a line for each request) or debug.",
         NETWORK,
     ),
 ]
@@ -71,12 +65,10 @@ def serve(
     max_megapixels: Annotated[float, option("Largest picture in megapixels.", LIMITS)] = 32,
     max_pairs: Annotated[int, option("Most pairs in a zip.", LIMITS, min=1)] = 1000,
     timeout: Annotated[
-        float,
-        option("Seconds for a request to arrive, and again for its answer.", LIMITS),
+        float, option("Seconds for a request to arrive, and again for its answer.", LIMITS)
     ] = 60,
     stall: Annotated[
-        float,
-        option("Seconds without a byte after which a connection is closed.", LIMITS),
+        float, option("Seconds without a byte after which a connection is closed.", LIMITS)
     ] = 10,
     model: ModelOption = DEFAULT_MODEL,
     device: DeviceOption = "auto",

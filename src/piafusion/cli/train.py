@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from piafusion.cli.options import OUTPUT, SETTINGS, RunOption, SetOption, named
+from piafusion.cli.options import OUTPUT, SETTINGS, RunOption, SetOption, named, option
 from piafusion.cli.printing import say
 from piafusion.cli.progress import ProgressDisplay
 from piafusion.errors import UsageError, needing
@@ -18,12 +18,7 @@ DataArgument = Annotated[
     Path, typer.Argument(metavar="DATA", help="Folder with `ir` and `vi`, names in D or N.")
 ]
 ResumeOption = Annotated[
-    bool,
-    typer.Option(
-        "--resume",
-        help="Continue from the last checkpoint of this run.",
-        rich_help_panel=OUTPUT,
-    ),
+    bool, option("Continue from the last checkpoint of this run.", OUTPUT, "--resume")
 ]
 
 
@@ -32,7 +27,7 @@ def illumination(
     data: DataArgument,
     output: RunOption,
     preset: Annotated[
-        str, typer.Option(help="illumination or illumination-short.", rich_help_panel=SETTINGS)
+        str, option("illumination or illumination-short.", SETTINGS)
     ] = "illumination-short",
     settings: SetOption = None,
     resume: ResumeOption = False,
@@ -46,11 +41,7 @@ def fusion(
     data: DataArgument,
     output: RunOption,
     preset: Annotated[
-        str,
-        typer.Option(
-            help="quality, fast, paper, paper-short, or one of the ablations.",
-            rich_help_panel=SETTINGS,
-        ),
+        str, option("quality, fast, paper, paper-short, or one of the ablations.", SETTINGS)
     ] = "fast",
     settings: SetOption = None,
     resume: ResumeOption = False,
@@ -62,10 +53,8 @@ def fusion(
 @app.command()
 def paper(
     data: DataArgument,
-    output: Annotated[Path, typer.Option("--output", "-o", help="Folder of both trainings.")],
-    schedule: Annotated[
-        str, typer.Option(help="paper, or short.", rich_help_panel=SETTINGS)
-    ] = "paper",
+    output: Annotated[Path, option("Folder of both trainings.", None, "--output", "-o")],
+    schedule: Annotated[str, option("paper, or short.", SETTINGS)] = "paper",
     settings: SetOption = None,
 ) -> None:
     """Train both networks of the paper, one after the other (Algorithm 1), and export them.
@@ -88,7 +77,7 @@ def paper(
 def context(
     data: DataArgument,
     output: RunOption,
-    preset: Annotated[str, typer.Option(help="context.")] = "context",
+    preset: Annotated[str, option("context.")] = "context",
     settings: SetOption = None,
     resume: ResumeOption = False,
 ) -> None:
@@ -149,42 +138,28 @@ def export(
         ),
     ],
     output: Annotated[
-        Path,
-        typer.Option(
-            "--output",
-            "-o",
-            help="Weights folder; its manifest is updated.",
-            rich_help_panel=OUTPUT,
-        ),
+        Path, option("Weights folder; its manifest is updated.", OUTPUT, "--output", "-o")
     ],
-    name: Annotated[
-        str | None, typer.Option(help="Name of the model there.", rich_help_panel=OUTPUT)
-    ] = None,
-    summary: Annotated[
-        str, typer.Option(help="One line that describes it.", rich_help_panel=OUTPUT)
-    ] = "",
+    name: Annotated[str | None, option("Name of the model there.", OUTPUT)] = None,
+    summary: Annotated[str, option("One line that describes it.", OUTPUT)] = "",
     onto: Annotated[
         str | None,
-        typer.Option(
-            metavar="MODEL",
-            help="For a context network: the model that it is put beside.",
-            rich_help_panel=OUTPUT,
-        ),
+        option("For a context network: the model that it is put beside.", OUTPUT, metavar="MODEL"),
     ] = None,
     context_side: Annotated[
         int | None,
-        typer.Option(
+        option(
+            "Pixels of the longest side of the small copy that a context network sees.",
+            OUTPUT,
             min=32,
-            help="Pixels of the longest side of the small copy that a context network sees.",
-            rich_help_panel=OUTPUT,
         ),
     ] = None,
     int8: Annotated[
         list[Path] | None,
-        typer.Option(
+        option(
+            "Write NAME-int8.onnx too, which learns from this dataset folder; repeatable.",
+            OUTPUT,
             metavar="DATA",
-            help="Write NAME-int8.onnx too, which learns from this dataset folder; repeatable.",
-            rich_help_panel=OUTPUT,
         ),
     ] = None,
 ) -> None:
@@ -201,7 +176,4 @@ def export(
         with ProgressDisplay() as progress:
             model = weights.with_suffix(".safetensors")
             say(f"exported: {export_int8(str(model), int8, output, progress=progress)}")
-    say(
-        f"exported: {weights}",
-        f"use it: piafusion fuse IR VI --model {weights} --output OUT",
-    )
+    say(f"exported: {weights}", f"use it: piafusion fuse IR VI --model {weights} --output OUT")

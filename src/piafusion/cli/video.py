@@ -40,6 +40,7 @@ from piafusion.cli.options import (
     ToneOption,
     ViewOption,
     ViewPaletteOption,
+    option,
     set_conditions,
 )
 from piafusion.cli.printing import say, say_json, warn
@@ -67,51 +68,37 @@ _MOST_WORKERS = 4  # each holds a frame's arrays
 _HALVES = {"side-by-side": ("left", "right"), "top-bottom": ("top", "bottom")}
 
 LayoutOption = Annotated[
-    str | None,
-    typer.Option(
-        help="How one video shows both cameras: side-by-side or top-bottom.",
-        rich_help_panel=INPUT,
-    ),
+    str | None, option("How one video shows both cameras: side-by-side or top-bottom.", INPUT)
 ]
 HalfOption = Annotated[
     str | None,
-    typer.Option(
+    option(
+        "The infrared half of that video: left (default), right, top or bottom.",
+        INPUT,
         "--infrared",
-        help="The infrared half of that video: left (default), right, top or bottom.",
-        rich_help_panel=INPUT,
     ),
 ]
 StreamsOption = Annotated[
     str | None,
-    typer.Option(
-        help="Numbers of the video streams in files with several: IR,VI, from 0; one file may "
+    option(
+        "Numbers of the video streams in files with several: IR,VI, from 0; one file may "
         "hold both.",
-        rich_help_panel=INPUT,
+        INPUT,
     ),
 ]
 OffsetOption = Annotated[
     str,
-    typer.Option(
-        help="Seconds by which the infrared started later; negative if it started earlier; or "
+    option(
+        "Seconds by which the infrared started later; negative if it started earlier; or "
         "auto: from what moves in both files.",
-        rich_help_panel=INPUT,
+        INPUT,
     ),
 ]
 MaxGapOption = Annotated[
-    float,
-    typer.Option(
-        min=0,
-        help="Largest difference in seconds between the two frames of a pair.",
-        rich_help_panel=INPUT,
-    ),
+    float, option("Largest difference in seconds between the two frames of a pair.", INPUT, min=0)
 ]
 ReconnectOption = Annotated[
-    float,
-    typer.Option(
-        min=0,
-        help="Seconds to wait until a broken stream comes back.",
-        rich_help_panel=INPUT,
-    ),
+    float, option("Seconds to wait until a broken stream comes back.", INPUT, min=0)
 ]
 
 
@@ -123,41 +110,29 @@ def video(
         ),
     ],
     visible: Annotated[
-        str | None,
-        typer.Argument(metavar="[VI]", help="Visible file, URL or device."),
+        str | None, typer.Argument(metavar="[VI]", help="Visible file, URL or device.")
     ] = None,
     *,
     output: Annotated[
         Path,
-        typer.Option(
+        option(
+            "An .mp4, .mov or .mkv file, a folder for PNG files, or - for raw frames.",
+            OUTPUT,
             "--output",
             "-o",
-            help="An .mp4, .mov or .mkv file, a folder for PNG files, or - for raw frames.",
-            rich_help_panel=OUTPUT,
         ),
     ],
-    codec: Annotated[str, typer.Option(help="h264, h265 or av1.", rich_help_panel=OUTPUT)] = "h264",
+    codec: Annotated[str, option("h264, h265 or av1.", OUTPUT)] = "h264",
     crf: Annotated[
         int,
-        typer.Option(
-            min=0,
-            max=51,
-            help="Quality: 0 is the best, higher values make smaller files.",
-            rich_help_panel=OUTPUT,
-        ),
+        option("Quality: 0 is the best, higher values make smaller files.", OUTPUT, min=0, max=51),
     ] = 18,
-    bits: Annotated[
-        int, typer.Option(min=8, max=10, help="8, or 10 with h265 or av1.", rich_help_panel=OUTPUT)
-    ] = 8,
+    bits: Annotated[int, option("8, or 10 with h265 or av1.", OUTPUT, min=8, max=10)] = 8,
     start: Annotated[
-        float,
-        typer.Option(
-            min=0, help="Leave out so many seconds of the visible file.", rich_help_panel=INPUT
-        ),
+        float, option("Leave out so many seconds of the visible file.", INPUT, min=0)
     ] = 0.0,
     duration: Annotated[
-        float | None,
-        typer.Option(min=0, help="Stop after this many seconds of video.", rich_help_panel=OUTPUT),
+        float | None, option("Stop after this many seconds of video.", OUTPUT, min=0)
     ] = None,
     overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
@@ -183,10 +158,10 @@ def video(
     mirrored: MirroredOption = False,
     resize: Annotated[
         bool,
-        typer.Option(
+        option(
+            "Scale the infrared to the size of the visible; both must show the same view.",
+            ALIGNMENT,
             "--resize",
-            help="Scale the infrared to the size of the visible; both must show the same view.",
-            rich_help_panel=ALIGNMENT,
         ),
     ] = False,
     device: DeviceOption = "auto",

@@ -28,7 +28,7 @@ class Engine(Protocol):
 
     Attributes:
         device: The device that computes: a name of `DEVICES`, never "auto".
-        precision: What it computes in: a name of `PRECISIONS`, never "auto", or float16.
+        precision: Numbers that it computes in: a name of `PRECISIONS`, never "auto", or float16.
         threads: The number of processor threads it uses.
         reach: Distance that the network looks; None if it cannot fuse tiles.
         context_side: Longest side, in pixels, of the small copy that the context network sees;

@@ -19,7 +19,7 @@ Image = NDArray[Any]
 # Largest difference between channels that still counts as grey: JPEG rounds them apart.
 _GREY_TOLERANCE = 8 / 255
 COLOURED_SHARE = 0.1
-"""Of a grey picture's pixels, those that may be coloured: spot meters, scales and logos are."""
+"""Share of a grey picture's pixels that may be coloured, as spot meters and scales are."""
 
 
 def as_visible(image: Image) -> Image:

@@ -1,4 +1,4 @@
-"""What turns a thermal camera's counts into degrees, and can be set: emissivity, air and so on.
+"""Conditions that turn a camera's counts into degrees, and can be set: emissivity and so on.
 
 `piafusion fuse --radiometry emissivity=0.8` and the environment variable PIAFUSION_RADIOMETRY say
 what takes the place of the values that the camera wrote into a file. Every reader looks there.

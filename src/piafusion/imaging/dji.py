@@ -1,7 +1,7 @@
 """Thermal JPEG files of DJI drones (R-JPEG).
 
-They hold the counts of the sensor, two bytes for each pixel, in their APP3 segments. What turns
-counts into degrees is DJI's; the program dji-thermal-cli (AGPL-3.0, Python 3.12 and newer) knows
+They hold the counts of the sensor, two bytes for each pixel, in their APP3 segments. The
+formula for degrees is DJI's; the program dji-thermal-cli (AGPL-3.0, Python 3.12 and newer) knows
 it. It is run, where the user has installed it, and never required.
 """
 

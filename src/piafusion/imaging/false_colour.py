@@ -1,7 +1,7 @@
 """From false colours back to one level for each pixel.
 
 Each pixel gets the level whose colour is nearest. Compression halves the resolution of chroma, so
-beside edges luma counts more. What lies over the picture, such as a scale bar, is filled.
+beside edges luma counts more. Scale bars and other overlays are filled.
 """
 
 from __future__ import annotations

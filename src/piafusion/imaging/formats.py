@@ -32,12 +32,12 @@ class Photo:
 
     Attributes:
         infrared: H x W: float32 degrees Celsius or counts, or levels of the dtype's range.
-        unit: What its values are.
+        unit: The unit of its values.
         visible: H x W or H x W x 3 RGB of any size; None if the file has none.
         mapping: 3 x 3, from visible pixels to infrared pixels as in `Alignment`; None if the file
             does not tell.
         note: A line for the user about how it was read.
-        conditions: What the temperatures were computed with, by the names of
+        conditions: The values that the temperatures were computed with, by the names of
             `piafusion.imaging.conditions.LIMITS`; empty if that is not known.
     """
 

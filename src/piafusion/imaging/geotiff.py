@@ -250,7 +250,7 @@ def open_rasters(
         visible: One grey band or red, green and blue; alpha is passed on.
         output: TIFF file to write; its georeference and tags are the visible picture's.
         overwrite: Replace an existing file.
-        metadata: What the output says beside its pixels and the tags of GDAL.
+        metadata: All that the output says beside its pixels and the tags of GDAL.
 
     Raises:
         ImageError: If a file cannot be used or the two show different places.
@@ -284,7 +284,7 @@ def write_like(
         image: H x W or H x W x 3, as the visible picture.
         like: TIFF file of the visible picture.
         overwrite: Replace an existing file.
-        metadata: What the output says beside its pixels and the tags of GDAL.
+        metadata: All that the output says beside its pixels and the tags of GDAL.
 
     Raises:
         ImageError: If GDAL reads another picture in the visible file.

@@ -59,7 +59,7 @@ class Header:
             their name.
         icc: Colour profile of a PNG, JPEG or WebP file; that of a PNG as its chunk holds it.
         xmp: XMP packet of a PNG, JPEG or WebP file; that of a PNG as its chunk holds it.
-        detail: What else its format's decoder needs: the outline of a JPEG, the tags of a TIFF,
+        detail: More that its format's decoder needs: the outline of a JPEG, the tags of a TIFF,
             of a grey PNG the level that is transparent.
     """
 

@@ -55,7 +55,7 @@ def read_image(path: Path | str, check: Callable[[Image], Image] = lambda image:
         check: Applied to the array; an `ImageError` it raises gets the file's name.
 
     Returns:
-        What `check` returns: by default H x W, H x W x 3 RGB or H x W x 4 RGBA in the file's
+        The result of `check`: by default H x W, H x W x 3 RGB or H x W x 4 RGBA in the file's
         own dtype: uint8 or uint16; from TIFF also integers of 8 to 64 bits, float32 or float64.
 
     Raises:
@@ -72,7 +72,7 @@ def read_visible(path: Path | str, check: Callable[[Image], Image] = as_visible)
         check: Applied to the array, which may be masked.
 
     Returns:
-        What `check` returns. Below the mask lie the nearest values; the fill value of the masked
+        The result of `check`. Below the mask lie the nearest values; the fill value of the masked
         array is the file's.
 
     Raises:
@@ -89,7 +89,7 @@ def read_infrared(path: Path | str, check: Callable[[Image], Image] = as_infrare
         check: Applied to the array: that of a tone, for other than display values.
 
     Returns:
-        What `check` returns: H x W in the file's own dtype, or float32 degrees Celsius from a
+        The result of `check`: H x W in the file's own dtype, or float32 degrees Celsius from a
         radiometric FLIR JPEG; masked where a TIFF file says "no data".
 
     Raises:
@@ -111,7 +111,7 @@ def decode_image(
         data: Content of the file.
         name: The name that errors call it.
         check: Applied to the array.
-        header: What `read_header` has found, if that is known already.
+        header: As `read_header` returns it, if it is known already.
     """
     with _named(name):
         return check(_decode(data, header))
@@ -246,8 +246,8 @@ def write_image(
         image: H x W or H x W x 3 RGB; uint8 for every format, uint16 for PNG and TIFF,
             float32 for TIFF.
         overwrite: Replace an existing file.
-        metadata: What the file says beside the pixels, as `read_metadata` returns it from another
-            one: place, time and camera, and the colour profile. BMP holds none.
+        metadata: All that the file says beside the pixels, as `read_metadata` returns it from
+            another one: place, time and camera, and the colour profile. BMP holds none.
 
     Raises:
         UsageError: If the path exists or the format does not hold the dtype.

@@ -1,4 +1,4 @@
-"""What a file says beside its pixels: place, time and camera (EXIF, XMP), and its colour profile.
+"""A file's words beside its pixels: place, time and camera (EXIF, XMP), and its colour profile.
 
 The bytes go from the visible picture's file to the fused one as they are. Only what would no longer
 be true is changed: the picture is upright, its size is its own, and the thumbnail is left out. TIFF
@@ -53,7 +53,7 @@ _Directory: TypeAlias = dict[int, Union[_Value, "_Directory"]]
 
 @dataclass(frozen=True)
 class Metadata:
-    """What a file says about its picture.
+    """All that a file says about its picture.
 
     Attributes:
         exif: EXIF data, which begin as a TIFF file does; empty if there are none.

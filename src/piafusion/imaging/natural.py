@@ -25,11 +25,11 @@ Floats = NDArray[np.float32]
 NATURAL = 0.5
 """The strength of the natural picture."""
 HOT, GAIN = 0.85, 1.4
-"""What a target takes that the infrared shows white, and what it takes beyond that if black."""
+"""The weight of a target that the infrared shows white, and how much more a black one takes."""
 TARGET_FACTOR, TARGET_SHIFT = 2.0, -0.3
 LIGHT_FACTOR, LIGHT_SHIFT = 1.5, -0.4
-"""What the network's logits are shifted by and multiplied with: more decided, and rather too little
-infrared by day than too much. Chosen on the training pairs of MSRS and RoadScene."""
+"""Shifts and factors of the network's logits: more decided, and rather too little infrared by day
+than too much. Chosen on the training pairs of MSRS and RoadScene."""
 SMOOTH = 0.05
 """Deviation of the blur of the light, as a share of the longest side: it cuts nothing in two."""
 FRAME = 8
@@ -68,7 +68,7 @@ def parse_strength(text: str) -> float:
 
 @dataclass(frozen=True)
 class Judgement:
-    """What the context network says of a whole picture, on a coarse grid.
+    """The answer of the context network for a whole picture, on a coarse grid.
 
     Attributes:
         maps: 3 x h x w: steepness and height of the threshold on the infrared, above which it
@@ -80,23 +80,6 @@ class Judgement:
     maps: Floats
     step: int
     seen: Sequence[Floats] = ()
-
-    def weights(self, infrared: Floats, strength: float, rows: int = 0, columns: int = 0) -> Floats:
-        """Return how much of the fused picture comes in, H x W.
-
-        Args:
-            infrared: The picture, or a part of it, H x W in [0, 1].
-            strength: In [0, 1].
-            rows: Rows above the part in the whole picture, an even number.
-            columns: Columns left of it.
-
-        Returns:
-            Values from 0 to 2.3. They rise with the strength: from 0 over the natural share at 0.5
-            to 1, or to the natural share where it is more.
-        """
-        height, width = infrared.shape
-        maps = self.enlarged(height, width, rows, columns)
-        return weigh(maps, infrared, strength, slice(0, height))
 
     def enlarged(self, height: int, width: int, rows: int = 0, columns: int = 0) -> list[Floats]:
         """Return the three maps of a part of the picture at half its resolution, for `weigh`."""
@@ -114,13 +97,17 @@ class Judgement:
 
 
 def weigh(maps: list[Floats], infrared: Floats, strength: float, rows: slice) -> Floats:
-    """Return how much of the fused picture comes into some rows; see `Judgement.weights`.
+    """Return how much of the fused picture comes into some rows.
 
     Args:
         maps: As `Judgement.enlarged` returns them for the whole of `infrared`.
-        infrared: Of the same part of the picture, H x W in [0, 1].
+        infrared: That of the same part of the picture, H x W in [0, 1].
         strength: In [0, 1].
         rows: From an even row on, to another one or the last.
+
+    Returns:
+        Values from 0 to 2.3. They rise with the strength: from 0 over the natural share at 0.5
+        to 1, or to the natural share where it is more.
     """
     first, last = (
         max(rows.start - 2, 0),
@@ -227,7 +214,7 @@ def blend(fused: Floats, luminance: Floats, weights: Floats) -> Floats:
 
     Args:
         fused: The complete fusion, H x W in [0, 1]; its memory is used.
-        luminance: Of the visible picture, the same size.
+        luminance: That of the visible picture, the same size.
         weights: How much of the fused picture comes in, the same size.
     """
     fused -= luminance

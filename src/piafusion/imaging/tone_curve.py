@@ -29,7 +29,7 @@ class InfraredRange:
         low: The raw value that became 0, in counts or degrees as the file holds them.
         high: The raw value that became 1.
         filled: How many pixels had no value: NaN, infinite, masked, or what the file calls no data.
-        advice: What to know about that range, such as a better one; empty where it fits.
+        advice: Advice about that range, such as a better one; empty where it fits.
     """
 
     low: float

@@ -45,7 +45,7 @@ class Seen:
         fused: The shape and dtype of `visible`.
         raw: Degrees or counts as the infrared file has them, on its own pixels; masked where there
             are none.
-        alignment: Of the infrared on the visible picture, if they are not aligned.
+        alignment: The place of the infrared on the visible picture, if they are not aligned.
         unit: The unit of the raw values: "°C", or "" if it is not known.
     """
 
@@ -106,7 +106,7 @@ class View:
 
     Attributes:
         name: One of `VIEWS`.
-        argument: What its name in that table asks for, "" for the default.
+        argument: The value that its name in that table asks for, "" for the default.
         palette: One of `piafusion.imaging.palettes.NAMES`.
         bar: Draw a colour bar with its values beside the picture.
     """
@@ -231,7 +231,7 @@ def measure(
         values: H x W, as in `Seen`.
         places: Texts as `parse_place` takes them.
         name: The name that errors call the picture.
-        own: What is measured for "all", as in `Seen`; by default the values.
+        own: The values that "all" measures, as in `Seen`; by default the values.
 
     Returns:
         The value of each spot, and minimum, maximum and mean of each box, by its text; NaN where

@@ -48,11 +48,11 @@ _KEPT_EVERY = 1.0  # seconds
 
 @dataclass(frozen=True)
 class Controls:
-    """What can be changed while a session runs.
+    """Settings that can be changed while a session runs.
 
     Attributes:
         strength: How much infrared comes in; None is the model's own.
-        view: What to draw.
+        view: The picture to draw.
         tone: How infrared values become grey.
         swapped: Whether the two sources are exchanged.
         offset: Seconds by which the infrared source started later.
@@ -112,7 +112,7 @@ class LiveSession:
     """Plays, fuses, keeps the newest picture and records; its methods may be called by any thread.
 
     Attributes:
-        controls: What is set now.
+        controls: The settings of this moment.
         folder: Where recordings and rig files go.
         notify: Called when there is a new picture or message.
     """

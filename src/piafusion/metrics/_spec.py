@@ -40,7 +40,7 @@ class MetricSpec:
         uint8: The metric in the uint8 convention, where its arithmetic or its unit differs;
             None where both conventions are the same on whole grey levels.
         minimum_size: Least height and least width, in pixels, on which it is defined.
-        needs: What a picture must have beside its size, or it has no value: NaN.
+        needs: Property that a picture must have beside its size, or it has no value: NaN.
     """
 
     name: str

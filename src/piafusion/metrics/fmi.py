@@ -154,7 +154,7 @@ def _shared(source: _Windows, fused: _Windows) -> Single:
 def _stops(cumulated: Single, other: Single) -> Single:
     """Sort the cumulated shares of pairs of distributions.
 
-    Of the 81 cells of a joint distribution at the Frechet bound 17 at most hold anything: those
+    At most 17 of the 81 cells of a joint distribution at the Frechet bound hold anything: those
     that a staircase passes on its way from corner to corner. The sorted shares are its stops.
 
     Args:

@@ -1,4 +1,4 @@
-"""What the field's metrics cannot see: colours bleached by day, and how far people stand out.
+"""Measures the field's metrics lack: colours bleached by day, and how far people stand out.
 
 Naturalness looks where the visible picture is well exposed, so that nothing is missing there, and
 asks what the fused picture changed. Target contrast looks at people in boxes that someone drew.
@@ -167,7 +167,7 @@ def read_boxes(path: Path, height: int, width: int) -> list[Box]:
 
     Args:
         path: The file; an empty one has no boxes.
-        height: Of the picture, in pixels.
+        height: That of the picture, in pixels.
         width: Likewise.
 
     Raises:
@@ -237,7 +237,7 @@ def find_targets(
 
     Args:
         infrared: H x W on the 0..255 scale.
-        boxes: Of the picture; other objects are no part of a ring.
+        boxes: Those of the picture; other objects are no part of a ring.
         labels: Classes that are targets.
     """
     height, width = infrared.shape
@@ -279,7 +279,7 @@ def target_contrast(
     Args:
         fused: Luminance, H x W on the 0..255 scale.
         infrared: The same shape; it says which pixels of a box are hot.
-        boxes: What `read_boxes` found.
+        boxes: As `read_boxes` returns them.
         labels: Classes that are targets; by default people.
 
     Returns:

@@ -78,7 +78,7 @@ class _Step:
 
     @cached_property
     def changes(self) -> list[Plane]:
-        """What changed in each of the three streams, behind the motion of the visible."""
+        """The changes of each of the three streams, behind the motion of the visible."""
         flow = self.flow(1, back=True)
         pairs = zip(self.before.planes, self.after.planes, strict=True)
         return [np.abs(after - _warp(before, flow)) for before, after in pairs]

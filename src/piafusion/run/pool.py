@@ -1,14 +1,19 @@
-"""Work on many items at a time, in bounded memory, with the results in the order of the items."""
+"""Work on many items at a time, in bounded memory, in the order of the items.
+
+The results come in that order, and an item can hand something to the next one (`Relay`).
+"""
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
-from typing import TypeVar
+from types import TracebackType
+from typing import Generic, TypeVar
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+State = TypeVar("State")
 
 
 def futures_in_order(
@@ -74,3 +79,57 @@ def map_in_order(
                 yield future.result()
         finally:
             futures.close()
+
+
+class Relay(Generic[State]):
+    """The turns of a sequence of items: call `turn` for each item, in their order.
+
+    >>> relay = Relay[int]()
+    >>> with relay.turn() as first, relay.turn() as second:
+    ...     first.give(7)
+    ...     second.take()
+    7
+    """
+
+    def __init__(self) -> None:
+        self._last: Future[State | None] = Future()
+        self._last.set_result(None)
+
+    def turn(self) -> Turn[State]:
+        """Return the turn of the next item."""
+        turn = Turn(self._last)
+        self._last = turn.given
+        return turn
+
+
+class Turn(Generic[State]):
+    """The turn of one item; use it in a `with`, so that an item that fails stops no other.
+
+    A thread that takes waits for the item before. Start the items in their order: then that item
+    is done or at work, and nobody waits for ever.
+    """
+
+    def __init__(self, before: Future[State | None]) -> None:
+        self._before = before
+        self.given: Future[State | None] = Future()
+
+    def take(self) -> State | None:
+        """Wait for what the item before gave, and return it; None for the first item."""
+        return self._before.result()
+
+    def give(self, state: State) -> None:
+        """Give something to the next item."""
+        self.given.set_result(state)
+
+    def __enter__(self) -> Turn[State]:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Pass on what the item before gave, if this one gave nothing."""
+        if not self.given.done():
+            self.given.set_result(self.take())

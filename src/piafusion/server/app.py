@@ -132,7 +132,7 @@ HANDLERS: dict[Any, Any] = {
     ClientGoneError: _nobody,
     ClientDisconnect: _nobody,
 }
-"""What answers for each kind of error."""
+"""The answer to each kind of error."""
 
 
 def _schema(app: FastAPI) -> dict[str, Any]:

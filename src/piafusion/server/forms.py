@@ -68,7 +68,7 @@ class PairOptions(BaseModel):
     )
     view: str = Field(
         "fused",
-        description="What to draw: a view of `/v1/models`, such as edges, some with a value: "
+        description="Picture to draw: a view of `/v1/models`, such as edges, some with a value: "
         "edges:0.5, hot:95%, isotherm:20..30,60.. .",
     )
     view_palette: str = Field("", description="Colours of the view: a palette of `/v1/models`.")

@@ -96,10 +96,10 @@ def run(
     """Serve until a signal comes; running requests are still answered.
 
     Args:
-        settings: Of the server.
+        settings: Those of the server.
         bound: A listening socket, see `listen`.
         make_app: Makes the application.
-        level: What the log on standard error holds: one of `LEVELS`. From "info" on that is a line
+        level: How much the log on standard error holds, one of `LEVELS`; from "info" on, a line
             for each request.
 
     Returns:

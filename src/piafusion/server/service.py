@@ -13,11 +13,11 @@ import cv2
 import numpy as np
 
 from piafusion.errors import MissingExtraError, TooSmallError, UsageError
-from piafusion.fuser import MIN_SIDE, Fused, Fuser, Image, onto
+from piafusion.fuser import Fused, Fuser
 from piafusion.illumination import MIN_SIDE as LIGHT_SIDE
 from piafusion.illumination import Illumination, Light
 from piafusion.imaging.align import Alignment, Local, estimate_alignment
-from piafusion.imaging.arrays import check_minimum, check_same_size, to_uint8, to_unit
+from piafusion.imaging.arrays import Image, check_minimum, check_same_size, to_uint8, to_unit
 from piafusion.imaging.colour import luminance
 from piafusion.imaging.io import decode_metadata, encode_image
 from piafusion.imaging.photos import place, tone_for
@@ -31,6 +31,7 @@ from piafusion.server.fusers import FuserCache
 from piafusion.server.kept import KeptPair, RememberingEngine
 from piafusion.server.problems import HttpProblem
 from piafusion.server.settings import MEGAPIXEL, ServerSettings
+from piafusion.steps import MIN_SIDE, onto
 
 Format = Literal["png", "jpeg", "tiff", "webp"]
 ShownPicture = Literal["fused", "preview", "infrared", "visible", "values", "bar"]
@@ -53,8 +54,8 @@ class FusionRequest:
         metrics: Metrics to score the fused picture with.
         visible_tone: The range of visible values that becomes black to white.
         keep_metadata: Whether place, time, camera and colour profile of the visible file are kept.
-        view: What to draw.
-        unit: Of the values of the infrared: "°C", or "" if it is not known.
+        view: The picture to draw.
+        unit: The unit of the infrared values: "°C", or "" if it is not known.
         strength: How much infrared comes in; None is the model's own.
         local: Whether near things are shifted on top of the alignment.
         fov: Horizontal fields of view of the infrared and the visible camera, in degrees, if known.
@@ -283,7 +284,7 @@ class FusionService:
         shrink = (height * width / _LIGHT_PIXELS) ** 0.5
         small = max(LIGHT_SIDE, int(width / shrink)), max(LIGHT_SIDE, int(height / shrink))
         if shrink > 1:
-            vi = np.asarray(cv2.resize(vi, small, interpolation=cv2.INTER_AREA))  # type: ignore[arg-type]
+            vi = np.asarray(cv2.resize(vi, small, interpolation=cv2.INTER_AREA))
             vi = np.clip(vi, 0, 1) if vi.dtype.kind == "f" else vi
         return self._light(vi)
 

@@ -22,7 +22,7 @@ class ServerSettings:
     Attributes:
         model: The default model: a name, or the path of an exported file.
         device: Where networks run.
-        precision: What networks compute in.
+        precision: The numbers that networks compute in.
         workers: Pairs that are fused at the same time; one for each usable core by default.
         queue: Requests that may wait for a worker; more are answered with 503.
         max_megabytes: Largest body of a request, in MiB.

@@ -9,6 +9,7 @@ from piafusion.imaging.align import Local
 from piafusion.imaging.align.alignment import Shifts
 from piafusion.imaging.align.lens import over_grid
 from piafusion.imaging.io import read_pair
+from piafusion.pair_files import takes_windows
 from piafusion.scenes.synthetic import demo_scenes_root
 
 SIZE = (240, 320)
@@ -76,4 +77,4 @@ def test_a_fuser_shifts_near_things(street) -> None:
     plain = Fuser("piafusion-fast", alignment=found.alignment)
     np.testing.assert_array_equal(found.image, plain(warped, vi))
     np.testing.assert_array_equal(found.image, copy.deepcopy(fuser)(warped, vi))
-    assert not fuser.takes_windows
+    assert not takes_windows(fuser)

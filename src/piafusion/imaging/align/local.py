@@ -1,6 +1,6 @@
 """Near things: a small local shift on top of a rig's map, for each pair.
 
-One map is exact for one distance only. What stands nearer is shifted, and that shift is looked for
+One map is exact for one distance only. Nearer things are shifted, and that shift is looked for
 here, small and smooth. If the whole picture gains by it, it is shifted as a whole first, by a cubic
 of place; then cell by cell, only where both pictures have structure that fits clearly better when
 moved. For each cell of a coarse grid the likeness of the structure around it is computed at each

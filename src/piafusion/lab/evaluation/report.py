@@ -43,7 +43,7 @@ _NATURAL = (
     "out where no picture has a value."
 )
 _CLIPS = (
-    "Of clips, the metrics of a picture are means over every tenth frame. restless: change from "
+    "On clips, the metrics of a picture are means over every tenth frame. restless: change from "
     "frame to frame, behind the motion of the visible video, over that of the more restless "
     "source; jumps: % of pixels that change by more than 20 grey levels while neither source "
     "changes by more than 4; pumping: change of the mean brightness, in grey levels. The visible "

@@ -23,7 +23,7 @@ from piafusion.lab.evaluation.statistics import (
 )
 from piafusion.metrics import ALL_SPECS
 from piafusion.report.document import Cell, Mark, Table
-from piafusion.report.values import csv_text, decimals, for_json, number
+from piafusion.report.text import csv_text, decimals, for_json, number
 
 ARROWS = {"higher": "↑", "lower": "↓"}
 

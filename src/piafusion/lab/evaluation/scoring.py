@@ -109,7 +109,7 @@ def score_files(
         convention: ``"float"`` or ``"uint8"``.
 
     Returns:
-        A score for each name; NaN where the pictures lack what the metric needs. Of clips, the
+        A score for each name; NaN where the pictures lack what the metric needs. On clips, the
         metrics of a picture are means over every tenth frame.
 
     Raises:

@@ -37,8 +37,8 @@ class Setup:
         model: As `Fuser` takes it; of a peer, the ONNX file of any network with two inputs.
         engine: As `Fuser` takes it, and so are device, threads, method and precision.
         device: See above.
-        width: Of the pictures, in pixels.
-        height: Of the pictures.
+        width: That of the pictures, in pixels.
+        height: That of the pictures, in pixels.
         threads: See above.
         method: See above.
         precision: See above.
@@ -76,7 +76,7 @@ class Measured:
 
     Attributes:
         device: Device that the network ran on.
-        precision: What it computed in.
+        precision: The numbers that it computed in.
         threads: Number of processor threads of the engine; None if it does not say.
         load_ms: Time to read the weights and prepare the engine.
         first_ms: Time of the first call, arrays to array.

@@ -47,7 +47,7 @@ class MixingFusionNet(GatedFusionNet):
         """Build the layers with torch's default initialisation.
 
         Args:
-            sizes: Of the layers.
+            sizes: Those of the layers.
             context_side: Longest side, in pixels, of the small copy of a picture that the context
                 network sees; by default there is no such network.
         """

@@ -32,7 +32,7 @@ from piafusion.lab.paper.experiment import (
 from piafusion.machine import usable_cores
 from piafusion.methods import WEIGHTS
 from piafusion.report.document import Table, Text
-from piafusion.report.values import number
+from piafusion.report.text import number
 from piafusion.run.journal import Entry, Journal
 from piafusion.run.progress import Progress, counted
 from piafusion.weights import DEFAULT_MODEL, SHIPPED, find_record, load_manifest, read_weights

@@ -15,7 +15,7 @@ import numpy as np
 from piafusion.lab.evaluation.statistics import SIGNIFICANT, PairedTest, paired_tests
 from piafusion.metrics import SPECS
 from piafusion.report.document import Block
-from piafusion.report.values import decimals
+from piafusion.report.text import decimals
 from piafusion.weights import find_record
 
 Verdict = Literal["holds", "does not hold", "cannot be tested here"]

@@ -27,8 +27,7 @@ from piafusion.lab.paper.experiment import (
 )
 from piafusion.report.document import Block, Bullets, Document, Section, Table, Text
 from piafusion.report.html import html
-from piafusion.report.text import markdown
-from piafusion.report.values import for_json, json_text
+from piafusion.report.text import for_json, json_text, markdown
 from piafusion.run.progress import Progress, silent
 
 STEPS = tuple(EXPERIMENTS)
@@ -244,7 +243,7 @@ def tally(claims: Sequence[Claim]) -> str:
     verdicts = [claim.verdict for claim in claims]
     published = [claim.verdict for claim in claims if claim.basis.startswith("published")]
     return (
-        f"Of {len(claims)} claims {verdicts.count('holds')} hold "
+        f"{verdicts.count('holds')} of {len(claims)} claims hold "
         f"({published.count('holds')} by what the authors published), "
         f"{verdicts.count('does not hold')} do not ({published.count('does not hold')}), and "
         f"{verdicts.count(UNTESTED)} cannot be tested here."

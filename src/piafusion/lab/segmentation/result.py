@@ -20,8 +20,7 @@ from piafusion.lab.segmentation.inputs import NetworkInput
 from piafusion.lab.segmentation.pictures import LabelledSet, read_label, read_picture
 from piafusion.lab.segmentation.scores import COLUMNS, IGNORED, Interval, SourceScores
 from piafusion.report.document import Block, Cell, Document, Section, Table, Text
-from piafusion.report.text import markdown
-from piafusion.report.values import csv_text, for_json, json_text, number
+from piafusion.report.text import csv_text, for_json, json_text, markdown, number
 
 RESULT, TABLES, TABLE = "segmentation.json", "tables.md", "table.csv"
 

@@ -24,7 +24,7 @@ def train_paper(
     """Train both networks in sequence and export them; return the path of `paper.onnx`.
 
     The runs are `output/illumination` and `output/fusion`, the models and their manifest lie in
-    `output/weights`. What is finished is kept; what was interrupted goes on.
+    `output/weights`. Finished runs are kept, and an interrupted one goes on.
 
     Args:
         data: Dataset folder with `ir` and `vi`, names in D or N.

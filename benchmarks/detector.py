@@ -4,7 +4,9 @@
 
 MSRS holds `train` and `test`, each with `ir`, `vi`, `boxes/infrared` and `boxes/visible`. PICTURES
 are `visible`, `infrared`, a model, a method, an exported file, or a model at a strength, such as
-`piafusion@0.5`; `NAME=` before it gives it another name in the table. For each of them the same
+`piafusion@0.5`; `NAME=` before it gives it another name in the table. `NAME=FOLDER` takes pictures
+that are fused already, FOLDER/train and FOLDER/test, named as the pairs are (with `--painted-steps
+0`, for all that are compared). For each of them the same
 network is trained from scratch, first on painted streets, then on MSRS, with the same crops in the
 same order, and is asked for boxes on the test pairs; three times, with other seeds. An object
 counts if a box was drawn on the infrared or on the visible picture. Printed are average precisions
@@ -12,7 +14,8 @@ in percent (IoU 0.5), the mean over the seeds, with 95 % intervals by bootstrap 
 and the differences from `--against` on the same draws.
 
 The answers of each training are kept in OUTPUT and are used again as long as the pictures and the
-settings are the same, so another name on the command line trains that one only. One thread.
+settings are the same, so another name on the command line trains that one only. `--read` takes the
+answers as they are kept, and neither fuses nor trains: for a table of what is there. One thread.
 """
 
 from __future__ import annotations
@@ -34,8 +37,8 @@ from torch.nn import functional
 
 from piafusion import Fuser
 from piafusion.files import write_bytes
-from piafusion.imaging.arrays import to_rgb8
-from piafusion.imaging.io import read_pair
+from piafusion.imaging.arrays import to_rgb8, to_uint8
+from piafusion.imaging.io import read_image, read_pair
 from piafusion.lab.data.folders import dataset_pairs, is_day
 from piafusion.lab.evaluation.statistics import resamples
 from piafusion.methods import list_methods
@@ -45,6 +48,7 @@ from piafusion.scenes.synthetic import CLASSES, labelled_scene
 Bytes = NDArray[np.uint8]
 Floats = NDArray[np.float64]
 Fuse = Callable[[Bytes, Bytes], Bytes]
+Pair = tuple[Bytes, Bytes, Floats]  # infrared, visible, boxes
 
 PICTURES = ("visible", "infrared", "maximum", "piafusion")
 NAMES = ("people", "cars")
@@ -82,41 +86,85 @@ def main() -> None:
     parser.add_argument("--painted", type=int, default=300, help="number of painted streets")
     parser.add_argument("--painted-steps", type=int, default=400)
     parser.add_argument("--steps", type=int, default=1200)
+    parser.add_argument("--read", action="store_true", help="only read what was trained")
     options = parser.parse_args()
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
 
-    pairs = {split: list(read_split(options.msrs / split)) for split in ("train", "test")}
-    pairs["painted"] = list(paint(options.painted))
-    lights = [is_day(pair.stem) for pair in dataset_pairs(options.msrs / "test").pairs]
-    truth = [boxes for _, _, boxes in pairs["test"]]
+    stems = {
+        split: [pair.stem for pair in dataset_pairs(options.msrs / split).pairs]
+        for split in ("train", "test")
+    }
+    pairs = {split: list(read_split(options.msrs / split)) for split in stems}
+    pairs["painted"] = list(paint(options.painted)) if options.painted_steps else []
     found: dict[str, list[list[Floats]]] = {}
     for text in options.pictures:
         name, equals, given_as = text.partition("=")
-        fuse = fuser_of(given_as if equals else text)
-        frames = {
-            split: [Frame(half(fuse(ir, vi)), boxes) for ir, vi, boxes in given]
-            for split, given in pairs.items()
-        }
-        phases = ((frames["painted"], options.painted_steps), (frames["train"], options.steps))
-        pictures = hashlib.sha256()
-        for frame in (frame for given in frames.values() for frame in given):
+        paths = [
+            options.output / f"{name.replace('/', '-')}.{seed}.json"
+            for seed in range(options.seeds)
+        ]
+        if not options.read:
+            fused = fused_as(given_as if equals else text, pairs, stems)
+            frames = {
+                split: [
+                    Frame(half(picture), boxes)
+                    for picture, (_, _, boxes) in zip(fused[split], given, strict=True)
+                ]
+                for split, given in pairs.items()
+            }
+            phases = (options.painted_steps, options.steps)
+            for seed, path in enumerate(paths):
+                learn(frames, phases, seed, path)
+        found[name] = [answers(path) for path in paths if path.exists()]
+        if not found[name]:
+            raise SystemExit(f"{paths[0]}: expected kept answers, found none; leave out --read")
+    lights = [is_day(stem) for stem in stems["test"]]
+    report(found, [boxes for _, _, boxes in pairs["test"]], lights, options.against)
+
+
+def fused_as(
+    name: str, pairs: dict[str, list[Pair]], stems: dict[str, list[str]]
+) -> dict[str, list[Bytes]]:
+    """Return the fused pictures of each split, made by a method or a model or read from a folder.
+
+    Args:
+        name: What makes the pictures, or their folder.
+        pairs: Infrared and visible pictures and boxes of each split.
+        stems: The names of those that a folder has.
+    """
+    if not Path(name).is_dir():
+        fuse = fuser_of(name)
+        return {split: [fuse(ir, vi) for ir, vi, _ in given] for split, given in pairs.items()}
+    if pairs["painted"]:
+        raise SystemExit(f"{name}: has no painted streets; add --painted-steps 0")
+    read = {
+        split: [to_uint8(read_image(Path(name) / split / f"{stem}.png")) for stem in named]
+        for split, named in stems.items()
+    }
+    return {**read, "painted": []}
+
+
+def learn(frames: dict[str, list[Frame]], steps: tuple[int, int], seed: int, path: Path) -> None:
+    """Train with a seed and keep the answers, unless the same ones are kept already."""
+    pictures = hashlib.sha256()
+    for split in ("train", "test", "painted"):
+        for frame in frames[split]:
             pictures.update(frame.picture.tobytes() + frame.boxes.tobytes())
-        settings = {"pictures": pictures.hexdigest(), "steps": [steps for _, steps in phases]}
-        found[name] = []
-        for seed in range(options.seeds):
-            path = options.output / f"{name.replace('/', '-')}.{seed}.json"
-            kept = json.loads(path.read_text()) if path.exists() else {}
-            if kept.get("settings") != settings:
-                start = time.process_time()
-                network = train(phases, seed)
-                answers = [detect(network, frame.picture).tolist() for frame in frames["test"]]
-                kept = {"settings": settings, "answers": answers}
-                write_bytes(path, json.dumps(kept).encode())
-                taken = time.process_time() - start
-                print(f"{name}, seed {seed}: {taken:.0f} s of one processor", flush=True)
-            found[name].append([np.array(boxes).reshape(-1, 6) for boxes in kept["answers"]])
-    report(found, truth, lights, options.against)
+    settings = {"pictures": pictures.hexdigest(), "steps": list(steps)}
+    if path.exists() and json.loads(path.read_text()).get("settings") == settings:
+        return
+    start = time.process_time()
+    network = train(((frames["painted"], steps[0]), (frames["train"], steps[1])), seed)
+    kept = [detect(network, frame.picture).tolist() for frame in frames["test"]]
+    write_bytes(path, json.dumps({"settings": settings, "answers": kept}).encode())
+    taken = time.process_time() - start
+    print(f"{path.stem}: {taken:.0f} s of one processor", flush=True)
+
+
+def answers(path: Path) -> list[Floats]:
+    """Return what was found on each test picture."""
+    return [np.array(boxes).reshape(-1, 6) for boxes in json.loads(path.read_text())["answers"]]
 
 
 def fuser_of(name: str) -> Fuse:

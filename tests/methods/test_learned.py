@@ -29,8 +29,8 @@ def test_weights_are_those_of_the_manifest(name: str) -> None:
     data = (WEIGHTS / f"{name}.onnx").read_bytes()
     assert hashlib.sha256(data).hexdigest() == record.sha256["onnx"]
     trained_as = find_method(name).trained_as
-    command, plain = record.training["command"], f"piafusion train method {trained_as} msrs/train"
-    assert command in (plain, f"{plain} --set hardware.precision=bf16-mixed")
+    command = f"piafusion train method {trained_as} msrs/train"
+    assert record.training["command"].startswith(command)
     assert record.training["data"] == "msrs/train"
     assert record.training["settings"]["model"] == trained_as
 

@@ -110,12 +110,10 @@ LEARNED = (
         "IFCNN",
         "Zhang, Liu, Sun, Yan, Zhao, Zhang: IFCNN: A general image fusion framework based on "
         "convolutional neural network, Information Fusion 54, 2020",
-        "The first layer is learned with the others and has one input channel; the paper keeps "
-        "that of a pretrained ResNet-101.",
+        "The first layer has 64 fixed filters (edges, lines, spots and means, each beside its "
+        "negative); the paper keeps that of a pretrained ResNet-101.",
         "In the place of the perceptual loss, which needs the same ResNet-101, Laplacians are "
         "compared.",
-        "Before the maximum there is neither bias nor normalisation, so that where it is black "
-        "nothing is found, and the other source wins.",
         "Training pairs are blurred in random regions, where the paper blurs by depth.",
     ),
     _learned(

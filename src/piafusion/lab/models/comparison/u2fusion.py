@@ -38,7 +38,7 @@ much as the infrared one by day; in the authors' pictures of TNO both weigh abou
 class U2FusionNet(ComparisonNet):
     """A stem, five densely connected layers as wide, then a tail of three layers and the head."""
 
-    schedule = Schedule(steps=2000, batch=4, crop=64)
+    schedule = Schedule(steps=600, batch=4, crop=64)
 
     def __init__(self) -> None:
         """Build the layers with torch's default initialisation."""

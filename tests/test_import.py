@@ -7,15 +7,19 @@ import piafusion
 from piafusion.weights import load_manifest
 
 
-def loaded_after(code: str) -> set[str]:
-    """Run code in a fresh interpreter and return the modules it has loaded."""
-    report = "\nimport sys; print('\\n'.join(sys.modules))"
-    run = [sys.executable, "-c", code + report]
-    return set(subprocess.run(run, capture_output=True, text=True, check=True).stdout.split())
+def loaded_after(*steps: str) -> list[set[str]]:
+    """Run steps in a fresh interpreter and return the modules it has loaded after each."""
+    report = "\nimport sys; print('\\nloaded', *sys.modules)\n"
+    run = [sys.executable, "-c", report.join([*steps, ""])]
+    lines = subprocess.run(run, capture_output=True, text=True, check=True).stdout.splitlines()
+    return [set(line.split()[1:]) for line in lines if line.startswith("loaded ")]
 
 
 def test_importing_loads_nothing_heavy() -> None:
-    loaded = loaded_after("import piafusion.cli; piafusion.cli.make_app()")
+    loaded, clusters = loaded_after(
+        "import piafusion.cli; piafusion.cli.make_app()",
+        "import piafusion.cluster, piafusion.manifest",
+    )
     assert "piafusion.cli.fuse" in loaded
     assert not loaded & {
         "torch",
@@ -29,20 +33,27 @@ def test_importing_loads_nothing_heavy() -> None:
         "ray",
         "upath",
     }
+    assert not clusters & {"ray", "pyarrow", "pandas", "upath", "fsspec"}
 
 
 def test_a_command_loads_no_other() -> None:
     code = "import sys, piafusion.cli as cli; sys.argv = ['piafusion', 'models', '--json']\n"
-    loaded = loaded_after(code + "try: cli.main()\nexcept SystemExit: pass\n")
+    (loaded,) = loaded_after(code + "try: cli.main()\nexcept SystemExit: pass\n")
     assert {name for name in loaded if name.startswith("piafusion.cli.")} == {
         f"piafusion.cli.{name}" for name in ("models", "options", "printing")
     }
 
 
-def test_fusing_leaves_torch_unloaded() -> None:
-    loaded = loaded_after("import numpy as np; from piafusion import Fuser; Fuser()")
-    assert "onnxruntime" in loaded
-    assert not loaded & {"torch", "lightning", "onnx", "scipy"}
+def test_fusing_loads_what_it_needs_alone() -> None:
+    method, model, network = loaded_after(
+        "import numpy; from piafusion import Fuser; Fuser(method='mdlatlrr')",
+        "Fuser()",
+        "Fuser(method='densefuse')",
+    )
+    assert not method & {"torch", "lightning", "onnxruntime", "scipy", "pywt"}
+    assert "onnxruntime" in model
+    assert not model & {"torch", "lightning", "onnx", "scipy"}
+    assert not network & {"torch", "lightning", "onnx", "scipy", "pywt"}
 
 
 def test_imagecodecs_is_loaded_for_tiff_alone() -> None:
@@ -50,54 +61,32 @@ def test_imagecodecs_is_loaded_for_tiff_alone() -> None:
         "import cv2, numpy as np\n"
         "from piafusion.imaging.io import decode_image, encode_image\n"
         "image = np.zeros((8, 8), np.uint8)\n"
-        "for suffix in {}: decode_image(bytes(encode_image(image, suffix)), '')"
+        "for suffix in ('.png', '.jpg', '.bmp', '.webp'):\n"
+        "    decode_image(bytes(encode_image(image, suffix)), '')"
     )
     names = {"imagecodecs", "tifffile"}
-    assert not loaded_after(code.format("('.png', '.jpg', '.bmp', '.webp')")) & names
-    assert loaded_after(code.format("('.tif',)")) & names == {"imagecodecs"}
+    others, tiff = loaded_after(code, "decode_image(bytes(encode_image(image, '.tif')), '')")
+    assert not others & names
+    assert tiff & names == {"imagecodecs"}
 
 
-def test_the_module_for_clusters_loads_no_ray() -> None:
-    loaded = loaded_after("import piafusion.cluster, piafusion.manifest")
-    assert not loaded & {"ray", "pyarrow", "pandas", "upath", "fsspec"}
-
-
-def test_without_ray_the_message_names_the_extra() -> None:
-    code = (
-        "import sys; sys.modules.update(ray=None, upath=None)\n"
+def test_a_message_names_the_extra_that_is_missing() -> None:
+    loaded_after(
+        "import sys; sys.modules.update(ray=None, upath=None, torch=None)\n"
+        "from piafusion import Fuser\n"
         "from piafusion.cluster import load_ray\n"
         "from piafusion.errors import MissingExtraError\n"
         "from piafusion.imaging.places import as_path\n"
-        "for use in (load_ray, lambda: as_path('s3://bucket/ir')):\n"
+        "Fuser()\n"
+        "for extra, use in (\n"
+        "    ('ray', load_ray),\n"
+        "    ('ray', lambda: as_path('s3://bucket/ir')),\n"
+        "    ('train', lambda: Fuser(engine='torch')),\n"
+        "):\n"
         "    try: use()\n"
-        "    except MissingExtraError as error: assert 'piafusion[ray]' in str(error)\n"
+        "    except MissingExtraError as error: assert f'piafusion[{extra}]' in str(error)\n"
         "    else: raise SystemExit('no error')"
     )
-    loaded_after(code)
-
-
-def test_methods_load_what_they_need_alone() -> None:
-    loaded = loaded_after("from piafusion import Fuser; Fuser(method='mdlatlrr')")
-    assert not loaded & {"torch", "lightning", "onnxruntime", "scipy", "pywt"}
-
-
-def test_networks_of_methods_need_no_torch() -> None:
-    loaded = loaded_after("from piafusion import Fuser; Fuser(method='densefuse')")
-    assert "onnxruntime" in loaded
-    assert not loaded & {"torch", "lightning", "onnx", "scipy", "pywt"}
-
-
-def test_without_torch_the_message_names_the_extra() -> None:
-    code = (
-        "import sys; sys.modules['torch'] = None\n"
-        "from piafusion import Fuser\n"
-        "from piafusion.errors import MissingExtraError\n"
-        "Fuser()\n"
-        "try: Fuser(engine='torch')\n"
-        "except MissingExtraError as error: assert 'piafusion[train]' in str(error)\n"
-        "else: raise SystemExit('no error')"
-    )
-    loaded_after(code)
 
 
 def test_public_names() -> None:

@@ -85,11 +85,7 @@ def reading(
 
 
 def read_json(
-    path: Path,
-    shape: object,
-    expected: str,
-    advice: str,
-    kind: type[PiafusionError] = UsageError,
+    path: Path, shape: object, expected: str, advice: str, kind: type[PiafusionError] = UsageError
 ) -> Any:  # noqa: ANN401 - what the shape says
     """Return the content of a JSON file that has a shape.
 

@@ -15,13 +15,7 @@ from piafusion.errors import ImageError, UsageError
 from piafusion.imaging.arrays import Image, check_minimum
 from piafusion.imaging.formats import Photo
 from piafusion.imaging.inputs import in_order
-from piafusion.imaging.io import (
-    check_output,
-    read_metadata,
-    read_pair,
-    read_photo,
-    write_image,
-)
+from piafusion.imaging.io import check_output, read_metadata, read_pair, read_photo, write_image
 from piafusion.imaging.metadata import Metadata
 from piafusion.imaging.tiff_directory import wants_windows
 from piafusion.imaging.tone import Full, Tone

@@ -25,10 +25,7 @@ _RED, _BLUE, _GREEN = (255, 60, 60), (80, 160, 255), (80, 255, 120)
 
 
 def photo_report(
-    pairs: Iterable[Pair],
-    fuser: Fuser,
-    palette: str | None = None,
-    places: Sequence[str] = (),
+    pairs: Iterable[Pair], fuser: Fuser, palette: str | None = None, places: Sequence[str] = ()
 ) -> tuple[Document, list[str]]:
     """Return a report with a section for each photo, and the errors of those that failed.
 

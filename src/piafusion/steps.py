@@ -13,13 +13,7 @@ from piafusion.imaging.arrays import Image, to_unit
 from piafusion.imaging.buffers import BufferPool, Buffers
 from piafusion.imaging.calm import Calm, Carried
 from piafusion.imaging.colour import join_luminance, split_luminance
-from piafusion.imaging.natural import (
-    Judgement,
-    blend,
-    half_weights,
-    judge,
-    reduce,
-)
+from piafusion.imaging.natural import Judgement, blend, half_weights, judge, reduce
 from piafusion.imaging.strips import Strips
 from piafusion.imaging.tiling import Floats, Tile, gather_share
 from piafusion.run.pool import Turn

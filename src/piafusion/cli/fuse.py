@@ -70,10 +70,7 @@ def fuse(
     output: Annotated[
         str,
         typer.Option(
-            "--output",
-            "-o",
-            help="File, or folder for the fused images.",
-            rich_help_panel=OUTPUT,
+            "--output", "-o", help="File, or folder for the fused images.", rich_help_panel=OUTPUT
         ),
     ],
     visible: Annotated[

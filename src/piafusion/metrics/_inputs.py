@@ -32,7 +32,7 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True, eq=False)
 class Greys:
-    """A source pair and its fused picture, each ``H x W``, on the 0..255 scale.
+    """A source pair and its fused picture, each ``H x W`` float64, on the 0..255 scale.
 
     All three have the same size and finite values; `read_greys` checks it. A result that several
     metrics need is computed once and kept.

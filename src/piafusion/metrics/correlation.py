@@ -13,9 +13,6 @@ def correlation_coefficient(greys: Greys) -> float:
 
     A constant picture correlates with nothing (0/0); its term is 0.
 
-    Args:
-        greys: Three ``H x W`` float64 pictures on the 0..255 scale.
-
     Returns:
         -1 to 1; higher is better.
 
@@ -32,9 +29,6 @@ def sum_of_correlations_of_differences(greys: Greys) -> float:
 
     ``corr(fused - visible, infrared) + corr(fused - infrared, visible)``. A constant source or
     difference correlates with nothing (0/0); its term is 0, so three equal pictures score 0.
-
-    Args:
-        greys: Three ``H x W`` float64 pictures on the 0..255 scale.
 
     Returns:
         -2 to 2; higher is better.

@@ -13,9 +13,6 @@ from piafusion.metrics._spec import ALL, Arithmetic, MetricSpec
 def mean_squared_error(greys: Greys) -> float:
     """MSE: mean squared difference to a source, averaged over both sources.
 
-    Args:
-        greys: Three ``H x W`` float64 pictures on the 0..255 scale.
-
     Returns:
         Squared grey levels, 0 to 65025; lower is better.
 
@@ -38,9 +35,6 @@ def peak_signal_to_noise_ratio(greys: Greys) -> float:
 
     The mean of the two sources' own ratios, which some papers print, is larger or equal. If all
     three pictures are the same, the ratio is infinite.
-
-    Args:
-        greys: Three ``H x W`` float64 pictures on the 0..255 scale.
 
     Returns:
         Decibels, 0 to infinity; higher is better.

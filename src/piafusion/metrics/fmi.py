@@ -53,8 +53,7 @@ def feature_mutual_information_pixel(greys: Greys) -> float:
     Equal windows have 1. A flat window is a uniform distribution and shares 0 with any window that
     is not equal to it; two windows with one bright pixel each have no entropy, and 0 too.
 
-    Args:
-        greys: Three float64 pictures on the 0..255 scale, at least 3 x 3; float32 inside.
+    The computation is in float32.
 
     Returns:
         0 to 1; higher is better.
@@ -71,8 +70,7 @@ def feature_mutual_information_gradient(greys: Greys) -> float:
 
     The gradient is the central difference, one-sided on the frame, as the published code has it.
 
-    Args:
-        greys: Three float64 pictures on the 0..255 scale, at least 3 x 3; float32 inside.
+    The computation is in float32.
 
     Returns:
         0 to 1; higher is better.

@@ -21,9 +21,6 @@ def entropy(greys: Greys) -> float:
 
     A constant picture has 0 bits.
 
-    Args:
-        greys: Three ``H x W`` float64 pictures on the 0..255 scale; only `fused` is read.
-
     Returns:
         0 to 8 bits; higher is better.
 
@@ -38,9 +35,6 @@ def mutual_information(greys: Greys) -> float:
     """MI: bits that the fused picture shares with the infrared plus those with the visible one.
 
     A constant picture shares 0 bits with any other.
-
-    Args:
-        greys: Three ``H x W`` float64 pictures on the 0..255 scale.
 
     Returns:
         The sum over both sources, 0 to 16 bits; higher is better.
@@ -74,9 +68,6 @@ def normalized_mutual_information(greys: Greys) -> float:
     """NMI: for each source 2 MI / (entropy of the source + entropy of the fused picture).
 
     Two constant pictures have no entropy to share, 0/0; such a source contributes 0.
-
-    Args:
-        greys: Three ``H x W`` float64 pictures on the 0..255 scale.
 
     Returns:
         The sum over both sources, 0 to 2, 2 for three equal pictures; higher is better.

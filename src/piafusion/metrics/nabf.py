@@ -27,8 +27,7 @@ def fusion_artefacts(greys: Greys) -> float:
     Constant sources have the least weight everywhere; a constant fused picture then has no
     artefacts, 0, and an edge in it is one.
 
-    Args:
-        greys: Three float64 pictures on the 0..255 scale, at least 2 x 2; float32 inside.
+    The computation is in float32.
 
     Returns:
         0 to 1; lower is better.
@@ -49,8 +48,7 @@ def fusion_loss(greys: Greys) -> float:
     counts as lost, by its small weight. Two constant sources have nothing to lose; the answer is
     then 0.
 
-    Args:
-        greys: Three float64 pictures on the 0..255 scale, at least 2 x 2; float32 inside.
+    The computation is in float32.
 
     Returns:
         0 to 1; lower is better.

@@ -41,8 +41,7 @@ def edge_preservation(greys: Greys) -> float:
 
     Two constant sources have no edges to preserve; the answer is then 0.
 
-    Args:
-        greys: Three ``H x W`` float64 pictures on the 0..255 scale; float32 inside.
+    The computation is in float32.
 
     Returns:
         0 to 1; higher is better.

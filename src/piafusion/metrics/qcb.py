@@ -27,8 +27,7 @@ def contrast_based_quality(greys: Greys) -> float:
     Where that code has 0/0: two contrasts of 0 are equal, 1; two sources without contrast weigh
     the same; contrast against a black background is 0; constant pictures are not stretched.
 
-    Args:
-        greys: Three ``H x W`` float64 pictures on the 0..255 scale; float32 inside.
+    The computation is in float32.
 
     Returns:
         0 to 1, 1 for three equal pictures; higher is better.

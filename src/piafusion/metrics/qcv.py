@@ -27,8 +27,7 @@ def region_based_error(greys: Greys) -> float:
 
     Two constant sources have no saliency, 0/0; all regions then weigh the same.
 
-    Args:
-        greys: Three ``H x W`` float64 pictures on the 0..255 scale; float32 inside.
+    The computation is in float32.
 
     Returns:
         Squared grey levels after filtering, 0 or more, 0 for three equal pictures; lower is

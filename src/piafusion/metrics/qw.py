@@ -18,9 +18,6 @@ def weighted_fusion_quality(greys: Greys) -> float:
     Where both sources are flat, both variances count as half a squared grey level, as in that
     code; so the weights are never all 0.
 
-    Args:
-        greys: Three float64 pictures on the 0..255 scale, at least 11 x 11.
-
     Returns:
         -1 to 1, 1 for three equal pictures; higher is better.
 

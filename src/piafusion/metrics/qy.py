@@ -32,9 +32,6 @@ def similarity_based_quality(greys: Greys) -> float:
     decide that two flat windows are alike: variances below 1e-8 count as 0, so that rounding
     does not decide it. Two flat sources weigh the same.
 
-    Args:
-        greys: Three float64 pictures on the 0..255 scale, at least 11 x 11, as in the field's code.
-
     Returns:
         -1 to 1, 1 for three equal pictures; higher is better.
 

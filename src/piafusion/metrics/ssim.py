@@ -21,9 +21,6 @@ def structural_similarity(greys: Greys) -> float:
     inside the picture. Papers that print the sum over both sources print twice this. Defined for
     constant pictures too: two equal ones have 1.
 
-    Args:
-        greys: Three float64 pictures on the 0..255 scale, at least 11 x 11.
-
     Returns:
         -1 to 1; higher is better.
 
@@ -44,9 +41,6 @@ def multiscale_structural_similarity(greys: Greys) -> float:
 
     The multi-exposure index of Ma et al. (2015), which some fusion toolboxes print under this
     name, is another metric.
-
-    Args:
-        greys: Three float64 pictures on the 0..255 scale, at least 176 x 176.
 
     Returns:
         0 to 1; higher is better.

@@ -16,9 +16,6 @@ def standard_deviation(greys: Greys) -> float:
 
     The population form (division by the number of pixels). A constant picture has 0.
 
-    Args:
-        greys: Three ``H x W`` float64 pictures on the 0..255 scale; only `fused` is read.
-
     Returns:
         Grey levels, 0 to 127.5; higher is better.
 
@@ -54,9 +51,6 @@ def spatial_frequency(greys: Greys) -> float:
     the PIAFusion authors' sheet; VIFB divides by W, which gives about 0.1 % less. A constant
     picture has 0.
 
-    Args:
-        greys: Three float64 pictures on the 0..255 scale, at least 2 x 2; only `fused` is read.
-
     Returns:
         Grey levels, 0 to 360.6; higher is better.
 
@@ -80,9 +74,6 @@ def average_gradient(greys: Greys) -> float:
     The mean of ``sqrt((gx^2 + gy^2) / 2)`` with central differences inside and one-sided ones on
     the frame. As in the field's code the sum over all H W pixels is divided by (H - 1)(W - 1). A
     constant picture has 0.
-
-    Args:
-        greys: Three float64 pictures on the 0..255 scale, at least 2 x 2; only `fused` is read.
 
     Returns:
         Grey levels, 0 to 1020 (on 2 x 2 pixels; 255 and little more on common sizes); higher is

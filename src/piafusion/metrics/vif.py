@@ -34,9 +34,6 @@ def visual_information_fidelity(greys: Greys) -> float:
     A constant source holds no information, and its term would be 0/0; it contributes 0.
     (Common code returns NaN or 1 there.)
 
-    Args:
-        greys: Three float64 pictures on the 0..255 scale, at least 41 x 41.
-
     Returns:
         The sum over both sources, 0 or more, 2 for three equal pictures; higher is better.
 

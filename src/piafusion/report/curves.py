@@ -21,7 +21,7 @@ _COLOURS = (
     *("#3b82d6", "#e07b00", "#2a9d5c", "#c43d8b", "#8a63d2", "#a08a00", "#00a0b0", "#d1493f"),
 )
 _BASELINES = {
-    **{"average": ("#8a8a8a", ":"), "maximum": ("#8a8a8a", "--"), "visible": ("#8a8a8a", "-.")},
+    **{"average": ("#8a8a8a", ":"), "maximum": ("#8a8a8a", "--"), "visible": ("#8a8a8a", "-.")}
 }
 _INK = "#010203"  # replaced by the colour of the page's text
 

@@ -87,8 +87,7 @@ def hour_of(daylight: float, azimuth: float, fog: float = 0.0) -> Hour:
     steps, *colours = zip(*_SKY, strict=True)
     horizon, zenith, cloud = (
         np.array(
-            [np.interp(elevation, steps, [row[c] for row in column]) for c in range(3)],
-            np.float32,
+            [np.interp(elevation, steps, [row[c] for row in column]) for c in range(3)], np.float32
         )
         for column in colours
     )

@@ -126,11 +126,7 @@ class Frame:
         """Ground and walls: the surfaces on which the shadows of things fall."""
 
     def polygon(
-        self,
-        points: ArrayLike,
-        material: Material | Surface,
-        *,
-        scenery: bool = False,
+        self, points: ArrayLike, material: Material | Surface, *, scenery: bool = False
     ) -> None:
         """Paint a flat polygon.
 

@@ -241,12 +241,7 @@ def _add(light: Array, patch: Array, x: float, z: float) -> None:
 def _warp(chart: Array, places: Array, size: tuple[int, int], border: int) -> Array:
     height, width = chart.shape[:2]
     edges = np.array(
-        [
-            (-0.5, -0.5),
-            (width - 0.5, -0.5),
-            (width - 0.5, height - 0.5),
-            (-0.5, height - 0.5),
-        ],
+        [(-0.5, -0.5), (width - 0.5, -0.5), (width - 0.5, height - 0.5), (-0.5, height - 0.5)],
         np.float32,
     )
     warp = cv2.getPerspectiveTransform(edges, places)

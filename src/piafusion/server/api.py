@@ -38,12 +38,7 @@ from piafusion.server.service import FusionRequest, FusionResult, FusionService
 from piafusion.server.settings import ServerSettings
 from piafusion.server.work_queue import WorkQueue
 
-MEDIA_TYPES = {
-    "png": "image/png",
-    "jpeg": "image/jpeg",
-    "tiff": "image/tiff",
-    "webp": "image/webp",
-}
+MEDIA_TYPES = {"png": "image/png", "jpeg": "image/jpeg", "tiff": "image/tiff", "webp": "image/webp"}
 EXPOSED = (
     "Server-Timing",
     "Piafusion-Model",

@@ -54,11 +54,7 @@ class Decoders:
         )
 
     def _decode(
-        self,
-        decode: Callable[..., Image],
-        data: bytes,
-        name: str,
-        check: Callable[[Image], Image],
+        self, decode: Callable[..., Image], data: bytes, name: str, check: Callable[[Image], Image]
     ) -> Image:
         seconds = min(decoding_seconds(len(data)), self._settings.timeout)
         return self._processes.call(

@@ -212,9 +212,7 @@ def kept_or_sent(form: PairForm, kept: KeptPairs) -> KeptPair | tuple[IO[bytes],
     found = kept.get(form.pair)
     if found is None:
         raise HttpProblem(
-            410,
-            "pair-gone",
-            "expected a pair that is kept, found none of that name; send files",
+            410, "pair-gone", "expected a pair that is kept, found none of that name; send files"
         )
     return found
 

@@ -98,11 +98,7 @@ def find_splits(roots: Sequence[Path]) -> list[Path]:
 
 
 def check_split(
-    root: Path,
-    *,
-    classes: int = CLASSES,
-    alignment: bool = True,
-    progress: Progress = silent,
+    root: Path, *, classes: int = CLASSES, alignment: bool = True, progress: Progress = silent
 ) -> Split:
     """Check one folder with `ir`, `vi` and perhaps `label`.
 

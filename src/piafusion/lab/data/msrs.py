@@ -73,10 +73,7 @@ class Build:
 
 
 def build_msrs(
-    source: Path,
-    output: Path,
-    settings: BuildSettings,
-    progress: Progress = silent,
+    source: Path, output: Path, settings: BuildSettings, progress: Progress = silent
 ) -> Build:
     """Write `output/train` and `output/test` with `ir`, `vi` and `label`, and a manifest.
 

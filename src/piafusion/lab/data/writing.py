@@ -44,10 +44,7 @@ class Recipe:
 
 
 def write_scenes(
-    output: Path,
-    count: int,
-    recipe: Recipe,
-    progress: Progress = silent,
+    output: Path, count: int, recipe: Recipe, progress: Progress = silent
 ) -> list[str]:
     """Write `ir`, `vi` and `label` with names like 00007N, and how each scene was made.
 

@@ -15,12 +15,7 @@ from piafusion.lab.evaluation.methods import GivenPictures, Method
 from piafusion.lab.evaluation.predict import Runtime, runtime
 from piafusion.lab.evaluation.scoring import PictureScores
 from piafusion.lab.evaluation.sets import DataSet
-from piafusion.lab.evaluation.statistics import (
-    SIGNIFICANT,
-    PairedTest,
-    mean_interval,
-    paired_tests,
-)
+from piafusion.lab.evaluation.statistics import SIGNIFICANT, PairedTest, mean_interval, paired_tests
 from piafusion.metrics import ALL_SPECS
 from piafusion.report.document import Cell, Mark, Table
 from piafusion.report.text import csv_text, decimals, for_json, number
@@ -247,9 +242,7 @@ def per_image_csv(scores: Sequence[PictureScores], metrics: Sequence[str]) -> by
 
 
 def _parts(
-    data: DataSet,
-    values: Mapping[str, Mapping[str, Mapping[str, float]]],
-    metrics: Sequence[str],
+    data: DataSet, values: Mapping[str, Mapping[str, Mapping[str, float]]], metrics: Sequence[str]
 ) -> list[MethodScores]:
     parts = []
     for light in sorted(set(data.lights.values())):

@@ -36,10 +36,7 @@ class Box(NamedTuple):
 
 
 def draw_scenes(
-    data: DataSet,
-    files: Mapping[str, Mapping[str, Path]],
-    count: int,
-    first: Sequence[str] = (),
+    data: DataSet, files: Mapping[str, Mapping[str, Path]], count: int, first: Sequence[str] = ()
 ) -> dict[str, Scene]:
     """Draw some scenes of a data set: the source pictures, then each method.
 

@@ -46,11 +46,7 @@ SHEET = "published_metrics.csv"
 """The authors' scores, beside the folder of published pictures: a row for each image and method."""
 
 _OUR_OTHERS = ("piafusion", "piafusion-fast")
-_FIGURES = {
-    "msrs": "Figs. 5 to 9",
-    "roadscene": "Figs. 10 to 12",
-    "tno": "Figs. 13 to 15",
-}
+_FIGURES = {"msrs": "Figs. 5 to 9", "roadscene": "Figs. 10 to 12", "tno": "Figs. 13 to 15"}
 _CURVES = {"msrs": "Cumulative curves", "roadscene": "Fig. 16", "tno": "Fig. 17"}
 _TITLES = {"msrs": "MSRS", "roadscene": "RoadScene", "tno": "TNO", "synthetic": "synthetic scenes"}
 

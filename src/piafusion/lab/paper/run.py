@@ -83,10 +83,7 @@ class ReproductionPlan:
 
 
 def reproduce(
-    data: PaperData,
-    output: Path,
-    plan: ReproductionPlan,
-    progress: Progress = silent,
+    data: PaperData, output: Path, plan: ReproductionPlan, progress: Progress = silent
 ) -> list[Experiment]:
     """Do the experiments and write the report; finished work is used again.
 

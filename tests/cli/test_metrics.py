@@ -93,6 +93,29 @@ def test_boxes_beside_the_infrared_folder(piafusion, folders: list[Path]) -> Non
     assert done.err.count("\n") == 1
 
 
+def test_three_videos_are_measured_in_time(piafusion, tmp_path: Path) -> None:
+    pytest.importorskip("av")
+    from tests.video.conftest import write_video
+
+    greys = [scene(48, 64, seed)[0] for seed in range(6)]
+    films = [tmp_path / f"{name}.mp4" for name in ("ir", "vi", "fused")]
+    for path, part in zip(films, (greys[:3], greys[3:], greys[3:]), strict=True):
+        write_video(path, part)
+    done = piafusion("metrics", *films)
+    assert (done.code, done.err) == (0, "")
+    assert "restless ↓ jumps ↓ pumping ↓" in " ".join(done.out.splitlines()[0].split())
+    report = json.loads(piafusion("metrics", *films, "--metrics", "pumping,EN", "--json").out)
+    levels = [grey.mean() for grey in greys[3:]]
+    expected = np.abs(np.diff(levels)).mean()
+    assert report["scored"][0]["values"]["pumping"] == pytest.approx(expected, abs=0.5)
+    assert report["metrics"]["pumping"]["unit"] == "grey level"
+    write_video(films[2], greys[:2])
+    done = piafusion("metrics", *films)
+    assert done.code == 1
+    assert done.err.startswith(f"piafusion: {films[2]}: expected a frame for each of {films[1]}")
+    assert done.err.count("\n") == 1
+
+
 def test_bad_items_are_listed_and_the_good_ones_scored(piafusion, folders: list[Path]) -> None:
     infrared, visible, fused = folders
     (infrared / "1D.png").write_bytes(b"")

@@ -29,22 +29,31 @@ _ARROWS = {"higher": "↑", "lower": "↓"}
 
 
 def metrics(
-    infrared: Annotated[Path, typer.Argument(metavar="IR", help="Infrared image or folder.")],
-    visible: Annotated[Path, typer.Argument(metavar="VI", help="Visible image or folder.")],
-    fused: Annotated[Path, typer.Argument(metavar="FUSED", help="Fused image or folder.")],
+    infrared: Annotated[
+        Path, typer.Argument(metavar="IR", help="Infrared image, folder or video.")
+    ],
+    visible: Annotated[Path, typer.Argument(metavar="VI", help="Visible image, folder or video.")],
+    fused: Annotated[Path, typer.Argument(metavar="FUSED", help="Fused image, folder or video.")],
     names: MetricsOption = PAPER_METRICS,
     convention: ConventionOption = "float",
     match: MatchOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Score a fused image against its sources, or three folders matched by file name."""
+    """Score a fused image against its sources, or three folders matched by file name.
+
+    Three videos are measured in time, too: how restless the fused one is beside its sources. Of
+    the metrics of a picture they have the means over every tenth frame.
+    """
     triples, failed = _plan(infrared, visible, fused, match)
 
+    from piafusion.lab.data.clips import VIDEOS
     from piafusion.lab.evaluation.scoring import score_all
-    from piafusion.metrics import check_names
+    from piafusion.metrics import CLIP_SPECS, check_names
 
     wanted = metric_names(names)
-    check_names(wanted, convention)
+    own = list(CLIP_SPECS) if infrared.suffix.lower() in VIDEOS else []
+    wanted += {"all": own, PAPER_METRICS: own[:3]}.get(names, [])
+    check_names([name for name in wanted if name not in own], convention)
     scores = score_all(triples, metrics=wanted, convention=convention)
     scored = list(track(scores, "scoring", total=len(triples)))
     good = [score for score in scored if not score.error]
@@ -91,14 +100,14 @@ def _plan(
 
 def _print(names: Sequence[str], scores: Sequence[TripleScores]) -> None:
     """Print a row for each triple, and below several rows their mean and standard deviation."""
-    from piafusion.metrics import SPECS
+    from piafusion.metrics import ALL_SPECS
 
     rows = [[s.triple.stem, *(number(s.values.get(name), 4) for name in names)] for s in scores]
     if len(scores) > 1:
         means, deviations = zip(*(_mean_and_deviation(scores, n) for n in names), strict=True)
         rows.append(["mean", *(number(mean, 4) for mean in means)])
         rows.append(["std", *(number(deviation, 4) for deviation in deviations)])
-    print_table(["", *(f"{name} {_ARROWS[SPECS[name].direction]}" for name in names)], rows)
+    print_table(["", *(f"{name} {_ARROWS[ALL_SPECS[name].direction]}" for name in names)], rows)
 
 
 def _report(
@@ -108,15 +117,15 @@ def _report(
     failed: Sequence[dict[str, str]],
 ) -> dict[str, Any]:
     """Return the results for --json; an undefined value is null."""
-    from piafusion.metrics import SPECS
+    from piafusion.metrics import ALL_SPECS
 
     statistics = {name: _mean_and_deviation(scores, name) for name in names}
     return {
         "convention": convention,
         "metrics": {
             name: {
-                "direction": SPECS[name].direction,
-                "unit": SPECS[name].arithmetic(convention).unit,
+                "direction": ALL_SPECS[name].direction,
+                "unit": ALL_SPECS[name].arithmetic(convention).unit,
                 "mean": statistics[name][0],
                 "std": statistics[name][1],
             }

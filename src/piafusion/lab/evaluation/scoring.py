@@ -13,7 +13,13 @@ from pathlib import Path
 
 import cv2
 
-from piafusion.errors import ImageError, PiafusionError, TooSmallError, UsageError
+from piafusion.errors import (
+    ImageError,
+    PiafusionError,
+    SizeMismatchError,
+    TooSmallError,
+    UsageError,
+)
 from piafusion.files import content_hash
 from piafusion.imaging.arrays import Image, as_visible
 from piafusion.imaging.io import read_image
@@ -157,6 +163,8 @@ def _score_clip(triple: Triple, metrics: Sequence[str], convention: str) -> dict
         in_time = evaluate_clip(frames(), [name for name in metrics if name in CLIP_SPECS])
     except TooSmallError as error:
         raise TooSmallError(f"{triple.fused}: {error}", error.metrics) from error
+    except SizeMismatchError as error:
+        raise SizeMismatchError(f"{triple.fused}: {error}") from error
     means = {name: _mean([row[name] for row in rows]) for name in own}
     return {name: (means | in_time)[name] for name in metrics}
 

@@ -27,7 +27,7 @@ NATURAL = 0.5
 HOT, GAIN = 0.85, 1.4
 """The weight of a target that the infrared shows white, and how much more a black one takes."""
 TARGET_FACTOR, TARGET_SHIFT = 2.0, -0.3
-LIGHT_FACTOR, LIGHT_SHIFT = 1.5, -0.4
+LIGHT_FACTOR, LIGHT_SHIFT = 2.0, -0.3
 """Shifts and factors of the network's logits: more decided, and rather too little infrared by day
 than too much. Chosen on the training pairs of MSRS and RoadScene."""
 SMOOTH = 0.05

@@ -163,7 +163,7 @@ def add_scores(
 def _find(model: str, format: Format, folder: Path) -> tuple[Path, WeightsRecord | None]:
     records = load_manifest(folder)
     if model in records:
-        return folder / _file_name(model, format), records[model]
+        return folder / file_name(model, format), records[model]
     path = Path(model)
     if path.suffix not in (".onnx", ".safetensors"):
         raise UsageError(
@@ -171,8 +171,9 @@ def _find(model: str, format: Format, folder: Path) -> tuple[Path, WeightsRecord
             f"file, found {model!r}"
         )
     beside = load_manifest(path.parent) if (path.parent / MANIFEST).exists() else {}
-    return path.with_name(_file_name(path.stem, format)), beside.get(path.stem)
+    return path.with_name(file_name(path.stem, format)), beside.get(path.stem)
 
 
-def _file_name(name: str, format: Format) -> str:
+def file_name(name: str, format: Format) -> str:
+    """Return the name of a model's file of a format."""
     return f"{name}-int8.onnx" if format == "int8" else f"{name}.{format}"

@@ -14,16 +14,18 @@ from piafusion import Fuser
 from piafusion.lab.training import export
 from piafusion.lab.training.context import light_loss, target_loss
 from piafusion.lab.training.context_data import (
-    HALF,
+    LACKS,
     UNKNOWN,
     ContextSampler,
     cutouts,
+    hot_shape,
     lost_by_day,
     lost_by_night,
     paint_examples,
     read_examples,
     spoil,
     structure_missing,
+    vignette,
 )
 from piafusion.weights import load_manifest
 from tests.conftest import scene
@@ -42,16 +44,19 @@ def _street(root: Path, stems: list[str]) -> None:
 
 
 def test_boxes_make_targets_and_undecided_ones_make_holes(tmp_path: Path) -> None:
-    _street(tmp_path, ["0001D", "0002N"])
+    _street(tmp_path, ["0001D", "0002N", "0003D"])
     person = f"0 {58 / 128} {50 / 96} {24 / 128} {48 / 96}"
     (tmp_path / "boxes" / "0001D.txt").write_text(f"{person}\n9 0.1 0.1 0.2 0.2\n")
-    known, unknown = read_examples(tmp_path, tmp_path / "boxes")
+    (tmp_path / "boxes" / "0003D.txt").write_text(person.replace("0", "2", 1))
+    known, unknown, car = read_examples(tmp_path, tmp_path / "boxes")
     assert known.day
     assert (known.targets[32:68, 52:64] == 1).all()
     assert (known.targets[:15, :20] == UNKNOWN).all()
     assert (known.targets[80:, 80:] == 0).all()
     assert not unknown.day
     assert (unknown.targets == UNKNOWN).all()
+    assert (car.targets[32:68, 52:64] == UNKNOWN).all()  # an engine may run
+    assert (car.targets[80:, 80:] == 0).all()
 
 
 def test_a_list_tells_the_nights_where_the_names_do_not(tmp_path: Path) -> None:
@@ -72,7 +77,7 @@ def test_by_night_what_no_lamp_reaches_is_lost() -> None:
     np.testing.assert_array_equal(lost_by_night(level, level, dim, whole, mean=0.2), 1)
     missing = np.ones_like(level)  # of a grey picture a part of what it shows is kept
     grey = lost_by_night(level, level, bright, missing, mean=0.5)
-    np.testing.assert_allclose(grey, HALF, atol=0.02)
+    np.testing.assert_allclose(grey, LACKS, atol=0.02)
 
 
 def test_structure_is_missing_where_only_the_infrared_has_some_and_it_is_dark() -> None:
@@ -103,6 +108,25 @@ def test_what_is_spoilt_stays_a_picture_and_is_lost_somewhere() -> None:
         assert 0 <= lost.min() <= lost.max() <= 1
         lost_most = max(lost_most, float(lost.max()))
     assert lost_most == 1
+
+
+def test_a_lens_darkens_the_corners_alone() -> None:
+    for seed in range(20):
+        factor = vignette((96, 128), np.random.default_rng(seed))
+        assert 0 <= factor.min() <= factor.max() == 1
+        assert factor[40:56, 56:72].min() > 0.75
+        assert factor[[0, 0, -1, -1], [0, -1, 0, -1]].min() < 0.9
+
+
+@pytest.mark.parametrize("large", [False, True])
+def test_hot_things_are_small_or_large_and_lie_in_the_crop(large: bool) -> None:
+    for seed in range(20):
+        place, body, texture = hot_shape(100, large, np.random.default_rng(seed))
+        assert np.zeros((100, 100))[place].shape == body.shape == texture.shape
+        assert 0 <= body.min() <= body.max() <= 1
+        assert body.max() > 0.5
+        assert (max(body.shape) > 45) is large or max(body.shape) < 64
+        assert 0.69 < texture.min() <= texture.max() < 1.01
 
 
 def test_batches_depend_on_the_seed_and_the_step_alone() -> None:
@@ -156,9 +180,13 @@ def test_a_run_gives_a_context_that_goes_beside_a_fusion_network(
         Fuser(f"{models / 'piafusion-fast.onnx'}", engine=engine, strength=0.5)
         for engine in ("onnx", "torch")
     ]
-    assert [fuser.engine.context_side for fuser in fusers] == [96, 96]
-    one, other = (fuser(infrared, visible).astype(int) for fuser in fusers)
+    fusers.append(Fuser(f"{models / 'piafusion-fast.onnx'}", precision="int8", strength=0.5))
+    assert [fuser.engine.context_side for fuser in fusers] == [96, 96, 96]
+    one, other, in_8_bits = (fuser(infrared, visible).astype(int) for fuser in fusers)
     assert np.abs(one - other).max() <= 1
+    assert np.abs(one - in_8_bits).max() <= 12
+    small = np.zeros((1, 2, 32, 48), np.float32)
+    np.testing.assert_array_equal(fusers[0].engine.judge(small), fusers[2].engine.judge(small))
 
 
 def test_without_boxes_there_is_nothing_to_learn(piafusion: Callable, tmp_path: Path) -> None:

@@ -28,6 +28,8 @@ Single = NDArray[np.float32]
 
 ALIVE = (0, 1)
 """Classes of the boxes that are targets: people and bicycles with their riders."""
+CARS = (2,)
+"""Classes whose hot parts may be targets or not: an engine runs or the sun shines on it."""
 LEVELS = np.arange(256) / 255
 CLOSING = np.ones((5, 5), np.uint8)
 """What closes gaps in a target: a belt, a bag."""
@@ -108,6 +110,8 @@ def read_examples(
             for box in found:
                 if box.label == UNDECIDED:
                     targets[box.top : box.bottom, box.left : box.right] = UNKNOWN
+            for target in find_targets(heat, found, CARS):
+                targets[target.window][target.body] = UNKNOWN
             for target in find_targets(heat, found, ALIVE):
                 body = cv2.morphologyEx(target.body.astype(np.uint8), cv2.MORPH_CLOSE, CLOSING)
                 targets[target.window][body > 0] = 1
@@ -144,6 +148,8 @@ BLACK, SHOWN = 0.20, 0.28
 """Luminance of places of a grey picture that show nothing, and of those that show something."""
 HALF = 0.33
 """Share that is lost in a grey picture where the place shows something."""
+LACKS = 0.6
+"""The same, where structure lacks."""
 WIDE, SCENE, SOFT, LOCAL = 32, 80, 14, 10
 """Deviations of blurs, in pixels: a place, its scene, the edge of what is lost, structure."""
 COARSE = 4
@@ -206,7 +212,7 @@ def lost_by_night(y: Single, level: Single, scene: Single, missing: Single, mean
     night = np.clip((NOT_DARK - scene) / (NOT_DARK - DARK), 0, 1)
     dark = np.clip((GREY + night * (LIT - GREY) - level) / 0.06 + 0.5, 0, 1)
     shown = np.clip((blur(y, SOFT / COARSE) - BLACK) / (SHOWN - BLACK), 0, 1)
-    share = (1 - (1 - HALF) * shown) * np.maximum(dark, missing)
+    share = np.maximum((1 - (1 - HALF) * shown) * dark, (1 - (1 - LACKS) * shown) * missing)
     return _fine(blur(_single(np.maximum(share, whole)), SOFT / COARSE))
 
 
@@ -235,12 +241,18 @@ def spoil(y: Single, generator: np.random.Generator) -> tuple[Single, Single]:
             noise = 2 * blur(noise, 1.0)
             shown = blur(shown, generator.uniform(0.5, 1.5))
         return np.clip(shown + noise, 0, 1), _fine(np.clip((0.35 - light) / 0.2, 0, 1))
-    if kind < 0.8:  # fog or smoke, thicker in places
-        thick = 1.4 * _field(shape, generator, int(generator.integers(20, 75))) - 0.1
-        thick = np.clip(thick, 0, 1) * np.float32(generator.uniform(0.5, 1.0))
+    if kind < 0.8:  # fog, thicker in places, or clouds of smoke
+        field = _field(shape, generator, int(generator.integers(20, 75)))
+        shade = np.full_like(y, generator.uniform(0.45, 0.9))
+        if generator.random() < 0.5:
+            thick = np.clip(1.4 * field - 0.1, 0, 1) * np.float32(generator.uniform(0.5, 1.0))
+        else:
+            billows = _field(shape, generator, int(generator.integers(3, 9)))
+            thick = np.clip(4 * field + 0.8 * billows - 2.2, 0, 1)
+            shade = shade * _fine(0.7 + 0.5 * billows)
         veil = _fine(thick)
-        shown = (1 - veil) * y + veil * np.float32(generator.uniform(0.45, 0.9))
-        return shown, _fine(np.clip((thick - 0.65) / 0.2, 0, 1))
+        shown = (1 - veil) * y + veil * shade
+        return np.clip(shown, 0, 1), _fine(np.clip((thick - 0.65) / 0.2, 0, 1))
     # glare: lamps or the sun
     glow = np.zeros(shape, np.float32)
     for _ in range(generator.integers(1, 4)):
@@ -249,6 +261,46 @@ def spoil(y: Single, generator: np.random.Generator) -> tuple[Single, Single]:
     glow = np.clip(glow + 8 * blur(glow, 3) + 12 * blur(glow, 10), 0, 1)
     shown = np.clip(y * np.float32(generator.uniform(0.3, 1.0)) + _fine(glow), 0, 1)
     return shown, _fine(np.clip((glow - 0.6) / 0.3, 0, 1))
+
+
+def vignette(shape: tuple[int, int], generator: np.random.Generator) -> Single:
+    """Return a factor in [0, 1] for each pixel: a lens that darkens the corners."""
+    rows, columns = (np.linspace(-1, 1, side, dtype=np.float32) for side in shape)
+    rows, columns = (axis - np.float32(generator.uniform(-0.3, 0.3)) for axis in (rows, columns))
+    far = np.sqrt(rows[:, None] ** 2 + columns**2) - np.float32(generator.uniform(0.4, 1.0))
+    return _single(1 - generator.uniform(0.4, 1.0) * np.clip(far / 0.8, 0, 1) ** 1.5)
+
+
+def hot_shape(
+    side: int, large: bool, generator: np.random.Generator
+) -> tuple[tuple[slice, slice], Single, Single]:
+    """Draw something hot: small and ragged, an engine or an animal; or large, a wall in the sun.
+
+    Args:
+        side: Of the crop that it goes into, in pixels.
+        large: Whether it is more than half as long as the crop.
+        generator: Chooses.
+
+    Returns:
+        Its place in the crop, its share of each pixel there, and a texture in [0.7, 1].
+    """
+    least, most = (0.45, 0.95) if large else (0.04, 0.38)
+    size = side * np.exp(generator.uniform(np.log(least), np.log(most)))
+    stretch = np.exp(generator.uniform(-0.5, 0.5))
+    height, width = (
+        int(np.clip(length, 6, side - 2)) for length in (size / stretch, size * stretch)
+    )
+    rows, columns = (np.abs(np.linspace(-1, 1, n, dtype=np.float32)) for n in (height, width))
+    power = generator.uniform(1.5, 8)  # from a lozenge over an ellipse to a box
+    far = rows[:, None] ** power + columns**power
+    rough, fine = (
+        _field((height, width), generator, max(2, max(height, width) // parts)) for parts in (3, 8)
+    )
+    ragged = 0.2 if large else 1.6
+    body = _single(far + ragged * (rough - 0.5) + 0.3 * ragged * (fine - 0.5) < 0.75)
+    top, left = (int(generator.integers(side - n)) for n in (height, width))
+    place = (slice(top, top + height), slice(left, left + width))
+    return place, blur(body, 0.6), _single(0.7 + 0.3 * fine)
 
 
 @dataclass(frozen=True)
@@ -264,15 +316,14 @@ class ContextBatch:
 def cutouts(example: Example) -> list[tuple[Single, Single, Single]]:
     """Return the targets of a picture: infrared, luminance and share of the body, h x w each."""
     found: list[tuple[Single, Single, Single]] = []
-    if (example.targets == UNKNOWN).any():
-        return found
-    count, _, boxes, _ = cv2.connectedComponentsWithStats(example.targets)
+    targets = _bytes(example.targets == 1)
+    count, _, boxes, _ = cv2.connectedComponentsWithStats(targets)
     for left, top, width, height, area in boxes[1:count]:
         # As tall as somebody who stands, and no square: that is a box without a silhouette.
         if height < 24 or not 1.2 < height / width < 5 or area > 0.8 * height * width:
             continue
         part = (slice(top, top + height), slice(left, left + width))
-        planes = (example.infrared[0][part], example.luminance[part], 255 * example.targets[part])
+        planes = (example.infrared[0][part], example.luminance[part], 255 * targets[part])
         heat, seen, body = (_single(plane) / np.float32(255) for plane in planes)
         found.append((heat, seen, blur(body, 0.7)))
     return found
@@ -283,6 +334,12 @@ class ContextSampler:
 
     PASTED = 0.3
     """Share of the crops that people of other pictures are put into."""
+    HEATED = 0.25
+    """Share of the crops that something hot is put into."""
+    LARGE = 0.4
+    """How often it is large, a wall in the sun, and no target."""
+    VIGNETTED = 0.35
+    """Share of the crops with dark corners, in both pictures or in one."""
 
     def __init__(
         self,
@@ -343,6 +400,11 @@ class ContextSampler:
         if self._cutouts and generator.random() < self.PASTED:
             for _ in range(int(generator.integers(1, 4))):
                 self._paste(ir, y, marked, generator)
+        if generator.random() < self.HEATED:
+            # The camera's range follows what is hottest, the rest becomes darker.
+            ir *= np.float32(generator.uniform(0.4, 0.85))
+            for _ in range(int(generator.integers(1, 3))):
+                self._heat(ir, y, marked, generator)
         if generator.random() < 0.5:
             gamma = np.exp(generator.uniform(-1.0, 0.4))
             curve = generator.uniform(-0.05, 0.2) + generator.uniform(0.6, 1.1) * LEVELS**gamma
@@ -357,6 +419,12 @@ class ContextSampler:
         else:
             (y,) = self._toned((y,), generator)
             lost = lost_by_day(y)
+        if generator.random() < self.VIGNETTED:
+            both = generator.random()
+            if both < 0.7:
+                y = y * vignette(y.shape, generator)
+            if both > 0.4:
+                ir = ir * vignette(ir.shape, generator)
         if generator.random() < 0.2:
             ir = ir + generator.standard_normal(ir.shape, np.float32) * np.float32(0.02)
         return tuple(
@@ -385,6 +453,18 @@ class ContextSampler:
         y[part] += body * (np.clip(share * seen, 0, 1) - y[part])
         known = marked[part]
         known[body > 0.5] = 1
+
+    def _heat(self, ir: Single, y: Single, marked: Single, generator: np.random.Generator) -> None:
+        """Put something hot into a crop; the visible picture shows it in half of the cases."""
+        large = generator.random() < self.LARGE
+        place, body, texture = hot_shape(self._size, large, generator)
+        hot = np.float32(generator.uniform(0.75, 1.0))
+        ir[place] += body * (np.maximum(hot * texture, ir[place]) - ir[place])
+        if generator.random() < 0.5:
+            shade = np.float32(generator.uniform(0.05, 0.9))
+            y[place] += body * (shade * texture - y[place])
+        known = marked[place]
+        known[body > 0.5] = 0 if large else 1
 
     @staticmethod
     def _toned(planes: tuple[Single, ...], generator: np.random.Generator) -> tuple[Single, ...]:

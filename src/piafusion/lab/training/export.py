@@ -39,6 +39,7 @@ from piafusion.weights import (
     MANIFEST,
     Format,
     WeightsRecord,
+    file_name,
     list_models,
     load_manifest,
     read_weights,
@@ -46,6 +47,7 @@ from piafusion.weights import (
 )
 
 _CONTEXT_SIDES = {"piafusion-fast": 160}
+_CONTEXT_KEYS = (CONTEXT, CONTEXT_SIDE)
 
 
 def export_run(
@@ -69,7 +71,8 @@ def export_run(
         name: Name of the model there.
         summary: One line for `piafusion models`.
         onto: For a context network: the model that it is put beside, a shipped one or the path of
-            its safetensors file. A context network that this has already is replaced.
+            its safetensors file. A context network that this has already is replaced, in its
+            8-bit file too; a shipped one keeps its line if no other is given.
         context_side: Longest side, in pixels, of the small copy of a picture that the context
             network sees; by default 320, for `piafusion-fast` 160.
 
@@ -95,14 +98,19 @@ def export_run(
             f"{run / WEIGHTS}: expected the weights of a finished run, found them damaged; {remedy}"
         ) from error
     training = read_json(run / RECORD, dict, "the record of a finished run", remedy)
-    model = settings.model
+    model, in_8_bits = settings.model, None
     if isinstance(network, ContextNet) and onto is not None:
         model = onto if onto in SIZES else "piafusion"
         network = _beside(network, onto, context_side or _CONTEXT_SIDES.get(onto, 320))
-        before = list_models()
-        fusion = before[onto].training if onto in before else {}
-        training = {**fusion, "context": training}
-    _write(name, network, model, summary, training, folder)
+        before = list_models().get(onto)
+        if before is not None:
+            summary = summary or before.summary
+            training = {**before.training, "context": training}
+            if "int8" in before.sha256:
+                in_8_bits = read_weights(onto, "int8", "fusion")
+        else:
+            training = {"context": training}
+    _write(name, network, model, summary, training, folder, in_8_bits)
     if isinstance(network, DenseFuseNet):
         network.rule = "l1"
         _write(f"{name}-l1", network, settings.model, summary, training, folder)
@@ -155,7 +163,7 @@ def export_int8(
             f"{name}: expected ONNX Runtime to answer like torch within {_INT8_TOLERANCE:g}, "
             f"found a mean difference of {found:g}; the 8-bit file is not written, report this"
         )
-    path = folder / f"{name}-int8.onnx"
+    path = folder / file_name(name, "int8")
     write_bytes(path, weights)
     record.sha256["int8"] = sha256(weights)
     folders = [dataset_name(each) for each in data]
@@ -187,8 +195,11 @@ def _write(
     summary: str,
     training: dict[str, Any],
     folder: Path,
+    in_8_bits: bytes | None = None,
 ) -> None:
     files: dict[Format, bytes] = {"onnx": _to_onnx(network)}
+    if in_8_bits is not None:
+        files["int8"] = _with_context_of(in_8_bits, files["onnx"])
     if not isinstance(network, ComparisonNet):
         files["safetensors"] = dump(model, network)
     record = WeightsRecord(
@@ -201,8 +212,18 @@ def _write(
         scores={},
     )
     for suffix, data in files.items():
-        write_bytes(folder / f"{name}.{suffix}", data)
+        write_bytes(folder / file_name(name, suffix), data)
     save_record(record, folder)
+
+
+def _with_context_of(fusion: bytes, other: bytes) -> bytes:
+    """Return an ONNX file with the context network of another one."""
+    model, source = (onnx.load_from_string(data) for data in (fusion, other))
+    props = {each.key: each.value for each in model.metadata_props}
+    context = {each.key: each.value for each in source.metadata_props if each.key in _CONTEXT_KEYS}
+    del model.metadata_props[:]
+    onnx.helper.set_model_props(model, {**props, **context})
+    return bytes(model.SerializeToString())
 
 
 def _to_onnx(network: nn.Module) -> bytes:

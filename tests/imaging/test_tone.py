@@ -160,6 +160,8 @@ def test_a_visible_picture_of_few_bits_in_sixteen(bits: int) -> None:
     assert f"--visible-tone bits:{bits}" in plain.fuse(infrared, counts).tone.advice
     assert fuser.fuse(infrared, counts).tone.advice == ""
     degrees = show_visible(np.array([[10.0, 20, 30]]), Span(10, 30))
+    colour = np.full((4, 6, 3), 20, np.uint8)
+    np.testing.assert_array_equal(show_visible(colour, Span(10, 30)), np.full((4, 6, 3), 128))
     assert degrees.tolist() == [[0, 0.5, 1]]
     with pytest.raises(UsageError, match="expected a visible tone of full"):
         parse_visible_tone("clahe")

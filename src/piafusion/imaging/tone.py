@@ -571,7 +571,7 @@ def _advise_polarity(infrared: Image) -> str:
     Outdoors the sky is colder than the ground, and what stands out there (people, engines, lamps)
     is warmer. Counts and degrees rise with the heat, so only pictures of 8 bits are looked at.
     """
-    if infrared.dtype != np.uint8:
+    if infrared.dtype != np.uint8 or infrared.ndim != 2:  # a tone of a visible picture, too
         return ""
     height, width = infrared.shape
     inner = np.ma.getdata(infrared)[height // 20 : -(height // 20) or None]  # without a frame

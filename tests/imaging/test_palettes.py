@@ -40,6 +40,15 @@ def test_each_level_has_a_colour_of_its_own_and_comes_back(name: str) -> None:
         np.testing.assert_array_equal(to_levels(compressed(table[levels])), found)  # by auto
 
 
+@pytest.mark.parametrize(("name", "least"), [("ironbow", 0.745), ("rainbow", 0.62)])
+def test_chroma_that_neighbours_share_is_told_apart(name: str, least: float) -> None:
+    noise = np.random.default_rng(0).normal(0, 60, (96, 128)).astype(np.float32)
+    levels = np.linspace(40, 200, 128) + cv2.GaussianBlur(noise, (0, 0), 0.8)
+    levels = np.clip(levels, 0, 255).astype(np.uint8)
+    found = to_levels(compressed(palette(name)[levels], 95), name).astype(int)
+    assert (np.abs(found - levels) <= 2).mean() > least  # 0.71 and 0.60 pixel by pixel
+
+
 def test_what_lies_over_the_picture_is_taken_out() -> None:
     levels = cv2.resize(scene(96, 128)[0], (320, 240), interpolation=cv2.INTER_CUBIC)
     painted = palette("ironbow")[levels].copy()

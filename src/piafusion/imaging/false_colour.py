@@ -1,7 +1,8 @@
 """From false colours back to one level for each pixel.
 
 Each pixel gets the level whose colour is nearest. Compression halves the resolution of chroma, so
-beside edges luma counts more. Scale bars and other overlays are filled.
+beside edges luma counts more, and a second look expects there what the levels around have made
+of each colour. Scale bars and other overlays are filled.
 """
 
 from __future__ import annotations
@@ -18,7 +19,13 @@ from piafusion.imaging.palettes import NAMES, check_name, palette
 _BITS = (6, 5, 5)  # of Y, Cr, Cb in the table that gives the first guess of a level
 _NEAR = 6  # levels around that guess that are compared exactly
 _FLAT, _EDGE = 0.4, 0.04  # weight of chroma against luma; edges have the chroma of both sides
-_NOISE, _BLEED = 2.5, 0.5
+_NOISE, _BLEED = 20.0, 0.5
+_LOST = 1.0  # squared chroma that halving takes from a pixel, from which on it gets a second look
+_HALVED = ((2, 2), (1, 2))  # rows and columns that share their chroma: 4:2:0 and 4:2:2
+_TO_YCC = np.array(
+    [[0.299, 0.587, 0.114], [0.5, -0.418688, -0.081312], [-0.168736, -0.331264, 0.5]], np.float32
+)
+_TO_RGB = np.linalg.inv(_TO_YCC).astype(np.float32)
 _FITS = 24.0  # distance from the palette that three quarters of the pixels may have
 _STRANGE = 40.0  # distance from the palette of what is no part of the thermal picture
 _END, _LETTER = 8, 0.01  # levels at the palette's ends; share of the pixels in one letter at most
@@ -53,8 +60,7 @@ def to_levels(image: Image, name: str = "auto") -> Image:
             f"{image.shape}; leave out --palette"
         )
     pixels = _planes(image)
-    name = _choose(pixels, name)
-    return _clean(*_nearest(pixels, name))
+    return _levels(image, pixels, _choose(pixels, name))
 
 
 class FrameLevels:
@@ -75,7 +81,13 @@ class FrameLevels:
             self._likely = _choose(pixels, self._likely)
         except ImageError:
             self._likely = _choose(pixels, self._name)
-        return _clean(*_nearest(pixels, self._likely))
+        return _levels(image, pixels, self._likely)
+
+
+def _levels(image: Image, pixels: Image, name: str) -> Image:
+    """Return the levels of a picture in RGB, whose Y, Cr and Cb are `pixels`."""
+    levels, apart = _nearest(pixels, name)
+    return _clean(_unmixed(image, pixels, levels, name), apart)
 
 
 def _planes(image: Image) -> Image:
@@ -157,6 +169,66 @@ def _compared(planes: list[Image], weight: Image, guess: Image, name: str) -> tu
             plane - column.take(tried) for plane, column in zip(planes, columns, strict=True)
         )
         cost = luma * luma + weight * (red * red + blue * blue)
+        better = cost < best
+        np.copyto(levels, tried, where=better)
+        np.copyto(best, cost, where=better)
+    return levels, best
+
+
+def _unmixed(image: Image, pixels: Image, levels: Image, name: str) -> Image:
+    """Return better levels of pixels whose chroma was mixed with that of their neighbours.
+
+    What mixing took from the chroma of each pixel is estimated from the levels. A level near the
+    one that was found is taken if its colour, less that and cut off where RGB ends, is nearer.
+    """
+    curve = _curve(name)
+    shown = np.ascontiguousarray(curve[levels, 1:])
+    losses = [np.zeros_like(shown), *(shown - _mixed(shown, *each) for each in _HALVED)]
+    mixed = (losses[1] ** 2).sum(axis=2) > _LOST
+    if not mixed.any():
+        return levels
+    off = pixels[mixed][:, 1:] - shown[mixed]
+    model = int(np.argmin([((off + lost[mixed]) ** 2).sum() for lost in losses]))
+    if not model:  # chroma of full resolution, as in a PNG file
+        return levels
+    lost = losses[model][mixed]
+    weight = 1 / (_NOISE + _EDGE * (lost**2).sum(axis=1))
+    colours = image[mixed].astype(np.float32)
+    unmixed = np.clip(pixels[mixed][:, 1:] + lost, 0, 255).astype(np.uint8)
+    places = [pixels[mixed][:, 0], *unmixed.T]
+    index = tuple(plane >> (8 - bits) for plane, bits in zip(places, _BITS, strict=True))
+    found = levels[mixed].astype(np.int16)
+    best, cost = _expected(colours, lost, weight, found, name)
+    for chroma in (_FLAT, _EDGE):  # for few pixels
+        guess = _guesses(name, chroma)[index].astype(np.int16)
+        far = np.abs(guess - found) > _NEAR
+        other, less = _expected(colours[far], lost[far], weight[far], guess[far], name)
+        best[far], cost[far] = np.where(less < cost[far], (other, less), (best[far], cost[far]))
+    better = levels.copy()
+    better[mixed] = best
+    return better
+
+
+def _mixed(chroma: Image, rows: int, columns: int) -> Image:
+    """Return Cr and Cb after compression that keeps one value for so many pixels."""
+    height, width = chroma.shape[:2]
+    small = (-(-width // columns), -(-height // rows))
+    reduced = cv2.resize(chroma, small, interpolation=cv2.INTER_AREA)
+    return np.asarray(cv2.resize(reduced, (width, height), interpolation=cv2.INTER_LINEAR))
+
+
+def _expected(
+    colours: Image, lost: Image, weight: Image, guess: Image, name: str
+) -> tuple[Image, Image]:
+    """Return the best of the levels around a guess for each of N colours in RGB, and its cost."""
+    curve = _curve(name) - np.array([0, 128, 128], np.float32)
+    levels, best = guess.copy(), np.full(len(guess), np.inf, np.float32)
+    taken = np.concatenate([np.zeros_like(weight)[:, None], lost], axis=1) @ _TO_RGB.T
+    table = curve @ _TO_RGB.T
+    for step in range(-_NEAR, _NEAR + 1):
+        tried = np.clip(guess + np.int16(step), 0, 255)
+        off = (colours - np.clip(table[tried] - taken, 0, 255)) @ _TO_YCC.T
+        cost = off[:, 0] ** 2 + weight * (off[:, 1] ** 2 + off[:, 2] ** 2)
         better = cost < best
         np.copyto(levels, tried, where=better)
         np.copyto(best, cost, where=better)

@@ -7,7 +7,10 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.request import urlopen
 
+import cv2
+import numpy as np
 import pytest
 
 from piafusion.imaging.align import read_alignment
@@ -40,6 +43,20 @@ def address(tmp_path: Path) -> Iterator[str]:
         process.send_signal(2)
         process.communicate(timeout=20)
         assert process.returncode == 130
+
+
+def test_an_mjpeg_stream_ends_with_the_command(
+    address: str, request: pytest.FixtureRequest
+) -> None:
+    stream = urlopen(f"{address}v1/live/stream", timeout=20)  # noqa: S310 - our own
+    request.node.stream = stream  # open until the command has ended
+    assert stream.headers["Content-Type"] == "multipart/x-mixed-replace; boundary=frame"
+    for _ in range(3):
+        head = [stream.readline() for _ in range(4)]
+        assert head[:2] == [b"--frame\r\n", b"Content-Type: image/jpeg\r\n"]
+        jpeg = stream.read(int(head[2].split()[1]))
+        assert cv2.imdecode(np.frombuffer(jpeg, np.uint8), 1).shape == (480, 640, 3)
+        assert stream.readline() == b"\r\n"
 
 
 @pytest.mark.skipif(not (BROWSER and DRIVER), reason="needs chromium, chromedriver")

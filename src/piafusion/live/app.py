@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import Response
+from fastapi.responses import Response, StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field
 
 import piafusion
@@ -166,6 +166,7 @@ def create_live_app(session: LiveSession, settings: ServerSettings) -> FastAPI:
         redoc_url=None,
         exception_handlers={**HANDLERS, RequestValidationError: _refuse},
     )
+    app.state.ending = False
     app.include_router(static_router(STATIC, _FILES))
 
     async def worked(work: Callable[[], Result]) -> Result:
@@ -204,6 +205,22 @@ def create_live_app(session: LiveSession, settings: ServerSettings) -> FastAPI:
         if shown is None:
             return Response(status_code=204, headers=headers)
         return Response(shown.jpeg, headers=headers, media_type="image/jpeg")
+
+    @app.get("/v1/live/stream", summary="All pictures, as MJPEG", response_class=Response)
+    async def stream() -> StreamingResponse:
+        """Send pictures as they come, for programs without JavaScript, such as players."""
+
+        async def parts() -> AsyncIterator[bytes]:
+            number = 0
+            while not app.state.ending:
+                if shown := session.newest(number):
+                    number, size = shown.number, len(shown.jpeg)
+                    head = f"--frame\r\nContent-Type: image/jpeg\r\nContent-Length: {size}\r\n\r\n"
+                    yield head.encode() + shown.jpeg + b"\r\n"
+                else:
+                    await bell.wait(_WAIT)
+
+        return StreamingResponse(parts(), media_type="multipart/x-mixed-replace; boundary=frame")
 
     @app.get("/v1/live/snapshot", summary="The newest picture as PNG", response_class=Response)
     async def snapshot() -> Response:

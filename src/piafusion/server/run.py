@@ -41,8 +41,10 @@ class Listener(uvicorn.Server):
     """
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Begin to stop."""
+        """Begin to stop; `app.state.ending` tells it to answers that would go on for ever."""
         if not self.should_exit:
+            if isinstance(self.config.app, FastAPI):
+                self.config.app.state.ending = True
             limit = self.config.timeout_graceful_shutdown or 0
             faulthandler.dump_traceback_later(limit + _LAST, exit=True)
         super().handle_exit(sig, frame)

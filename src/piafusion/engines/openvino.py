@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import sys
 import threading
 from functools import cache, cached_property
+from types import ModuleType
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +16,10 @@ from piafusion.engines import FileEngine, Size, SizeCache
 from piafusion.errors import WeightsError, needing
 from piafusion.machine import usable_cores
 from piafusion.reach import SHARE, Reach, context_side
+
+# OpenVINO tells Google that it was loaded, and leaves a number for the user at home, by a package
+# that comes with it; without that one it tells nobody. A program that has loaded it keeps it.
+sys.modules.setdefault("openvino_telemetry", cast(ModuleType, None))
 
 with needing("openvino", "the device 'openvino'"):
     import openvino

@@ -82,7 +82,7 @@ def piafusion(
 
 @pytest.fixture
 def few_scenes(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let `reproduce --quick` paint two tiny scenes in place of many small ones."""
+    """Let `reproduce --quick` paint two tiny scenes, not many small ones, and score them here."""
     from piafusion.lab.paper import datasets
 
     paint = datasets._paint
@@ -90,6 +90,7 @@ def few_scenes(monkeypatch: pytest.MonkeyPatch) -> None:
     def paint_few(folder: Path, parts: dict[str, tuple[int, int]]) -> None:
         paint(folder, {part: (seed, 2) for part, (seed, _) in parts.items()})
 
+    monkeypatch.setattr("piafusion.lab.evaluation.scoring.usable_cores", lambda: 1)
     monkeypatch.setattr(datasets, "_SIZE", (64, 80))
     monkeypatch.setattr(datasets, "_paint", paint_few)
 

@@ -47,7 +47,6 @@ from piafusion.cli.options import (
 from piafusion.cli.printing import say, say_json, warn
 from piafusion.cli.progress import ProgressDisplay, track
 from piafusion.errors import PiafusionError, UsageError
-from piafusion.report.text import for_json
 from piafusion.weights import DEFAULT_MODEL
 
 if TYPE_CHECKING:
@@ -464,6 +463,8 @@ def _advice(fused: Sequence[FusedPair]) -> list[str]:
 
 def _describe(result: FusedPair) -> dict[str, object]:
     """Return an entry of the report."""
+    from piafusion.report.text import for_json  # for --json alone
+
     tone = asdict(result.tone) if result.tone else {}
     advice = tone.pop("advice", "") or None
     return {

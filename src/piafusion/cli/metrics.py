@@ -20,7 +20,6 @@ from piafusion.cli.options import (
 from piafusion.cli.printing import print_table, say, say_json, warn
 from piafusion.cli.progress import track
 from piafusion.errors import UsageError
-from piafusion.report.text import for_json, number
 
 if TYPE_CHECKING:
     from piafusion.lab.evaluation.scoring import Triple, TripleScores
@@ -49,6 +48,7 @@ def metrics(
     from piafusion.lab.data.clips import VIDEOS
     from piafusion.lab.evaluation.scoring import score_all
     from piafusion.metrics import CLIP_SPECS, check_names
+    from piafusion.report.text import for_json
 
     wanted = metric_names(names)
     own = list(CLIP_SPECS) if infrared.suffix.lower() in VIDEOS else []
@@ -101,6 +101,7 @@ def _plan(
 def _print(names: Sequence[str], scores: Sequence[TripleScores]) -> None:
     """Print a row for each triple, and below several rows their mean and standard deviation."""
     from piafusion.metrics import ALL_SPECS
+    from piafusion.report.text import number
 
     rows = [[s.triple.stem, *(number(s.values.get(name), 4) for name in names)] for s in scores]
     if len(scores) > 1:

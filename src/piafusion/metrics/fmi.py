@@ -6,13 +6,9 @@ from collections.abc import Sequence
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from piafusion.metrics._inputs import Greys, Single
 from piafusion.metrics._spec import ALL, Arithmetic, MetricSpec
-
-Bits = NDArray[np.int32]
-"""Bits of float32 numbers. Those of one sign have the order of their bits."""
 
 _SIDE = 3
 PLACES = _SIDE**2
@@ -164,7 +160,7 @@ def _stops(cumulated: Single, other: Single) -> Single:
     """
     stops = np.empty((_STOPS + 2, cumulated.shape[1]), np.float32)
     stops[0], stops[-1] = 0, 1
-    bits = stops[1:-1].view(np.int32)
+    bits = stops[1:-1].view(np.int32)  # float32 of one sign have the order of their bits
     np.bitwise_and(cumulated.view(np.int32), ~_SECOND, out=bits[: PLACES - 1])
     np.bitwise_or(other.view(np.int32), _SECOND, out=bits[PLACES - 1 :])
     bits.sort(axis=0)

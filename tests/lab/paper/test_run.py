@@ -13,6 +13,7 @@ from piafusion.errors import UsageError
 from piafusion.files import write_bytes
 from piafusion.lab.data.writing import Recipe, write_scenes
 from piafusion.lab.evaluation.sets import read_sets
+from piafusion.lab.evaluation.timing import measure_here
 from piafusion.lab.paper.comparison import find_scenes
 from piafusion.lab.paper.datasets import PaperData, find_data
 from piafusion.lab.paper.experiment import OURS, TABLE_2, UNTESTED, Experiment
@@ -55,6 +56,9 @@ def output(materials: PaperData, tmp_path_factory: pytest.TempPathFactory) -> Pa
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("piafusion.lab.training.export.export_run", take_shipped)
         patch.setattr("piafusion.lab.paper.segmentation.SOURCES", SOURCES)
+        # Processes of their own have tests of their own, and take longer than these pictures.
+        patch.setattr("piafusion.lab.paper.efficiency.measure", measure_here)
+        patch.setattr("piafusion.lab.evaluation.scoring.usable_cores", lambda: 1)
         reproduce(materials, folder, TINY)
     return folder
 

@@ -92,7 +92,7 @@ def write_report(
     styles = line_styles(list(dict.fromkeys(each.method for each in evaluation.scores)))
     sections, tables = [], []
     for result in evaluation.results:
-        blocks = _numbers(result, metrics, against, styles)
+        blocks = _numbers(result, against, styles)
         blocks += _scenes(result, evaluation, scenes, output)
         name = result.data.name
         sections.append(Section(f"{name}, {result.scores.size}", blocks, link=name))
@@ -129,9 +129,7 @@ def curves(result: DataSetResult, styles: Mapping[str, LineStyle], title: str) -
     return Curves(drawings, {name: styles[name] for name in result.values}, title)
 
 
-def _numbers(
-    result: DataSetResult, metrics: Sequence[str], against: str, styles: Mapping[str, LineStyle]
-) -> list[Block]:
+def _numbers(result: DataSetResult, against: str, styles: Mapping[str, LineStyle]) -> list[Block]:
     blocks: list[Block] = [result.scores.table()]
     for part in result.parts:
         title = part.title.removeprefix(result.data.name).lstrip(", ")

@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
+from piafusion.imaging.align import search
 from piafusion.imaging.align.geometry import resizing
 from piafusion.imaging.io import read_pair
 from piafusion.scenes.synthetic import demo_scenes_root
@@ -25,6 +26,21 @@ def known_pair(
     warped = cv2.warpPerspective(ir, to_ir @ KNOWN, infrared[::-1], flags=cv2.INTER_AREA)
     shown = cv2.resize(vi, visible[::-1], interpolation=cv2.INTER_AREA)
     return warped, shown, to_ir @ KNOWN @ resizing(visible, (480, 640))
+
+
+@pytest.fixture(autouse=True)
+def few_starts(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
+    """Look at few scales and rotations, but in tests that ask for `all_starts`."""
+    if "all_starts" not in request.fixturenames:
+        monkeypatch.setattr(search, "SCALES", np.array([0.95, 1.0, 1.05]))
+        monkeypatch.setattr(search, "ROTATIONS", (-4.0, 0.0, 4.0))
+        monkeypatch.setattr(search, "ALL_SCALES", np.array([0.35, 1.0]))
+        monkeypatch.setattr(search, "ALL_ROTATIONS", (0.0, 90.0))
+
+
+@pytest.fixture
+def all_starts() -> None:
+    """Look at all scales and rotations."""
 
 
 @pytest.fixture(scope="session")

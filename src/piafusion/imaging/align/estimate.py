@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 
 from piafusion.errors import AlignmentError, SizeMismatchError, UsageError
 from piafusion.imaging.align.alignment import Alignment, Quality
-from piafusion.imaging.align.anywhere import anywhere
 from piafusion.imaging.align.blocks import Level, Matches, match
 from piafusion.imaging.align.distortion import MIN_PAIRS, straightened, with_lenses
 from piafusion.imaging.align.geometry import (
@@ -31,10 +30,11 @@ from piafusion.imaging.align.geometry import (
     is_sane,
     magnification,
     nearest_similarity,
+    ninths,
     transform,
 )
 from piafusion.imaging.align.lens import Calibration, Lens, Size
-from piafusion.imaging.align.search import candidates
+from piafusion.imaging.align.search import anywhere, candidates
 from piafusion.imaging.align.structure import Picture, prepare
 from piafusion.imaging.arrays import Image, as_infrared, as_visible, check_minimum
 
@@ -43,10 +43,10 @@ MIN_SCORE = 0.26
 MAX_DISAGREEMENT = 0.018  # share of the visible picture's longer side
 
 _CANDIDATES = 6
-_ANYWHERE = 48
+_ANYWHERE = 24
 _SURE = 0.35  # share of the blocks; below that a start with another view or rotation is looked for
 _COARSE_PAIRS = 8
-_GLANCE = Level(side=192, block=0.2, radius=0.045, grid=10)
+_GLANCE = Level(side=144, block=0.2, radius=0.045, grid=10)
 _GLANCED = 5  # of the starts that are looked for anywhere, those that are tried
 _TRIAL = Level(side=320, block=0.2, radius=0.045, grid=12)
 _STEPS = (Level(640, 0.15, 0.02), Level(640, 0.12, 0.01))
@@ -54,9 +54,12 @@ PROOF = Level(640, 0.15, 0.035)
 _TOLERANCE = 0.006  # share of the longer side: depth and lenses make no map fit better
 _LEAST_TOLERANCE = 1.25  # visible pixels: blocks are not found better than that
 _MIN_BLOCKS = 12
+_FIRM, _LOOSE = 1.0, 0.2  # blocks: weight of a corner
+_CLEARLY = 0.95  # corners are held loosely if that predicts with that share of the squared error
 _MAX_BENDING = 0.06  # share of the longer side; the cameras of a rig look the same way
 
 Pairs = Sequence[tuple[Picture, Picture]]
+Chosen = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -70,6 +73,7 @@ class _Step:
         targets: N x 2, where they were found, in infrared pixels.
         magnification: Infrared pixels of a visible pixel.
         share: Share of the blocks that agree, as `Matches.score`.
+        hold: How firmly a similarity holds the corners, as `geometry.held`.
     """
 
     kind: Kind
@@ -78,6 +82,7 @@ class _Step:
     targets: Points
     magnification: float
     share: float
+    hold: float = _FIRM
 
     def fit(self, kind: Kind, where: slice = slice(None)) -> Matrix | None:
         """Fit a map to some of the blocks; see `geometry.fit`."""
@@ -90,9 +95,32 @@ class _Step:
         start, plain = self.fit(kind, where), self.fit("similarity", where)
         if kind == "similarity" or start is None or plain is None:
             return start
+        return self._held(kind, start, plain, where, self.hold)
+
+    def _held(
+        self, kind: Kind, start: Matrix, plain: Matrix, where: slice | Chosen, hold: float
+    ) -> Matrix:
         points, targets = self.matches.points[where], self.targets[where]
         most = 2 * tolerance(self.matches) * self.magnification
-        return held(kind, start, plain, points, targets, self.matches.frame, most)
+        return held(kind, start, plain, points, targets, self.matches.frame, most, hold)
+
+    def with_hold(self, kind: Kind) -> _Step:
+        """Return the step with its corners held loosely if that predicts left-out blocks better.
+
+        The blocks of each ninth of the picture are predicted from those of the others.
+        """
+        start, plain = self.fit(kind), self.fit("similarity")
+        if kind == "similarity" or start is None or plain is None:
+            return self
+        part, most = ninths(self.matches.points), 2 * tolerance(self.matches)
+        errors = []
+        for hold in (_FIRM, _LOOSE):
+            missed = np.full(len(part), most)
+            for left in np.unique(part):
+                matrix = self._held(kind, start, plain, part != left, hold)
+                missed[part == left] = self.misses(matrix)[part == left]
+            errors.append(np.square(np.fmin(missed, most)).mean())
+        return replace(self, hold=_LOOSE if errors[1] < _CLEARLY * errors[0] else _FIRM)
 
     def misses(self, matrix: Matrix) -> NDArray[np.float64]:
         """Return how far from each block a map sends it, in visible pixels."""
@@ -257,6 +285,8 @@ def _step(pairs: Pairs, matrix: Matrix, kind: Kind, level: Level) -> _Step | Non
     matches = match(pairs, matrix, level)
     targets = transform(matrix, matches.points + matches.shifts)
     step = _Step(kind, matrix, matches, targets, magnification(matrix, vi_size), 0.0)
+    if level in _STEPS:
+        step = step.with_hold(kind)
     for allowed in dict.fromkeys((kind, "similarity")):
         moved = step.held(allowed) if level in _STEPS else step.fit(allowed)
         if (

@@ -23,7 +23,6 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 FREEDOMS: dict[str, int] = {"similarity": 4, "affine": 6, "homography": 8}
 _TRIALS, _CONFIDENCE = 5000, 0.999
 _ROUNDS = 8
-_HOLD = 0.2  # blocks: weight of a corner
 
 
 def check_kind(kind: str) -> Kind:
@@ -183,11 +182,12 @@ def held(
     targets: Points,
     frame: Points,
     most: float,
+    hold: float,
 ) -> Matrix:
     """Fit a map that corners without evidence do not bend.
 
     Least squares over the points, each weighted by Tukey's biweight, and over the four corners,
-    which should lie where the plain map puts them. A corner weighs less than one right point.
+    which should lie where the plain map puts them.
 
     Args:
         kind: "affine" or "homography".
@@ -197,6 +197,7 @@ def held(
         targets: N x 2, where the points should go; some may be quite wrong.
         frame: 4 x 2, corners of the part of the picture that the points come from.
         most: A target that far off counts nothing.
+        hold: Weight of a corner; that of a right point is 1.
 
     Returns:
         The matrix; it may be singular or not finite if no map fits.
@@ -213,7 +214,7 @@ def held(
         ratio, place = plane / sent[:, 2:], sent[:, :2] / sent[:, 2:]
         miss = wanted - place
         far = np.linalg.norm(miss[: len(points)], axis=1) / most
-        weight = np.concatenate([np.clip(1 - far**2, 0, 1) ** 2, np.full(len(frame), _HOLD)])
+        weight = np.concatenate([np.clip(1 - far**2, 0, 1) ** 2, np.full(len(frame), hold)])
         x = np.hstack([ratio, nothing, -place[:, :1] * ratio[:, :2]])[:, :freedoms]
         y = np.hstack([nothing, ratio, -place[:, 1:] * ratio[:, :2]])[:, :freedoms]
         slope, weights = np.vstack([x, y]), np.tile(weight, 2)[:, None]

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from piafusion.imaging.align.alignment import Alignment, Quality, Shifts
-from piafusion.imaging.align.structure import Picture, prepare, shrunk, structure
+from piafusion.imaging.align.structure import Picture, prepare, relative, shrunk, structure
 from piafusion.imaging.arrays import Image
 
 _SIDE = 320  # pixels of the longer side while matching
@@ -99,7 +99,9 @@ def _likeness(
     """
     rows, columns = _cells(visible.size)
     size = rows * _CELL, columns * _CELL
-    ir, vi = (_relative(structure(shrunk(each, size))) for each in (infrared, visible))
+    ir, vi = (
+        relative(structure(shrunk(each, size)), _SURROUNDINGS) for each in (infrared, visible)
+    )
     around = cv2.copyMakeBorder(ir, reach, reach, reach, reach, cv2.BORDER_CONSTANT)
     strength = np.square(around).sum(axis=2)
     shape, side = (columns, rows), 2 * reach + 1
@@ -190,12 +192,6 @@ def _single(cells: _Cells, around: float) -> Floats:
 
 def _taken(gain: Floats | float, low: float, high: float) -> Floats:
     return np.asarray(np.clip((np.asarray(gain) - low) / (high - low), 0, 1), np.float32)
-
-
-def _relative(channels: Floats) -> Floats:
-    """Return structure whose strength is that above its surroundings."""
-    channels[..., 2] -= cv2.GaussianBlur(channels[..., 2], (0, 0), _SURROUNDINGS)
-    return channels
 
 
 def _cells(size: tuple[int, int]) -> tuple[int, int]:

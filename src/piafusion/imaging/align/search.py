@@ -1,8 +1,8 @@
-"""The coarse start: every scale and rotation in reach is tried on small pictures.
+"""The coarse start: one small picture is looked for in the other, turned, at each scale.
 
-Reach: the infrared picture spans 45 % to 140 % of the visible one's view, or any known share, is
-rotated by up to 8 degrees against it and shifted by up to a quarter of its own width beyond the
-border.
+The picture with the smaller view is turned, and correlated with the other one by Fourier
+transforms of tiles; its middle has to lie on the other one. The directions and strengths of edges
+are compared; they do not know which side of an edge is warm.
 """
 
 from __future__ import annotations
@@ -23,28 +23,38 @@ from piafusion.imaging.align.geometry import (
     resizing,
     transform,
 )
-from piafusion.imaging.align.structure import Picture, Size, shrunk, structure
+from piafusion.imaging.align.structure import Picture, Size, relative, shrunk, structure
 
-AREA = 176 * 132  # pixels of the infrared picture
-SCALES = np.geomspace(0.45, 1.4, 26)  # visible pixels per infrared pixel, relative to the start
-KNOWN = np.geomspace(0.9, 1.11, 5)  # the same, relative to a scale that is known
+# A view is the share of the visible picture's side that the infrared one spans. Cameras that look
+# the same way, about upright, are looked for in larger pictures and smaller steps.
+SCALES = np.geomspace(0.45, 1.4, 26)  # views
 ROTATIONS = np.arange(-8.0, 8.1, 2.0)  # degrees
-_MARGIN = 0.15  # share of the infrared picture that may lie outside the visible one
-_BEYOND = 0.25  # the search goes that share of its width beyond the visible picture
+AREA = 80 * 60  # pixels of the picture that is looked for
+ALL_SCALES = 1.15 ** np.arange(-13.0, 12)
+ALL_ROTATIONS = np.arange(0.0, 360.0, 5.0)
+ALL_AREA = 48 * 36
+_KNOWN = np.geomspace(0.9, 1.11, 5)  # relative to a view that is known
+_MARGIN = 0.05  # share of the sides of the picture that is looked for that is left out
+_TILE = 3.5  # side of a tile; diagonals of the picture that is looked for
+_FINER = 2  # edges are looked for in pictures that many times finer
+_CALM, _AROUND = 0.1, 6.0  # of `structure` and `relative`: faint edges count, too
+_PAIRS = 3  # in which all rotations are looked for
 _APART = 0.06  # share of the smaller view's width: candidates closer than that are one
-_SAME_ASPECT = 1.02
+_SAME_ASPECT = 0.04  # logarithm
+
+Floats = NDArray[np.float32]
+Spectra = NDArray[np.complex64]
+Pairs = Sequence[tuple[Picture, Picture]]
 
 
 def candidates(
-    pairs: Sequence[tuple[Picture, Picture]],
-    count: int,
-    *,
-    stretch: bool,
-    share: float | None = None,
+    pairs: Pairs, count: int, *, stretch: bool, share: float | None = None
 ) -> list[Matrix]:
     """Return the likeliest maps from visible to infrared pixels, best first.
 
-    The last ones are those of cameras that look the same way with the same view.
+    The infrared picture spans 45 % to 140 % of the visible one's view, or any known share, and is
+    rotated by up to 8 degrees against it. The last maps are those of cameras that look the same way
+    with the same view.
 
     Args:
         pairs: Infrared and visible pictures of one rig; the correlations of all are added up.
@@ -53,77 +63,188 @@ def candidates(
         share: Width of the infrared picture's view, as a share of the visible one's, if known.
     """
     ir_size, vi_size = pairs[0][0].size, pairs[0][1].size
-    small = scaled(ir_size, (AREA / (ir_size[0] * ir_size[1])) ** 0.5)
-    infrared = [structure(shrunk(ir, small)) for ir, _ in pairs]
-    rows, columns = (round(side * _MARGIN) for side in small)
-    templates = [each[rows : small[0] - rows, columns : small[1] - columns] for each in infrared]
-    beyond = round(_BEYOND * small[1])
-    area = (vi_size[0] * vi_size[1] / (ir_size[0] * ir_size[1])) ** 0.5
-    centre = 1.0 if share is None else share * vi_size[1] / ir_size[1] / area
-    scales = SCALES if share is None else centre * KNOWN
-
+    view = _view(ir_size, vi_size, share)
+    views = np.asarray(SCALES) if view is None else view * _KNOWN
     found: list[tuple[float, Matrix]] = []
     centred: list[Matrix] = []
-    for view in _views(ir_size, vi_size, stretch=stretch):
-        same = scaled(small, 1 / centre, view)
-        shift = np.array(
-            [[1, 0, (small[1] - same[1]) / 2], [0, 1, (small[0] - same[0]) / 2], [0, 0, 1]]
-        )
-        centred.append(resizing(small, ir_size) @ shift @ resizing(vi_size, same))
-        for scale in scales:
-            # The visible picture at the scale at which the infrared one would fit on it.
-            size = scaled(small, 1 / scale, view)
-            visible = [structure(shrunk(vi, size)) for _, vi in pairs]
-            canvas = (
-                max(small[0] + 2 * beyond, size[0]),
-                max(small[1] + 2 * beyond, size[1]),
-            )
-            for degrees in ROTATIONS:
-                turned = turn(canvas, size, degrees)
-                score = sum(
-                    _correlation(each, turned, canvas, template)
-                    for each, template in zip(visible, templates, strict=True)
-                )
-                _, best, _, (x, y) = cv2.minMaxLoc(np.asarray(score))
-                shift = np.array([[1, 0, x - columns], [0, 1, y - rows], [0, 0, 1.0]])
-                to_small = np.linalg.inv(turned @ shift)
-                whole = resizing(small, ir_size) @ to_small @ resizing(vi_size, size)
-                found.append((best, normalised(whole)))
-    return distinct(found, ir_size, vi_size, count) + centred
+    aspect = ir_size[0] * vi_size[1] / (ir_size[1] * vi_size[0])
+    shapes = [False, True] if stretch and abs(np.log(aspect)) > _SAME_ASPECT else [False]
+    for stretched in shapes:
+        found += _found(pairs, views, ROTATIONS, AREA, stretched=stretched)
+        same = _fitting(vi_size, ir_size, view or 1.0, stretched=stretched)
+        shift = np.eye(3)
+        shift[:2, 2] = (ir_size[1] - same[1]) / 2, (ir_size[0] - same[0]) / 2
+        centred.append(shift @ resizing(vi_size, same))
+    return _distinct(found, ir_size, vi_size, count) + centred
 
 
-def _views(ir_size: Size, vi_size: Size, *, stretch: bool) -> list[tuple[float, float]]:
-    """Return height and width of the visible picture relative to the infrared one's at scale 1."""
-    height, width = (vi / ir for vi, ir in zip(vi_size, ir_size, strict=True))
-    mean = (height * width) ** 0.5
-    square = (height / mean, width / mean)
-    return [square, (1.0, 1.0)] if stretch and max(square) > _SAME_ASPECT else [square]
+def anywhere(pairs: Pairs, count: int, share: float | None = None) -> list[Matrix]:
+    """Return the likeliest similarities at any rotation and most scales, best first.
+
+    Args:
+        pairs: Infrared and visible pictures of one rig; the correlations of three are added up.
+        count: Number of maps to return.
+        share: Width of the infrared picture's view, as a share of the visible one's, if known.
+    """
+    some = pairs[:: -(-len(pairs) // _PAIRS)]
+    ir_size, vi_size = some[0][0].size, some[0][1].size
+    view = _view(ir_size, vi_size, share)
+    views = ALL_SCALES if view is None else view * _KNOWN
+    return _distinct(_found(some, views, ALL_ROTATIONS, ALL_AREA), ir_size, vi_size, count)
 
 
-def scaled(size: Size, factor: float, by: tuple[float, float] = (1.0, 1.0)) -> Size:
-    """Return a size times a factor, in whole pixels."""
-    return round(size[0] * factor * by[0]), round(size[1] * factor * by[1])
+def _view(ir_size: Size, vi_size: Size, share: float | None) -> float | None:
+    """Return the view along a mean side, if that across is known."""
+    if share is None:
+        return None
+    return share * float(np.sqrt(ir_size[0] * vi_size[1] / (ir_size[1] * vi_size[0])))
 
 
-def turn(canvas: Size, size: Size, degrees: float) -> Matrix:
-    """Return the map from a canvas to a picture that is turned on it, centre on centre."""
+def _fitting(size: Size, small: Size, view: float, *, stretched: bool = False) -> Size:
+    """Return the size at which a picture shows things as large as another of that view does."""
+    height, width = small if stretched else size
+    factor = np.sqrt(small[0] * small[1] / (height * width)) / view
+    return round(height * factor), round(width * factor)
+
+
+def _found(
+    pairs: Pairs,
+    views: NDArray[np.float64],
+    rotations: Sequence[float] | NDArray[np.float64],
+    area: int,
+    *,
+    stretched: bool = False,
+) -> list[tuple[float, Matrix]]:
+    """Return the best place for each view and rotation: how alike, and the map to the infrared."""
+    found = _smaller(pairs, views[views <= 1], rotations, area, stretched=stretched)
+    swapped = [(vi, ir) for ir, vi in pairs]
+    wide = _smaller(swapped, 1 / views[views > 1], rotations, area, stretched=stretched)
+    return found + [(score, inverted(matrix)) for score, matrix in wide]
+
+
+def _smaller(
+    pairs: Pairs,
+    views: NDArray[np.float64],
+    rotations: Sequence[float] | NDArray[np.float64],
+    area: int,
+    *,
+    stretched: bool,
+) -> list[tuple[float, Matrix]]:
+    """Do the same where the first pictures have the smaller view; the maps lead to them."""
+    if not len(views):
+        return []
+    one, other = pairs[0][0].size, pairs[0][1].size
+    factor = np.sqrt(area / (one[0] * one[1]))
+    small = round(one[0] * factor), round(one[1] * factor)
+    side = int(np.ceil(np.hypot(*small) * (1 - 2 * _MARGIN)))
+    tile = cv2.getOptimalDFTSize(round(_TILE * side))
+    turns = [_turn(side, small, degrees) for degrees in rotations]
+    templates = [_templates(_edges(first, small), turns, side, tile) for first, _ in pairs]
+    found = []
+    for view in views:
+        size = _fitting(other, small, view, stretched=stretched)
+        if min(size) < side // 3:
+            continue
+        edges = [_edges(second, size) for _, second in pairs]
+        places = _places(edges, templates, side, tile, area)
+        for matrix, (score, x, y) in zip(turns, places, strict=True):
+            shift = np.array([[1, 0, side // 2 - x], [0, 1, side // 2 - y], [0, 0, 1.0]])
+            whole = resizing(small, one) @ matrix @ shift @ resizing(other, size)
+            found.append((score, normalised(whole)))
+    return found
+
+
+def _turn(side: int, size: Size, degrees: float) -> Matrix:
+    """Return the map from a square to a picture that is turned on it, centre on centre."""
     cosine, sine = np.cos(np.deg2rad(degrees)), np.sin(np.deg2rad(degrees))
-    centre = [(size[1] - 1) / 2, (size[0] - 1) / 2]
-    back = [-(canvas[1] - 1) / 2, -(canvas[0] - 1) / 2]
-    turned = np.array([[cosine, -sine, centre[0]], [sine, cosine, centre[1]], [0, 0, 1]])
-    return np.asarray(turned @ [[1, 0, back[0]], [0, 1, back[1]], [0, 0, 1]])
-
-
-def _correlation(
-    visible: NDArray[np.float32], turn: Matrix, canvas: Size, template: NDArray[np.float32]
-) -> NDArray[np.float32]:
-    turned = cv2.warpPerspective(
-        visible, turn, canvas[::-1], flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    turned = np.array(
+        [[cosine, -sine, (size[1] - 1) / 2], [sine, cosine, (size[0] - 1) / 2], [0, 0, 1]]
     )
-    return np.asarray(cv2.matchTemplate(turned, template, cv2.TM_CCOEFF_NORMED))
+    middle = (side - 1) / 2
+    return np.asarray(turned @ [[1, 0, -middle], [0, 1, -middle], [0, 0, 1]])
 
 
-def distinct(
+def _edges(picture: Picture, size: Size) -> Floats:
+    fine = shrunk(picture, (size[0] * _FINER, size[1] * _FINER))
+    edges = relative(structure(fine, _CALM), _AROUND)
+    return np.asarray(cv2.resize(edges, size[::-1], interpolation=cv2.INTER_AREA))
+
+
+def _templates(edges: Floats, turns: Sequence[Matrix], side: int, tile: int) -> list[Spectra]:
+    """Return the spectra of the turned picture, each channel of mean 0, the whole of length 1."""
+    rows, columns = (round(length * _MARGIN) for length in edges.shape[:2])
+    inner = np.ones(edges.shape[:2], np.float32)
+    inner[:rows] = inner[-rows:] = 0
+    inner[:, :columns] = inner[:, -columns:] = 0
+    planes = np.dstack([edges, inner])
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    spectra = []
+    for matrix in turns:
+        turned = cv2.warpPerspective(planes, matrix, (side, side), flags=flags)
+        x, y, strength, inside = np.moveaxis(turned, 2, 0)
+        # Doubled angles turn by the double.
+        cosine = np.float32(matrix[0, 0] ** 2 - matrix[1, 0] ** 2)
+        sine = np.float32(2 * matrix[0, 0] * matrix[1, 0])
+        channels = np.stack([x * cosine + y * sine, y * cosine - x * sine, strength]) * inside
+        channels -= inside * (channels.sum(axis=(1, 2), keepdims=True) / inside.sum())
+        channels /= np.sqrt((channels**2).sum()) + np.float32(1e-6)
+        spectra.append(np.conj(_spectra(channels, tile)))
+    return spectra
+
+
+def _spectra(planes: Floats, tile: int) -> Spectra:
+    """Return the spectrum of each of C x H x W planes."""
+    return np.asarray(np.fft.rfft2(planes, (tile, tile)), np.complex64)
+
+
+def _places(
+    edges: Sequence[Floats],
+    templates: Sequence[Sequence[Spectra]],
+    side: int,
+    tile: int,
+    area: int,
+) -> list[tuple[float, int, int]]:
+    """Return for each rotation the best correlation, and x and y of the middle there."""
+    height, width = edges[0].shape[:2]
+    before, step = side // 2, tile - side + 1
+    around = ((0, 0), (before, tile), (before, tile))
+    padded = [np.pad(np.moveaxis(each, 2, 0), around) for each in edges]
+    weights = [_weight(each, area) for each in edges]
+    best = [(-1.0, 0, 0)] * len(templates[0])
+    for top in range(0, height, step):
+        for left in range(0, width, step):
+            window = slice(None), slice(top, top + tile), slice(left, left + tile)
+            wholes = [_spectra(each[window], tile) for each in padded]
+            shares = [each[top : top + step, left : left + step] for each in weights]
+            rows, columns = shares[0].shape
+            for index, parts in enumerate(zip(*templates, strict=True)):
+                score = np.zeros((rows, columns), np.float32)
+                for whole, part, share in zip(wholes, parts, shares, strict=True):
+                    product = whole[0] * part[0]
+                    product += whole[1] * part[1]
+                    product += whole[2] * part[2]
+                    lines = np.fft.ifft(product, axis=0)[:rows]
+                    score += np.fft.irfft(lines, tile, axis=1)[:, :columns] * share
+                row, column = divmod(int(score.argmax()), columns)
+                likeness = float(score[row, column])
+                if likeness > best[index][0]:
+                    best[index] = likeness, left + column, top + row
+    return best
+
+
+def _weight(edges: Floats, area: int) -> Floats:
+    """Return one over the contrast around each place, in a disc as large as the small picture."""
+    radius = round((area / np.pi) ** 0.5 * (1 - _MARGIN))
+    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1,) * 2).astype(np.float32)
+
+    def summed(planes: Floats) -> Floats:
+        return np.asarray(cv2.filter2D(planes, -1, disc, borderType=cv2.BORDER_CONSTANT))
+
+    energy = summed((edges**2).sum(axis=2)) - (summed(edges) ** 2).sum(axis=2) / disc.sum()
+    return np.asarray(1 / np.sqrt(np.maximum(energy, max(float(np.median(energy)), 1e-6))))
+
+
+def _distinct(
     found: list[tuple[float, Matrix]], ir_size: Size, vi_size: Size, count: int
 ) -> list[Matrix]:
     """Return the best maps, without those that send the smaller view to about the same place."""

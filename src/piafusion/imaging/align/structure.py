@@ -87,8 +87,13 @@ def _resized(picture: Picture, size: Size) -> Picture:
     )
 
 
-def structure(picture: Picture) -> NDArray[np.float32]:
+def structure(picture: Picture, calm: float = 0.5) -> NDArray[np.float32]:
     """Describe each pixel's gradient by its doubled angle and its strength.
+
+    Args:
+        picture: The picture.
+        calm: Share of the mean strength that is added to the strength around each pixel before it
+            is divided by that: the less, the more faint edges count.
 
     Returns:
         H x W x 3 float32: cosine and sine of the doubled angle, each times the strength, and the
@@ -102,9 +107,15 @@ def structure(picture: Picture) -> NDArray[np.float32]:
     channels = cv2.merge([(x * x - y * y) / strength, 2 * x * y / strength, strength])
     channels = cv2.GaussianBlur(channels, (0, 0), _SLACK)
     around = np.sqrt(cv2.GaussianBlur((channels**2).sum(axis=2), (0, 0), _AROUND))
-    around += 0.5 * around.mean() + np.float32(1e-6)
+    around += calm * around.mean() + np.float32(1e-6)
     seen = cv2.erode(picture.seen, np.ones((_BORDER, _BORDER), np.uint8)) > 0.5
     return np.asarray(channels * (seen / around)[..., None], np.float32)
+
+
+def relative(channels: NDArray[np.float32], around: float) -> NDArray[np.float32]:
+    """Take from the strength in `structure` that of its surroundings, so many pixels wide."""
+    channels[..., 2] -= cv2.GaussianBlur(channels[..., 2], (0, 0), around)
+    return channels
 
 
 def _with_data(grey: Array) -> NDArray[np.float32]:

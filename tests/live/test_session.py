@@ -87,10 +87,10 @@ def make(fuser: Fuser, tmp_path: Path) -> Iterator[Callable[..., LiveSession]]:
 
 
 def test_files_play_in_real_time_and_again(make: Callable[..., LiveSession], fuser: Fuser) -> None:
-    session = make()
     began = time.monotonic()
+    session = make()
     until(lambda: session.ended)
-    assert time.monotonic() - began > 9 / 25 - 0.05  # ten frames, the first one at once
+    assert time.monotonic() - began > 9 / 25  # ten frames, the first one at once
     assert "vi.mp4: has ended" in session.message
     assert make.said == [session.message]  # type: ignore[attr-defined]
     infrared, visible = (read_video(Path(name))[0][-1] for name in session.state()["sources"])
@@ -149,13 +149,13 @@ def test_a_pair_that_cannot_be_fused_is_told_once(make: Callable[..., LiveSessio
 def test_live_sources_and_one_that_does_not_come_back(
     make: Callable[..., LiveSession], tmp_path: Path
 ) -> None:
-    cameras = []
+    cameras, began = [], time.monotonic()
     for name, pictures in zip(("ir", "vi"), moving(25), strict=True):
         path = write_video(tmp_path / f"{name}.ts", pictures, rate=RATE, codec="mpeg2video")
         cameras.append(Camera(path.read_bytes(), 1.0))
     session = make(cameras[0].url, cameras[1].url)
     shown = until(lambda: session.newest(0))
-    assert session.age(shown.number) < 5000
+    assert 0 <= session.age(shown.number) < 1000 * (time.monotonic() - began)
     until(lambda: session.ended)
     assert "expected it to come back within 1 s" in session.message
     assert any("connecting again" in line for line in make.said)  # type: ignore[attr-defined]
@@ -207,10 +207,10 @@ def test_the_next_picture_is_always_the_newest(client: TestClient) -> None:
     told, jpeg = frame(client)
     assert jpeg[:2] == b"\xff\xd8"
     assert told["before_ms"] is None
-    time.sleep(0.4)
+    until(lambda: frame(client)[0]["number"] > told["number"] + 5)
     later = until(lambda: (found := frame(client, told["number"])[0]).get("sent_ms") and found)
     assert later["number"] > told["number"]
-    assert later["before_ms"] > 300  # how old the picture is that was shown until now
+    assert later["before_ms"] > told["sent_ms"]  # how old the picture is that was shown until now
     assert later["sent_ms"] < later["before_ms"]
 
 
@@ -225,7 +225,8 @@ def test_controls_and_files(client: TestClient, tmp_path: Path) -> None:
     assert {name: state[name] for name in ("strength", "view", "offset")} == {
         "strength": 1, "view": "blend", "offset": 0.04
     }  # fmt: skip
-    assert (state["view_palette"], state["version"]) == ("ironbow", 2)
+    assert state["view_palette"] == "ironbow"
+    assert state["version"] > offered["version"]
     assert client.post("/v1/live/record", json={"on": True}).status_code == 200
     picture = client.get("/v1/live/snapshot")
     assert picture.content.startswith(b"\x89PNG")

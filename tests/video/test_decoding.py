@@ -197,14 +197,14 @@ def test_a_stream_that_never_comes_back_is_given_up(streams, camera) -> None:
 
 def test_slow_fusing_drops_frames_and_keeps_up(streams, camera) -> None:
     def slow(infrared: np.ndarray, visible: np.ndarray) -> np.ndarray:
-        time.sleep(0.25)
+        enough, give_up = inputs.dropped + 3, time.monotonic() + 20
+        while inputs.dropped < enough and time.monotonic() < give_up:
+            time.sleep(0.005)
         return brighter(infrared, visible)
 
     kept = Kept()
     inputs = open_two(*(camera(data, SECONDS).url for data in streams), Matching(reconnect=0))
-    began = time.monotonic()
     run = fuse_video(inputs, slow, kept, duration=Fraction(2))
-    assert inputs.dropped > run.frames
+    assert inputs.dropped >= 3 * run.frames > 15
     assert inputs.live
-    last = kept.frames[-1]
-    assert float(last.time) > time.monotonic() - began - 2.5  # not the oldest first
+    assert kept.frames[-1].time > Fraction(5, 2) * run.frames / RATE  # not the oldest first

@@ -130,8 +130,6 @@ LEARNED = (
         "U2Fusion",
         "Xu, Ma, Jiang, Guo, Ling: U2Fusion: A unified unsupervised image fusion network, IEEE "
         "Transactions on Pattern Analysis and Machine Intelligence 44, 2022",
-        "The shipped network has half the width: 22 channels a dense layer, then 64, 32 and "
-        "16; the training has the whole since.",
         "Information is measured by squared Laplacians on five scales of the picture; the paper "
         "measures it on features of a pretrained VGG-16.",
         "One task, so the elastic weight consolidation, which keeps earlier tasks, has nothing to "

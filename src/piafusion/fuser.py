@@ -178,7 +178,7 @@ class Fuser:
             strength: How much infrared comes in: 0 is the visible picture, 0.5 (the default) the
                 natural one, in which targets stand out, what is dark is filled and all else stays
                 as it is, and 1 has all of the infrared that is brighter. Only for a model that can
-                judge places, as `piafusion` and `piafusion-fast` can.
+                judge places, as our own models can.
             precision: The numbers that the network computes in: "float", "bf16" or "int8", or
                 "auto" for the fastest on this machine. In float "auto" runs ONNX Runtime, and a
                 picture is the same everywhere; bf16 changes it by 0.01 to 0.06 grey levels in the

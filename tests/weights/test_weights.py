@@ -20,7 +20,8 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_the_models_are_shipped() -> None:
-    assert SHIPPED_MODELS == ["illumination", "paper", "piafusion", "piafusion-fast"]
+    ours = ["piafusion", "piafusion-fast", "piafusion-nano"]
+    assert ["illumination", "paper", *ours] == SHIPPED_MODELS
 
 
 @pytest.mark.parametrize("name", SHIPPED_MODELS)

@@ -6,7 +6,7 @@ from torch import nn
 
 from piafusion.errors import UsageError, WeightsError
 from piafusion.lab.models import build, dump, load
-from piafusion.lab.models.blocks import leaky
+from piafusion.lab.models.blocks import infrared_share, leaky
 from piafusion.lab.models.folding import fold
 from piafusion.lab.models.mixing import MixingFusionNet, MixingFusionSizes
 from piafusion.lab.models.paper import IlluminationNet, ProgressiveFusionNet
@@ -245,10 +245,31 @@ def test_networks_of_ones_own_size_survive_saving_and_only_ours_have_sizes() -> 
 
 
 def test_unknown_or_damaged_networks_are_refused() -> None:
-    with pytest.raises(UsageError, match="piafusion-fast, paper"):
+    with pytest.raises(UsageError, match="piafusion-fast, piafusion-nano, paper"):
         build("resnet")
     whole = dump("illumination", IlluminationNet())
     of_another = dump("paper", IlluminationNet())
     for data in (b"", b"not weights at all", whole[:-100], whole[8:], of_another):
         with pytest.raises(WeightsError, match="expected the safetensors weights"):
             load(data)
+
+
+@torch.no_grad()
+def test_the_regional_network_starts_as_the_means_of_regions_and_knows_how_far_it_looks() -> None:
+    network = build("piafusion-nano").eval()
+    assert parameters(network) == conv_parameters(1, 16 * 16, 5)
+    warm, cold = torch.full((1, 1, 96, 96), 0.55), torch.full((1, 1, 96, 96), 0.5)
+    spot = cold.clone()
+    spot[..., 48, 48] = 0.58  # a grain that is brighter than the warm region around it
+    torch.testing.assert_close(network(warm, spot), warm, atol=FLOAT32, rtol=0)
+    spot[..., 48, 48] = 1.0  # what differs strongly goes against its region
+    assert network(warm, spot)[..., 48, 48] > 0.9
+    spot = torch.full_like(cold, 0.2)
+    spot[..., 48, 48] = 0.9  # a warm head before a bright street
+    assert network(spot, cold)[..., 48, 48] > 0.85
+    ir, vi = images(1, 1, 176, 176), images(1, 1, 176, 176, seed=1)
+    share = infrared_share(torch.sub(*network.encode(ir, vi)))
+    part = (..., slice(64, 144), slice(48, 144))
+    inside = network(ir[part], vi[part], share)[..., 32:-32, 32:-32]
+    expected = network(ir, vi, share)[..., 96:112, 80:112]
+    torch.testing.assert_close(inside, expected, atol=FLOAT32, rtol=0)

@@ -16,7 +16,11 @@ from piafusion.files import parse_json, reading
 from piafusion.lab.models.blocks import Cmdaf
 from piafusion.lab.models.comparison import COMPARISON
 from piafusion.lab.models.context import ContextNet
-from piafusion.lab.models.mixing import MixingFusionNet, MixingFusionSizes
+from piafusion.lab.models.mixing import (
+    MixingFusionNet,
+    MixingFusionSizes,
+    RegionalFusionNet,
+)
 from piafusion.lab.models.paper import IlluminationNet, ProgressiveFusionNet
 from piafusion.reach import CONTEXT_SIDE, context_side
 
@@ -43,6 +47,7 @@ NETWORKS: dict[str, Callable[[], nn.Module]] = {
 SIZES: dict[str, MixingFusionSizes] = {
     "piafusion": MixingFusionSizes(width=48, residual_layers=5),
     "piafusion-fast": MixingFusionSizes(width=32, residual_layers=2),
+    "piafusion-nano": MixingFusionSizes(stride=16, window=16, width=1, residual_layers=0),
 }
 """The sizes of our own networks; others can be asked for."""
 
@@ -69,7 +74,8 @@ def build(
         UsageError: If there is none, or it has one size only.
     """
     if name in SIZES:
-        return MixingFusionNet(sizes or SIZES[name], context_side)
+        network = RegionalFusionNet if name == "piafusion-nano" else MixingFusionNet
+        return network(sizes or SIZES[name], context_side)
     if name not in NETWORKS:
         known = ", ".join((*SIZES, *NETWORKS))
         raise UsageError(f"expected a network of {known}, found {name!r}")

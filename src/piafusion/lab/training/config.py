@@ -110,7 +110,7 @@ class SizeSettings(TypedSettings):
 class FusionSettings(TrainingSettings):
     """Training of a fusion network by Eq. 12."""
 
-    model: Literal["piafusion", "piafusion-fast", "paper"]
+    model: Literal["piafusion", "piafusion-fast", "piafusion-nano", "paper"]
     sizes: SizeSettings | None = Field(
         default=None, description="of our own networks; by default those of the shipped one"
     )
@@ -262,6 +262,14 @@ PRESETS: dict[str, dict[str, Any]] = {
         "sizes": asdict(SIZES["piafusion-fast"]),
         "steps": 9000,
         "branches": True,
+    },
+    "nano": {
+        **_MIXING,
+        "model": "piafusion-nano",
+        "sizes": asdict(SIZES["piafusion-nano"]),
+        "steps": 1500,
+        "learning_rate": 1e-3,
+        "crop": 128,
     },
     "paper": {**_PAPER, "steps": 30 * 819},
     "paper-short": {

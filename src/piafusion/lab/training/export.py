@@ -29,7 +29,7 @@ from piafusion.lab.models.comparison import ComparisonNet
 from piafusion.lab.models.comparison.densefuse import DenseFuseNet
 from piafusion.lab.models.context import ContextNet
 from piafusion.lab.models.folding import fold
-from piafusion.lab.models.mixing import MixingFusionNet
+from piafusion.lab.models.mixing import MixingFusionNet, RegionalFusionNet
 from piafusion.lab.models.paper import IlluminationNet
 from piafusion.lab.training import int8
 from piafusion.lab.training.run import RECORD, WEIGHTS, load_settings
@@ -46,7 +46,7 @@ from piafusion.weights import (
     save_record,
 )
 
-_CONTEXT_SIDES = {"piafusion-fast": 160}
+_CONTEXT_SIDES = {"piafusion-fast": 160, "piafusion-nano": 160}
 _CONTEXT_KEYS = (CONTEXT, CONTEXT_SIDE)
 
 
@@ -74,7 +74,7 @@ def export_run(
             its safetensors file. A context network that this has already is replaced, in its
             8-bit file too; a shipped one keeps its line if no other is given.
         context_side: Longest side, in pixels, of the small copy of a picture that the context
-            network sees; by default 320, for `piafusion-fast` 160.
+            network sees; by default 320, for `piafusion-fast` and `-nano` 160.
 
     Raises:
         UsageError: If the run is missing or not finished, its settings or record are damaged, or
@@ -148,9 +148,10 @@ def export_int8(
             "found none; export the model there first"
         )
     network = load(read_weights(model, "safetensors", record.kind))
-    if not isinstance(network, MixingFusionNet):
+    if not isinstance(network, MixingFusionNet) or isinstance(network, RegionalFusionNet):
         raise UsageError(
-            f"{model}: expected a network of {', '.join(SIZES)} for an 8-bit file, found another"
+            f"{model}: expected a network of piafusion, piafusion-fast for an 8-bit file, found "
+            "another"
         )
     start = time.monotonic()
     pairs = int8.read_pairs(data)

@@ -111,8 +111,7 @@ def _walk(data: bytes) -> Jpeg:
         found = _MARKER_AFTER_A_SCAN.search(data, place) if scans else _MARKER.match(data, place)
         if not found:
             if scans and frame:
-                said = tuple(flir), b"".join(app3), exif, b"".join(icc), xmp
-                return Jpeg(*frame, None, *said)
+                return Jpeg(*frame, None, tuple(flir), b"".join(app3), exif, b"".join(icc), xmp)
             if place >= len(data):
                 raise _wrong("that ends too early")
             raise _wrong("without a marker where one has to be")
@@ -122,8 +121,8 @@ def _walk(data: bytes) -> Jpeg:
         if marker == _END:
             if not (frame and scans):
                 raise _wrong("without a picture")
-            said = tuple(flir), b"".join(app3), exif, b"".join(icc), xmp
-            return Jpeg(*frame, None if short else place, *said)
+            end = None if short else place
+            return Jpeg(*frame, end, tuple(flir), b"".join(app3), exif, b"".join(icc), xmp)
         if marker in _BARE:
             continue
         if marker == 0xD8:

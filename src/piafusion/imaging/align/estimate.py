@@ -54,7 +54,7 @@ PROOF = Level(640, 0.15, 0.035)
 _TOLERANCE = 0.006  # share of the longer side: depth and lenses make no map fit better
 _LEAST_TOLERANCE = 1.25  # visible pixels: blocks are not found better than that
 _MIN_BLOCKS = 12
-_FIRM, _LOOSE = 1.0, 0.2  # blocks: weight of a corner
+_FIRM, _LOOSE = 0.4, 0.1  # blocks: weight of a corner
 _CLEARLY = 0.95  # corners are held loosely if that predicts with that share of the squared error
 _MAX_BENDING = 0.06  # share of the longer side; the cameras of a rig look the same way
 

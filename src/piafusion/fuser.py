@@ -568,8 +568,15 @@ class Fuser:
             UsageError: If the output exists or its format is unknown.
             OutputError: If the result cannot be written.
         """
-        more: dict[str, Any] = {"temperature": temperature, "places": places}
-        return pair_files.fuse_files(self, infrared, visible, output, overwrite=overwrite, **more)
+        return pair_files.fuse_files(
+            self,
+            infrared,
+            visible,
+            output,
+            overwrite=overwrite,
+            temperature=temperature,
+            places=places,
+        )
 
     def fuse_rasters(
         self,

@@ -87,7 +87,7 @@ def main() -> None:
     parser.add_argument("--painted-steps", type=int, default=400)
     parser.add_argument("--steps", type=int, default=1200)
     parser.add_argument("--read", action="store_true", help="only read what was trained")
-    options = parser.parse_args()
+    options = parser.parse_intermixed_args()
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
 

@@ -42,6 +42,7 @@ from piafusion.cli.options import (
     ViewOption,
     ViewPaletteOption,
     VisibleToneOption,
+    option,
     set_conditions,
 )
 from piafusion.cli.printing import say, say_json, warn
@@ -67,10 +68,7 @@ def fuse(
         ),
     ],
     output: Annotated[
-        str,
-        typer.Option(
-            "--output", "-o", help="File, or folder for the fused images.", rich_help_panel=OUTPUT
-        ),
+        str, option("File, or folder for the fused images.", OUTPUT, "--output", "-o")
     ],
     visible: Annotated[
         str | None,
@@ -78,36 +76,29 @@ def fuse(
     ] = None,
     temperature: Annotated[
         Path | None,
-        typer.Option(
-            help="TIFF file, or folder for several, for the temperatures of radiometric files on "
-            "the visible picture's pixels.",
-            rich_help_panel=OUTPUT,
+        option(
+            "TIFF file, or folder for several, for the temperatures of radiometric files on the "
+            "visible picture's pixels.",
+            OUTPUT,
         ),
     ] = None,
     format: Annotated[
-        str,
-        typer.Option(
-            "--format",
-            help="Format of the images in a folder: png, tiff, jpg, bmp or webp.",
-            rich_help_panel=OUTPUT,
-        ),
+        str, option("Format of the images in a folder: png, tiff, jpg, bmp or webp.", OUTPUT)
     ] = "png",
     overwrite: OverwriteOption = False,
     skip_existing: Annotated[
         bool,
-        typer.Option(
-            "--skip-existing",
-            help="Continue a run that stopped: fuse only what is missing.",
-            rich_help_panel=OUTPUT,
+        option(
+            "Continue a run that stopped: fuse only what is missing.", OUTPUT, "--skip-existing"
         ),
     ] = False,
     strip_metadata: Annotated[
         bool,
-        typer.Option(
+        option(
+            "Leave out what the visible file says of place, time and camera (EXIF, XMP), and its "
+            "colour profile.",
+            OUTPUT,
             "--strip-metadata",
-            help="Leave out what the visible file says of place, time and camera (EXIF, XMP), and "
-            "its colour profile.",
-            rich_help_panel=OUTPUT,
         ),
     ] = False,
     as_json: JsonOption = False,
@@ -119,11 +110,10 @@ def fuse(
     match: MatchOption = None,
     max_megapixels: Annotated[
         float | None,
-        typer.Option(
-            "--max-megapixels",
+        option(
+            "Largest picture that is read as a whole; 0 allows any, the default is 200.",
+            INPUT,
             min=0,
-            help="Largest picture that is read as a whole; 0 allows any, the default is 200.",
-            rich_help_panel=INPUT,
         ),
     ] = None,
     model: ModelOption = DEFAULT_MODEL,
@@ -142,36 +132,31 @@ def fuse(
     precision: PrecisionOption = "auto",
     workers: Annotated[
         int | None,
-        typer.Option(
+        option(
+            "Pairs of a folder that are fused at the same time; default: one for each core.",
+            PERFORMANCE,
             min=1,
             max=4096,
-            help="Pairs of a folder that are fused at the same time; default: one for each core.",
-            rich_help_panel=PERFORMANCE,
         ),
     ] = None,
     tile: Annotated[
         int | None,
-        typer.Option(
-            "--tile",
+        option(
+            "Largest side of a tile in pixels; larger pictures are fused in tiles; default: tiles "
+            "for pictures above 4 megapixels.",
+            PERFORMANCE,
             min=1,
-            help="Largest side of a tile in pixels; larger pictures are fused in tiles; default: "
-            "tiles for pictures above 4 megapixels.",
-            rich_help_panel=PERFORMANCE,
         ),
     ] = None,
     engine: Annotated[
         str,
-        typer.Option(
-            "--engine",
-            help="local: threads of this process; ray: processes of a Ray cluster.",
-            rich_help_panel=PERFORMANCE,
-        ),
+        option("local: threads of this process; ray: processes of a Ray cluster.", PERFORMANCE),
     ] = "local",
     address: Annotated[
         str | None,
-        typer.Option(
-            help="Address of the Ray cluster: auto, or HOST:PORT; default: Ray on this machine.",
-            rich_help_panel=PERFORMANCE,
+        option(
+            "Address of the Ray cluster: auto, or HOST:PORT; default: Ray on this machine.",
+            PERFORMANCE,
         ),
     ] = None,
 ) -> None:
@@ -240,59 +225,43 @@ def fuse(
         if engine == "ray"
         else _run_locally(settings, jobs, workers, overwrite=overwrite)
     )
-    results: list[FusedPair | FailedPair] = []
-    stopped = False
-    began = time.perf_counter()
-    try:
-        with closing(run.results) as running:
-            for result in running if len(jobs) == 1 else track(running, "fusing", total=len(jobs)):
-                results.append(result)
-    except KeyboardInterrupt:
-        stopped = True
-    finally:
-        seconds = time.perf_counter() - began
+
+    def record(results: Sequence[FusedPair | FailedPair]) -> None:
         if manifest:
             update_manifest(
                 manifest, before, planned, results, model=method or model, tone=run.tone
             )
-    places = {job.output: place for place, job in enumerate(jobs)}  # Ray's come in any order
-    results.sort(key=lambda result: places[result.job.output])
-    fused = [result for result in results if isinstance(result, FusedPair)]
+
+    ended = _take_all(run, jobs, record)
+    fused = [result for result in ended.results if isinstance(result, FusedPair)]
     failed += [
         {"infrared": str(result.job.infrared), "error": result.error}
-        for result in results
+        for result in ended.results
         if not isinstance(result, FusedPair)
     ]
-    for line in _failures(failed):
-        warn(f"piafusion: {line}")
-    for advice in _advice(fused):
-        warn(f"piafusion: {advice}")
-    for line in _notes(fused):
+    for line in [*_failures(failed), *_advice(fused), *_notes(fused)]:
         warn(f"piafusion: {line}")
     skipped = len(planned) - len(jobs)
     if as_json:
         report = {
             "model": method or model,
             "engine": engine,
-            "device": run.device or ", ".join(sorted({each.device for each in results} - {""})),
-            "precision": run.precision,
-            "tone": run.tone,
-            "workers": run.workers or len({each.worker for each in results} - {""}),
-            "seconds": round(seconds, 4),
-            "stopped": stopped,
+            **run.described(ended.results),
+            "seconds": round(ended.seconds, 4),
+            "stopped": ended.stopped,
             "skipped": skipped,
             "manifest": str(manifest) if manifest else None,
         }
         say_json({**report, "fused": [_describe(result) for result in fused], "failed": failed})
     elif fused or skipped:
         where = fused[0].job.output if len(planned) == 1 and fused else out
-        say(_summary(len(fused), len(planned), len(failed), skipped, seconds) + f": {where}")
+        say(_summary(len(fused), len(planned), len(failed), skipped, ended.seconds) + f": {where}")
         if fused and run.tone != "full":
             say(_tone_line(run.tone, [result.tone for result in fused if result.tone]))
         for result in fused:
             for line in _measured(result, named=len(fused) > 1):
                 say(line)
-    if stopped:
+    if ended.stopped:
         warn(
             f"piafusion: stopped with {len(planned) - skipped - len(fused)} of {len(planned)} "
             "pairs not fused; continue with the same command and --skip-existing"
@@ -342,6 +311,46 @@ class _Run(NamedTuple):
     workers: int | None = None
     device: str | None = None
     precision: str | None = None
+
+    def described(self, results: Sequence[FusedPair | FailedPair]) -> dict[str, object]:
+        """Return entries of the report: what was known beforehand, or what the workers tell."""
+        return {
+            "device": self.device or ", ".join(sorted({each.device for each in results} - {""})),
+            "precision": self.precision,
+            "tone": self.tone,
+            "workers": self.workers or len({each.worker for each in results} - {""}),
+        }
+
+
+class _Ended(NamedTuple):
+    """A run that has ended: the results in the order of the jobs."""
+
+    results: list[FusedPair | FailedPair]
+    seconds: float
+    stopped: bool
+
+
+def _take_all(
+    run: _Run,
+    jobs: Sequence[PairJob],
+    record: Callable[[Sequence[FusedPair | FailedPair]], None],
+) -> _Ended:
+    """Fuse all pairs and record the results, also those of a run that was stopped or has failed."""
+    results: list[FusedPair | FailedPair] = []
+    stopped = False
+    began = time.perf_counter()
+    try:
+        with closing(run.results) as running:
+            for result in running if len(jobs) == 1 else track(running, "fusing", total=len(jobs)):
+                results.append(result)
+    except KeyboardInterrupt:
+        stopped = True
+    finally:
+        seconds = time.perf_counter() - began
+        record(results)
+    places = {job.output: place for place, job in enumerate(jobs)}  # Ray's come in any order
+    results.sort(key=lambda result: places[result.job.output])
+    return _Ended(results, seconds, stopped)
 
 
 def _run_locally(

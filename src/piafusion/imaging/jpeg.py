@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import struct
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from piafusion.errors import ImageError
@@ -13,10 +14,7 @@ FIRST_BYTES = b"\xff\xd8\xff"
 
 _FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}  # markers that hold a size
 _BARE = {0x01, *range(0xD0, 0xD8)}  # markers without a length
-_SCAN, _END, _LINES, _CODES, _APP1, _APP2, _APP3 = (
-    *(0xDA, 0xD9, 0xDC, 0xC4),
-    *(0xE1, 0xE2, 0xE3),
-)
+_BEGINNING, _SCAN, _END, _LINES, _CODES = 0xD8, 0xDA, 0xD9, 0xDC, 0xC4
 _MOST_SCANS = 64  # each one goes over all of the picture
 _MOST_SEGMENTS = 4096  # thumbnails, colour profiles and thermal data have some hundred
 _MOST_PIXELS = 1024  # in a byte: 8 x 8 pixels take at least one bit of Huffman code
@@ -25,6 +23,13 @@ _SEQUENTIAL = (0xC0, 0xC1)  # each block is written once, and its codes end with
 _ZEROS = bytes(128)
 EXIF = b"Exif\x00\x00"
 XMP = b"http://ns.adobe.com/xap/1.0/\x00"
+_PIECES = (  # markers, how the contents begin that are kept, and their names
+    (0xE1, b"FLIR\x00", "flir"),
+    (0xE1, EXIF, "exif"),
+    (0xE1, XMP, "xmp"),
+    (0xE2, b"ICC_PROFILE\x00", "icc"),
+    (0xE3, b"", "app3"),
+)
 _MARKER = re.compile(rb"\xff{1,1024}([^\x00\xff])")
 _MARKER_AFTER_A_SCAN = re.compile(rb"\xff([^\x00\xff\xd0-\xd7])")  # found fast by its first byte
 
@@ -99,69 +104,85 @@ def decode_jpeg(data: bytes, outline: Jpeg) -> Image:
 
 
 def _walk(data: bytes) -> Jpeg:
-    place, scans, short, dense = 2, 0, False, False
     frame: tuple[int, int, int, int] | None = None
-    kind, exif, xmp = 0, b"", b""
+    kind, scans, short, dense = 0, 0, False, False
     codes: dict[int, int] = {}  # of each table of Huffman codes, what a code of zeros stands for
-    flir: list[bytes] = []
-    app3: list[bytes] = []
-    icc: list[bytes] = []
-    for _ in range(_MOST_SEGMENTS):
-        # Behind a scan's header lie its data, without a length; markers of restart belong to it.
-        found = _MARKER_AFTER_A_SCAN.search(data, place) if scans else _MARKER.match(data, place)
-        if not found:
-            if scans and frame:
-                return Jpeg(*frame, None, tuple(flir), b"".join(app3), exif, b"".join(icc), xmp)
-            if place >= len(data):
-                raise _wrong("that ends too early")
-            raise _wrong("without a marker where one has to be")
-        if dense and data.find(_ZEROS, place, found.start()) >= 0:
+    pieces: dict[str, list[bytes]] = {name: [] for _, _, name in _PIECES}
+    end = None
+    for marker, content, pixels, stop in _segments(data):
+        if dense and data.find(_ZEROS, pixels.start, pixels.stop) >= 0:
             raise _wrong("with a run of zeros in place of pixels")
-        marker, place = found[1][0], found.end()
-        if marker == _END:
-            if not (frame and scans):
-                raise _wrong("without a picture")
-            end = None if short else place
-            return Jpeg(*frame, end, tuple(flir), b"".join(app3), exif, b"".join(icc), xmp)
-        if marker in _BARE:
-            continue
-        if marker == 0xD8:
-            raise _wrong("with a second beginning inside")
-        length = struct.unpack_from(">H", data, place)[0]
-        if length < 2:
-            raise _wrong("with a segment shorter than its length")
         if marker in _FRAMES:
             if frame:
                 raise _wrong("of several frames")
-            bits, height, width, channels = struct.unpack_from(">BHHB", data, place + 2)
+            bits, height, width, channels = struct.unpack_from(">BHHB", content)
             short = marker in _HUFFMAN and width * height > _MOST_PIXELS * len(data)
             frame, kind = (width, height, channels, bits), marker
-        elif marker == _LINES:
-            raise _wrong("that tells its height behind the pixels")
         elif marker == _SCAN:
             scans += 1
             if not frame:
                 raise _wrong("without a frame")
             if scans > _MOST_SCANS:
                 raise _wrong(f"of more than {_MOST_SCANS} scans")
-            tables = data[place + 4 : place + length - 3 : 2]
             # A code of zeros that does not end a block would write 63 equal frequencies, and so
             # in block after block: nothing that a camera sees.
+            tables = content[2:-3:2]
             dense = kind in _SEQUENTIAL and any(codes.get(0x10 | each & 15) for each in tables)
         elif marker == _CODES:
-            codes |= _codes_of_zeros(data[place + 2 : place + length])
-        elif marker == _APP3:
-            app3.append(data[place + 2 : place + length])
-        elif marker == _APP1:
-            if data[place + 2 : place + 7] == b"FLIR\x00":
-                flir.append(data[place + 7 : place + length])
-            elif data[place + 2 : place + 8] == EXIF:
-                exif = exif or data[place + 8 : place + length]
-            elif data[place + 2 : place + 2 + len(XMP)] == XMP:
-                xmp = xmp or data[place + 2 + len(XMP) : place + length]
-        elif marker == _APP2 and data[place + 2 : place + 14] == b"ICC_PROFILE\x00":
-            icc.append(data[place + 16 : place + length])  # in their order
-        place += length
+            codes |= _codes_of_zeros(content)
+        elif marker == _END and stop <= len(data) and not short:
+            end = stop
+        for number, start, name in _PIECES:
+            if marker == number and content.startswith(start):
+                pieces[name].append(content[len(start) :])
+    if not (frame and scans):
+        raise _wrong("without a picture")
+    return Jpeg(
+        *frame,
+        end=end,
+        flir=tuple(pieces["flir"]),
+        app3=b"".join(pieces["app3"]),
+        exif=next(iter(pieces["exif"]), b""),
+        icc=b"".join(piece[2:] for piece in pieces["icc"]),  # behind its number; in their order
+        xmp=next(iter(pieces["xmp"]), b""),
+    )
+
+
+def _segments(data: bytes) -> Iterator[tuple[int, bytes, slice, int]]:
+    """Yield the segments up to the end of the picture.
+
+    Yields:
+        The marker, the content, where the pixels lie that came before the marker, and where the
+        segment ends. A file that ends in its pixels has a last segment that ends behind it.
+    """
+    place, scanned = 2, False
+    for _ in range(_MOST_SEGMENTS):
+        # Behind a scan's header lie its data, without a length; markers of restart belong to it.
+        found = _MARKER_AFTER_A_SCAN.search(data, place) if scanned else _MARKER.match(data, place)
+        if not found:
+            if scanned:
+                yield _END, b"", slice(0, 0), len(data) + 1
+                return
+            if place >= len(data):
+                raise _wrong("that ends too early")
+            raise _wrong("without a marker where one has to be")
+        pixels = slice(place, found.start())
+        marker, place = found[1][0], found.end()
+        content = b""
+        if marker == _BEGINNING:
+            raise _wrong("with a second beginning inside")
+        if marker == _LINES:
+            raise _wrong("that tells its height behind the pixels")
+        if marker != _END and marker not in _BARE:
+            length = struct.unpack_from(">H", data, place)[0]
+            if length < 2:
+                raise _wrong("with a segment shorter than its length")
+            content = data[place + 2 : place + length]
+            place += length
+        yield marker, content, pixels, place
+        if marker == _END:
+            return
+        scanned = scanned or marker == _SCAN
     raise _wrong(f"of more than {_MOST_SEGMENTS} segments")
 
 

@@ -50,8 +50,8 @@ def test_the_weight_rises_with_the_strength_at_every_pixel() -> None:
 @pytest.mark.parametrize(
     ("sure", "dark", "heat", "expected"),
     [
-        (20, 0, 0.3, 0.85 + 0.7 * 1.4),  # a cool target by day takes more than all
-        (20, 0, 1.0, 0.85),  # a hot one keeps some of what the visible picture shows
+        (20, 0, 0.3, 0.6 + 0.7 * 1.9),  # a cool target by day takes more than all
+        (20, 0, 1.0, 0.6),  # a hot one keeps some of what the visible picture shows
         (20, 1, 0.3, 1.0),  # in the dark all comes in
         (-20, 1, 0.3, 1.0),
         (-20, 0, 0.3, 0.0),  # nothing where the light is good and no target is

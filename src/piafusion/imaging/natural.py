@@ -24,8 +24,9 @@ Floats = NDArray[np.float32]
 
 NATURAL = 0.5
 """The strength of the natural picture."""
-HOT, GAIN = 0.85, 1.4
-"""The weight of a target that the infrared shows white, and how much more a black one takes."""
+HOT, GAIN = 0.6, 1.9
+"""The weight of a target that the infrared shows white, which so keeps its clothes, and how much
+more a black one takes."""
 TARGET_FACTOR, TARGET_SHIFT = 2.0, -0.3
 LIGHT_FACTOR, LIGHT_SHIFT = 2.0, -0.3
 """Shifts and factors of the network's logits: more decided, and rather too little infrared by day
@@ -106,7 +107,7 @@ def weigh(maps: list[Floats], infrared: Floats, strength: float, rows: slice) ->
         rows: From an even row on, to another one or the last.
 
     Returns:
-        Values from 0 to 2.3. They rise with the strength: from 0 over the natural share at 0.5
+        Values from 0 to 2.5. They rise with the strength: from 0 over the natural share at 0.5
         to 1, or to the natural share where it is more.
     """
     first, last = (

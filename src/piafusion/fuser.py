@@ -417,13 +417,12 @@ class Fuser:
         tiles = self.plan(*shape) if frame else ()
         fused_y = run_network(self.engine, thermal, y, whole.share, tiles)  # step 5
         judgement, strength = whole.judgement, self.strength or 0.0
-        maps = judgement.enlarged(*shape, *start) if judgement else None
-        if frame and judgement and maps:
-            fused_y = calm(frame, judgement, maps, strength, (thermal, y), fused_y)
+        if frame and judgement:
+            fused_y = calm(frame, judgement, strength, (thermal, y), fused_y)
 
         def weights(rows: slice) -> Iterator[Floats]:  # step 6
-            if maps and not frame:
-                yield weigh(maps, thermal, strength, rows)
+            if judgement and not frame:
+                yield weigh(judgement, thermal, strength, rows, start)
             if whole.coverage is not None:
                 area = slice(start[0] + rows.start, start[0] + rows.stop)
                 yield whole.coverage[area, start[1] : start[1] + shape[1]]

@@ -120,7 +120,6 @@ def run_network(
 def calm(
     frame: Frame,
     judgement: Judgement,
-    maps: list[Floats],
     strength: float,
     planes: tuple[Floats, Floats],
     fused_y: Floats,
@@ -128,7 +127,7 @@ def calm(
     """Return the fused luminance of a frame as the frames before it ask for, and carry it on."""
     thermal, y = planes
     heat = reduce(thermal, 2)
-    weights = half_weights(maps, heat.copy(), strength)
+    weights = half_weights(judgement.enlarged(*y.shape), heat.copy(), strength)
     fused_y, carried = frame.calm(frame.turn.take(), judgement, weights, heat, y, fused_y)
     frame.turn.give(carried)
     return fused_y

@@ -32,8 +32,7 @@ def _weights(
     judgement: Judgement, infrared: Floats, strength: float, rows: int = 0, columns: int = 0
 ) -> Floats:
     """Return the weights of a part with so many rows above and columns left of it."""
-    maps = judgement.enlarged(*infrared.shape, rows, columns)
-    return weigh(maps, infrared, strength, slice(0, len(infrared)))
+    return weigh(judgement, infrared, strength, slice(0, len(infrared)), (rows, columns))
 
 
 def test_the_weight_rises_with_the_strength_at_every_pixel() -> None:

@@ -83,7 +83,7 @@ class Judgement:
     seen: Sequence[Floats] = ()
 
     def enlarged(self, height: int, width: int, rows: int = 0, columns: int = 0) -> list[Floats]:
-        """Return the three maps of a part of the picture at half its resolution, for `weigh`."""
+        """Return the three maps of a part of the picture at half its resolution."""
         times = self.step // 2
         top, left, height, width = rows // 2, columns // 2, -(-height // 2), -(-width // 2)
         first = [max(start // times - 1, 0) for start in (top, left)]
@@ -97,25 +97,31 @@ class Judgement:
         ]
 
 
-def weigh(maps: list[Floats], infrared: Floats, strength: float, rows: slice) -> Floats:
+def weigh(
+    judgement: Judgement,
+    infrared: Floats,
+    strength: float,
+    rows: slice,
+    start: tuple[int, int] = (0, 0),
+) -> Floats:
     """Return how much of the fused picture comes into some rows.
 
     Args:
-        maps: As `Judgement.enlarged` returns them for the whole of `infrared`.
-        infrared: That of the same part of the picture, H x W in [0, 1].
+        judgement: That of the whole picture.
+        infrared: A part of the picture, H x W in [0, 1].
         strength: In [0, 1].
-        rows: From an even row on, to another one or the last.
+        rows: Of this part; from an even row on, to another one or the last.
+        start: Rows above the part and columns left of it.
 
     Returns:
         Values from 0 to 2.5. They rise with the strength: from 0 over the natural share at 0.5
         to 1, or to the natural share where it is more.
     """
-    first, last = (
-        max(rows.start - 2, 0),
-        min(rows.stop + 2, len(infrared)),
-    )  # the last step mixes two rows
-    half = [plane[first // 2 : -(-last // 2)] for plane in maps]
-    share = half_weights(half, reduce(infrared[first:last], 2), strength)
+    # The last step mixes two rows.
+    first, last = max(rows.start - 2, 0), min(rows.stop + 2, len(infrared))
+    seen = infrared[first:last]
+    maps = judgement.enlarged(len(seen), seen.shape[1], start[0] + first, start[1])
+    share = half_weights(maps, reduce(seen, 2), strength)
     return enlarge(share, infrared.shape)[rows.start - first : rows.stop - first]
 
 

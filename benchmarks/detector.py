@@ -96,7 +96,8 @@ def main() -> None:
         for split in ("train", "test")
     }
     pairs = {split: list(read_split(options.msrs / split)) for split in stems}
-    pairs["painted"] = list(paint(options.painted)) if options.painted_steps else []
+    painted = options.painted_steps and not options.read
+    pairs["painted"] = list(paint(options.painted)) if painted else []
     found: dict[str, list[list[Floats]]] = {}
     for text in options.pictures:
         name, equals, given_as = text.partition("=")

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from benchmarks import detector
 from benchmarks.detector import overlaps, rank, read_split
 from piafusion.imaging.io import write_image
 from tests.conftest import scene
@@ -85,3 +86,40 @@ def test_an_object_counts_once_whichever_camera_shows_it(tmp_path: Path) -> None
     ((_, _, boxes),) = read_split(tmp_path)
     assert boxes.tolist() == [[0, 12, 6, 20, 18], [1, 12, 6, 20, 18]]
     assert overlaps(boxes[:, 1:], boxes[:1, 1:] + [0, 0, 0, 12]).ravel().tolist() == [0.5, 0.5]
+
+
+def test_a_detector_reads_fused_pictures_and_kept_answers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """NAME=FOLDER takes its pictures, not a method's; --read needs neither them nor a training."""
+    infrared, visible = scene(64, 96)
+    for split, stem in (("train", "1D"), ("test", "2N")):
+        write_image(tmp_path / "msrs" / split / "ir" / f"{stem}.png", infrared)
+        write_image(tmp_path / "msrs" / split / "vi" / f"{stem}.png", visible)
+        write_image(tmp_path / "fused" / split / f"{stem}.png", 255 - visible)
+
+    def report(*arguments: object) -> str:
+        given = ["detector", tmp_path / "msrs", "--output", tmp_path, "--seeds", 1, *arguments]
+        monkeypatch.setattr(sys, "argv", [*map(str, given), "--steps", "0"])
+        detector.main()
+        return capsys.readouterr().out.partition("\n|")[2]
+
+    seen: list[np.ndarray] = []
+
+    def detect(_: object, picture: np.ndarray) -> np.ndarray:
+        seen.append(picture)
+        return np.ones((1, 6))
+
+    monkeypatch.setattr(detector, "detect", detect)
+    fused = f"mine={tmp_path / 'fused'}"
+    trained = report(fused, "--painted-steps", 0)
+    assert len(seen) == 1
+    np.testing.assert_array_equal(seen[0], detector.half(255 - visible))
+    assert "| mine |" in trained
+    report(fused, "--painted-steps", 0)  # the same pictures and settings: not trained again
+    assert report("mine", "--read") == trained
+    assert len(seen) == 1
+    with pytest.raises(SystemExit, match=r"absent.0.json: expected kept answers"):
+        report("absent", "--read")
+    with pytest.raises(SystemExit, match="no painted streets; add --painted-steps 0"):
+        report(fused, "--painted", 1)

@@ -13,7 +13,7 @@ from piafusion.cli.options import METHOD, PERFORMANCE, JsonOption, option, parse
 from piafusion.cli.printing import print_table, say, say_json
 from piafusion.cli.progress import track
 from piafusion.errors import MeasurementError, UsageError
-from piafusion.weights import load_manifest
+from piafusion.weights import fusion_models
 
 if TYPE_CHECKING:
     from piafusion.lab.evaluation.timing import Setup
@@ -73,7 +73,7 @@ def bench(
     """Time models: first call, network alone, and end to end from arrays to array."""
     from piafusion.lab.evaluation.timing import Setup, processor_name
 
-    fusion = [name for name, record in load_manifest().items() if record.kind == "fusion"]
+    fusion = fusion_models()
     sizes = sorted(
         (parse_size(text, SMALLEST, _LARGEST) for text in size or SIZES),
         key=lambda wh: wh[0] * wh[1],

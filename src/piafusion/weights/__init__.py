@@ -70,6 +70,11 @@ def list_models() -> dict[str, WeightsRecord]:
     return load_manifest(SHIPPED)
 
 
+def fusion_models() -> list[str]:
+    """Return the names of the shipped models that fuse."""
+    return [name for name, record in load_manifest().items() if record.kind == "fusion"]
+
+
 def find_record(model: str) -> WeightsRecord | None:
     """Return the manifest's entry of a shipped model or of an exported file; None without one.
 

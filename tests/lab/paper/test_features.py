@@ -58,16 +58,10 @@ def test_the_gate_is_the_sigmoid_of_the_mean_difference() -> None:
 
 
 @pytest.mark.parametrize(
-    ("by_night", "verdict", "excused"),
-    [
-        (0.6, "holds", "holds"),
-        (0.31, "cannot be tested here", "cannot be tested here"),
-        (0.1, "does not hold", "cannot be tested here"),
-    ],
+    ("by_night", "verdict"),
+    [(0.6, "holds"), (0.31, "cannot be tested here"), (0.1, "does not hold")],
 )
-def test_selection_is_judged_by_the_difference_of_the_lights(
-    by_night: float, verdict: str, excused: str
-) -> None:
+def test_selection_is_judged_by_the_difference_of_the_lights(by_night: float, verdict: str) -> None:
     pairs = [Pair(f"{index}{light}", Path("i"), Path("v")) for light in "DN" for index in range(6)]
     lights = {"day": pairs[:6], "night": pairs[6:]}
     data = DataSet("msrs", pairs, {}, frozenset(), [])
@@ -75,5 +69,5 @@ def test_selection_is_judged_by_the_difference_of_the_lights(
         pair.stem: Shares(*3 * [(0.3 if "D" in pair.stem else by_night) + index % 6 / 100])
         for index, pair in enumerate(pairs)
     }
-    for why, expected in (("", verdict), ("briefly trained", excused)):
+    for why, expected in (("", verdict), ("briefly trained", "cannot be tested here")):
         assert {claim.verdict for claim in judge(data, shares, lights, why)} == {expected}

@@ -19,7 +19,7 @@ from piafusion.lab.paper.datasets import PaperData, find_data
 from piafusion.lab.paper.experiment import OURS, TABLE_2, UNTESTED, Experiment
 from piafusion.lab.paper.run import NUMBERS, PAGE, STEPS, TEXT, ReproductionPlan, reproduce
 from piafusion.lab.training.config import resolve
-from piafusion.weights import load_manifest, read_weights, save_record
+from piafusion.weights import fusion_models, load_manifest, read_weights, save_record
 
 TINY = ReproductionPlan(
     STEPS,
@@ -115,7 +115,7 @@ def test_every_step_leaves_numbers_and_claims(output: Path) -> None:
     assert road["evidence"] == "no pairs: --roadscene; tiny"
     values = found["steps"]
     scores = values["comparison"]["values"]["msrs"]["float"]["tables"][0]["methods"]
-    assert {"average", "maximum", OURS, "laplacian", "guided"} < set(scores)
+    assert {"average", "maximum", *fusion_models(), "laplacian", "guided"} < set(scores)
     assert values["efficiency"]["values"]["32x24"][OURS]["parameters"] == 1_076_785
     assert values["efficiency"]["values"]["table 3"]["laplacian"]["msrs"][0] > 0
     assert set(values["ablation"]["values"]["night"]) == {

@@ -29,7 +29,7 @@ from piafusion.methods import (
     find_method,
     list_methods,
 )
-from piafusion.weights import load_manifest, read_weights
+from piafusion.weights import fusion_models, load_manifest, read_weights
 
 Fuse = Callable[[Image, Image], Image]
 
@@ -124,7 +124,7 @@ def read_methods(
 
 
 def _read(text: str, sets: Sequence[DataSet], device: str) -> Method | GivenPictures:
-    models = [name for name, record in load_manifest().items() if record.kind == "fusion"]
+    models = fusion_models()
     if text in models:
         return _model(text, text, device)
     model, at, strength = text.partition("@")

@@ -28,7 +28,6 @@ from piafusion.lab.paper.experiment import (
     Experiment,
     in_words,
     lead_verdict,
-    no_defeat,
     too_little,
     untested,
 )
@@ -279,7 +278,7 @@ def judge(
     """Judge the paper's claims about its parts: each part has to help in every training.
 
     `seeds` holds the values of each training, `tests` those of their means, by light. `why` says
-    why a defeat decides nothing; empty if it does.
+    why the trainings decide nothing; empty if they decide.
     """
     claims = []
     for section, part, light, name, text in WITHOUT:
@@ -303,7 +302,7 @@ def judge(
         where = f"{data.name} by {light}"
         said = f"{text} ({name})"
         claim = Claim(section, said, verdict, evidence, where, "networks trained here")
-        claims.append(no_defeat(claim, why))
+        claims.append(untested(claim, why))
     return claims
 
 

@@ -28,7 +28,6 @@ from piafusion.lab.paper.experiment import (
     Claim,
     Experiment,
     Values,
-    no_defeat,
     ranks_first,
     under_our_name,
     undertrained,
@@ -38,6 +37,7 @@ from piafusion.methods import check_needs, find_method, list_methods
 from piafusion.report.curves import line_styles
 from piafusion.report.document import Block, Pictures, Table, Text
 from piafusion.run.progress import Progress
+from piafusion.weights import fusion_models
 
 NAME = "comparison"
 AUTHORS = "authors-"
@@ -45,7 +45,6 @@ AUTHORS = "authors-"
 SHEET = "published_metrics.csv"
 """The authors' scores, beside the folder of published pictures: a row for each image and method."""
 
-_OUR_OTHERS = ("piafusion", "piafusion-fast")
 _FIGURES = {"msrs": "Figs. 5 to 9", "roadscene": "Figs. 10 to 12", "tno": "Figs. 13 to 15"}
 _CURVES = {"msrs": "Cumulative curves", "roadscene": "Fig. 16", "tno": "Fig. 17"}
 _TITLES = {"msrs": "MSRS", "roadscene": "RoadScene", "tno": "TNO", "synthetic": "synthetic scenes"}
@@ -112,7 +111,8 @@ def _usable(names: Sequence[str]) -> tuple[list[str], list[str]]:
 def _methods(
     data: DataSet, model: str, names: Sequence[str], published: Path | None
 ) -> list[Method | GivenPictures]:
-    texts = [under_our_name(model), *_OUR_OTHERS, *names]
+    others = (name for name in fusion_models() if name != OURS)
+    texts = [under_our_name(model), *others, *names]
     if published:
         for folder in sorted(path for path in published.iterdir() if path.is_dir()):
             texts.append(f"{AUTHORS}{folder.name}@{data.name}={folder}")
@@ -206,7 +206,7 @@ def _claims(results: Mapping[str, DataSetResult], published: Path | None, why: s
     """Judge which method is first, as in the paper: in its convention, among its methods.
 
     Our network is judged among our rivals, and the authors' pictures of TNO among those of others.
-    `why` says why a defeat of our network decides nothing; empty if it does.
+    `why` says why our network decides nothing, for or against; empty if it decides.
     """
     claims = []
     for name, (number, text, metrics) in _FIRST.items():
@@ -215,7 +215,7 @@ def _claims(results: Mapping[str, DataSetResult], published: Path | None, why: s
             if name in results:
                 claim = replace(claim, data=results[name].data.name, basis="networks trained here")
                 judged = ranks_first(results[name].values, metric, OURS, RIVALS, claim)
-                claim = no_defeat(judged, why)
+                claim = untested(judged, why)
             claims.append(claim)
     if "synthetic" in results:
         for metric in METRICS:

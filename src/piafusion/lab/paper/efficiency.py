@@ -35,7 +35,14 @@ from piafusion.report.document import Table, Text
 from piafusion.report.text import number
 from piafusion.run.journal import Entry, Journal
 from piafusion.run.progress import Progress, counted
-from piafusion.weights import DEFAULT_MODEL, SHIPPED, find_record, load_manifest, read_weights
+from piafusion.weights import (
+    DEFAULT_MODEL,
+    SHIPPED,
+    find_record,
+    fusion_models,
+    load_manifest,
+    read_weights,
+)
 
 NAME = "efficiency"
 COMPARED = "comparison"
@@ -76,7 +83,7 @@ def measure_efficiency(
     data set are those that the comparison in the output folder took. `ours` is
     the paper's model, or the file of an exported one.
     """
-    models = [name for name, record in load_manifest().items() if record.kind == "fusion"]
+    models = fusion_models()
     names = [*models, *methods]
     settings = {
         "processor": processor_name(),

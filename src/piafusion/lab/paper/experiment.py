@@ -80,13 +80,8 @@ Values = Mapping[str, Mapping[str, Mapping[str, float]]]
 
 
 def untested(claim: Claim, why: str) -> Claim:
-    """Return a claim whose evidence is kept but decides nothing, for a reason."""
-    return replace(claim, verdict=UNTESTED, evidence=f"{claim.evidence}; {why}")
-
-
-def no_defeat(claim: Claim, why: str) -> Claim:
-    """Return a claim that may hold but not fail, for a reason; none leaves it as it is."""
-    return untested(claim, why) if why and claim.verdict == "does not hold" else claim
+    """Return a claim whose evidence is kept but decides nothing; no reason leaves it as it is."""
+    return replace(claim, verdict=UNTESTED, evidence=f"{claim.evidence}; {why}") if why else claim
 
 
 def lead_verdict(lead: float, p: float) -> Verdict:
@@ -141,7 +136,7 @@ def under_our_name(model: str) -> str:
 
 
 def undertrained(model: str) -> str:
-    """Return why the defeat of a model would decide nothing; empty if it would; see `too_little`.
+    """Return why a model decides nothing, for or against the paper; empty if it decides.
 
     A file without a manifest beside it, of which nothing is known, is taken for trained.
     """
@@ -152,7 +147,7 @@ def undertrained(model: str) -> str:
 def too_little(training: Mapping[str, Any]) -> str:
     """Tell of a network that has not seen half of what the paper's has seen; empty if it has.
 
-    `training` is its record in a manifest. Such a network may lose because of that.
+    `training` is its record in a manifest. Such a network may win or lose because of that.
     """
     seen, leg = 0, training
     while leg and "settings" in leg:

@@ -26,8 +26,8 @@ from piafusion.lab.paper.experiment import (
     Claim,
     Experiment,
     interval_verdict,
-    no_defeat,
     undertrained,
+    untested,
 )
 from piafusion.report.document import Block, Cell, Pictures, Table, Text
 from piafusion.run.journal import Journal
@@ -218,7 +218,7 @@ def judge(
 ) -> list[Claim]:
     """Judge the claims by the difference between the lights.
 
-    `why` says why a defeat of the network decides nothing; empty if it does.
+    `why` says why the network decides nothing; empty if it decides.
     """
     claims = []
     for kind, text in SELECTION:
@@ -238,7 +238,7 @@ def judge(
         where = f"{data.name}, {len(day)} pairs by day and {len(night)} by night"
         verdict = interval_verdict(low, high)
         claim = Claim("4.7", text, verdict, evidence, where, "networks trained here")
-        claims.append(no_defeat(claim, why))
+        claims.append(untested(claim, why))
     return claims
 
 

@@ -98,8 +98,6 @@ LEARNED = (
         "FusionGAN",
         "Ma, Yu, Liang, Li, Jiang: FusionGAN: A generative adversarial network for infrared and "
         "visible image fusion, Information Fusion 48, 2019",
-        "The shipped network has half the paper's width: 128, 64, 32 and 16 channels; the training "
-        "has the whole since.",
         "Generator and discriminator take one step each at the same time, instead of two of the "
         "discriminator for one of the generator.",
         "Reflect padding instead of crops that shrink; the discriminator averages its features "
@@ -124,6 +122,8 @@ LEARNED = (
         "The four weights of the loss are ours, ordered as the paper asks: infrared leads in "
         "intensities, visible in gradients.",
         "Gradients are compared as Laplacians.",
+        "Normalisation by the picture itself takes the training pictures for the usual ones, so "
+        "the training went on with roadscene/train, which is as bright as the paper's TNO.",
     ),
     _learned(
         "u2fusion",

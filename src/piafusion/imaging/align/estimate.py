@@ -44,7 +44,8 @@ MAX_DISAGREEMENT = 0.018  # share of the visible picture's longer side
 
 _CANDIDATES = 6
 _ANYWHERE = 24
-_SURE = 0.35  # share of the blocks; below that a start with another view or rotation is looked for
+_SURE = 0.45  # share of the blocks; below that a start with another view or rotation is looked for
+_CLEAR = 0.5  # share of the blocks from which no other start is tried
 _COARSE_PAIRS = 8
 _GLANCE = Level(side=144, block=0.2, radius=0.045, grid=10)
 _GLANCED = 5  # of the starts that are looked for anywhere, those that are tried
@@ -223,17 +224,26 @@ def _search(pairs: Pairs, kind: Kind, share: float | None, *, upright: bool) -> 
     plain: Kind = "similarity" if kind == "similarity" else "affine"
 
     def tried(starts: Sequence[Matrix], level: Level) -> list[_Step]:
-        found = (_step(some, start, plain, level) for start in starts)
-        return sorted((step for step in found if step), key=lambda step: -step.share)
+        found: list[_Step] = []
+        for start in starts:
+            step = _step(some, start, plain, level)
+            if step:
+                found.append(step)
+                if step.share >= _CLEAR:
+                    break
+        return sorted(found, key=_agreeing, reverse=True)
 
     starts = candidates(some, _CANDIDATES, stretch=kind != "similarity", share=share)
     if kind == "similarity":
         starts = [nearest_similarity(start, size) for start in starts]
     trials = tried(starts, _TRIAL)
-    if not upright and (not trials or trials[0].share < _SURE):
-        glances = tried(anywhere(some, _ANYWHERE, share), _GLANCE)
+    best = max(trials, key=_agreeing, default=None)
+    for found in () if upright else anywhere(some, _ANYWHERE, share):
+        if best and best.share >= _SURE:
+            break
+        glances = tried(found, _GLANCE)
         trials += tried([glance.matrix for glance in glances[:_GLANCED]], _TRIAL)
-    best = max(trials, key=lambda trial: trial.share, default=None)
+        best = max(trials, key=_agreeing, default=None)
     for level in _STEPS:
         if best is None:
             return None
@@ -297,6 +307,10 @@ def _step(pairs: Pairs, matrix: Matrix, kind: Kind, level: Level) -> _Step | Non
             near = step.misses(moved) <= tolerance(matches)
             return replace(step, kind=allowed, matrix=moved, share=matches.score(near))
     return None
+
+
+def _agreeing(step: _Step) -> float:
+    return step.share
 
 
 def _is_likely(matrix: Matrix, size: tuple[int, int], to: tuple[int, int]) -> bool:

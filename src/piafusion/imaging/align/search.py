@@ -7,7 +7,7 @@ are compared; they do not know which side of an edge is warm.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import cv2
 import numpy as np
@@ -23,7 +23,7 @@ from piafusion.imaging.align.geometry import (
     resizing,
     transform,
 )
-from piafusion.imaging.align.structure import Picture, Size, relative, shrunk, structure
+from piafusion.imaging.align.structure import Picture, Size, shrunk, structure
 
 # A view is the share of the visible picture's side that the infrared one spans. Cameras that look
 # the same way, about upright, are looked for in larger pictures and smaller steps.
@@ -32,12 +32,15 @@ ROTATIONS = np.arange(-8.0, 8.1, 2.0)  # degrees
 AREA = 80 * 60  # pixels of the picture that is looked for
 ALL_SCALES = 1.15 ** np.arange(-13.0, 12)
 ALL_ROTATIONS = np.arange(0.0, 360.0, 5.0)
-ALL_AREA = 48 * 36
+ALL_AREA = 80 * 60
 _KNOWN = np.geomspace(0.9, 1.11, 5)  # relative to a view that is known
 _MARGIN = 0.05  # share of the sides of the picture that is looked for that is left out
-_TILE = 3.5  # side of a tile; diagonals of the picture that is looked for
+_TILE = 3.5  # longest side of a tile; diagonals of the picture that is looked for
+_WIDE = 0.44  # views from there on fit into small tiles, and are looked for in larger pictures
+_NARROW_AREA = 0.7**2  # of the other views, relative
 _FINER = 2  # edges are looked for in pictures that many times finer
-_CALM, _AROUND = 0.1, 6.0  # of `structure` and `relative`: faint edges count, too
+_CALM = 0.1  # of `structure`: faint edges count, too
+_AROUND = 6.0  # edges are relative to those so many pixels around
 _PAIRS = 3  # in which all rotations are looked for
 _APART = 0.06  # share of the smaller view's width: candidates closer than that are one
 _SAME_ASPECT = 0.04  # logarithm
@@ -78,19 +81,25 @@ def candidates(
     return _distinct(found, ir_size, vi_size, count) + centred
 
 
-def anywhere(pairs: Pairs, count: int, share: float | None = None) -> list[Matrix]:
-    """Return the likeliest similarities at any rotation and most scales, best first.
+def anywhere(pairs: Pairs, count: int, share: float | None = None) -> Iterator[list[Matrix]]:
+    """Yield the likeliest similarities at any rotation and most scales, best first.
+
+    First those where neither view is much smaller than the other, which are found sooner.
 
     Args:
         pairs: Infrared and visible pictures of one rig; the correlations of three are added up.
-        count: Number of maps to return.
+        count: Number of maps to yield each time.
         share: Width of the infrared picture's view, as a share of the visible one's, if known.
     """
     some = pairs[:: -(-len(pairs) // _PAIRS)]
     ir_size, vi_size = some[0][0].size, some[0][1].size
     view = _view(ir_size, vi_size, share)
-    views = ALL_SCALES if view is None else view * _KNOWN
-    return _distinct(_found(some, views, ALL_ROTATIONS, ALL_AREA), ir_size, vi_size, count)
+    views = np.asarray(ALL_SCALES) if view is None else view * _KNOWN
+    narrow = np.minimum(views, 1 / views) < _WIDE
+    for chosen, area in ((~narrow, ALL_AREA), (narrow, round(ALL_AREA * _NARROW_AREA))):
+        if chosen.any():
+            found = _found(some, views[chosen], ALL_ROTATIONS, area)
+            yield _distinct(found, ir_size, vi_size, count)
 
 
 def _view(ir_size: Size, vi_size: Size, share: float | None) -> float | None:
@@ -131,20 +140,19 @@ def _smaller(
     stretched: bool,
 ) -> list[tuple[float, Matrix]]:
     """Do the same where the first pictures have the smaller view; the maps lead to them."""
-    if not len(views):
-        return []
     one, other = pairs[0][0].size, pairs[0][1].size
     factor = np.sqrt(area / (one[0] * one[1]))
     small = round(one[0] * factor), round(one[1] * factor)
     side = int(np.ceil(np.hypot(*small) * (1 - 2 * _MARGIN)))
-    tile = cv2.getOptimalDFTSize(round(_TILE * side))
+    sizes = [_fitting(other, small, view, stretched=stretched) for view in views]
+    sizes = [size for size in sizes if min(size) >= side // 3]
+    if not sizes:
+        return []
+    tile = _tile(sizes, side)
     turns = [_turn(side, small, degrees) for degrees in rotations]
     templates = [_templates(_edges(first, small), turns, side, tile) for first, _ in pairs]
     found = []
-    for view in views:
-        size = _fitting(other, small, view, stretched=stretched)
-        if min(size) < side // 3:
-            continue
+    for size in sizes:
         edges = [_edges(second, size) for _, second in pairs]
         places = _places(edges, templates, side, tile, area)
         for matrix, (score, x, y) in zip(turns, places, strict=True):
@@ -152,6 +160,12 @@ def _smaller(
             whole = resizing(small, one) @ matrix @ shift @ resizing(other, size)
             found.append((score, normalised(whole)))
     return found
+
+
+def _tile(sizes: Sequence[Size], side: int) -> Size:
+    """Return a tile for pictures of some sizes in which a square is looked for."""
+    rows, columns = (min(max(each) + side - 1, round(_TILE * side)) for each in zip(*sizes))
+    return cv2.getOptimalDFTSize(rows), cv2.getOptimalDFTSize(columns)
 
 
 def _turn(side: int, size: Size, degrees: float) -> Matrix:
@@ -166,11 +180,12 @@ def _turn(side: int, size: Size, degrees: float) -> Matrix:
 
 def _edges(picture: Picture, size: Size) -> Floats:
     fine = shrunk(picture, (size[0] * _FINER, size[1] * _FINER))
-    edges = relative(structure(fine, _CALM), _AROUND)
+    edges = structure(fine, _CALM)
+    edges -= cv2.GaussianBlur(edges, (0, 0), _AROUND)
     return np.asarray(cv2.resize(edges, size[::-1], interpolation=cv2.INTER_AREA))
 
 
-def _templates(edges: Floats, turns: Sequence[Matrix], side: int, tile: int) -> list[Spectra]:
+def _templates(edges: Floats, turns: Sequence[Matrix], side: int, tile: Size) -> list[Spectra]:
     """Return the spectra of the turned picture, each channel of mean 0, the whole of length 1."""
     rows, columns = (round(length * _MARGIN) for length in edges.shape[:2])
     inner = np.ones(edges.shape[:2], np.float32)
@@ -192,39 +207,42 @@ def _templates(edges: Floats, turns: Sequence[Matrix], side: int, tile: int) -> 
     return spectra
 
 
-def _spectra(planes: Floats, tile: int) -> Spectra:
+def _spectra(planes: Floats, tile: Size) -> Spectra:
     """Return the spectrum of each of C x H x W planes."""
-    return np.asarray(np.fft.rfft2(planes, (tile, tile)), np.complex64)
+    # One by one: the memory of large arrays is asked of the system each time.
+    spectra = [np.fft.rfft2(plane, tile) for plane in planes]
+    return np.stack(spectra).astype(np.complex64, copy=False)
 
 
 def _places(
     edges: Sequence[Floats],
     templates: Sequence[Sequence[Spectra]],
     side: int,
-    tile: int,
+    tile: Size,
     area: int,
 ) -> list[tuple[float, int, int]]:
     """Return for each rotation the best correlation, and x and y of the middle there."""
     height, width = edges[0].shape[:2]
-    before, step = side // 2, tile - side + 1
-    around = ((0, 0), (before, tile), (before, tile))
+    before, down, right = side // 2, tile[0] - side + 1, tile[1] - side + 1
+    around = ((0, 0), (before, tile[0]), (before, tile[1]))
     padded = [np.pad(np.moveaxis(each, 2, 0), around) for each in edges]
     weights = [_weight(each, area) for each in edges]
     best = [(-1.0, 0, 0)] * len(templates[0])
-    for top in range(0, height, step):
-        for left in range(0, width, step):
-            window = slice(None), slice(top, top + tile), slice(left, left + tile)
+    product, again = (np.empty((tile[0], tile[1] // 2 + 1), np.complex64) for _ in range(2))
+    for top in range(0, height, down):
+        for left in range(0, width, right):
+            window = slice(None), slice(top, top + tile[0]), slice(left, left + tile[1])
             wholes = [_spectra(each[window], tile) for each in padded]
-            shares = [each[top : top + step, left : left + step] for each in weights]
+            shares = [each[top : top + down, left : left + right] for each in weights]
             rows, columns = shares[0].shape
             for index, parts in enumerate(zip(*templates, strict=True)):
                 score = np.zeros((rows, columns), np.float32)
                 for whole, part, share in zip(wholes, parts, shares, strict=True):
-                    product = whole[0] * part[0]
-                    product += whole[1] * part[1]
-                    product += whole[2] * part[2]
+                    np.multiply(whole[0], part[0], out=product)
+                    for one, other in zip(whole[1:], part[1:], strict=True):
+                        product += np.multiply(one, other, out=again)
                     lines = np.fft.ifft(product, axis=0)[:rows]
-                    score += np.fft.irfft(lines, tile, axis=1)[:, :columns] * share
+                    score += np.fft.irfft(lines, tile[1], axis=1)[:, :columns] * share
                 row, column = divmod(int(score.argmax()), columns)
                 likeness = float(score[row, column])
                 if likeness > best[index][0]:

@@ -31,7 +31,9 @@ def known_pair(
 @pytest.fixture(autouse=True)
 def few_starts(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
     """Look at few scales and rotations, but in tests that ask for `all_starts`."""
-    if "all_starts" not in request.fixturenames:
+    if "all_starts" in request.fixturenames:
+        monkeypatch.setattr(search, "ALL_ROTATIONS", np.arange(0.0, 360.0, 15.0))
+    else:
         monkeypatch.setattr(search, "SCALES", np.array([0.95, 1.0, 1.05]))
         monkeypatch.setattr(search, "ROTATIONS", (-4.0, 0.0, 4.0))
         monkeypatch.setattr(search, "ALL_SCALES", np.array([0.35, 1.0]))
@@ -40,7 +42,7 @@ def few_starts(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) 
 
 @pytest.fixture
 def all_starts() -> None:
-    """Look at all scales and rotations."""
+    """Look at all scales, and at a third of the rotations."""
 
 
 @pytest.fixture(scope="session")

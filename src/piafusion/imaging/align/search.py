@@ -164,7 +164,9 @@ def _smaller(
 
 def _tile(sizes: Sequence[Size], side: int) -> Size:
     """Return a tile for pictures of some sizes in which a square is looked for."""
-    rows, columns = (min(max(each) + side - 1, round(_TILE * side)) for each in zip(*sizes))
+    rows, columns = (
+        min(max(each) + side - 1, round(_TILE * side)) for each in zip(*sizes, strict=True)
+    )
     return cv2.getOptimalDFTSize(rows), cv2.getOptimalDFTSize(columns)
 
 

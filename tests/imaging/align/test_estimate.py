@@ -1,9 +1,11 @@
+from collections.abc import Iterator
+
 import cv2
 import numpy as np
 import pytest
 
 from piafusion.errors import AlignmentError, ImageError, SizeMismatchError, UsageError
-from piafusion.imaging.align import Alignment, Quality, estimate_alignment
+from piafusion.imaging.align import Alignment, Quality, estimate, estimate_alignment
 from piafusion.imaging.align.geometry import corner_error, transform
 from piafusion.imaging.align.preview import agreement
 from tools.demo_scenes import road_scene
@@ -11,7 +13,13 @@ from tools.demo_scenes import road_scene
 Known = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
-def test_known_warp_between_two_sizes_is_found(day: Known) -> None:
+def test_known_warp_between_two_sizes_is_found_at_once(
+    day: Known, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def needless(*_: object) -> Iterator[list[np.ndarray]]:
+        yield pytest.fail("other views and rotations are searched, and the plain start is clear")
+
+    monkeypatch.setattr(estimate, "anywhere", needless)
     infrared, visible, truth = day
     found = estimate_alignment([(infrared, visible)])
     assert corner_error(found.matrix, truth, found.visible_size) < 0.8  # infrared pixels

@@ -43,12 +43,10 @@ MIN_SCORE = 0.26
 MAX_DISAGREEMENT = 0.018  # share of the visible picture's longer side
 
 _CANDIDATES = 6
-_ANYWHERE = 24
+_ANYWHERE = 12
 _SURE = 0.45  # share of the blocks; below that a start with another view or rotation is looked for
 _CLEAR = 0.5  # share of the blocks from which no other start is tried
 _COARSE_PAIRS = 8
-_GLANCE = Level(side=144, block=0.2, radius=0.045, grid=10)
-_GLANCED = 5  # of the starts that are looked for anywhere, those that are tried
 _TRIAL = Level(side=320, block=0.2, radius=0.045, grid=12)
 _STEPS = (Level(640, 0.15, 0.02), Level(640, 0.12, 0.01))
 PROOF = Level(640, 0.15, 0.035)
@@ -223,27 +221,22 @@ def _search(pairs: Pairs, kind: Kind, share: float | None, *, upright: bool) -> 
     size = pairs[0][1].size
     plain: Kind = "similarity" if kind == "similarity" else "affine"
 
-    def tried(starts: Sequence[Matrix], level: Level) -> list[_Step]:
-        found: list[_Step] = []
+    def better(best: _Step | None, starts: Sequence[Matrix]) -> _Step | None:
         for start in starts:
-            step = _step(some, start, plain, level)
-            if step:
-                found.append(step)
-                if step.share >= _CLEAR:
-                    break
-        return sorted(found, key=_agreeing, reverse=True)
+            step = _step(some, start, plain, _TRIAL)
+            if step and (best is None or step.share > best.share):
+                best = step
+            if best and best.share >= _CLEAR:
+                break
+        return best
 
     starts = candidates(some, _CANDIDATES, stretch=kind != "similarity", share=share)
     if kind == "similarity":
         starts = [nearest_similarity(start, size) for start in starts]
-    trials = tried(starts, _TRIAL)
-    best = max(trials, key=_agreeing, default=None)
-    for found in () if upright else anywhere(some, _ANYWHERE, share):
-        if best and best.share >= _SURE:
-            break
-        glances = tried(found, _GLANCE)
-        trials += tried([glance.matrix for glance in glances[:_GLANCED]], _TRIAL)
-        best = max(trials, key=_agreeing, default=None)
+    best = better(None, starts)
+    more = iter(()) if upright else anywhere(some, _ANYWHERE, share)
+    while (best is None or best.share < _SURE) and (found := next(more, None)):
+        best = better(best, found)
     for level in _STEPS:
         if best is None:
             return None
@@ -307,10 +300,6 @@ def _step(pairs: Pairs, matrix: Matrix, kind: Kind, level: Level) -> _Step | Non
             near = step.misses(moved) <= tolerance(matches)
             return replace(step, kind=allowed, matrix=moved, share=matches.score(near))
     return None
-
-
-def _agreeing(step: _Step) -> float:
-    return step.share
 
 
 def _is_likely(matrix: Matrix, size: tuple[int, int], to: tuple[int, int]) -> bool:

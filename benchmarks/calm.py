@@ -143,7 +143,11 @@ def main() -> None:
     options = parser.parse_args()
 
     cv2.setNumThreads(1)
-    found = [each for root in options.clips if (each := list_clips(root))]
+    found = []
+    for root in options.clips:
+        if (clips_here := list_clips(root)) is None:
+            parser.error(f"{root}: expected clips in {root / 'ir'} and {root / 'vi'}, found none")
+        found.append(clips_here)
     clips: dict[str, Frames] = {
         pair.stem: list(islice(read_clip(pair), options.frames))
         for each in found

@@ -131,3 +131,18 @@ def test_wrong_use_is_named(day: Known) -> None:
         estimate_alignment([(infrared, visible), (infrared[1:], visible)])
     with pytest.raises(ImageError, match="at least 64x64"):
         estimate_alignment([(infrared[:40], visible)])
+
+
+@pytest.mark.parametrize(("disagreement", "trusted"), [(1.4, True), (3.8, False)])
+def test_a_map_whose_halves_disagree_is_not_trusted(
+    disagreement: float, trusted: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    quality = Quality(0.35, 0.2, disagreement, 0.8, 1)  # as of two nights that have few edges
+    found = Alignment.of("homography", np.eye(3), (218, 505), (218, 505), quality)
+    monkeypatch.setattr(estimate, "_search", lambda *_, **__: found)
+    night = np.zeros((218, 505), np.uint8)
+    if trusted:
+        assert estimate_alignment([(night, night)]).quality == quality
+    else:
+        with pytest.raises(AlignmentError, match="expected a disagreement in pixels of at most"):
+            estimate_alignment([(night, night)])

@@ -40,7 +40,7 @@ from piafusion.imaging.arrays import Image, as_infrared, as_visible, check_minim
 
 MIN_SIDE = 64  # pixels
 MIN_SCORE = 0.26
-MAX_DISAGREEMENT = 0.018  # share of the visible picture's longer side
+MAX_DISAGREEMENT = 0.006  # share of the visible picture's longer side
 
 _CANDIDATES = 6
 _ANYWHERE = 12

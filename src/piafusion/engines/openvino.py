@@ -71,9 +71,11 @@ class OpenVinoEngine(FileEngine):
                 return np.asarray(self._any_size.infer(list(inputs), share_inputs=False)[0])
             result = np.empty(request.get_output_tensor().shape, np.float32)
             request.set_output_tensor(openvino.Tensor(result, shared_memory=True))
-            for index, image in enumerate(inputs):  # `infer` does the same in more time
-                shared = openvino.Tensor(np.ascontiguousarray(image), shared_memory=True)
-                request.set_input_tensor(index, shared)
+            # `infer` does the same in more time. OpenVINO does not own the arrays: a contiguous copy
+            # has to live until it has run.
+            images = [np.ascontiguousarray(image) for image in inputs]
+            for index, image in enumerate(images):
+                request.set_input_tensor(index, openvino.Tensor(image, shared_memory=True))
             request.start_async()
             request.wait()
             return result

@@ -29,7 +29,7 @@ from piafusion.lab.data.folders import dataset_name, dataset_pairs, is_day
 from piafusion.lab.evaluation.methods import BASELINES
 from piafusion.lab.evaluation.statistics import mean_interval
 from piafusion.metrics import evaluate
-from piafusion.weights import add_scores, load_manifest
+from piafusion.weights import add_scores, fusion_models
 
 METRICS = ("MI", "SD", "SF", "VIF", "Qabf")
 REVERSED = "reversed"
@@ -43,7 +43,7 @@ def main() -> None:
     """Print a table of means, one row per method."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("data", type=Path)
-    shipped = [name for name, record in load_manifest().items() if record.kind == "fusion"]
+    shipped = fusion_models()
     at_one = [f"{name}@1" for name in shipped if Fuser(name).strength is not None]
     parser.add_argument("--models", nargs="*", default=[*shipped, *at_one], metavar="NAME")
     parser.add_argument("--record", action="store_true")

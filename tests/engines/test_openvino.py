@@ -5,11 +5,11 @@ import pytest
 
 from piafusion.engines import create_engine
 from piafusion.errors import MissingExtraError, WeightsError
-from piafusion.weights import load_manifest
+from piafusion.weights import fusion_models
 from tests.conftest import scene
 from tests.tolerances import ENGINES
 
-FUSION = [name for name, record in load_manifest().items() if record.kind == "fusion"]
+FUSION = fusion_models()
 
 
 @pytest.mark.parametrize("model", FUSION)

@@ -15,11 +15,11 @@ from piafusion.imaging import tiling
 from piafusion.imaging.tiling import plan_tiles
 from piafusion.lab.models import MixingFusionNet, MixingFusionSizes, dump
 from piafusion.reach import Reach
-from piafusion.weights import SHIPPED, load_manifest
+from piafusion.weights import SHIPPED, fusion_models
 from tests.conftest import scene
 from tests.tolerances import FLOAT32_SUMS
 
-FUSION = [name for name, record in load_manifest().items() if record.kind == "fusion"]
+FUSION = fusion_models()
 ENGINES = [("onnx", "cpu"), ("torch", "cpu"), ("onnx", "openvino")]
 
 

@@ -69,8 +69,9 @@ def test_both_sources_show(name: str) -> None:
         mean = (infrared.astype(float) + grey) / 2
         sources = np.stack([infrared.ravel(), grey.ravel(), np.ones(grey.size)], axis=1)
         of_ir, of_y, _ = np.linalg.lstsq(sources, fused.ravel(), rcond=None)[0]
-        assert 0.1 < of_ir < 1.3
-        assert 0.1 < of_y < 1.3
+        most = 1.3 if name in BLIND_TO_BRIGHTNESS else 1.2
+        assert 0.1 < of_ir < most
+        assert 0.1 < of_y < most
         assert fused.std() > 0.6 * mean.std()
         low, high = sorted((infrared.mean(), grey.mean()))
         if name not in BLIND_TO_BRIGHTNESS:
@@ -81,6 +82,8 @@ def test_both_sources_show(name: str) -> None:
 def test_a_scene_fused_with_itself_is_about_itself(name: str) -> None:
     for picture in next(crops()):
         fused = fuser_of(name)(picture, picture)
+        if name not in BLIND_TO_BRIGHTNESS:
+            assert np.abs(fused.astype(float) - picture).mean() < 20
         assert np.corrcoef(fused.ravel(), picture.ravel())[0, 1] > 0.9  # but for its brightness
 
 

@@ -71,9 +71,9 @@ class OpenVinoEngine(FileEngine):
                 return np.asarray(self._any_size.infer(list(inputs), share_inputs=False)[0])
             result = np.empty(request.get_output_tensor().shape, np.float32)
             request.set_output_tensor(openvino.Tensor(result, shared_memory=True))
-            # `infer` does the same in more time. OpenVINO does not own the arrays: a contiguous copy
-            # has to live until it has run.
-            images = [np.ascontiguousarray(image) for image in inputs]
+            # `infer` does the same in more time. OpenVINO takes only arrays that are contiguous and
+            # can be written, and does not own them: copies have to live until it has run.
+            images = [np.require(image, requirements=("C", "W")) for image in inputs]
             for index, image in enumerate(images):
                 request.set_input_tensor(index, openvino.Tensor(image, shared_memory=True))
             request.start_async()

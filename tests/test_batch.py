@@ -97,7 +97,7 @@ def test_a_pair_that_hangs_is_a_pair_that_fails(
     for index, end in ((1, HANGS), (3, DIES)):
         with jobs[index].infrared.open("ab") as file:
             file.write(end)
-    monkeypatch.setattr(batch, "read_pair", read_or_hang)
+    monkeypatch.setattr(pair_files, "read_pair", read_or_hang)
     monkeypatch.setattr("piafusion.run.processes.decoding_seconds", lambda size: 1.0)
     monkeypatch.setattr(batch, "_STORAGE", 0.0)
     results = list(fuse_jobs(FUSER, jobs, workers=workers))

@@ -6,25 +6,22 @@ import os
 import platform
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from piafusion.errors import PiafusionError
-from piafusion.imaging.io import read_pair, read_photo
 from piafusion.imaging.places import fetch, is_url, sha256, store
 from piafusion.imaging.tiff_directory import wants_windows
-from piafusion.pair_files import fuse_files, fuse_windows, takes_windows
+from piafusion.pair_files import fuse_files, fuse_windows, read_here, takes_windows
 from piafusion.run.pool import map_in_order
 from piafusion.run.progress import Progress, silent
 
 if TYPE_CHECKING:
     from piafusion.fuser import Fuser
     from piafusion.imaging.align import Alignment
-    from piafusion.imaging.arrays import Image
-    from piafusion.imaging.formats import Photo
     from piafusion.imaging.tone_curve import InfraredRange
 
 Result = TypeVar("Result")
@@ -164,12 +161,13 @@ def fuse_job(
     copies: PairJob = job
     said: dict[str, Any] = {}
     try:
-        with _local_copies(job) as copies:
+        remote = any(map(is_url, (job.infrared, job.visible, job.output)))
+        with _local_copies(job) if remote else nullcontext(job) as copies:
             files, tone = (copies.infrared, copies.visible, copies.output), None
             if hashes:
                 sums |= {"infrared": sha256(files[0]), "visible": sha256(files[1])}
-            plain = takes_windows(fuser) and not (job.is_photo or job.temperature or job.places)
-            if plain and wants_windows(copies.visible, copies.output):
+            large = not job.is_photo and wants_windows(copies.visible, copies.output)
+            if large and takes_windows(fuser) and not (job.temperature or job.places):
                 (height, width), tone = fuse_windows(
                     fuser, *files, overwrite=overwrite, progress=progress
                 )
@@ -182,8 +180,7 @@ def fuse_job(
                     overwrite=overwrite,
                     temperature=copies.temperature,
                     places=job.places,
-                    read=readers.read_pair if readers else read_pair,
-                    read_both=readers.read_photo if readers else read_photo,
+                    read=readers or read_here,
                 )
                 shape, tone = fused.image.shape, fused.tone
                 height, width = shape[:2] if len(shape) < 4 else shape[1:3]  # or frames of a loop
@@ -213,9 +210,6 @@ def fuse_job(
 @contextmanager
 def _local_copies(job: PairJob) -> Iterator[PairJob]:
     """Yield the job with files of this machine; its output is stored behind its URL at the end."""
-    if not any(map(is_url, (job.infrared, job.visible, job.output))):
-        yield job
-        return
     from tempfile import TemporaryDirectory  # for URLs alone
 
     with TemporaryDirectory(prefix="piafusion-") as name:
@@ -239,29 +233,13 @@ class PairReaders:
         self._processes = KillableProcesses(workers, _load_readers)
         self._decoding_seconds = decoding_seconds
 
-    def read_pair(
-        self,
-        infrared: Path,
-        visible: Path,
-        check: Callable[[Image], Image],
-        check_visible: Callable[[Image], Image],
-        *,
-        same_size: bool = True,
-    ) -> tuple[Image, Image]:
-        """Read a pair as `piafusion.imaging.io.read_pair` does.
+    def __call__(self, read: Callable[[], Result], *files: Path | str) -> Result:
+        """Call a function that reads these files.
 
         Raises:
             TooSlowError: If reading takes longer than files of that size may.
         """
-        read = partial(read_pair, infrared, visible, check, check_visible, same_size=same_size)
-        return self._call(read, infrared, visible)
-
-    def read_photo(self, path: Path | str) -> Photo:
-        """Read a photo as `piafusion.imaging.io.read_photo` does; errors are those of a pair."""
-        return self._call(partial(read_photo, path), Path(path))
-
-    def _call(self, read: Callable[[], Result], *files: Path) -> Result:
-        size = sum(path.stat().st_size for path in files if path.is_file())
+        size = sum(Path(path).stat().st_size for path in files if Path(path).is_file())
         seconds = _STORAGE + self._decoding_seconds(size)
         return self._processes.call(read, name=" or ".join(map(str, files)), seconds=seconds)
 

@@ -15,7 +15,7 @@ import piafusion
 from piafusion.batch import FailedPair, FusedPair, PairJob, PairReaders, fuse_job
 from piafusion.errors import ClusterError, PiafusionError, needing
 from piafusion.fuser import Fuser
-from piafusion.imaging.places import is_url, sweep
+from piafusion.imaging.places import sweep
 from piafusion.machine import usable_cores
 
 if TYPE_CHECKING:
@@ -117,7 +117,7 @@ def _tools(settings: tuple[tuple[str, Any], ...]) -> tuple[Fuser, PairReaders]:
 def _absolute(job: PairJob) -> PairJob:
     """Return the job with paths that hold in any working directory."""
     paths = (job.infrared, job.visible, job.output)
-    infrared, visible, output = (p if is_url(p) else p.absolute() for p in paths)
+    infrared, visible, output = (path.absolute() for path in paths)
     temperature = job.temperature and job.temperature.absolute()
     return replace(job, infrared=infrared, visible=visible, output=output, temperature=temperature)
 

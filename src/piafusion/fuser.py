@@ -26,7 +26,7 @@ from piafusion import pair_files
 from piafusion.engines import Engine, create_engine
 from piafusion.errors import UsageError
 from piafusion.imaging.align import Alignment, read_alignment
-from piafusion.imaging.arrays import Image, check_minimum, check_same_size, to_unit
+from piafusion.imaging.arrays import Image, check_minimum, check_same_size, full_scale, to_unit
 from piafusion.imaging.buffers import BufferPool, Buffers
 from piafusion.imaging.calm import Calm, Carried
 from piafusion.imaging.colour import luminance
@@ -40,7 +40,7 @@ from piafusion.imaging.inputs import (
     read_input,
 )
 from piafusion.imaging.io import read_infrared, read_photo, read_visible
-from piafusion.imaging.natural import NATURAL, check_strength, weigh
+from piafusion.imaging.natural import NATURAL, check_strength, judge, weigh
 from piafusion.imaging.strips import Strips
 from piafusion.imaging.tiling import (
     Floats,
@@ -74,7 +74,6 @@ from piafusion.steps import (
     Whole,
     calm,
     join,
-    judge_rows,
     onto,
     run_network,
     split,
@@ -208,6 +207,7 @@ class Fuser:
         self.visible_tone = (
             parse_visible_tone(visible_tone) if isinstance(visible_tone, str) else visible_tone
         )
+        self.show = partial(show_visible, tone=self.visible_tone)
         self.engine: Engine = (
             create_method(method, device=device, threads=threads, precision=precision)
             if method
@@ -267,6 +267,7 @@ class Fuser:
         other.__dict__.update(self.__dict__)
         other.tone = self.tone if tone is None else as_tone(tone)
         other.visible_tone = visible_tone or self.visible_tone
+        other.show = partial(show_visible, tone=other.visible_tone)
         other.alignment = alignment
         other.view = view or self.view
         other.strength = self.strength if strength is None else self._check_strength(strength)
@@ -282,11 +283,6 @@ class Fuser:
     def __setstate__(self, settings: dict[str, Any]) -> None:
         """Make the fuser that the settings describe."""
         Fuser.__init__(self, **settings)
-
-    @property
-    def show(self) -> Callable[[Image], Image]:
-        """The function that checks a visible picture and brings it to its display range."""
-        return partial(show_visible, tone=self.visible_tone)
 
     def __call__(self, infrared: Picture, visible: Picture | None = None) -> Image:
         """Fuse one pair of the same height and width, or of any that the alignment fits.
@@ -376,12 +372,13 @@ class Fuser:
         tiles = self.plan(*vi.shape[:2])
         if len(tiles) > 1 and frame is None:
             image, tone = self._fuse_large(ir, vi, tiles)
-            fused = Fused(image, self.advised(tone, vi), self.alignment)
+            fused = Fused(image, self.advised(tone, ir, vi), self.alignment)
             return fused if self.view.plain else self._viewed(fused, self.tone(ir)[0], ir, vi, unit)
         with self._buffers.lend() as buffers:
             thermal, tone = self._toned(ir, buffers)  # step 2
-            image = self._fuse(thermal, vi, buffers, self.alignment, frame=frame)
-            fused = Fused(image, self.advised(tone, vi), self.alignment)
+            image = self._fuse(thermal, vi, buffers, self.alignment, frame=frame, tiles=tiles)
+            tone = tone if frame else self.advised(tone, ir, vi)
+            fused = Fused(image, tone, self.alignment)
             return fused if self.view.plain else self._viewed(fused, thermal, ir, vi, unit)
 
     def _fuse(
@@ -393,6 +390,7 @@ class Fuser:
         whole: Whole | None = None,
         start: tuple[int, int] = (0, 0),
         frame: Frame | None = None,
+        tiles: Sequence[Tile] = (),
     ) -> Image:
         """Take steps 3 to 7; all but the warp and the network in strips.
 
@@ -404,17 +402,17 @@ class Fuser:
             whole: For a part: what was measured of the whole picture.
             start: Rows above the part and columns left of it.
             frame: For the frame of a video: its place there. It is joined as a whole.
+            tiles: Those that the network sees one after the other, if there are several.
         """
         shape = (vi.shape[0], vi.shape[1])
         planes = split(ir, vi, buffers, self._strips, same_size=alignment is None)  # step 3
         y, thermal = planes.y, onto(planes.thermal, planes.y, alignment, margin=SEEN)  # step 4
         if whole is None:
-            judgement = judge_rows(
+            judgement = judge(
                 self.engine, shape, lambda rows: (thermal[rows], y[rows]), self._strips
             )
             fitting = alignment.coverage((ir.shape[0], ir.shape[1]), shape) if alignment else None
             whole = Whole(None, judgement, fitting)
-        tiles = self.plan(*shape) if frame else ()
         fused_y = run_network(self.engine, thermal, y, whole.share, tiles)  # step 5
         judgement, strength = whole.judgement, self.strength or 0.0
         if frame and judgement:
@@ -432,13 +430,15 @@ class Fuser:
     def _toned(self, ir: Image, buffers: Buffers | None = None) -> tuple[Image, InfraredRange]:
         """Map infrared to [0, 1], or leave it to `_fuse` if only the dtype tells the range."""
         if isinstance(self.tone, Full) and not isinstance(ir, np.ma.MaskedArray):
-            return ir, self.tone.range_of(ir)
+            return ir, InfraredRange(0.0, float(full_scale(ir.dtype)))
         return self.tone(ir, buffers("toned", ir.shape, np.float32) if buffers else None)
 
-    def advised(self, tone: InfraredRange, vi: Image) -> InfraredRange:
-        """Add the advice about the range of the visible picture."""
-        more = advise_visible(vi) if isinstance(self.visible_tone, Full) else ""
-        return replace(tone, advice="; ".join(filter(None, (tone.advice, more))))
+    def advised(self, found: InfraredRange, ir: Image, vi: Image | None) -> InfraredRange:
+        """Add the advice about the ranges of both pictures."""
+        advice = [self.tone.advise(ir)]
+        if vi is not None and isinstance(self.visible_tone, Full):
+            advice.append(advise_visible(vi))
+        return replace(found, advice="; ".join(filter(None, advice)))
 
     def _viewed(self, fused: Fused, thermal: Image, ir: Image, vi: Image, unit: str) -> Fused:
         """Draw the view that was asked for in place of the fused picture."""
@@ -492,9 +492,7 @@ class Fuser:
             share = gather_share(counted(tiles, "measuring", progress), difference)
         height, width = (max(tile.area[axis].stop for tile in tiles) for axis in (0, 1))
         size, strips = (height, width), Strips(1, rows=256)  # one after the other: it may be a file
-        judgement = judge_rows(
-            self.engine, size, lambda rows: planes((rows, slice(0, width))), strips
-        )
+        judgement = judge(self.engine, size, lambda rows: planes((rows, slice(0, width))), strips)
         whole = Whole(share, judgement, coverage)
         for tile in counted(tiles, "fusing", progress):
             with self._buffers.lend() as buffers:

@@ -10,7 +10,7 @@ from typing import Any
 import piafusion
 from piafusion.batch import FailedPair, FusedPair, PairJob
 from piafusion.files import parse_json, reading
-from piafusion.imaging.places import store, where
+from piafusion.imaging.places import store
 
 NAME = "manifest.jsonl"
 
@@ -90,7 +90,7 @@ def describe(result: FusedPair | FailedPair, *, model: str, tone: str) -> Entry:
 def unknown(job: PairJob) -> Entry:
     """Return the entry of a pair whose output exists, but which no manifest tells about."""
     entry: Entry = dict.fromkeys(_FIELDS)
-    files = {"infrared": where(job.infrared), "visible": where(job.visible)}
+    files = {"infrared": str(job.infrared.absolute()), "visible": str(job.visible.absolute())}
     return {**entry, **files, "output": job.output.name}
 
 

@@ -7,25 +7,31 @@ from dataclasses import replace
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
 from piafusion.errors import ImageError, UsageError
-from piafusion.imaging.arrays import Image, check_minimum
-from piafusion.imaging.formats import Photo
+from piafusion.imaging.arrays import check_minimum
 from piafusion.imaging.inputs import in_order
 from piafusion.imaging.io import check_output, read_metadata, read_pair, read_photo, write_image
-from piafusion.imaging.metadata import Metadata
 from piafusion.imaging.tiff_directory import wants_windows
 from piafusion.imaging.tone import Full, Tone
-from piafusion.imaging.tone_curve import InfraredRange, masked_like
+from piafusion.imaging.tone_curve import InfraredRange, filled_like
 from piafusion.imaging.views import measure, on_grid, own_values
 from piafusion.run.progress import Progress, silent
 from piafusion.steps import MIN_SIDE
 
 if TYPE_CHECKING:
     from piafusion.fuser import Fused, Fuser
+
+Result = TypeVar("Result")
+
+
+def read_here(read: Callable[[], Result], *files: Path | str) -> Result:
+    """Call a function that reads these files, in this process."""
+    del files
+    return read()
 
 
 def fuse_files(
@@ -37,31 +43,29 @@ def fuse_files(
     overwrite: bool = False,
     temperature: Path | str | None = None,
     places: Sequence[str] = (),
-    read: Callable[..., tuple[Image, Image]] = read_pair,
-    read_both: Callable[[Path | str], Photo] = read_photo,
+    read: Callable[..., Any] = read_here,
 ) -> Fused:
-    """Do what `Fuser.fuse_files` does; both `read` may call their default in another process."""
+    """Do what `Fuser.fuse_files` does; a `read` other than `read_here` may use a process."""
     if temperature is not None:
         _check_temperature(Path(temperature), overwrite=overwrite)
     write: Callable[..., None] = write_image
-    windows = visible is not None and wants_windows(Path(visible), Path(output))
-    if windows and fuser.view.plain and find_spec("rasterio"):
-        from piafusion.imaging.geotiff import write_like  # mask, bands and all
-
-        write = partial(write_like, like=Path(str(visible)))
     if visible is None:
-        photo = read_both(infrared)
+        photo = read(partial(read_photo, infrared), infrared)
         fused, ir = fuser.fuse_photo(photo), photo.infrared
         degrees = photo.unit == "celsius"
         height, width = photo.both()[1].shape[:2]
     else:
-        same_size = fuser.alignment is None
-        ir, vi = read(infrared, visible, fuser.tone.check, fuser.show, same_size=same_size)
+        checks = (fuser.tone.check, fuser.show)
+        pair = partial(read_pair, infrared, visible, *checks, same_size=fuser.alignment is None)
+        ir, vi = read(pair, infrared, visible)
         check_minimum(vi, MIN_SIDE, name=str(visible))
         fused = fuser.fuse_checked(ir, vi)
         if fuser.view.plain:
-            shown = masked_like(fused.image, vi, getattr(vi, "fill_value", None))
-            fused = replace(fused, image=np.ma.filled(shown))
+            fused = replace(fused, image=filled_like(fused.image, vi))
+            if wants_windows(Path(visible), Path(output)) and find_spec("rasterio"):
+                from piafusion.imaging.geotiff import write_like  # mask, bands and all
+
+                write = partial(write_like, like=Path(visible))
         degrees = ir.dtype.kind == "f" and not isinstance(fuser.tone, Full)
         height, width = vi.shape[:2]
         del vi  # large pictures make room for the encoder
@@ -79,7 +83,8 @@ def fuse_files(
             temperature, np.ma.filled(values.astype(np.float32), np.nan), overwrite=overwrite
         )
     del ir, values
-    said = _said(visible or infrared, keep=fuser.keep_metadata)
+    said = read_metadata(visible or infrared)
+    said = said if fuser.keep_metadata else said.stripped()
     if fused.image.shape[:2] != (height, width):  # a view with a bar is no map
         said = replace(said, georeference=b"")
     write(output, fused.image, overwrite=overwrite, metadata=said)
@@ -109,13 +114,13 @@ def fuse_windows(
             f"{infrared}: expected no alignment, no view, and a tone that is one curve for the "
             f"whole of one picture, found {given}; use fuse_files"
         )
-    said = _said(visible, keep=fuser.keep_metadata)
+    said = read_metadata(visible)
+    said = said if fuser.keep_metadata else said.stripped()
     opened = open_rasters(infrared, visible, output, overwrite=overwrite, metadata=said)
     with opened as (ir, vi, fused):
         check_minimum(vi, MIN_SIDE, name=str(visible))
-        found = ir.apply(tone)
-        if (small := vi.show(fuser.visible_tone)) is not None:
-            found = fuser.advised(found, small)
+        found, small = ir.apply(tone)
+        found = fuser.advised(found, small, vi.show(fuser.visible_tone))
         height, width = vi.shape[:2]
         fuser.fuse_tiles(ir, vi, fused, fuser.plan(height, width), progress)
     return (height, width), found
@@ -125,12 +130,6 @@ def takes_windows(fuser: Fuser) -> bool:
     """Tell whether nothing needs the whole picture: an alignment, a view, a tone with places."""
     whole = fuser.alignment is not None or fuser.local is not None or not fuser.view.plain
     return not whole and isinstance(fuser.tone, Tone) and fuser.tone.one_curve
-
-
-def _said(path: Path | str, *, keep: bool) -> Metadata:
-    """Return what the fused file will say beside its pixels, as a visible file does."""
-    said = read_metadata(path)
-    return said if keep else said.stripped()
 
 
 def _check_temperature(path: Path, *, overwrite: bool) -> None:

@@ -13,7 +13,7 @@ from piafusion.imaging.arrays import Image, to_unit
 from piafusion.imaging.buffers import BufferPool, Buffers
 from piafusion.imaging.calm import Calm, Carried
 from piafusion.imaging.colour import join_luminance, split_luminance
-from piafusion.imaging.natural import Judgement, blend, half_weights, judge, reduce
+from piafusion.imaging.natural import Judgement, blend, half_weights, reduce
 from piafusion.imaging.strips import Strips
 from piafusion.imaging.tiling import Floats, Tile, gather_share
 from piafusion.run.pool import Turn
@@ -85,17 +85,6 @@ def onto(infrared: Floats, y: Floats, alignment: Alignment | None, margin: int =
     if not isinstance(infrared, np.ma.MaskedArray):
         return infrared
     return np.where(np.ma.getmaskarray(infrared), y, np.ma.getdata(infrared))
-
-
-def judge_rows(
-    engine: Engine,
-    shape: tuple[int, int],
-    read: Callable[[slice], tuple[Floats, Floats]],
-    strips: Strips,
-) -> Judgement | None:
-    """Judge a whole picture, read some rows at a time, if the model can."""
-    side = engine.context_side
-    return None if side is None else judge(engine.judge, side, shape, read, strips)
 
 
 def run_network(

@@ -13,7 +13,7 @@ from piafusion.errors import ImageError, SizeMismatchError, UsageError
 from piafusion.imaging.align import Alignment, Quality
 from piafusion.imaging.headers import LIMIT_VARIABLE
 from piafusion.imaging.io import read_image, read_metadata
-from piafusion.imaging.metadata import Metadata, add_to_tiff
+from piafusion.imaging.metadata import NOTHING, Metadata, add_to_tiff
 from piafusion.server.app import create_app
 from piafusion.server.settings import ServerSettings
 from tests.conftest import scene
@@ -219,7 +219,7 @@ def test_coordinates_are_kept_by_the_server_and_without_rasterio(
             assert (file.crs.to_epsg(), file.transform, file.nodata) == (32633, HERE, 255)
         np.testing.assert_array_equal(read(tmp_path / f"{name}.tif"), read(tmp_path / "True.tif"))
     FUSER.fuse_files(ir, vi, tmp_path / "out.webp")
-    assert not read_metadata(tmp_path / "out.webp")
+    assert read_metadata(tmp_path / "out.webp") == NOTHING
 
 
 def with_holes(image: np.ndarray, value: float) -> np.ndarray:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
@@ -89,9 +91,9 @@ def test_the_network_sees_a_framed_copy_and_the_maps_cover_the_picture(
 
     luminance = np.tile(np.linspace(0, 1, shape[1], dtype=np.float32), (shape[0], 1))
     infrared = np.full(shape, 0.25, np.float32)
-    judgement = judge(
-        network, 320, shape, lambda rows: (infrared[rows], luminance[rows]), Strips(1)
-    )
+    engine = SimpleNamespace(context_side=320, judge=network)
+    judgement = judge(engine, shape, lambda rows: (infrared[rows], luminance[rows]), Strips(1))
+    assert judgement
     ((_, channels, height, width),) = (each.shape for each in seen)
     assert (channels, height % UNIT, width % UNIT) == (2, 0, 0)
     assert max(height, width) <= 320 + 2 * FRAME + UNIT

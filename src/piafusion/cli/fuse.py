@@ -48,6 +48,7 @@ from piafusion.cli.options import (
 from piafusion.cli.printing import say, say_json, warn
 from piafusion.cli.progress import ProgressDisplay, track
 from piafusion.errors import PiafusionError, UsageError
+from piafusion.run.progress import Progress, counted
 from piafusion.weights import DEFAULT_MODEL
 
 if TYPE_CHECKING:
@@ -258,7 +259,7 @@ def fuse(
         say(_summary(len(fused), len(planned), len(failed), skipped, ended.seconds) + f": {where}")
         if fused and run.tone != "full":
             say(_tone_line(run.tone, [result.tone for result in fused if result.tone]))
-        for result in fused:
+        for result in fused if measure else ():
             for line in _measured(result, named=len(fused) > 1):
                 say(line)
     if ended.stopped:
@@ -306,7 +307,7 @@ def _failures(failed: Sequence[dict[str, str]]) -> list[str]:
 class _Run(NamedTuple):
     """A run that has not begun; workers and device are known beforehand for the local engine."""
 
-    results: Generator[FusedPair | FailedPair, None, None]
+    begin: Callable[[Progress], Generator[FusedPair | FailedPair, None, None]]
     tone: str
     workers: int | None = None
     device: str | None = None
@@ -340,8 +341,9 @@ def _take_all(
     stopped = False
     began = time.perf_counter()
     try:
-        with closing(run.results) as running:
-            for result in running if len(jobs) == 1 else track(running, "fusing", total=len(jobs)):
+        with ProgressDisplay() as display, closing(run.begin(display)) as running:
+            tiles = len(jobs) == 1  # a pair alone tells of its tiles itself
+            for result in running if tiles else counted(running, "fusing", display, len(jobs)):
                 results.append(result)
     except KeyboardInterrupt:
         stopped = True
@@ -367,15 +369,16 @@ def _run_locally(
         device = resolve(device, settings["model"], settings["precision"])
     share = share_cores(workers, most=len(jobs), device=device)
     fuser = Fuser(**settings, threads=share.threads)
-
-    def results() -> Generator[FusedPair | FailedPair, None, None]:
-        with ProgressDisplay() as display:
-            yield from fuse_jobs(
-                fuser, jobs, workers=share.workers, overwrite=overwrite, progress=display
-            )
-
     runs = fuser.engine
-    return _Run(results(), str(fuser.tone), share.workers, runs.device, runs.precision)
+    return _Run(
+        lambda display: fuse_jobs(
+            fuser, jobs, workers=share.workers, overwrite=overwrite, progress=display
+        ),
+        str(fuser.tone),
+        share.workers,
+        runs.device,
+        runs.precision,
+    )
 
 
 def _run_on_ray(
@@ -393,7 +396,7 @@ def _run_on_ray(
         settings = {**settings, "model": str(Path(settings["model"]).absolute())}
     results = cluster.fuse_on_ray(settings, jobs, workers=workers, address=address)
     names = (settings[name] for name in ("tone", "polarity", "palette"))
-    return _Run(results, str(parse_tone(*names)))
+    return _Run(lambda display: results, str(parse_tone(*names)))
 
 
 def _check_engine(engine: str, address: str | None) -> None:

@@ -93,10 +93,11 @@ class RasterReader:
         self.shape = size if len(self.bands) == 1 else (*size, 3)
         self._gaps = any(flags != [MaskFlags.all_valid] for flags in self.file.mask_flag_enums)
 
-    def apply(self, tone: Tone) -> InfraredRange:
+    def apply(self, tone: Tone) -> tuple[InfraredRange, Image]:
         """Return windows of an infrared picture as a tone shows them, and tell the range.
 
-        The range is measured on a reduced picture, so that it is the same for all windows.
+        The range is measured on a reduced picture, so that it is the same for all windows; that
+        picture is returned, too.
 
         Raises:
             ImageError: If the tone cannot take the values.
@@ -107,7 +108,7 @@ class RasterReader:
             small = tone.check(small)
         curve = tone.measure(small)
         self._check = lambda image: tone.render(tone.check(image), curve)[0]
-        return InfraredRange(curve.low, curve.high, advice=tone.advise(small))
+        return InfraredRange(curve.low, curve.high), small
 
     def show(self, tone: Tone) -> Image | None:
         """Return windows of a visible picture in the range that a tone chooses.
@@ -308,7 +309,7 @@ def _writing(output: Path, like: RasterReader, metadata: Metadata) -> Iterator[R
         writer = RasterWriter(temporary, like)
         with writer.file:
             yield writer
-        if metadata:
+        if metadata != NOTHING:
             with temporary.open("r+b") as file:
                 add_to_tiff(file, metadata.fitting(like.shape))
 

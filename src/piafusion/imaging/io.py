@@ -36,8 +36,8 @@ from piafusion.imaging.jpeg import Jpeg, decode_jpeg
 from piafusion.imaging.metadata import (
     NOTHING,
     Metadata,
+    decode_metadata,
     metadata_in,
-    metadata_of,
     with_metadata,
 )
 from piafusion.imaging.tiff_directory import Tags, exif_orientation, find_page, is_tiff
@@ -220,15 +220,6 @@ def read_metadata(path: Path | str) -> Metadata:
         return NOTHING
 
 
-def decode_metadata(data: bytes) -> Metadata:
-    """Return what the content of a file says beside its pixels, as `read_metadata`."""
-    try:
-        header = read_header(data)
-    except ImageError:
-        return NOTHING
-    return metadata_of(header) if header else NOTHING
-
-
 def write_image(
     path: Path | str,
     image: Image,
@@ -292,8 +283,9 @@ def encode_image(
     done, encoded = cv2.imencode(suffix, pixels, settings)
     if not done:
         raise OutputError(f"{name}: the {suffix} encoder failed; choose another format")
-    fitting = metadata.fitting(image.shape)
-    return with_metadata(encoded.data, suffix, fitting) if fitting else encoded.data
+    if metadata == NOTHING:
+        return encoded.data
+    return with_metadata(encoded.data, suffix, metadata.fitting(image.shape))
 
 
 def _encode_loop(frames: Image, suffix: str, name: str) -> memoryview:

@@ -18,7 +18,7 @@ from typing import BinaryIO, TypeAlias, Union
 import numpy as np
 
 from piafusion.errors import ImageError
-from piafusion.imaging.headers import PNG_XMP, Header
+from piafusion.imaging.headers import PNG_XMP, read_header
 from piafusion.imaging.jpeg import EXIF, XMP
 from piafusion.imaging.tiff_directory import (
     GEOREFERENCE,
@@ -68,9 +68,6 @@ class Metadata:
     xmp: bytes = b""
     georeference: bytes = b""
 
-    def __bool__(self) -> bool:
-        return bool(self.exif or self.icc or self.xmp or self.georeference)
-
     def stripped(self) -> Metadata:
         """Return nothing but the georeference, without which a map is none."""
         return Metadata(georeference=self.georeference)
@@ -89,8 +86,14 @@ class Metadata:
 NOTHING = Metadata()
 
 
-def metadata_of(header: Header) -> Metadata:
-    """Return what the file of a header says; damaged data count as none."""
+def decode_metadata(data: bytes) -> Metadata:
+    """Return what a file of this content says beside its pixels; damaged data count as none."""
+    try:
+        header = read_header(data)
+    except ImageError:
+        header = None
+    if header is None:
+        return NOTHING
     if isinstance(header.detail, Tags):
         return metadata_in(header.detail)
     exif, icc, xmp = header.exif.removeprefix(EXIF), header.icc, header.xmp

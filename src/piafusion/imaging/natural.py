@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import cv2
 import numpy as np
@@ -158,23 +159,32 @@ def enlarge(share: Floats, shape: tuple[int, ...]) -> Floats:
     return np.asarray(cv2.resize(share, size)[: shape[0], : shape[1]], np.float32)
 
 
+class Judge(Protocol):
+    """What runs a context network: an engine."""
+
+    @property
+    def context_side(self) -> int | None: ...  # noqa: D102
+
+    def judge(self, thumbnails: Floats) -> Floats: ...  # noqa: D102
+
+
 def judge(
-    network: Callable[[Floats], Floats],
-    side: int,
+    engine: Judge,
     shape: tuple[int, int],
     read: Callable[[slice], tuple[Floats, Floats]],
     strips: Strips,
-) -> Judgement:
-    """Let a context network judge a whole picture.
+) -> Judgement | None:
+    """Let the model's context network judge a whole picture; None if it has none.
 
     Args:
-        network: Takes 1 x 2 x h x w, returns 1 x 3 x h/2 x w/2.
-        side: Longest side, in pixels, of the small copy that it sees.
+        engine: Runs the network on a small copy.
         shape: Height and width of the picture.
         read: Returns some rows of the infrared picture and of the luminance, in [0, 1].
         strips: Calls `read`, with more than one thread if it may.
     """
-    factor = max(1, math.ceil(max(shape) / side))
+    if engine.context_side is None:
+        return None
+    factor = max(1, math.ceil(max(shape) / engine.context_side))
     small = strips(lambda rows: [reduce(plane, factor) for plane in read(rows)], shape, factor)
     planes = [np.concatenate(parts) for parts in zip(*small, strict=True)]
     height, width = planes[0].shape
@@ -183,7 +193,7 @@ def judge(
         cv2.copyMakeBorder(plane, FRAME, below, FRAME, beside, cv2.BORDER_REPLICATE)
         for plane in planes
     ]
-    answer = network(np.stack(framed)[None].astype(np.float32, copy=False))[0]
+    answer = engine.judge(np.stack(framed)[None].astype(np.float32, copy=False))[0]
     inner = (
         slice(FRAME // 2, FRAME // 2 + -(-height // 2)),
         slice(FRAME // 2, FRAME // 2 + -(-width // 2)),

@@ -65,11 +65,6 @@ def as_path(place: str) -> Path:
     return Path(path.path) if protocol == "file" else cast(Path, path)
 
 
-def where(path: Path) -> str:
-    """Return the URL, or the absolute path."""
-    return str(path) if is_url(path) else str(path.absolute())
-
-
 def fetch(source: Path, folder: Path) -> Path:
     """Return a local file with the content of a source; copy it only if it is behind a URL.
 

@@ -99,7 +99,8 @@ def plan_tiles(height: int, width: int, reach: Reach | None, side: int | None = 
     >>> [tile.crop for tile in plan_tiles(8, 70, Reach(stride=4, margin=8, width=3), side=64)]
     [(slice(0, 8, None), slice(0, 70, None)), (slice(0, 8, None), slice(56, 70, None))]
     """
-    if reach is None or (side is None and height * width <= _most_pixels(reach)):
+    most = min(_WHOLE_PIXELS, _WHOLE_BYTES / (_BYTES_PER_VALUE * reach.width)) if reach else 0
+    if reach is None or (side is None and height * width <= most):
         whole = slice(0, height), slice(0, width)
         return [Tile(whole, whole)]
     step = max((side or _default_side(reach)) // reach.stride, 1) * reach.stride
@@ -107,10 +108,6 @@ def plan_tiles(height: int, width: int, reach: Reach | None, side: int | None = 
     return [
         Tile((y, x), (crop_y, crop_x), reach.stride) for y, crop_y in rows for x, crop_x in columns
     ]
-
-
-def _most_pixels(reach: Reach) -> float:
-    return min(_WHOLE_PIXELS, _WHOLE_BYTES / (_BYTES_PER_VALUE * reach.width))
 
 
 def _default_side(reach: Reach) -> int:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -95,7 +95,7 @@ class Tone(ABC):
     ) -> tuple[Levels, InfraredRange]:
         """Apply a curve; arguments and results are those of a call."""
         frame, filled = fill_dead(infrared)
-        found = InfraredRange(curve.low, curve.high, filled, self.advise(frame))
+        found = InfraredRange(curve.low, curve.high, filled)
         return masked_like(curve(np.ma.getdata(frame), out), frame), found
 
     def advise(self, infrared: Image) -> str:
@@ -136,11 +136,6 @@ class Full(Tone):
         """Return the line over the dtype's range."""
         return ToneCurve(0.0, float(full_scale(infrared.dtype)))
 
-    def range_of(self, infrared: Image) -> InfraredRange:
-        """Return the range of the picture's dtype."""
-        high = float(full_scale(infrared.dtype))
-        return InfraredRange(0.0, high, advice=self.advise(infrared))
-
     def advise_range(self, infrared: Image) -> str:
         """Tell raw counts, which fill a small part of 16 bits."""
         if infrared.dtype != np.uint16:
@@ -158,11 +153,9 @@ class Full(Tone):
         self, infrared: Image, curve: ToneCurve, out: Levels | None = None
     ) -> tuple[Levels, InfraredRange]:
         """Scale by the dtype's range."""
-        if not isinstance(infrared, np.ma.MaskedArray):
-            return to_unit(infrared, out), self.range_of(infrared)
-        frame, filled = fill_dead(infrared)
+        frame, filled = fill_dead(infrared) if np.ma.isMaskedArray(infrared) else (infrared, 0)
         shown = to_unit(np.ma.getdata(frame), out)
-        return masked_like(shown, frame), replace(self.range_of(infrared), filled=filled)
+        return masked_like(shown, frame), InfraredRange(curve.low, curve.high, filled)
 
 
 @dataclass(frozen=True)
@@ -408,7 +401,7 @@ class SmoothedTone:
         if not half_life > 0:
             raise UsageError(f"expected a half-life above 0 frames, found {half_life:g}")
         self.tone = parse_tone(tone) if isinstance(tone, str) else tone
-        self.check = self.tone.check
+        self.check, self.advise = self.tone.check, self.tone.advise
         self._share = 1 - 0.5 ** (1 / half_life)
         self._curve: ToneCurve | None = None
 

@@ -182,6 +182,14 @@ def fill(image: Image, dead: NDArray[np.bool_]) -> tuple[Image, NDArray[np.float
     return filled, np.asarray(distances, np.float32)
 
 
+def filled_like(image: Image, visible: Image) -> Image:
+    """Return a fused picture with the fill value of the visible one where that has no data."""
+    if not np.ma.isMaskedArray(visible):
+        return image
+    filled: Image = np.ma.filled(masked_like(image, visible, visible.fill_value))
+    return filled
+
+
 def masked_like(image: Image, mask: Any, hidden: Any = None) -> Image:  # noqa: ANN401 - see there
     """Return a picture with a mask, H x W, or that of another picture; as it is without one.
 

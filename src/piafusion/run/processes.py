@@ -61,11 +61,8 @@ class KillableProcess:
         self._running: _Running | None = None
         self._ready = False
 
-    def start(self) -> None:
-        """Start the process unless it runs; do not wait until it is ready."""
-        self._started()
-
-    def _started(self) -> _Running:
+    def start(self) -> _Running:
+        """Start the process unless it runs, and return it; do not wait until it is ready."""
         if self._running is None:
             # Started by hand: `multiprocessing` would import the caller's main module again.
             main = (
@@ -80,7 +77,7 @@ class KillableProcess:
             )
             if process.stdin is None or process.stdout is None:
                 raise OSError("expected pipes to a process, found none")
-            self._running, self._ready = (process, process.stdin, process.stdout), False
+            self._running = (process, process.stdin, process.stdout)
         return self._running
 
     def call(
@@ -103,7 +100,6 @@ class KillableProcess:
             ImageError: If the process died or had too little memory.
             Exception: Any error of the function.
         """
-        self._started()
         if not self._ready:
             self._exchange(self._prepare, (), "the process for decoding", _START)
             self._ready = True
@@ -121,7 +117,7 @@ class KillableProcess:
         self, function: Callable[..., Any], arguments: tuple[Any, ...], name: str, seconds: float
     ) -> tuple[bool, Any]:
         """Send a call and wait for the answer; kill the process if none comes."""
-        process, requests, answers = self._started()
+        process, requests, answers = self._running or self.start()
         late = threading.Event()
 
         def end() -> None:
@@ -161,7 +157,7 @@ class KillableProcess:
         """Kill the process."""
         if self._running is None:
             return
-        (process, *pipes), self._running = self._running, None
+        (process, *pipes), self._running, self._ready = self._running, None, False
         process.kill()
         process.wait()
         for pipe in pipes:

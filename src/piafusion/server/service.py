@@ -19,11 +19,12 @@ from piafusion.illumination import Illumination, Light
 from piafusion.imaging.align import Alignment, Local, estimate_alignment
 from piafusion.imaging.arrays import Image, check_minimum, check_same_size, to_uint8, to_unit
 from piafusion.imaging.colour import luminance
-from piafusion.imaging.io import decode_metadata, encode_image
+from piafusion.imaging.io import encode_image
+from piafusion.imaging.metadata import decode_metadata
 from piafusion.imaging.photos import place, tone_for
 from piafusion.imaging.tiling import Floats
 from piafusion.imaging.tone import Full, Tone, show_visible
-from piafusion.imaging.tone_curve import InfraredRange
+from piafusion.imaging.tone_curve import InfraredRange, filled_like
 from piafusion.imaging.views import Seen, View, on_grid
 from piafusion.metrics import evaluate
 from piafusion.server.decoding import Decoders, refuse_large
@@ -205,7 +206,7 @@ class FusionService:
 
         def fuse() -> Fused:
             started = time.perf_counter()
-            result = fuser.fuse(ir, vi)
+            result = fuser.fuse_checked(ir, vi)
             speed.learn(pixels, time.perf_counter() - started)
             return result
 
@@ -218,11 +219,9 @@ class FusionService:
                 scores = pair.once(
                     "score",
                     (*settings, wanted.metrics),
-                    lambda: _score(
-                        seen, np.ma.getdata(vi), np.ma.getdata(fused.image), wanted.metrics
-                    ),
+                    lambda: _score(seen, np.ma.getdata(vi), fused.image, wanted.metrics),
                 )
-        picture = np.ma.filled(fused.image)
+        picture = filled_like(fused.image, vi)
         if not wanted.view.plain:
             with clock("view"):
                 both = np.ma.getdata(vi), fuser.tone(ir)[0]
@@ -311,6 +310,7 @@ class FusionService:
             with clock("encode"):
                 content = encode_image(picture, f".{wanted.format}")
                 height, width = picture.shape[:2]
+        tone = fuser.advised(tone, ir, vi)
         return FusionResult(content, width, height, tone, None, rig, {}, clock.seconds, wanted.unit)
 
 

@@ -11,6 +11,7 @@ _QUOTA = Path("/sys/fs/cgroup/cpu.max")
 PROCESSOR = Path("/proc/cpuinfo")
 # Dot products of four bytes in one instruction, as Linux calls them on x86 and on ARM.
 _DOT_PRODUCTS = {"avx512_vnni", "avx_vnni", "asimddp"}
+_BF16 = {"avx512_bf16", "amx_bf16", "bf16"}
 _FLAGS = ("flags", "featu")
 
 
@@ -73,9 +74,23 @@ def has_dot_products(source: Path = PROCESSOR) -> bool:
     Args:
         source: The file in which Linux describes the processors; without it the answer is no.
     """
+    return not _DOT_PRODUCTS.isdisjoint(_flags(source))
+
+
+def has_bf16(source: Path = PROCESSOR) -> bool:
+    """Tell whether the processor multiplies bfloat16 numbers faster than floats.
+
+    Args:
+        source: The file in which Linux describes the processors; without it the answer is no.
+    """
+    return not _BF16.isdisjoint(_flags(source))
+
+
+def _flags(source: Path) -> list[str]:
+    """Return the names of the first processor's instructions."""
     lines = processor_lines(source)
     flags = (line.partition(":")[2].split() for line in lines if line[:5].lower() in _FLAGS)
-    return not _DOT_PRODUCTS.isdisjoint(next(flags, []))
+    return next(flags, [])
 
 
 def _siblings(topology: Path, processor: int) -> str:

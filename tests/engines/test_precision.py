@@ -14,7 +14,7 @@ import pytest
 from piafusion import Fuser, engines
 from piafusion.engines import resolve
 from piafusion.errors import DeviceError, UsageError
-from piafusion.machine import has_dot_products
+from piafusion.machine import has_bf16, has_dot_products
 from piafusion.weights import SHIPPED
 from tests.conftest import scene
 
@@ -85,19 +85,22 @@ def test_int8_is_a_file_of_its_own(machine):
 
 
 @pytest.mark.parametrize(
-    ("text", "expected"),
+    ("text", "bytes_", "bf16"),
     [
-        ("flags\t\t: fpu sse avx2 avx512_vnni\n", True),
-        ("flags\t\t: fpu avx_vnni\n", True),
-        ("Features\t: fp asimd asimddp\n", True),
-        ("flags\t\t: fpu avx2 avx512f\n", False),
-        ("model name\t: VNNI avx512_vnni\n", False),
+        ("flags\t\t: fpu sse avx2 avx512_vnni\n", True, False),
+        ("flags\t\t: fpu avx_vnni amx_bf16\n", True, True),
+        ("flags\t\t: fpu avx512_vnni avx512_bf16\n", True, True),
+        ("Features\t: fp asimd asimddp bf16\n", True, True),
+        ("flags\t\t: fpu avx2 avx512f\n", False, False),
+        ("model name\t: VNNI avx512_vnni avx512_bf16\n", False, False),
     ],
 )
-def test_dot_products_are_read_from_the_flags(tmp_path, text, expected):
-    (tmp_path / "cpuinfo").write_text(text)
-    assert has_dot_products(tmp_path / "cpuinfo") == expected
+def test_instructions_are_read_from_the_flags(tmp_path, text, bytes_, bf16):
+    path = tmp_path / "cpuinfo"
+    path.write_text(text)
+    assert (has_dot_products(path), has_bf16(path)) == (bytes_, bf16)
     assert not has_dot_products(tmp_path / "none")
+    assert not has_bf16(tmp_path / "none")
 
 
 def test_bf16_changes_pictures_little():

@@ -25,7 +25,10 @@ class ComputeSettings(TypedSettings):
     """The hardware and the precision that a training uses."""
 
     accelerator: Literal["auto", "cpu", "gpu"] = "auto"
-    precision: Literal["32-true", "16-mixed", "bf16-mixed"] = "32-true"
+    precision: Literal["auto", "32-true", "16-mixed", "bf16-mixed"] = Field(
+        default="32-true",
+        description="auto: bf16-mixed on a processor that computes in bf16, 32-true elsewhere",
+    )
 
 
 class LoopSettings(TypedSettings):

@@ -20,7 +20,7 @@ from piafusion.errors import TrainingError, UsageError, WeightsError
 from piafusion.imaging.io import write_image
 from piafusion.lab.models import MixingFusionNet, load
 from piafusion.lab.models.comparison import COMPARISON
-from piafusion.lab.training import run
+from piafusion.lab.training import loop, run
 from piafusion.lab.training.checkpoints import CHECKPOINT
 from piafusion.lab.training.config import PRESETS, command, resolve
 from piafusion.lab.training.data import Batch, CropSampler, load_training_pairs
@@ -278,6 +278,25 @@ def test_two_processes_or_nodes_train_what_one_process_does(data: Path, tmp_path
 def test_mixed_precision_runs(data: Path, tmp_path: Path) -> None:
     run.start(resolve("fast", data, {**FAST, "hardware.precision": "bf16-mixed"}), tmp_path / "run")
     assert all(tensor.isfinite().all() for tensor in weights_of(tmp_path / "run").values())
+
+
+@pytest.mark.parametrize(("has", "precision"), [(True, "bf16-mixed"), (False, "32-true")])
+def test_the_papers_network_takes_bf16_where_it_is_fast(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, has: bool, precision: str
+) -> None:
+    small = {"batch": "1", "crop": "16", "steps": "2", "light": "label", "checkpoint_every": "1"}
+    settings = resolve("paper-short", data, {**small, "stop": "1"})
+    assert settings.hardware.precision == "auto"
+    monkeypatch.setattr(loop, "has_bf16", lambda: has)
+    run.start(settings, tmp_path / "run")
+    # The run and its command name what it computed in, whatever the next machine has.
+    assert run.load_settings(tmp_path / "run").hardware.precision == precision
+    record = json.loads((tmp_path / "run" / run.RECORD).read_text())
+    assert f"hardware.precision={precision}" in record["command"]
+    (tmp_path / "run" / run.WEIGHTS).unlink()
+    monkeypatch.setattr(loop, "has_bf16", lambda: not has)
+    run.resume(tmp_path / "run", settings)
+    assert run.load_settings(tmp_path / "run").hardware.precision == precision
 
 
 def test_an_interrupted_run_leaves_no_weights(

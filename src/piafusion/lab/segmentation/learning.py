@@ -30,7 +30,7 @@ from piafusion.lab.segmentation.pictures import (
 )
 from piafusion.lab.segmentation.scores import IGNORED, Counts, confusion
 from piafusion.lab.segmentation.settings import SegmentationSettings, as_json
-from piafusion.lab.training.loop import StepReport, TrainingLoop, fit, quieten
+from piafusion.lab.training.loop import StepReport, TrainingLoop, fit, fitting_precision, quieten
 from piafusion.run.journal import Entry, Journal
 from piafusion.run.progress import Progress
 from piafusion.scenes.synthetic import CLASSES
@@ -109,7 +109,7 @@ def train(
         max_epochs=-1,
         accelerator=settings.hardware.accelerator,
         devices=1,
-        precision=settings.hardware.precision,
+        precision=fitting_precision(settings.hardware),
         callbacks=[StepReport(on_step, settings.steps)],
         enable_progress_bar=False,
         enable_model_summary=False,

@@ -223,7 +223,8 @@ TASKS: dict[str, type[TrainingSettings]] = {
 }
 """The settings of each command `piafusion train NAME`."""
 
-_PAPER = {"model": "paper", "batch": 64, "crop": 64, "sampling": "grid", "gradient_clip": 100.0}
+_PAPER_NETWORK = {"model": "paper", "hardware": {"precision": "auto"}}
+_PAPER = {**_PAPER_NETWORK, "batch": 64, "crop": 64, "sampling": "grid", "gradient_clip": 100.0}
 _ILLUMINATION = {"model": "illumination", "batch": 128, "crop": 64, "sampling": "grid"}
 _SIGNED = {"illumination": 2.0, "intensity": 20.0, "gradient": 40.0, "texture": "signed"}
 _MIXING = {
@@ -246,7 +247,7 @@ _MIXING = {
 
 # Section 4.9: the full model, W_ir = W_vi = 0.5, and no CMDAF, all on one schedule; besides them
 # the full model with the CMDAF of the authors' released code.
-_ABLATION = {"model": "paper", "steps": 2000, "batch": 4, "crop": 48, "loss": _SIGNED}
+_ABLATION = {**_PAPER_NETWORK, "steps": 2000, "batch": 4, "crop": 48, "loss": _SIGNED}
 
 # The paper counts 30 epochs of 819 steps and 100 of 438 on its own, larger training set.
 PRESETS: dict[str, dict[str, Any]] = {
@@ -273,7 +274,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     },
     "paper": {**_PAPER, "steps": 30 * 819},
     "paper-short": {
-        "model": "paper",
+        **_PAPER_NETWORK,
         "steps": 6000,
         "batch": 4,
         "crop": 48,
@@ -292,6 +293,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     "illumination-short": {**_ILLUMINATION, "sampling": "random", "decay": 0.05, "steps": 8000},
     "context": {
         "model": "context",
+        "hardware": {"precision": "auto"},
         "steps": 12000,
         "batch": 8,
         "crop": 224,

@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import fields
 from pathlib import Path
-from typing import Any, Generic, NoReturn, Protocol, TypeVar
+from typing import Any, Generic, Literal, NoReturn, Protocol, TypeVar
 
 import lightning
 import safetensors.torch
@@ -21,12 +21,15 @@ from torch.utils.data import DataLoader
 
 from piafusion.errors import OutputError, PiafusionError, TrainingError, system_reason
 from piafusion.files import write_bytes
-from piafusion.run.settings import LoopSettings
+from piafusion.machine import has_bf16
+from piafusion.run.settings import ComputeSettings, LoopSettings
 
 FAILED_BATCH = "failed_batch.safetensors"
 
 _STEPS_WITHOUT_GRADIENT = 10
 """After so many in a row the run stops: a saturated network learns no more."""
+
+Precision = Literal["32-true", "16-mixed", "bf16-mixed"]
 
 BatchT = TypeVar("BatchT")
 BatchT_co = TypeVar("BatchT_co", covariant=True)
@@ -43,6 +46,14 @@ class Sampler(Protocol[BatchT_co]):
 
     def to(self, device: torch.device) -> None:
         """Move the data to a device; batches are then made there."""
+
+
+def fitting_precision(hardware: ComputeSettings) -> Precision:
+    """Return the precision that was asked for, or the one that `auto` means on this machine."""
+    if hardware.precision != "auto":
+        return hardware.precision
+    on_gpu = hardware.accelerator != "cpu" and torch.cuda.is_available()
+    return "bf16-mixed" if has_bf16() and not on_gpu else "32-true"
 
 
 class StepReport(Callback):

@@ -31,7 +31,13 @@ from piafusion.lab.training.config import (
 )
 from piafusion.lab.training.context import ContextTraining
 from piafusion.lab.training.data import TrainingPairs, hold_apart, load_training_pairs
-from piafusion.lab.training.loop import StepReport, fit, quieten
+from piafusion.lab.training.loop import (
+    Precision,
+    StepReport,
+    fit,
+    fitting_precision,
+    quieten,
+)
 from piafusion.lab.training.modules import (
     SCORE,
     FusionTraining,
@@ -81,7 +87,7 @@ def resume(run: Path, wanted: TrainingSettings, progress: Progress = silent) -> 
         )
     if (run / WEIGHTS).exists():
         raise UsageError(f"{run}: is finished ({WEIGHTS} is there); nothing to resume")
-    return _train(wanted, run, progress)
+    return _train(wanted, run, progress, fitting_precision(settings.hardware))
 
 
 def finish(run: Path, settings: TrainingSettings, progress: Progress = silent) -> Path:
@@ -121,8 +127,11 @@ def load_settings(run: Path) -> TrainingSettings:
         raise UsageError(f"{path}: {error}; {remedy}") from error
 
 
-def _train(settings: TrainingSettings, run: Path, progress: Progress) -> Path:
+def _train(
+    settings: TrainingSettings, run: Path, progress: Progress, began: Precision | None = None
+) -> Path:
     quieten()
+    settings = _with_precision(settings, began)
     everything = load_training_pairs(settings.data)
     held = hold_apart(everything.stems, settings.validation)
     pairs = everything.select([i for i in range(len(everything)) if i not in held])
@@ -173,6 +182,14 @@ def _train(settings: TrainingSettings, run: Path, progress: Progress) -> Path:
         write_json(run / RECORD, record)
         write_bytes(run / WEIGHTS, dump(settings.model, merge(module.network)))
     return run / WEIGHTS
+
+
+def _with_precision(settings: TrainingSettings, began: Precision | None) -> TrainingSettings:
+    """Return the settings with a precision in the place of `auto`: that of the run's beginning."""
+    hardware = settings.hardware
+    if hardware.precision == "auto":
+        hardware = hardware.model_copy(update={"precision": began or fitting_precision(hardware)})
+    return settings.model_copy(update={"hardware": hardware})
 
 
 def _leg(model: str, weights: bytes) -> dict[str, Any]:
@@ -249,7 +266,7 @@ def _trainer(
         devices=hardware.devices,
         num_nodes=hardware.nodes,
         strategy="ddp" if hardware.ranks > 1 else "auto",
-        precision=hardware.precision,
+        precision=fitting_precision(hardware),
         use_distributed_sampler=False,  # processes share each batch, not the counted steps
         callbacks=callbacks,
         plugins=[WholeCheckpoints()],

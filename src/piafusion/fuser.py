@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -59,13 +59,14 @@ from piafusion.imaging.tone import (
     Tone,
     advise_visible,
     as_tone,
+    parse_tone,
     parse_visible_tone,
     show_visible,
 )
 from piafusion.imaging.tone_curve import InfraredRange
 from piafusion.imaging.views import Seen, View, parse_view
 from piafusion.methods import create_method
-from piafusion.run.pool import Relay
+from piafusion.run.pool import Turn
 from piafusion.run.progress import Progress, counted, silent
 from piafusion.steps import (
     MIN_SIDE,
@@ -265,7 +266,7 @@ class Fuser:
         """
         other = Fuser.__new__(Fuser)
         other.__dict__.update(self.__dict__)
-        other.tone = self.tone if tone is None else as_tone(tone)
+        other.tone = parse_tone(tone) if isinstance(tone, str) else tone or self.tone
         other.visible_tone = visible_tone or self.visible_tone
         other.show = partial(show_visible, tone=other.visible_tone)
         other.alignment = alignment
@@ -341,9 +342,11 @@ class Fuser:
         if alignment is None:
             alignment, note = place(photo, tone(infrared)[0])
         unit = "°C" if photo.unit == "celsius" else ""
-        fused = self.adjusted(tone, alignment).fuse_checked(infrared, visible, unit)
+        fuser = self.adjusted(tone, alignment)
+        fused = fuser.fuse_checked(infrared, visible, unit)
+        found = fuser.advised(fused.tone, infrared, visible)
         note = "; ".join(filter(None, (photo.note, note)))
-        return replace(fused, note=note, unit=unit, conditions=photo.conditions)
+        return replace(fused, tone=found, note=note, unit=unit, conditions=photo.conditions)
 
     def _fuse_pair(
         self, infrared: Picture, visible: Picture | None, frame: Frame | None = None
@@ -355,14 +358,18 @@ class Fuser:
             check_same_size(ir.image, vi.image)
         check_minimum(vi.image, MIN_SIDE)
         fused = self.fuse_checked(ir.image, vi.image, frame=frame)
+        tone = fused.tone if frame else self.advised(fused.tone, ir.image, vi.image)
         if not self.view.plain:
-            return replace(fused, image=in_order(fused.image, self.color_order))
-        return replace(fused, image=like_input(fused.image, vi, self.color_order))
+            return replace(fused, tone=tone, image=in_order(fused.image, self.color_order))
+        return replace(fused, tone=tone, image=like_input(fused.image, vi, self.color_order))
 
     def fuse_checked(
         self, ir: Image, vi: Image, unit: str = "", frame: Frame | None = None
     ) -> Fused:
-        """Fuse two pictures whose types, values and sizes were checked, and draw the view."""
+        """Fuse two pictures whose types, values and sizes were checked, and draw the view.
+
+        `advised` adds what the user should know about their ranges.
+        """
         vi = np.ma.getdata(vi)
         if self.local:
             shown = self.tone.tone if isinstance(self.tone, SmoothedTone) else self.tone
@@ -372,12 +379,11 @@ class Fuser:
         tiles = self.plan(*vi.shape[:2])
         if len(tiles) > 1 and frame is None:
             image, tone = self._fuse_large(ir, vi, tiles)
-            fused = Fused(image, self.advised(tone, ir, vi), self.alignment)
+            fused = Fused(image, tone, self.alignment)
             return fused if self.view.plain else self._viewed(fused, self.tone(ir)[0], ir, vi, unit)
         with self._buffers.lend() as buffers:
             thermal, tone = self._toned(ir, buffers)  # step 2
             image = self._fuse(thermal, vi, buffers, self.alignment, frame=frame, tiles=tiles)
-            tone = tone if frame else self.advised(tone, ir, vi)
             fused = Fused(image, tone, self.alignment)
             return fused if self.view.plain else self._viewed(fused, thermal, ir, vi, unit)
 
@@ -520,10 +526,12 @@ class Fuser:
             A function without arguments, or of another fuser with this one's engine, from
             `adjusted`, if its settings are to hold from this frame on.
         """
-        calmed, relay = Calm(rate), Relay[Carried]()
+        calmed, last = Calm(rate), cast("Turn[Carried] | None", None)
 
         def next_frame(fuser: Fuser = self) -> Callable[[Picture, Picture], Image]:
-            frame = Frame(calmed, relay.turn())
+            nonlocal last
+            frame = Frame(calmed, Turn(last))
+            last = frame.turn
 
             def fuse(infrared: Picture, visible: Picture) -> Image:
                 with frame.turn:

@@ -60,6 +60,7 @@ def fuse_files(
         ir, vi = read(pair, infrared, visible)
         check_minimum(vi, MIN_SIDE, name=str(visible))
         fused = fuser.fuse_checked(ir, vi)
+        fused = replace(fused, tone=fuser.advised(fused.tone, ir, vi))
         if fuser.view.plain:
             fused = replace(fused, image=filled_like(fused.image, vi))
             if wants_windows(Path(visible), Path(output)) and find_spec("rasterio"):

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from piafusion.run.pool import Relay, Turn, map_in_order
+from piafusion.run.pool import Turn, map_in_order
 
 
 @pytest.mark.parametrize(("workers", "ahead"), [(1, 0), (3, 2), (2, 40)])
@@ -76,7 +76,9 @@ def test_closing_waits_for_calls_that_have_begun_and_drops_the_rest() -> None:
 
 
 def test_every_item_gets_what_the_one_before_gave_in_any_number_of_threads() -> None:
-    relay, got = Relay[int](), []
+    turns, got = [Turn[int]()], []
+    for _ in range(49):
+        turns.append(Turn(turns[-1]))
 
     def work(turn: Turn[int]) -> None:
         with turn:
@@ -84,13 +86,14 @@ def test_every_item_gets_what_the_one_before_gave_in_any_number_of_threads() -> 
             turn.give(len(got))
 
     with ThreadPoolExecutor(4) as pool:
-        list(pool.map(work, [relay.turn() for _ in range(50)]))
+        list(pool.map(work, turns))
     assert got == [None, *range(1, 50)]
 
 
 def test_an_item_that_fails_passes_on_what_it_would_have_got() -> None:
-    relay = Relay[str]()
-    first, second, third = (relay.turn() for _ in range(3))
+    first = Turn[str]()
+    second = Turn(first)
+    third = Turn(second)
     with first:
         first.give("state")
     with pytest.raises(ValueError, match="broken"), second:

@@ -196,7 +196,7 @@ def test_it_is_alive_after_all_that(live: Live, pair_files: tuple[Path, Path]) -
 STUCK = """
 import time
 from piafusion.server.service import FusionService
-FusionService.fuse_kept = lambda *arguments: time.sleep(3600)
+FusionService.fuse = lambda *arguments: time.sleep(3600)
 """
 
 

@@ -14,7 +14,7 @@ import pytest
 
 from piafusion.errors import UsageError
 from piafusion.run import processes
-from piafusion.server import decoding
+from piafusion.server import service
 from piafusion.server.fusers import FuserCache, FusingSpeed
 from piafusion.server.problems import HttpProblem
 from piafusion.server.service import FusionService
@@ -143,7 +143,7 @@ def test_a_full_server(held: threading.Event, pair: dict[str, bytes]) -> None:
 def test_a_decoder_that_hangs_or_dies_is_replaced(
     pair: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(decoding, "decode_visible", decode_or_hang)
+    monkeypatch.setattr(service, "decode_visible", decode_or_hang)
     monkeypatch.setattr(processes, "_SECONDS", 0.5)
     hostile = {**pair, "visible": pair["visible"] + HANGS}
     with client_of(replace(SMALL, workers=1, queue=1)) as client:
@@ -164,7 +164,7 @@ def test_a_decoder_that_hangs_or_dies_is_replaced(
 
 def test_a_decoder_without_memory(pair: dict[str, bytes], monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("resource")
-    monkeypatch.setattr(decoding, "decode_visible", take_memory)
+    monkeypatch.setattr(service, "decode_visible", take_memory)
     with client_of(replace(SMALL, workers=1)) as client:
         refused = client.post("/v1/fuse", files=pair)
         assert refused.status_code == 422

@@ -348,7 +348,8 @@ def _make_prepare(
 
     def prepare(infrared: Image, visible: Image) -> Image:
         nonlocal first
-        infrared = tone.check(infrared)
+        if first or smoothed:  # other frames are checked by the fuser alone
+            infrared = tone.check(infrared)
         if first and (advice := tone.advise(infrared)):
             warn(f"piafusion: {advice}")
         first = False

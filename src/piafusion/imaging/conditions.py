@@ -55,7 +55,7 @@ def chosen() -> dict[str, float]:
 
 def check_used(used: Mapping[str, float]) -> None:
     """Raise `ImageError` if values were set, and a file has none that they could replace."""
-    if not used and chosen():
+    if not used and os.environ.get(VARIABLE):
         raise ImageError(
             "expected a file with the counts of a thermal camera for --radiometry, found none; "
             "leave it out"

@@ -35,15 +35,15 @@ class InputPicture:
         image: H x W or H x W x 3 RGB in native byte order; masked pixels are filled below the mask.
         shape: The shape that the array came with, without alpha.
         masked: H x W; True where a masked array or file has no value. None for other pictures.
-        dtype: The dtype that the array came with, byte order and all; None for other pictures.
         hidden: The value below the mask.
+        dtype: The dtype that the array came with, byte order and all; None for other pictures.
     """
 
     image: Image
     shape: tuple[int, ...]
     masked: NDArray[np.bool_] | None = None
-    dtype: np.dtype[Any] | None = None
     hidden: Any = None
+    dtype: np.dtype[Any] | None = None
 
 
 def check_color_order(order: str) -> None:
@@ -74,7 +74,7 @@ def read_input(
     """
     if isinstance(picture, (str, Path)):
         image = read(picture, check)
-        return InputPicture(image, image.shape, _mask_of(image), hidden=_hidden(image))
+        return InputPicture(image, image.shape, *_masked(image))
     if picture is None:
         raise ImageError(
             f"{name}: expected a picture, found None; OpenCV's imread returns None for a file "
@@ -93,7 +93,7 @@ def read_input(
             f"{name}: expected a NumPy array, a PIL picture, a torch tensor or a path, found "
             f"{type(picture).__name__}; convert it"
         )
-    masked, dtype, hidden = _mask_of(image), image.dtype, _hidden(image)
+    (masked, hidden), dtype = _masked(image), image.dtype
     image = in_order(native(np.ma.getdata(image)), color_order)
     shape = image.shape
     if masked is not None and masked.any():
@@ -102,21 +102,15 @@ def read_input(
         image = fill(image, masked)[0]
     image = check(image)
     shape = shape if shape[2:] == (1,) else image.shape
-    return InputPicture(masked_like(image, masked), shape, masked, dtype, hidden)
+    return InputPicture(masked_like(image, masked), shape, masked, hidden, dtype)
 
 
-def _mask_of(image: Image) -> NDArray[np.bool_] | None:
-    """Return the mask of a picture, H x W."""
-    return _flat(image) if isinstance(image, np.ma.MaskedArray) else None
-
-
-def _flat(image: Image) -> NDArray[np.bool_]:
+def _masked(image: Image) -> tuple[NDArray[np.bool_] | None, Any]:
+    """Return the mask of a picture, H x W, and the value below it; None for one without a mask."""
+    if not isinstance(image, np.ma.MaskedArray):
+        return None, None
     mask: NDArray[np.bool_] = np.asarray(np.ma.getmaskarray(image))
-    return np.logical_or.reduce(mask, axis=2) if mask.ndim == 3 else mask
-
-
-def _hidden(image: Image) -> Any:  # noqa: ANN401 - a number of the dtype
-    return getattr(image, "fill_value", None)
+    return np.logical_or.reduce(mask, axis=2) if mask.ndim == 3 else mask, image.fill_value
 
 
 def in_order(image: Image, color_order: ColorOrder) -> Image:

@@ -1,6 +1,6 @@
 """Work on many items at a time, in bounded memory, in the order of the items.
 
-The results come in that order, and an item can hand something to the next one (`Relay`).
+The results come in that order, and an item can hand something to the next one (`Turn`).
 """
 
 from __future__ import annotations
@@ -81,45 +81,29 @@ def map_in_order(
             futures.close()
 
 
-class Relay(Generic[State]):
-    """The turns of a sequence of items: call `turn` for each item, in their order.
+class Turn(Generic[State]):
+    """The turn of one item, after that of another; in a `with`, an item that fails stops no other.
 
-    >>> relay = Relay[int]()
-    >>> with relay.turn() as first, relay.turn() as second:
+    >>> with Turn[int]() as first, Turn(first) as second:
     ...     first.give(7)
     ...     second.take()
     7
-    """
-
-    def __init__(self) -> None:
-        self._last: Future[State | None] = Future()
-        self._last.set_result(None)
-
-    def turn(self) -> Turn[State]:
-        """Return the turn of the next item."""
-        turn = Turn(self._last)
-        self._last = turn.given
-        return turn
-
-
-class Turn(Generic[State]):
-    """The turn of one item; use it in a `with`, so that an item that fails stops no other.
 
     A thread that takes waits for the item before. Start the items in their order: then that item
     is done or at work, and nobody waits for ever.
     """
 
-    def __init__(self, before: Future[State | None]) -> None:
-        self._before = before
-        self.given: Future[State | None] = Future()
+    def __init__(self, before: Turn[State] | None = None) -> None:
+        self._before = before and before._given
+        self._given: Future[State | None] = Future()
 
     def take(self) -> State | None:
         """Wait for what the item before gave, and return it; None for the first item."""
-        return self._before.result()
+        return self._before.result() if self._before else None
 
     def give(self, state: State) -> None:
         """Give something to the next item."""
-        self.given.set_result(state)
+        self._given.set_result(state)
 
     def __enter__(self) -> Turn[State]:
         return self
@@ -131,5 +115,5 @@ class Turn(Generic[State]):
         trace: TracebackType | None,
     ) -> None:
         """Pass on what the item before gave, if this one gave nothing."""
-        if not self.given.done():
-            self.given.set_result(self.take())
+        if not self._given.done():
+            self._given.set_result(self.take())

@@ -156,7 +156,7 @@ def make_router(state: ServerState) -> APIRouter:
             wanted = fusion_request(form, state.fusers)
             names = ("infrared", "visible")
             source = kept_or_sent(form, state.kept)
-            work = partial(_fuse_pair, state.service, source, wanted, names)
+            work = partial(_fuse_pair, state.service, source, wanted, names, form.keep)
             try:
                 (pair, result), waited = await state.queue.run(partial(_hung_up, request), work)
             except Exception:
@@ -205,11 +205,12 @@ def _fuse_pair(
     source: KeptPair | tuple[IO[bytes], IO[bytes] | None],
     wanted: FusionRequest,
     names: tuple[str, str],
+    keep: bool,
 ) -> tuple[KeptPair, FusionResult]:
     if isinstance(source, tuple):
         infrared, visible = source
-        source = KeptPair(infrared.read(), visible.read() if visible else None)
-    return source, service.fuse_kept(source, wanted, names)
+        source = KeptPair(infrared.read(), visible.read() if visible else None, stays=keep)
+    return source, service.fuse(source, wanted, names)
 
 
 async def _hung_up(request: Request) -> None:
@@ -243,9 +244,8 @@ async def _fuse_archive(
         if pair.infrared is None or pair.visible is None:
             raise HttpProblem(422, "no-pair", pair.problem or "expected a pair, found none")
         names = pair.infrared.filename, pair.visible.filename
-        return state.service.fuse(
-            archive.read(pair.infrared), archive.read(pair.visible), wanted, names
-        )
+        files = KeptPair(archive.read(pair.infrared), archive.read(pair.visible))
+        return state.service.fuse(files, wanted, names)
 
     def submit(pair: ZippedPair) -> Future[FusionResult]:
         return state.queue.submit(partial(fuse, pair))

@@ -9,7 +9,7 @@ from piafusion.errors import ImageError
 from piafusion.imaging.arrays import Image
 from piafusion.imaging.formats import Photo
 from piafusion.imaging.headers import Header, read_header
-from piafusion.imaging.io import decode_infrared, decode_photo, decode_visible
+from piafusion.imaging.io import decode_photo
 from piafusion.run.processes import KillableProcesses, decoding_seconds, limit_memory
 from piafusion.server.problems import HttpProblem
 from piafusion.server.settings import MEGAPIXEL, ServerSettings
@@ -32,30 +32,29 @@ class Decoders:
         """Start all processes, so that no request waits for them."""
         self._processes.start()
 
-    def infrared(self, data: bytes, name: str, check: Callable[[Image], Image]) -> Image:
-        """Return the infrared picture of a file; `check` is that of a tone.
+    def photo(self, data: bytes, name: str) -> Photo:
+        """Return the pictures of a photo that holds both; errors are those of `decode`."""
+        seconds = min(decoding_seconds(len(data)), self._settings.timeout)
+        return self._processes.call(
+            _decode_photo, data, name, self._settings.max_megapixels, name=name, seconds=seconds
+        )
+
+    def decode(
+        self, decode: Callable[..., Image], data: bytes, name: str, check: Callable[[Image], Image]
+    ) -> Image:
+        """Return the picture of a file.
+
+        Args:
+            decode: `decode_infrared` or `decode_visible` of `piafusion.imaging.io`.
+            data: Content of the file.
+            name: The name that errors call it.
+            check: Applied to the picture.
 
         Raises:
             ImageError: If it cannot be used, or its decoder was killed.
             MissingExtraError: If it needs the `thermal` extra.
             HttpProblem: If it is too large or of another type.
         """
-        return self._decode(decode_infrared, data, name, check)
-
-    def visible(self, data: bytes, name: str, check: Callable[[Image], Image]) -> Image:
-        """Return the visible picture of a file, checked; errors are those of `infrared`."""
-        return self._decode(decode_visible, data, name, check)
-
-    def photo(self, data: bytes, name: str) -> Photo:
-        """Return the pictures of a photo that holds both; errors are those of `infrared`."""
-        seconds = min(decoding_seconds(len(data)), self._settings.timeout)
-        return self._processes.call(
-            _decode_photo, data, name, self._settings.max_megapixels, name=name, seconds=seconds
-        )
-
-    def _decode(
-        self, decode: Callable[..., Image], data: bytes, name: str, check: Callable[[Image], Image]
-    ) -> Image:
         seconds = min(decoding_seconds(len(data)), self._settings.timeout)
         return self._processes.call(
             _decode_checked, decode, data, name, check, self._settings.max_megapixels,

@@ -54,7 +54,7 @@ class Guard:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        start, status = time.perf_counter(), 500
+        start, status, sender = time.perf_counter(), 500, _sender(scope)
 
         async def noted(message: Message) -> None:
             nonlocal status
@@ -67,7 +67,7 @@ class Guard:
             await send(message)
 
         try:
-            await self._admit(scope, receive, noted)
+            await self._admit(scope, receive, noted, sender)
         finally:
             route = getattr(scope.get("route"), "path", "other")
             self._counters.requests.labels(route, str(status)).inc()
@@ -76,12 +76,12 @@ class Guard:
             path = scope["path"].encode("unicode_escape").decode()[:_LONGEST_PATH]
             _access.info(
                 "%s %s %s %d, %.0f ms",
-                *(_sender(scope), scope["method"], path, status, 1000 * seconds),
+                *(sender, scope["method"], path, status, 1000 * seconds),
             )
 
-    async def _admit(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _admit(self, scope: Scope, receive: Receive, send: Send, sender: str) -> None:
         try:
-            self._check(scope)
+            self._check(scope, sender)
         except HttpProblem as problem:
             await _drain(scope, receive)
             await problem.response()(scope, receive, send)
@@ -89,15 +89,14 @@ class Guard:
         if scope["method"] != "POST":
             await self._app(scope, receive, send)
             return
-        body, sender = _Body(receive, self._settings), _sender(scope)
         self._uploads[sender] += 1
         try:
-            await self._app(scope, body, send)
+            await self._app(scope, _Body(receive, self._settings), send)
         finally:
             self._uploads[sender] -= 1
             self._uploads += Counter()  # forgets who has none
 
-    def _check(self, scope: Scope) -> None:
+    def _check(self, scope: Scope, sender: str) -> None:
         headers, settings = Headers(scope=scope), self._settings
         head = [
             scope["raw_path"],
@@ -131,7 +130,7 @@ class Guard:
             self._check_token(headers.get("authorization", ""))
         if scope["method"] == "POST":
             self._check_body(headers)
-            self._check_uploads(_sender(scope))
+            self._check_uploads(sender)
 
     def _check_token(self, given: str) -> None:
         token = self._settings.token

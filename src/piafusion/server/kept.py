@@ -27,11 +27,12 @@ class KeptPair:
     Attributes:
         infrared: Content of the infrared file, or of a photo that holds both.
         visible: Content of the visible file; None for such a photo.
+        stays: Whether another request may ask for it.
         pixels: Number of visible pixels; 0 until they are known.
     """
 
-    def __init__(self, infrared: bytes, visible: bytes | None) -> None:
-        self.infrared, self.visible, self.pixels = infrared, visible, 0
+    def __init__(self, infrared: bytes, visible: bytes | None, *, stays: bool = False) -> None:
+        self.infrared, self.visible, self.stays, self.pixels = infrared, visible, stays, 0
         self._latest: dict[str, tuple[Hashable, object]] = {}
 
     @property

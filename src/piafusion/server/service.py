@@ -19,7 +19,7 @@ from piafusion.illumination import Illumination, Light
 from piafusion.imaging.align import Alignment, Local, estimate_alignment
 from piafusion.imaging.arrays import Image, check_minimum, check_same_size, to_uint8, to_unit
 from piafusion.imaging.colour import luminance
-from piafusion.imaging.io import encode_image
+from piafusion.imaging.io import decode_infrared, decode_visible, encode_image
 from piafusion.imaging.metadata import decode_metadata
 from piafusion.imaging.photos import place, tone_for
 from piafusion.imaging.tiling import Floats
@@ -136,15 +136,7 @@ class FusionService:
         """End these processes; to be called when nothing is fused any more."""
         self._decoders.close()
 
-    def fuse(
-        self, infrared: bytes, visible: bytes | None, wanted: FusionRequest, names: tuple[str, str]
-    ) -> FusionResult:
-        """Fuse one pair for a request; arguments and errors are those of `fuse_kept`."""
-        return self.fuse_kept(KeptPair(infrared, visible), wanted, names)
-
-    def fuse_kept(
-        self, pair: KeptPair, wanted: FusionRequest, names: tuple[str, str]
-    ) -> FusionResult:
+    def fuse(self, pair: KeptPair, wanted: FusionRequest, names: tuple[str, str]) -> FusionResult:
         """Fuse one pair for a request, or a photo that holds both.
 
         Steps whose settings are those of the last request for this pair are not taken again.
@@ -197,7 +189,9 @@ class FusionService:
                 whole, levels = rig, wanted.tone(ir)[0]
                 rig = pair.once("local", (*looks, whole), lambda: Local()(levels, vi, whole))
         fuser = fuser.adjusted(wanted.tone, rig, strength=wanted.strength)
-        fuser.engine = pair.once("engine", wanted.name, lambda: RememberingEngine(fuser.engine))
+        if pair.stays:
+            engine = fuser.engine
+            fuser.engine = pair.once("engine", wanted.name, lambda: RememberingEngine(engine))
         if wanted.shown not in ("fused", "preview"):
             return self._show(ir, vi, fuser, wanted, clock)
         with clock("light"):
@@ -237,7 +231,7 @@ class FusionService:
             content,
             width,
             height,
-            fused.tone,
+            fuser.advised(fused.tone, ir, vi),
             light,
             rig,
             scores,
@@ -250,11 +244,11 @@ class FusionService:
         self, infrared: bytes, visible: bytes, wanted: FusionRequest, names: tuple[str, str]
     ) -> tuple[Image, Image]:
         try:
-            ir = self._decoders.infrared(infrared, names[0], wanted.tone.check)
+            ir = self._decoders.decode(decode_infrared, infrared, names[0], wanted.tone.check)
         except MissingExtraError as error:
             raise HttpProblem(415, "missing-extra", str(error)) from error
         show = partial(show_visible, tone=wanted.visible_tone)
-        return ir, self._decoders.visible(visible, names[1], show)
+        return ir, self._decoders.decode(decode_visible, visible, names[1], show)
 
     def _decode_photo(
         self, data: bytes, wanted: FusionRequest, name: str

@@ -90,12 +90,19 @@ class WorkQueue:
         finally:
             give()
 
-    def submit(self, work: Callable[[], Result]) -> Future[Result]:
-        """Call a function in a worker, after those that were submitted before."""
+    def submit(
+        self, work: Callable[[], Result], begun: list[float] | None = None
+    ) -> Future[Result]:
+        """Call a function in a worker, after those that were submitted before.
+
+        `begun` receives the time, on `time.monotonic`, when it begins.
+        """
 
         def noted() -> Result:
             piece = object()
             self._begun[piece] = time.monotonic()
+            if begun is not None:
+                begun.append(self._begun[piece])
             try:
                 return work()
             finally:
@@ -117,25 +124,21 @@ class WorkQueue:
             ClientGoneError: If the client has closed the connection.
         """
         give, loop = self.take(), asyncio.get_running_loop()
-        asked = time.perf_counter()
+        asked = time.monotonic()
         begun: list[float] = []
-
-        def timed() -> Result:
-            begun.append(time.perf_counter())
-            return work()
 
         def finished(_: Future[Result]) -> None:
             if not loop.is_closed():
                 loop.call_soon_threadsafe(give)
 
-        future = self.submit(timed)
+        future = self.submit(work, begun)
         future.add_done_callback(finished)
         wrapped, left = asyncio.wrap_future(future), asyncio.ensure_future(gone())
         both: set[asyncio.Future[Any]] = {wrapped, left}
         try:
             await asyncio.wait(both, timeout=self._timeout, return_when=asyncio.FIRST_COMPLETED)
             if wrapped.done():
-                self._mean = 0.9 * self._mean + 0.1 * (time.perf_counter() - begun[0])
+                self._mean = 0.9 * self._mean + 0.1 * (time.monotonic() - begun[0])
                 return wrapped.result(), begun[0] - asked
         finally:
             left.cancel()

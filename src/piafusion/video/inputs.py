@@ -119,10 +119,10 @@ class VideoInputs:
         for reader in self._readers:
             reader.start(self.began, self._matching, start if reader is self._visible else early)
         visible = self._stream(self._visible, stopped)
-        infrared = self._readers[0]
+        infrared, live = self._readers[0], self.live
 
         def take() -> Frame | None:
-            if self.live:
+            if live:
                 return infrared.queue.get(_LIVE_LOOK_AHEAD)
             return next(self._stream(infrared, stopped), None)
 

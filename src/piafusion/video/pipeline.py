@@ -81,6 +81,7 @@ def fuse_video(
         OutputError: If the result cannot be written; the message says what is left of it.
     """
     run, output = VideoRun(), _Output(make_writer)
+    name, length = inputs.name, inputs.visible.length
     next_fuse = (
         fuse.sequence(float(inputs.format.rate)) if isinstance(fuse, Fuser) else lambda: fuse
     )
@@ -97,13 +98,13 @@ def fuse_video(
             if duration is not None and pair.time - first >= duration:
                 return
             if prepare is not None:
-                with _placed(inputs.name, pair.time):
+                with _placed(name, pair.time):
                     pair = replace(pair, infrared=prepare(pair.infrared, pair.visible))
             yield pair, next_fuse()
 
     def fused(item: tuple[FramePair, Fuse]) -> Frame:
         pair, fuse = item
-        with _placed(inputs.name, pair.time):
+        with _placed(name, pair.time):
             image = fuse(pair.infrared, pair.visible)
         return Frame(image, pair.time, pair.duration)
 
@@ -117,12 +118,12 @@ def fuse_video(
                 start, run.width, run.height = frame.time, width, height
             elif (width, height) != (run.width, run.height):
                 raise VideoError(
-                    f"{inputs.name} at {float(frame.time):.3f} s: expected frames of "
+                    f"{name} at {float(frame.time):.3f} s: expected frames of "
                     f"{run.width}x{run.height} as before, found {width}x{height}; start again"
                 )
             run.frames += 1
             run.seconds = float(frame.time + frame.duration - start)
-            progress("fusing frames", run.frames, inputs.visible.length)
+            progress("fusing frames", run.frames, length)
             yield frame
 
     frames = map_in_order(fused, wanted(), workers=workers, ahead=workers)
@@ -141,7 +142,7 @@ def fuse_video(
     run.interrupted = stopped()
     if not run.frames and not run.interrupted:
         raise VideoError(
-            f"{inputs.name}: expected infrared frames near its {run.unmatched} frames in time, "
+            f"{name}: expected infrared frames near its {run.unmatched} frames in time, "
             "found none; check --offset and --max-gap"
         )
     return run

@@ -11,13 +11,16 @@ from statistics import fmean, median, pstdev
 from piafusion.errors import PiafusionError
 from piafusion.files import content_hash
 from piafusion.fuser import Fuser
+from piafusion.imaging.arrays import check_minimum
 from piafusion.imaging.io import read_pair, write_image
 from piafusion.imaging.pairs import Pair, images_by_stem
+from piafusion.imaging.tone_curve import filled_like
 from piafusion.lab.data.clips import clips_in, frames_in, read_clip
 from piafusion.lab.evaluation.methods import Fuse, GivenPictures, Method
 from piafusion.lab.evaluation.sets import DataSet, Failure
 from piafusion.lab.evaluation.timing import processor_name
 from piafusion.run.journal import Entry, Journal
+from piafusion.steps import MIN_SIDE
 
 JOURNAL = "predicted.jsonl"
 CLIP_RATE = 25.0
@@ -160,7 +163,11 @@ def _fuse_one(fuse: Fuse, pair: Pair, folder: Path) -> tuple[Path, float]:
     infrared, visible = read_pair(pair.infrared, pair.visible)
     start = time.perf_counter()
     try:
-        fused = fuse(infrared, visible)
+        if isinstance(fuse, Fuser):  # the files were checked when they were read
+            check_minimum(visible, MIN_SIDE)
+            fused = filled_like(fuse.fuse_checked(infrared, visible).image, visible)
+        else:
+            fused = fuse(infrared, visible)
     except PiafusionError as error:
         raise type(error)(f"{pair.visible}: {error}") from error
     seconds = time.perf_counter() - start

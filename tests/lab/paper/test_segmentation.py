@@ -55,3 +55,13 @@ def test_what_no_label_shows_cannot_be_tested() -> None:
         for a, b in (("visible", "infrared"), ("paper", "infrared"), ("paper", "visible"))
     ]
     assert {claim.verdict for claim in judge(found, "")} == {"cannot be tested here"}
+
+
+def test_a_network_that_saw_too_little_decides_nothing_about_fused_pictures() -> None:
+    found = [
+        difference("visible", "infrared", 0.02),
+        difference("paper", "infrared", 0.05),
+        difference("paper", "visible", 0.03),
+    ]
+    verdicts = [claim.verdict for claim in judge(found, "MSRS", "the network saw 14 %")]
+    assert verdicts == ["cannot be tested here"] * 3 + ["does not hold", "holds", "holds"]

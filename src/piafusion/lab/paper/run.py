@@ -23,6 +23,7 @@ from piafusion.lab.paper.experiment import (
     WITHOUT,
     Claim,
     Experiment,
+    Verdict,
     untested,
 )
 from piafusion.report.document import Block, Bullets, Document, Section, Table, Text
@@ -195,8 +196,8 @@ _JUDGED = (
     "A claim about an order holds if the mean is the highest, and it does not hold if another is "
     "higher, both only if the two-sided Wilcoxon test between the two is significant at 5 %. "
     "Otherwise it cannot be tested here. Nor can it be tested on synthetic pictures, nor by times "
-    "of the processor for what the paper runs on a GPU, and the defeat of a network that saw less "
-    "than half of the pixels of the paper's schedule decides nothing. A claim that rests on "
+    "of the processor for what the paper runs on a GPU, nor by a network that saw less than half "
+    "of the pixels of the paper's schedule, whether it wins or loses. A claim that rests on "
     "networks trained here, among them the rivals, says less than one that rests on what the "
     "authors published."
 )
@@ -237,13 +238,19 @@ def claims_table(claims: Sequence[Claim]) -> Table:
 
 def tally(claims: Sequence[Claim]) -> str:
     """Return how many claims hold, do not hold, and cannot be tested, as a sentence."""
-    verdicts = [claim.verdict for claim in claims]
-    published = [claim.verdict for claim in claims if claim.basis.startswith("published")]
+
+    def count(verdict: Verdict) -> str:
+        bases = [claim.basis for claim in claims if claim.verdict == verdict]
+        published = sum(basis.startswith("published") for basis in bases)
+        return (
+            f"{len(bases)} ({published} by what the authors published)"
+            if published
+            else str(len(bases))
+        )
+
     return (
-        f"{verdicts.count('holds')} of {len(claims)} claims hold "
-        f"({published.count('holds')} by what the authors published), "
-        f"{verdicts.count('does not hold')} do not ({published.count('does not hold')}), and "
-        f"{verdicts.count(UNTESTED)} cannot be tested here."
+        f"The paper makes {len(claims)} claims: {count('holds')} hold, {count('does not hold')} "
+        f"do not hold, and {count(UNTESTED)} cannot be tested here."
     )
 
 

@@ -155,13 +155,16 @@ def page_router() -> APIRouter:
 def static_router(folder: Path, files: Mapping[str, tuple[str, str]]) -> APIRouter:
     """Return routes for each file by name: no other file can be asked for.
 
+    In the place of the comment `views.html` a page gets the menu of views, which both pages have.
+
     Args:
         folder: Where the files are.
         files: Name in the folder, or path, and media type, by the path of the route.
     """
-    router = APIRouter(include_in_schema=False)
+    router, menu = APIRouter(include_in_schema=False), (STATIC / "views.html").read_bytes()
     for path, (name, kind) in files.items():
-        _serve(router, path, (folder / name).read_bytes(), kind)
+        content = (folder / name).read_bytes().replace(b"<!-- views.html -->", menu)
+        _serve(router, path, content, kind)
     return router
 
 

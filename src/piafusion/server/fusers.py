@@ -14,7 +14,7 @@ from piafusion.errors import MissingExtraError, UsageError
 from piafusion.fuser import Fuser
 from piafusion.methods import check_needs, find_method, list_methods
 from piafusion.server.problems import HttpProblem
-from piafusion.weights import load_manifest
+from piafusion.weights import fusion_models
 
 _TRIAL = (120, 160)  # height and width of the pair that measures how fast a fuser is
 _TELLING = 50_000  # pixels; the time of a smaller pair says nothing about larger ones
@@ -65,11 +65,7 @@ class FuserCache:
         """
         self._runs: dict[str, Any] = {"device": device, "threads": threads, "precision": precision}
         self._files: dict[str, str] = {}
-        models = {
-            name: Offer(name, record.summary)
-            for name, record in load_manifest().items()
-            if record.kind == "fusion"
-        }
+        models = {name: Offer(name, record.summary) for name, record in fusion_models().items()}
         self.default = model
         if model not in models:
             path = Path(model)

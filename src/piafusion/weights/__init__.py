@@ -70,9 +70,9 @@ def list_models() -> dict[str, WeightsRecord]:
     return load_manifest(SHIPPED)
 
 
-def fusion_models() -> list[str]:
-    """Return the names of the shipped models that fuse."""
-    return [name for name, record in load_manifest().items() if record.kind == "fusion"]
+def fusion_models() -> dict[str, WeightsRecord]:
+    """Return the manifest's entry of each shipped model that fuses, by name."""
+    return {name: each for name, each in load_manifest().items() if each.kind == "fusion"}
 
 
 def find_record(model: str) -> WeightsRecord | None:

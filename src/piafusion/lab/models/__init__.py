@@ -26,6 +26,7 @@ from piafusion.reach import CONTEXT_SIDE, context_side
 
 __all__ = [
     "NETWORKS",
+    "OWN",
     "SIZES",
     "IlluminationNet",
     "MixingFusionNet",
@@ -35,6 +36,13 @@ __all__ = [
     "dump",
     "load",
 ]
+
+OWN: dict[str, type[MixingFusionNet]] = {
+    "piafusion": MixingFusionNet,
+    "piafusion-fast": MixingFusionNet,
+    "piafusion-nano": RegionalFusionNet,
+}
+"""Our own networks, which have sizes."""
 
 NETWORKS: dict[str, Callable[[], nn.Module]] = {
     "paper": ProgressiveFusionNet,
@@ -49,7 +57,7 @@ SIZES: dict[str, MixingFusionSizes] = {
     "piafusion-fast": MixingFusionSizes(width=32, residual_layers=2),
     "piafusion-nano": MixingFusionSizes(stride=16, window=16, width=1, residual_layers=0),
 }
-"""The sizes of our own networks; others can be asked for."""
+"""The sizes of `OWN`; others can be asked for."""
 
 
 _SMALLEST = {"residual_layers": 0}  # of the others 1
@@ -73,9 +81,8 @@ def build(
     Raises:
         UsageError: If there is none, or it has one size only.
     """
-    if name in SIZES:
-        network = RegionalFusionNet if name == "piafusion-nano" else MixingFusionNet
-        return network(sizes or SIZES[name], context_side)
+    if name in OWN:
+        return OWN[name](sizes or SIZES[name], context_side)
     if name not in NETWORKS:
         known = ", ".join((*SIZES, *NETWORKS))
         raise UsageError(f"expected a network of {known}, found {name!r}")

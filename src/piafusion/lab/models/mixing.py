@@ -41,6 +41,7 @@ class MixingFusionSizes:
 class MixingFusionNet(GatedFusionNet):
     """Mixes infrared and luminance with per-pixel weights and a bounded correction."""
 
+    has_int8 = True  # whether `piafusion.lab.training.int8` can copy it
     context: ContextNet | None
 
     def __init__(
@@ -129,6 +130,8 @@ class RegionalFusionNet(MixingFusionNet):
     A pixelwise maximum changes from one source to the other at each grain of noise. Here what a
     region has more of is preferred, and only pixels that differ strongly go against it.
     """
+
+    has_int8 = False
 
     def __init__(
         self, sizes: MixingFusionSizes | None = None, context_side: int | None = None

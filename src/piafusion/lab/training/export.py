@@ -23,13 +23,13 @@ from piafusion.engines.onnx import OnnxEngine
 from piafusion.errors import UsageError, WeightsError
 from piafusion.files import read_json, sha256, write_bytes
 from piafusion.lab.data.folders import dataset_name
-from piafusion.lab.models import SIZES, dump, load
+from piafusion.lab.models import OWN, SIZES, dump, load
 from piafusion.lab.models.blocks import GatedFusionNet, infrared_share, mix
 from piafusion.lab.models.comparison import ComparisonNet
 from piafusion.lab.models.comparison.densefuse import DenseFuseNet
 from piafusion.lab.models.context import ContextNet
 from piafusion.lab.models.folding import fold
-from piafusion.lab.models.mixing import MixingFusionNet, RegionalFusionNet
+from piafusion.lab.models.mixing import MixingFusionNet
 from piafusion.lab.models.paper import IlluminationNet
 from piafusion.lab.training import int8
 from piafusion.lab.training.run import RECORD, WEIGHTS, load_settings
@@ -148,11 +148,9 @@ def export_int8(
             "found none; export the model there first"
         )
     network = load(read_weights(model, "safetensors", record.kind))
-    if not isinstance(network, MixingFusionNet) or isinstance(network, RegionalFusionNet):
-        raise UsageError(
-            f"{model}: expected a network of piafusion, piafusion-fast for an 8-bit file, found "
-            "another"
-        )
+    if not isinstance(network, MixingFusionNet) or not network.has_int8:
+        known = ", ".join(own for own, kind in OWN.items() if kind.has_int8)
+        raise UsageError(f"{model}: expected a network of {known} for an 8-bit file, found another")
     start = time.monotonic()
     pairs = int8.read_pairs(data)
     copied = int8.learn(network.eval(), pairs, steps=steps, progress=progress)

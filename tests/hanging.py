@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from piafusion.imaging.io import decode_image, read_pair
+from piafusion.imaging.io import decode_visible, read_pair
 
 HANGS, DIES = b"hangs", b"dies"
 """What such a file ends with."""
@@ -24,12 +24,12 @@ def read_or_hang(infrared: Path, *arguments: Any, **options: Any) -> Any:
 def decode_or_hang(data: bytes, *arguments: Any) -> Any:
     """Decode a picture."""
     _misbehave(data)
-    return decode_image(data, *arguments)
+    return decode_visible(data, *arguments)
 
 
 def take_memory(data: bytes, *arguments: Any) -> Any:
     """Ask for more memory than any picture needs."""
-    return decode_image(data, *arguments), bytearray(2**34)
+    return decode_visible(data, *arguments), bytearray(2**34)
 
 
 def _misbehave(data: bytes) -> None:

@@ -99,22 +99,10 @@ def read_infrared(path: Path | str, check: Callable[[Image], Image] = as_infrare
     return _read_file(Path(path), _decode_infrared, check)
 
 
-def decode_image(
-    data: bytes,
-    name: str,
-    check: Callable[[Image], Image] = lambda image: image,
-    header: Header | None = None,
-) -> Image:
-    """Decode the bytes of a picture's file: as `read_image`.
-
-    Args:
-        data: Content of the file.
-        name: The name that errors call it.
-        check: Applied to the array.
-        header: As `read_header` returns it, if it is known already.
-    """
+def decode_image(data: bytes, name: str) -> Image:
+    """Decode the bytes of a picture's file, which errors call `name`: as `read_image`."""
     with _named(name):
-        return check(_decode(data, header))
+        return _decode(data)
 
 
 def decode_visible(
@@ -123,7 +111,14 @@ def decode_visible(
     check: Callable[[Image], Image] = as_visible,
     header: Header | None = None,
 ) -> Image:
-    """Decode the bytes of a visible file: as `read_visible`; arguments as `decode_image`."""
+    """Decode the bytes of a visible file: as `read_visible`.
+
+    Args:
+        data: Content of the file.
+        name: The name that errors call it.
+        check: Applied to the array.
+        header: As `read_header` returns it, if it is known already.
+    """
     with _named(name):
         return check(_decode(data, header, masked=True))
 
@@ -134,7 +129,7 @@ def decode_infrared(
     check: Callable[[Image], Image] = as_infrared,
     header: Header | None = None,
 ) -> Image:
-    """Decode the bytes of an infrared file: as `read_infrared`; arguments as `decode_image`."""
+    """Decode the bytes of an infrared file: as `read_infrared`; arguments as `decode_visible`."""
     with _named(name):
         return check(_decode_infrared(data, header))
 

@@ -34,8 +34,7 @@ from piafusion.metrics import (
     statistics,
     vif,
 )
-from piafusion.metrics._inputs import read_greys
-from piafusion.metrics._spec import MetricSpec
+from piafusion.metrics._spec import MetricSpec, read_greys
 from piafusion.metrics.natural import Box, read_boxes
 from piafusion.metrics.temporal import CLIP_SPECS, evaluate_clip
 

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from piafusion.metrics._inputs import Single
+from piafusion.metrics._spec import Single
 
 _HALF_PI = np.float32(np.pi / 2)
 _SIGN = np.int32(-(2**31))

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from piafusion.metrics._inputs import Grey, Greys
+from piafusion.metrics._spec import Grey, Greys
 
 F64 = NDArray[np.float64]
 

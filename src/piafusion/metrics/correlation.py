@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 
-from piafusion.metrics._inputs import Double, Greys
-from piafusion.metrics._spec import ALL, Arithmetic, MetricSpec
+from piafusion.metrics._spec import ALL, Arithmetic, Double, Greys, MetricSpec
 
 
 def correlation_coefficient(greys: Greys) -> float:

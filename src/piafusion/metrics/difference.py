@@ -6,8 +6,7 @@ import math
 
 import numpy as np
 
-from piafusion.metrics._inputs import Greys
-from piafusion.metrics._spec import ALL, Arithmetic, MetricSpec
+from piafusion.metrics._spec import ALL, Arithmetic, Greys, MetricSpec
 
 
 def mean_squared_error(greys: Greys) -> float:

@@ -10,8 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from piafusion.metrics._inputs import Greys
-from piafusion.metrics._spec import ALL, FUSED, Arithmetic, MetricSpec
+from piafusion.metrics._spec import ALL, FUSED, Arithmetic, Greys, MetricSpec
 
 _LEVELS = 256
 

@@ -6,8 +6,7 @@ import cv2
 import numpy as np
 
 from piafusion.metrics._edges import Edges, orientation, ratio, sobel, strength
-from piafusion.metrics._inputs import Greys, Single
-from piafusion.metrics._spec import ALL, Arithmetic, MetricSpec
+from piafusion.metrics._spec import ALL, Arithmetic, Greys, MetricSpec, Single
 from piafusion.metrics._windows import strips
 
 # Sigmoids of strength (g) and orientation (a); limits of the weights.

@@ -17,8 +17,7 @@ from numpy.typing import NDArray
 
 from piafusion.errors import PiafusionError, UsageError
 from piafusion.imaging.arrays import to_unit
-from piafusion.metrics._inputs import Greys
-from piafusion.metrics._spec import ALL, Arithmetic, MetricSpec
+from piafusion.metrics._spec import ALL, Arithmetic, Greys, MetricSpec
 
 Plane = NDArray[np.floating[Any]]
 

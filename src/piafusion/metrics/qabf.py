@@ -10,8 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from piafusion.metrics._edges import Edges, orientation, ratio, sobel, strength
-from piafusion.metrics._inputs import Double, Greys, Single
-from piafusion.metrics._spec import ALL, Arithmetic, MetricSpec
+from piafusion.metrics._spec import ALL, Arithmetic, Double, Greys, MetricSpec, Single
 from piafusion.metrics._windows import strips
 
 # The sigmoids' constants, in the paper's names: strength (g) and orientation (a).

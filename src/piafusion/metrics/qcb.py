@@ -7,8 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from piafusion.metrics._contrast_sensitivity import filter_by_sensitivity, stretched
-from piafusion.metrics._inputs import Greys, Single
-from piafusion.metrics._spec import ALL, Arithmetic, MetricSpec
+from piafusion.metrics._spec import ALL, Arithmetic, Greys, MetricSpec, Single
 
 _F0, _F1, _A = 15.3870, 1.3456, 0.7622  # sensitivity: difference of two Gaussians
 _PIXELS = 30.0

@@ -9,8 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from piafusion.metrics._contrast_sensitivity import filter_by_sensitivity, stretched
-from piafusion.metrics._inputs import Greys, Single
-from piafusion.metrics._spec import ALL, Arithmetic, MetricSpec
+from piafusion.metrics._spec import ALL, Arithmetic, Greys, MetricSpec, Single
 
 _REGION = 16  # pixels along the side of a region
 _PIXELS = 8.0

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from piafusion.metrics._inputs import Greys
-from piafusion.metrics._spec import ALL, Arithmetic, MetricSpec
+from piafusion.metrics._spec import ALL, Arithmetic, Greys, MetricSpec
 from piafusion.metrics._windows import TAPS, finest
 
 

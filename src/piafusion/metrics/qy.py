@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from piafusion.metrics._inputs import Greys
-from piafusion.metrics._spec import ALL, Arithmetic, MetricSpec
+from piafusion.metrics._spec import ALL, Arithmetic, Greys, MetricSpec
 from piafusion.metrics._windows import (
     ROUNDING,
     Moments,

@@ -6,8 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from piafusion.metrics._inputs import Grey, Greys
-from piafusion.metrics._spec import ALL, Arithmetic, MetricSpec
+from piafusion.metrics._spec import ALL, Arithmetic, Grey, Greys, MetricSpec
 from piafusion.metrics._windows import TAPS, finest, means
 
 WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)

@@ -6,8 +6,7 @@ import math
 
 import numpy as np
 
-from piafusion.metrics._inputs import Greys
-from piafusion.metrics._spec import FUSED, Arithmetic, MetricSpec
+from piafusion.metrics._spec import FUSED, Arithmetic, Greys, MetricSpec
 from piafusion.metrics._windows import strips
 
 

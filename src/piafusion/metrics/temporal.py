@@ -21,8 +21,7 @@ from numpy.typing import NDArray
 
 from piafusion.errors import UsageError
 from piafusion.imaging.arrays import to_unit
-from piafusion.metrics._inputs import read_greys
-from piafusion.metrics._spec import ALL, FUSED, Arithmetic, MetricSpec
+from piafusion.metrics._spec import ALL, FUSED, Arithmetic, MetricSpec, read_greys
 
 Plane = NDArray[np.float32]
 Flow = NDArray[np.float32]

@@ -7,8 +7,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from piafusion.metrics._inputs import Double, Grey, Greys
-from piafusion.metrics._spec import ALL, Arithmetic, MetricSpec
+from piafusion.metrics._spec import ALL, Arithmetic, Double, Grey, Greys, MetricSpec
 from piafusion.metrics._windows import FLAT, Moments, gaussian, moments, smooth, strips
 
 WINDOWS = (17, 9, 5, 3)

@@ -104,10 +104,10 @@ def _edges(width: int, height: int) -> Array:
 
 
 def _surface(
-    hour: Hour, normal: tuple[float, float, float], albedo: Array, thermal: float, sun: float = 1.0
+    hour: Hour, normal: tuple[float, float, float], albedo: Array, thermal: float
 ) -> Array:
     """Light and temperature, `4`, of a plain surface."""
-    slope = sun * max(0.0, float(np.dot(normal, hour.sun)))
+    slope = max(0.0, float(np.dot(normal, hour.sun)))
     light = hour.skylight * (0.6 + 0.4 * normal[1]) + slope * hour.sunlight
     warm = hour.air + WARMTH * (thermal - MILD) + hour.stored + slope * hour.solar
     return np.append(np.asarray(albedo, np.float32) * light, np.float32(warm)).astype(np.float32)

@@ -19,9 +19,6 @@ from torch.nn import functional
 
 from piafusion.lab.models.blocks import leaky
 
-OUTPUTS = 3
-"""Steepness and height of the threshold on the infrared; the logit of bad light."""
-
 
 @dataclass(frozen=True)
 class ContextSizes:

@@ -36,7 +36,8 @@ CLOSING = np.ones((5, 5), np.uint8)
 UNDECIDED = 9
 """Class of boxes in which there may be targets or not."""
 UNKNOWN = 255
-"""Of the target map: nobody has looked."""
+"""A value of the target map: nobody has looked there."""
+_SEED = 1000  # of the first painted street
 
 
 @dataclass(frozen=True)
@@ -122,16 +123,16 @@ def read_examples(
     return examples
 
 
-def paint_examples(count: int, seed: int = 1000) -> list[Example]:
+def paint_examples(count: int) -> list[Example]:
     """Paint streets at all hours, half of them by day; people and riders are targets."""
-    generator = np.random.default_rng(seed)
+    generator = np.random.default_rng(_SEED)
     examples = []
     for index in range(count):
         day = index % 2 == 0
         daylight = (
             generator.uniform(1.5 * SUNRISE, 1.0) if day else generator.uniform(0, 0.7 * SUNRISE)
         )
-        scene = labelled_scene(seed + index, daylight=daylight)
+        scene = labelled_scene(_SEED + index, daylight=daylight)
         alive = np.isin(scene.labels, [CLASSES.index("person"), CLASSES.index("bicycle")])
         y = np.rint(luminance(scene.visible.astype(np.float32))).astype(np.uint8)
         examples.append(_example(scene.infrared, y, alive.astype(np.uint8), day=day))

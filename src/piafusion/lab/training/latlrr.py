@@ -38,9 +38,10 @@ PATCHES = 2000
 _PENALTY, _GROWTH, _LARGEST_PENALTY = 1e-4, 1.1, 1e6
 _TOLERANCE = 1e-6
 _MOST_ITERATIONS = 1000
+_SEED = 0
 
 
-def learn_into(folder: Path, root: Path, *, seed: int = 0) -> Path:
+def learn_into(folder: Path, root: Path) -> Path:
     """Learn the projection and put it and its manifest entry into a weights folder.
 
     Other weights in the folder are kept.
@@ -55,7 +56,7 @@ def learn_into(folder: Path, root: Path, *, seed: int = 0) -> Path:
         OutputError: If a file cannot be written.
     """
     began = time.monotonic()
-    patches, pairs = draw_patches(root, PATCHES, seed)
+    patches, pairs = draw_patches(root, PATCHES, _SEED)
     projection, iterations = latent_projection(patches)
     archive = io.BytesIO()
     np.savez_compressed(archive, projection=projection.astype(np.float32))
@@ -72,7 +73,7 @@ def learn_into(folder: Path, root: Path, *, seed: int = 0) -> Path:
             "data": dataset_name(root),
             "pairs": pairs,
             "data_sha256": sha256(patches.tobytes()),
-            "seed": seed,
+            "seed": _SEED,
             "steps": iterations,
             "settings": {"patches": PATCHES, "side": SIDE, "weight": WEIGHT},
             "seconds": round(time.monotonic() - began),

@@ -3,6 +3,7 @@
     python benchmarks/alignment.py DATA [--straighten OTHER] [--kind KIND] [--corner PIXELS]
                                    [--limit N] [--seed N]
     python benchmarks/alignment.py DATA --views [--kind KIND] [--fov] [--limit N] [--seed N]
+    python benchmarks/alignment.py DATA --local RIG [--limit N]
     python benchmarks/alignment.py --rig N
 
 DATA holds `ir` and `vi`. The infrared picture of each pair is warped by a random homography: 5
@@ -19,6 +20,11 @@ pictures, enlarged to its size), turned by 15, 45, 90 and 180 degrees, and mirro
 right if it is off by less than 3 visible pixels at the corners of the smaller view (mean of four),
 against the data set or against the estimate of the pair as it is; wrong if by more than 8 from
 both. Each case is also tried with the visible picture of another scene. `--fov` gives the share.
+
+`--local RIG` applies the alignment of a file and local shifts on top of it. Blocks of the visible
+picture are hidden from the search for local shifts, a quarter of the blocks each time, and the
+shifts at them are compared with those that are measured when nothing is hidden. Printed is also
+how far the shifts move what they have aligned already, and the picture of another scene.
 
 `--straighten OTHER` measures the shifts that all pairs of another folder of the same cameras have
 in common, which no homography describes, and takes them out of DATA before the warp.
@@ -37,8 +43,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from piafusion.errors import AlignmentError
-from piafusion.imaging.align import Alignment, Local, estimate_alignment
-from piafusion.imaging.align.blocks import Level, match
+from piafusion.imaging.align import Alignment, Local, estimate_alignment, read_alignment
+from piafusion.imaging.align.blocks import Level, Matches, match
 from piafusion.imaging.align.geometry import (
     Matrix,
     corner_error,
@@ -60,6 +66,8 @@ RIGHT, WRONG = 3.0, 8.0  # visible pixels
 Changed: TypeAlias = tuple[Image, Image, Matrix, Matrix]
 Change: TypeAlias = Callable[[Image, Image, np.random.Generator], Changed]
 FIELD = Level(640, 0.15, 0.02)
+HIDDEN = Level(640, 0.15, 0.025, grid=6)  # blocks that do not overlap
+ALIKE = 0.3  # likeness of blocks whose place is known
 FIELD_PAIRS, FIELD_DEGREE = 60, 5
 
 
@@ -82,6 +90,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--views", action="store_true")
     parser.add_argument("--fov", action="store_true")
+    parser.add_argument("--local", type=Path, metavar="RIG")
     options = parser.parse_args()
     if options.rig:
         measure_rig(options.rig, options.kind, options.seed)
@@ -94,6 +103,9 @@ def main() -> None:
     pairs = [read_pair(pair.infrared, pair.visible, same_size=False) for pair in chosen]
     if options.views:
         _views(pairs, options.kind, np.random.default_rng(options.seed), fov=options.fov)
+        return
+    if options.local:
+        measure_local(pairs, read_alignment(options.local))
         return
     if options.straighten:
         others = _spread(dataset_pairs(options.straighten).pairs, FIELD_PAIRS)
@@ -157,6 +169,58 @@ def _print_errors(name: str, scenes: list[RigScene], rigs: list[Alignment]) -> N
     print(
         f"{name:18} {whole.mean():7.2f} {np.median(whole):8.2f} {np.concatenate(near).mean():8.2f}"
     )
+
+
+def measure_local(pairs: list[tuple[Image, Image]], rig: Alignment) -> None:
+    """Print whether local shifts fit blocks that were hidden while they were looked for."""
+    moved, again, others = [], [], []
+    left: list[NDArray[np.float64]] = []
+    for index, (infrared, visible) in enumerate(pairs):
+        size = visible.shape[:2]
+        whole = Local()(infrared, visible, rig)
+        moved.append(_moved(whole))
+        again.append(_moved(Local()(_warped(whole, infrared, size), visible)))
+        others.append(_moved(Local()(infrared, pairs[index - len(pairs) // 2][1], rig)))
+        warped = prepare(_warped(rig, infrared, size))
+        matches = match([(warped, prepare(visible))], np.eye(3), HIDDEN, whole=True)
+        known, part = matches.likeness >= ALIKE, _quarters(matches)
+        for each in range(4):
+            chosen = known & (part == each)
+            if not chosen.any():
+                continue
+            points, shifts = matches.points[chosen], matches.shifts[chosen]
+            hidden = np.ma.masked_array(visible, np.zeros(visible.shape, bool))
+            half = HIDDEN.block * max(size) / 2
+            for low, high in zip(points - half, points + half, strict=True):
+                (x, y), (right, bottom) = (np.maximum(end, 0).astype(int) for end in (low, high))
+                hidden[y : bottom + 1, x : right + 1] = np.ma.masked
+            found = Local()(infrared, hidden, rig)
+            after = shifts - (found.shifts.at(points, size) if found.shifts else 0)
+            left.append(np.stack([np.linalg.norm(each, axis=1) for each in (shifts, after)], 1))
+    before, after = np.concatenate(left).T
+    print(f"{len(pairs)} pairs, mean length of the local shifts {np.mean(moved):.2f} pixels")
+    print(f"{len(before)} blocks  before   after")
+    for name, value in (("median", np.median), ("mean", np.mean)):
+        print(f"{name:10} {value(before):8.2f} {value(after):7.2f}")
+    for name, lengths in (("what is aligned so", again), ("other scenes", others)):
+        print(f"{name}: mean length {np.mean(lengths):.2f}, at most {max(lengths):.2f}")
+
+
+def _moved(found: Alignment) -> float:
+    """Return the mean length of local shifts, in pixels."""
+    cells = found.shifts.cells if found.shifts else np.zeros((1, 1, 2))
+    return float(np.linalg.norm(cells, axis=2).mean()) * found.visible_size[1]
+
+
+def _warped(found: Alignment, infrared: Image, size: tuple[int, int]) -> Image:
+    outside = found.coverage(infrared.shape[:2], size) == 0
+    return np.ma.masked_array(found.warp(infrared, size), outside)
+
+
+def _quarters(matches: Matches) -> NDArray[np.int_]:
+    """Return to which of four sets each block belongs; those of one set are no neighbours."""
+    x, y = (np.unique(each, return_inverse=True)[1] for each in np.rint(matches.points.T))
+    return np.asarray(x % 2 + 2 * (y % 2))
 
 
 def random_warp(generator: np.random.Generator, size: tuple[int, int], corner: float) -> Matrix:

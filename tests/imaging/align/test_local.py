@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from piafusion import Fuser
-from piafusion.imaging.align import Local
+from piafusion.imaging.align import Alignment, Local, Quality
 from piafusion.imaging.align.alignment import Shifts
 from piafusion.imaging.align.lens import over_grid
 from piafusion.imaging.io import read_pair
@@ -42,9 +42,12 @@ def test_what_is_moved_is_found_and_what_is_aligned_stays(street) -> None:
     assert left < 0.5 * np.linalg.norm(moved, axis=2).mean()
 
 
-def test_nothing_is_moved_where_a_picture_shows_nothing(street) -> None:
-    flat = np.full(SIZE, 90, np.uint8)
-    assert np.abs(Local()(flat, street[1]).shifts.cells).max() < 1e-4
+@pytest.mark.parametrize("noise", [0, 5], ids=["flat", "noise"])
+def test_nothing_is_moved_where_a_picture_shows_nothing(street, noise: float) -> None:
+    grey = np.random.default_rng(0).normal(90, noise, SIZE).astype(np.uint8)
+    moved = np.array([[1, 0, 20.0], [0, 1, 0], [0, 0, 1]])
+    rig = Alignment.of("similarity", moved, SIZE, SIZE, Quality(0, 0, 0, 0, 0))
+    assert np.abs(Local()(grey, street[1], rig).shifts.cells).max() < 1e-4
 
 
 def test_frames_of_a_video_follow_slowly(street) -> None:

@@ -3,7 +3,7 @@
 One map is exact for one distance only. Nearer things are shifted, and that shift is looked for
 here, small and smooth. If the whole picture gains by it, it is shifted as a whole first, by a cubic
 of place; then cell by cell, only where both pictures have structure that fits clearly better when
-moved. For each cell of a coarse grid the likeness of the structure around it is computed at each
+moved. Nothing is shifted where the pictures are unlike at every shift. For each cell of a grid the likeness of the structure around it is computed at each
 shift in reach; each cell takes the shift at which likeness less a cost for leaving its neighbours
 is highest, some times over.
 """
@@ -36,6 +36,7 @@ _LEAVING = 0.03  # likeness that a pixel, squared, away from the neighbours cost
 _GAIN = (0.002, 0.01)  # likeness: a shift that gains less is none, that gains more is taken
 _COMMON_GAIN = (0.002, 0.006)  # 0.0022 at most between aligned synthetic pairs
 _COMMON_ROUNDS = 8
+_ALIKE = (0.22, 0.3)  # likeness where it is highest: noise has 0.1, other scenes 0.05 to 0.26
 _WRONG = 3.0  # pixels
 _HELD = 0.005  # weight, as a share of all, that holds each number of the cubic at 0
 _SURROUNDINGS = 3.0  # pixels
@@ -128,15 +129,24 @@ class _Cells:
         self._side = math.isqrt(likeness.shape[2])
         reach = np.arange(self._side, dtype=np.float32) - self._side // 2
         self._offsets = np.stack(np.meshgrid(reach, reach), axis=-1).reshape(-1, 2)
-        peak = likeness.max(axis=2) - likeness.mean(axis=2)
-        share = energy / (energy + energy.mean() + _NOTHING)
-        self.sure: Floats = share * np.square(np.clip(peak, 0, 1))
+        self._best = likeness.max(axis=2)
+        peak = self._best - likeness.mean(axis=2)
+        self._share = energy / (energy + energy.mean() + _NOTHING)
+        self.sure: Floats = self._share * np.square(np.clip(peak, 0, 1))
 
     def near(self, smooth: Floats) -> Floats:
         """Return the best shift of each cell, rows x columns x 2, that is not far from another."""
         away = np.square(smooth[:, :, None] - self._offsets).sum(axis=3)
         best = (self._likeness - _LEAVING * away).argmax(axis=2)
         return np.asarray(self._offsets[best] + self._between(best))
+
+    def show_the_same(self, around: float) -> Floats:
+        """Return from 0 to 1 if both pictures show the same around each cell, rows x columns.
+
+        Between noise, or other scenes, some shift is the best one, too.
+        """
+        found, share = (_blurred(x, around) for x in (self._best * self._share, self._share))
+        return _taken(found / (share + _NOTHING), *_ALIKE)
 
     def gain(self, shifts: Floats) -> Floats:
         """Return how much more alike the pictures are when shifted, rows x columns."""
@@ -176,7 +186,8 @@ def _common(cells: _Cells) -> Floats:
         numbers = np.linalg.solve(weighted.T @ terms + held, weighted.T @ found.reshape(-1, 2))
         smooth = (terms @ numbers).reshape(smooth.shape).astype(np.float32)
     gain = float((cells.gain(smooth) * cells.sure).sum() / (cells.sure.sum() + _NOTHING))
-    return smooth * _taken(gain, *_COMMON_GAIN)
+    same = cells.show_the_same(max(rows, columns))
+    return np.asarray(smooth * _taken(gain, *_COMMON_GAIN) * same.mean())
 
 
 def _single(cells: _Cells, around: float) -> Floats:
@@ -187,7 +198,8 @@ def _single(cells: _Cells, around: float) -> Floats:
         found = cells.near(smooth) * cells.sure[..., None]
         smooth = _blurred(found, around) / weight[..., None]
     gain = _blurred(cells.gain(smooth) * cells.sure, around) / weight
-    return smooth * _taken(gain, *_GAIN)[..., None]
+    taken = _taken(gain, *_GAIN) * cells.show_the_same(around)
+    return np.asarray(smooth * taken[..., None])
 
 
 def _taken(gain: Floats | float, low: float, high: float) -> Floats:

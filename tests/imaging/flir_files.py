@@ -33,11 +33,13 @@ def container(
     visible: bytes = b"",
     place: tuple[float, int, int] | None = None,
     milliseconds: int = 0,
+    view: float = 0.0,
 ) -> bytes:
     """Return FLIR's data: a header, the entries of the records, and these."""
     camera = bytearray(920)
     for at, value in CONSTANTS.items():
         struct.pack_into("<f", camera, at, value)
+    struct.pack_into("<f", camera, 436, view)
     struct.pack_into("<if", camera, 776, -400, 0.012)
     struct.pack_into("<IH", camera, 900, *divmod(milliseconds, 1000))
     pixels = struct.pack("<HHH", 2, width, height).ljust(32, b"\0") + counts

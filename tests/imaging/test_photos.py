@@ -1,18 +1,21 @@
 """Photos that hold both pictures: placed, fused, and their temperatures kept."""
 
+import io
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
+from PIL.TiffImagePlugin import IFDRational
 
 import piafusion as pf
 from piafusion.errors import AlignmentError
 from piafusion.imaging import photos
 from piafusion.imaging.io import decode_photo, read_image, read_infrared
-from piafusion.imaging.photos import place
+from piafusion.imaging.photos import estimate_told, place, told_view
 from piafusion.imaging.tone import Plateau
-from tests.imaging.flir_files import SHIFT, both
+from tests.imaging.flir_files import SHIFT, both, container, flir
 
 
 def centre_of(alignment: pf.Alignment) -> np.ndarray:
@@ -70,3 +73,64 @@ def test_temperatures_survive_within_a_tenth_of_a_kelvin(tmp_path: Path) -> None
     outside = (x < -0.51) | (x > 95.51) | (y < -0.51) | (y > 71.51)
     assert np.isnan(written[outside]).all()
     assert not np.isnan(written[inside]).any()
+
+
+LANDSCAPE, UPRIGHT = (480, 640), (640, 480)
+
+
+def told(size: tuple[int, int] = LANDSCAPE, **tags: float) -> bytes:
+    """Return a JPEG of that size with such EXIF data."""
+    exif = Image.Exif()
+    detail = exif.get_ifd(0x8769)
+    numbers = {"film": 41989, "focal": 37386, "across": 41486, "unit": 41488, "wide": 40962,
+               "high": 40963}  # fmt: skip
+    for name, value in tags.items():
+        detail[numbers[name]] = value if isinstance(value, int) else IFDRational(value)
+    file = io.BytesIO()
+    Image.new("RGB", size[::-1]).save(file, "jpeg", exif=exif.tobytes())
+    return file.getvalue()
+
+
+SENSOR = {"focal": 9.1, "across": 100.0, "unit": 4, "wide": 1280, "high": 960}  # 12.8 mm wide
+
+
+@pytest.mark.parametrize(
+    ("file", "size", "degrees"),
+    [
+        (told(film=24), LANDSCAPE, 71.6),  # a diagonal of 84.1 degrees
+        (told(film=24), UPRIGHT, 56.8),
+        (told(**SENSOR), LANDSCAPE, 70.2),
+        (told(**SENSOR), UPRIGHT, 55.6),
+        (told(**{**SENSOR, "across": 2540.0, "unit": 2}), LANDSCAPE, 70.2),
+        (told(**{**SENSOR, "unit": 9}), LANDSCAPE, None),
+        (told(focal=9.1), LANDSCAPE, None),
+        (told(film=0), LANDSCAPE, None),
+        (told(), LANDSCAPE, None),
+        (flir(container(view=25.5)), LANDSCAPE, 25.5),
+        (flir(container()), LANDSCAPE, None),
+        (flir(container()[:40]), LANDSCAPE, None),
+        (b"none", LANDSCAPE, None),
+    ],
+)
+def test_a_file_tells_its_field_of_view(
+    file: bytes, size: tuple[int, int], degrees: float | None
+) -> None:
+    assert told_view(file, size) == (degrees and pytest.approx(degrees, abs=0.1))
+
+
+@pytest.mark.parametrize("fits", [True, False])
+def test_what_files_tell_is_tried_first(fits: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    pairs = [(np.zeros(LANDSCAPE, np.uint8), np.zeros((*LANDSCAPE, 3), np.uint8))]
+    asked = []
+
+    def estimate(pairs: object, kind: str, fov: object = None, **given: object) -> str:
+        asked.append(fov and tuple(np.round(fov)))
+        if fov and not fits:
+            raise AlignmentError("nothing in common was found")
+        return kind
+
+    monkeypatch.setattr(photos, "estimate_alignment", estimate)
+    assert estimate_told(pairs, (told(film=40), told(film=24)), "affine") == "affine"
+    assert asked == ([(47, 72)] if fits else [(47, 72), None])
+    estimate_told(pairs, (told(film=40), told()))
+    assert asked[-1] is None

@@ -180,14 +180,17 @@ def test_an_estimated_alignment(
     )
 
     def estimate(
-        pairs: list[tuple[np.ndarray, np.ndarray]], fov: tuple[float, float] | None
+        pairs: list[tuple[np.ndarray, np.ndarray]],
+        files: tuple[bytes, bytes],
+        fov: tuple[float, float] | None,
     ) -> Alignment:
         ((infrared, visible),) = pairs
         assert fov == (20.6, 45)
+        assert files == tuple(pair.values())
         assert (infrared.dtype, visible.shape) == (np.float32, (96, 128, 3))
         return shifted
 
-    monkeypatch.setattr("piafusion.server.service.estimate_alignment", estimate)
+    monkeypatch.setattr("piafusion.server.service.estimate_told", estimate)
     refused = client.post("/v1/fuse", files=pair, data={"alignment": "auto", "fov": "20.6"})
     assert (refused.status_code, "two angles" in refused.text) == (422, True)
     asked = {"alignment": "auto", "fov": "20.6,45"}

@@ -226,12 +226,13 @@ def _estimate(
     Pairs that cannot be read, or have other sizes than most, are named on standard error and left
     out.
     """
-    from piafusion.imaging.align import estimate_alignment
+    from piafusion.imaging.photos import estimate_told
 
     count = min(most, len(listed))
     chosen = [listed[index * len(listed) // count] for index in range(count)]
+    files = chosen[0].infrared, chosen[0].visible
     if len(chosen) == 1:
-        return estimate_alignment([read(chosen[0])], kind, **(prior or {}))
+        return estimate_told([read(chosen[0])], files, kind, **(prior or {}))
     pictures: dict[tuple[int, ...], dict[str, tuple[Image, Image]]] = {}
     for pair in chosen:
         try:
@@ -250,7 +251,8 @@ def _estimate(
     if not usual:
         folders = f"{listed[0].infrared.parent} and {listed[0].visible.parent}"
         raise UsageError(f"{folders}: expected pairs that can be read, found none")
-    return estimate_alignment(list(usual.values()), kind, **(prior or {}))
+    files = next((pair.infrared, pair.visible) for pair in chosen if pair.stem in usual)
+    return estimate_told(list(usual.values()), files, kind, **(prior or {}))
 
 
 def chosen_alignment(

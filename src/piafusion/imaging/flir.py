@@ -40,6 +40,7 @@ _CONDITIONS = {  # as flyr calls them
 }
 _ZERO = {"reflected": 273.15, "air": 273.15}  # which it has in kelvin
 _TIME = 900  # place of the time in that record: seconds, and milliseconds in 16 bits
+_VIEW = 436  # place of the horizontal field of view in that record: degrees
 _PNG = b"\x89PNG"
 
 
@@ -67,6 +68,20 @@ def read(data: bytes) -> Photo:
                 scale = visible.shape[1] / size[1] / ratio
                 mapping = _centred(size, (visible.shape[0], visible.shape[1]), scale, (x, y))
     return Photo(celsius, "celsius", visible, mapping, conditions=used)
+
+
+def field_of_view(segments: tuple[bytes, ...]) -> float | None:
+    """Return the camera's horizontal field of view in degrees, if it tells it.
+
+    Args:
+        segments: Those of `piafusion.imaging.jpeg.Jpeg.flir`.
+    """
+    try:
+        container = _joined(segments)
+        (degrees,) = struct.unpack_from("<f", container, _records(container)[_CAMERA].place + _VIEW)
+    except (ValueError, KeyError, IndexError, struct.error):  # damaged, or of another kind
+        return None
+    return float(degrees) if 0 < degrees < 180 else None
 
 
 def read_frame(container: bytes) -> Image:

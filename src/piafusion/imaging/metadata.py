@@ -8,6 +8,7 @@ files hold EXIF data as directories of their own, so they are taken apart and pu
 from __future__ import annotations
 
 import io
+import math
 import re
 import struct
 import zlib
@@ -46,6 +47,8 @@ _PARTS = re.compile(
 )
 _INNER_PARTS = (b"Container:Directory", b"xmp:Thumbnails")
 _CLASSIC = 2**32  # bytes that a TIFF file may have
+_FILM = math.hypot(36, 24)  # millimetres: diagonal of the film that focal lengths are compared with
+_MILLIMETRES = {2: 25.4, 3: 10.0, 4: 1.0, 5: 0.001}  # the units of a sensor's resolution
 
 _Value: TypeAlias = tuple[int, int, bytes]  # type, count, and the bytes, or where they are
 _Directory: TypeAlias = dict[int, Union[_Value, "_Directory"]]
@@ -140,6 +143,41 @@ def facts(metadata: Metadata) -> dict[str, str]:
     except (ImageError, struct.error, ZeroDivisionError):  # damaged
         return {}
     return {name: text for name, text in said.items() if text}
+
+
+def field_of_view(metadata: Metadata, size: tuple[int, int]) -> float | None:
+    """Return the horizontal field of view in degrees, if the EXIF data tell it.
+
+    It follows from the focal length for film of 35 mm, with the diagonal of the film, or from the
+    focal length and the sensor's pixels for each millimetre.
+
+    Args:
+        metadata: What the picture's file says.
+        size: Height and width of the picture, upright.
+    """
+    try:
+        main = first_directory(io.BytesIO(metadata.exif.removeprefix(EXIF)))[0]
+        inner = main.sibling()
+        inner.load(main.number(_EXIF))
+        height, width = size
+        film = inner.number(41989, 0)
+        if film:
+            tangent = _FILM / 2 / film * width / math.hypot(width, height)
+        else:
+            unit = _MILLIMETRES[inner.number(41488, 2)]
+            pixels = _ratio(inner, 37386) * _ratio(inner, 41486) / unit  # the focal length
+            taken = max(inner.number(40962), inner.number(40963))
+            tangent = width / 2 / (pixels * max(size) / taken)
+    except (ImageError, struct.error, ZeroDivisionError, KeyError):  # damaged, or it does not tell
+        return None
+    return math.degrees(2 * math.atan(tangent)) or None
+
+
+def _ratio(tags: Tags, tag: int) -> float:
+    if tags.fields[tag][:2] != (5, 1):
+        raise KeyError(tag)
+    top, bottom = struct.unpack(f"{tags.order}2I", tags.value(tag)[2])
+    return float(top / bottom)
 
 
 def _joined(maker: str, model: str) -> str:

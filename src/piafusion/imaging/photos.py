@@ -1,22 +1,25 @@
-"""Photos of thermal cameras: where the infrared picture lies on the visible one."""
+"""Photos of thermal cameras: how wide they see, and where the infrared lies on the visible one."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import cv2
 import numpy as np
 
-from piafusion.errors import AlignmentError
+from piafusion.errors import AlignmentError, ImageError
 from piafusion.imaging.align import Alignment, estimate_alignment
 from piafusion.imaging.align.alignment import Quality
 from piafusion.imaging.align.check import check_pair
 from piafusion.imaging.align.estimate import MIN_SIDE
 from piafusion.imaging.arrays import Image
-from piafusion.imaging.formats import Photo
+from piafusion.imaging.formats import IMAGE_SUFFIXES, Photo
 from piafusion.imaging.io import read_photo
+from piafusion.imaging.jpeg import FIRST_BYTES, read_jpeg
+from piafusion.imaging.metadata import decode_metadata, field_of_view
 from piafusion.imaging.tone import AnyTone, BlackHot, Full, Plateau, Tone
 from piafusion.imaging.tone_curve import Levels
 
@@ -64,6 +67,52 @@ def place(photo: Photo, shown: Levels) -> tuple[Alignment, str]:
         return given, f"the file's mapping could not be checked by the pictures ({error})"
     note = "the file's mapping does not fit the pictures" if given else "the file has no mapping"
     return estimated.scaled(size, whole), f"{note}; the alignment was estimated"
+
+
+def estimate_told(
+    pairs: Sequence[tuple[Image, Image]],
+    files: tuple[Path | bytes, Path | bytes],
+    kind: str = "homography",
+    **given: Any,  # noqa: ANN401 - of estimate_alignment
+) -> Alignment:
+    """Estimate an alignment, with the fields of view that the files tell if none are given.
+
+    Files can be wrong, after a zoom or a cut: if nothing fits those views, all are looked for.
+
+    Args:
+        pairs: As those of `estimate_alignment`.
+        files: The infrared and the visible file of the first pair, or their contents.
+        kind: The richest map allowed.
+        given: Other arguments of `estimate_alignment`; its errors are raised.
+    """
+    if pairs and not given.get("fov") and files[0] != files[1]:
+        told = [told_view(file, shown.shape) for file, shown in zip(files, pairs[0], strict=True)]
+        if None not in told:
+            try:
+                return estimate_alignment(pairs, kind, **{**given, "fov": told})
+            except AlignmentError:
+                pass
+    return estimate_alignment(pairs, kind, **given)
+
+
+def told_view(file: Path | bytes, shape: tuple[int, ...]) -> float | None:
+    """Return the horizontal field of view that a picture's file tells, in degrees.
+
+    Files of FLIR hold it; other files may hold EXIF data from which it follows.
+    """
+    try:
+        if isinstance(file, Path):
+            file = file.read_bytes() if file.suffix.lower() in IMAGE_SUFFIXES else b""
+        segments = read_jpeg(file).flir if file.startswith(FIRST_BYTES) else ()
+    except (OSError, ImageError):
+        return None
+    if segments:
+        from piafusion.imaging import flir  # other pictures start without it
+
+        found = flir.field_of_view(segments)
+        if found:
+            return found
+    return field_of_view(decode_metadata(file), (shape[0], shape[1]))
 
 
 def tone_for(photo: Photo, tone: SomeTone) -> SomeTone | Tone:

@@ -16,12 +16,12 @@ from piafusion.errors import MissingExtraError, TooSmallError, UsageError
 from piafusion.fuser import Fused, Fuser
 from piafusion.illumination import MIN_SIDE as LIGHT_SIDE
 from piafusion.illumination import Illumination, Light
-from piafusion.imaging.align import Alignment, Local, estimate_alignment
+from piafusion.imaging.align import Alignment, Local
 from piafusion.imaging.arrays import Image, check_minimum, check_same_size, to_uint8, to_unit
 from piafusion.imaging.colour import luminance
 from piafusion.imaging.io import decode_infrared, decode_visible, encode_image
 from piafusion.imaging.metadata import decode_metadata
-from piafusion.imaging.photos import place, tone_for
+from piafusion.imaging.photos import estimate_told, place, tone_for
 from piafusion.imaging.tiling import Floats
 from piafusion.imaging.tone import Full, Tone, show_visible
 from piafusion.imaging.tone_curve import InfraredRange, filled_like
@@ -180,7 +180,9 @@ class FusionService:
                 rig = pair.once(
                     "align",
                     (*looks, wanted.fov),
-                    lambda: estimate_alignment([(wanted.tone(ir)[0], vi)], fov=wanted.fov),
+                    lambda: estimate_told(
+                        [(wanted.tone(ir)[0], vi)], (infrared, visible or infrared), fov=wanted.fov
+                    ),
                 )
         else:
             rig = wanted.alignment

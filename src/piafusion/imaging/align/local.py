@@ -3,9 +3,9 @@
 One map is exact for one distance only. Nearer things are shifted, and that shift is looked for
 here, small and smooth. If the whole picture gains by it, it is shifted as a whole first, by a cubic
 of place; then cell by cell, only where both pictures have structure that fits clearly better when
-moved. Nothing is shifted where the pictures are unlike at every shift. For each cell of a grid the likeness of the structure around it is computed at each
-shift in reach; each cell takes the shift at which likeness less a cost for leaving its neighbours
-is highest, some times over.
+moved. Nothing is shifted where the pictures are unlike at every shift. For each cell of a coarse
+grid the likeness of the structure around it is computed at each shift in reach; each cell takes the
+shift at which likeness less a cost for leaving its neighbours is highest, some times over.
 """
 
 from __future__ import annotations

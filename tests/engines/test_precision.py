@@ -119,3 +119,6 @@ def test_bf16_changes_pictures_little():
         difference = 255 * np.abs(whole.fuse(*planes) - half.fuse(*planes))
         assert 0 < difference.mean() < 0.2
         assert difference.max() < 8
+    # Places are judged in float, so that a threshold moves no region.
+    thumbnails = np.concatenate(planes, axis=1)
+    np.testing.assert_array_equal(half.judge(thumbnails), whole.judge(thumbnails))

@@ -97,8 +97,8 @@ class FileEngine(FusesByRunning):
     _metadata: Mapping[str, str]
 
     @abstractmethod
-    def _open(self, weights: bytes) -> FileEngine:
-        """Return an engine like this one for another file."""
+    def _open(self, weights: bytes, *, in_float: bool = False) -> FileEngine:
+        """Return an engine like this one for another file; it may be asked to compute in float."""
 
     def encode(self, infrared: Tensor, luminance: Tensor) -> Tensor:
         """Run the layers before the gate and return the features that it averages."""
@@ -115,8 +115,11 @@ class FileEngine(FusesByRunning):
 
     @cached_property
     def _context(self) -> FileEngine:
-        """The context network, loaded when it is first used."""
-        return self._open(inner_network(self._metadata, CONTEXT))
+        """The context network, loaded when it is first used.
+
+        It is small, so bf16 gains nothing, and a threshold that moves a little moves a region.
+        """
+        return self._open(inner_network(self._metadata, CONTEXT), in_float=True)
 
 
 def create_engine(

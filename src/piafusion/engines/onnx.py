@@ -68,8 +68,8 @@ class OnnxEngine(FileEngine):
         feeds = dict(zip(self._inputs, inputs, strict=False))
         return np.asarray(self._session.run(None, feeds)[0])
 
-    def _open(self, weights: bytes) -> OnnxEngine:
-        return OnnxEngine(weights, self.device, self.threads)  # in float
+    def _open(self, weights: bytes, *, in_float: bool = False) -> OnnxEngine:
+        return OnnxEngine(weights, self.device, self.threads)  # always in float
 
 
 def session_options(threads: int) -> onnxruntime.SessionOptions:

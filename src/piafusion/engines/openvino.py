@@ -80,8 +80,9 @@ class OpenVinoEngine(FileEngine):
             request.wait()
             return result
 
-    def _open(self, weights: bytes) -> OpenVinoEngine:
-        return OpenVinoEngine(weights, self.threads, "bf16" if self._in_bf16 else "float")
+    def _open(self, weights: bytes, *, in_float: bool = False) -> OpenVinoEngine:
+        in_bf16 = self._in_bf16 and not in_float
+        return OpenVinoEngine(weights, self.threads, "bf16" if in_bf16 else "float")
 
     @property
     def _in_bf16(self) -> bool:

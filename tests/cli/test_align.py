@@ -176,6 +176,8 @@ def test_check_goes_on_after_bad_files(aligned: tuple[Path, Path], piafusion) ->
         (["align", "ir", "vi", "--output", "rig.json", "--fov", "20"], "expected two angles"),
         (["align", "ir", "vi", "--output", "rig.json", "--fov", "20,190"], "20,190"),
         (["align", "ir", "vi", "--check", "--fov", "20,45"], "found --check"),
+        (["align", "ir", "vi", "-o", "a", "--visible-crop", "9x9"], "expected FILE.json"),
+        (["align", "a.json", "-o", "b"], "expected FILE.json of an alignment alone, a part"),
         (["fuse", "ir", "vi", "--output", "o", "--align", "yes"], "expected auto"),
         (["fuse", "ir", "vi", "--output", "o", "--align", "auto", "--alignment", "x"], "drop one"),
     ],
@@ -191,6 +193,18 @@ def test_wrong_use_exits_with_2(
     done = piafusion(*arguments)
     assert done.code == 2
     assert words in done.err
+
+
+def test_a_file_is_cropped(tmp_path: Path, piafusion) -> None:
+    whole, part = tmp_path / "whole.json", tmp_path / "part.json"
+    Alignment.of("homography", SHIFT, (480, 640), (960, 1280), QUALITY).save(whole)
+    crops = ("--infrared-crop", "320x240+10+20", "--visible-crop", "1280x720")
+    done = piafusion("align", whole, "-o", part, *crops)
+    assert (done.code, done.out) == (0, f"for pictures of 320x240 and 1280x720: {part}\n"), done.err
+    found = read_alignment(part)
+    np.testing.assert_allclose(found.place(np.zeros((1, 2))), [[12 - 10, 120 + 8 - 20]])
+    done = piafusion("align", whole, "-o", tmp_path / "no.json", "--visible-crop", "1281x720")
+    assert (done.code, "a part of 1280x960" in done.err) == (2, True)
 
 
 def test_damaged_alignment_is_named(rig: tuple[Path, Path], tmp_path: Path, piafusion) -> None:

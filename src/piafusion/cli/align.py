@@ -87,7 +87,10 @@ _MORE_VIDEOS = (".mpeg", ".wmv", ".flv", ".3gp", ".seq")
 def align(
     infrared: Annotated[
         Path,
-        typer.Argument(metavar="IR", help="Infrared image, video or folder; or photos with both."),
+        typer.Argument(
+            metavar="IR",
+            help="Infrared image, video or folder; or photos with both; or FILE.json to crop.",
+        ),
     ],
     visible: Annotated[
         Path | None,
@@ -131,6 +134,11 @@ def align(
             min=0,
         ),
     ] = None,
+    infrared_crop: Annotated[
+        str | None,
+        option("For FILE.json: the part of the infrared pictures, as 320x180 (middle) or WxH+X+Y."),
+    ] = None,
+    visible_crop: Annotated[str | None, option("For FILE.json: that of the visible ones.")] = None,
     match: MatchOption = None,
     tone: ToneOption = "full",
     polarity: PolarityOption = "white-hot",
@@ -148,6 +156,9 @@ def align(
         raise UsageError("--alignment and --limit: are for --check; piafusion fuse applies a file")
     if check and preview:
         raise UsageError("--preview: expected --output, found --check; it shows what was estimated")
+    if infrared.suffix.lower() == ".json" or infrared_crop or visible_crop:
+        _crop(infrared, visible, output, infrared_crop, visible_crop, overwrite=overwrite)
+        return
     from piafusion.imaging.views import parse_view
 
     drawn = parse_view(view, view_palette)
@@ -185,6 +196,36 @@ def align(
         f"score {quality.score:.2f}, residual {quality.residual:.1f} px, halves disagree by "
         f"{quality.disagreement:.1f} px: {output}"
     )
+
+
+def _crop(
+    file: Path,
+    visible: Path | None,
+    output: Path | None,
+    infrared_crop: str | None,
+    visible_crop: str | None,
+    *,
+    overwrite: bool,
+) -> None:
+    """Write the alignment of a file for parts of its pictures."""
+    from piafusion.imaging.align import read_alignment
+    from piafusion.imaging.align.alignment import Crop
+
+    cropped = infrared_crop or visible_crop
+    if file.suffix.lower() != ".json" or visible or output is None or not cropped:
+        raise UsageError(
+            "--infrared-crop and --visible-crop: expected FILE.json of an alignment alone, a part, "
+            f"and --output, found {file}; name the rig's file first"
+        )
+    found = read_alignment(file)
+    ir, vi = (
+        text and Crop.parse(text, size)
+        for text, size in ((infrared_crop, found.infrared_size), (visible_crop, found.visible_size))
+    )
+    fitting = found.cropped(ir or None, vi or None)
+    fitting.save(output, overwrite=overwrite)
+    (tall, wide), (height, width) = fitting.infrared_size, fitting.visible_size
+    say(f"for pictures of {wide}x{tall} and {width}x{height}: {output}")
 
 
 def _preview(found: Alignment, pairs: Iterable[tuple[Image, Image]], view: View) -> Image:

@@ -1,4 +1,6 @@
 import json
+import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -6,6 +8,8 @@ import pytest
 
 from piafusion.errors import AlignmentError, SizeMismatchError, UsageError
 from piafusion.imaging.align import Alignment, Quality, read_alignment
+from piafusion.imaging.align.alignment import Crop
+from piafusion.imaging.align.lens import Lens
 from tests.conftest import scene
 
 QUALITY = Quality(score=0.5, likeness=0.3, disagreement=1.0, residual=0.8, pairs=3)
@@ -137,3 +141,22 @@ def test_damaged_files_are_named(content: object, words: str, tmp_path: Path) ->
 def test_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(AlignmentError, match=r"rig\.json: .*no such file"):
         read_alignment(tmp_path / "rig.json")
+
+
+def test_an_alignment_for_parts_of_the_sensors_shows_the_same_places() -> None:
+    lenses = Lens.plain(SIZE, -0.1), Lens.plain(SIZE, 0.05)
+    whole = replace(alignment(), infrared_lens=lenses[0], visible_lens=lenses[1])
+    found = whole.cropped(Crop.parse("32x40+8+2", SIZE), Crop.parse("40x30", SIZE))
+    assert (found.infrared_size, found.visible_size) == ((40, 32), (30, 40))
+    points = np.array([[20.0, 15.0], [3.0, 4.0], [39.0, 0.0]])
+    middle = (SIZE[1] - 40) / 2, (SIZE[0] - 30) / 2
+    np.testing.assert_allclose(found.place(points), whole.place(points + middle) - (8, 2))
+    np.testing.assert_allclose(whole.cropped().place(points), whole.place(points))
+    double = found.scaled((80, 64), (30, 40))
+    np.testing.assert_allclose(double.place(points), 2 * found.place(points) + 0.5)
+
+
+@pytest.mark.parametrize("text", ["64", "0x10", "65x10", "32x40+40+2", "32x40+0+9", "32x40-1-1"])
+def test_a_part_outside_the_sensor_is_refused(text: str) -> None:
+    with pytest.raises(UsageError, match=r"a part of 64x48.*" + re.escape(repr(text))):
+        Crop.parse(text, SIZE)

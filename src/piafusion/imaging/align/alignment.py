@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -79,6 +80,44 @@ class Shifts:
 
 
 @dataclass(frozen=True)
+class Crop:
+    """A part of a picture, in whole pixels from its top left corner."""
+
+    left: int
+    top: int
+    width: int
+    height: int
+
+    @classmethod
+    def parse(cls, text: str, size: Size) -> Crop:
+        """Return the part that a text gives: 640x360 in the middle, or 640x360+0+60 from there.
+
+        Args:
+            text: Width, height, and the pixels to the left and above.
+            size: Height and width of the whole picture.
+
+        Raises:
+            UsageError: If it is none, or lies outside.
+        """
+        found = re.fullmatch(r"(\d+)x(\d+)(?:\+(\d+)\+(\d+))?", text)
+        numbers = [int(each) for each in found.groups() if each] if found else [0, 0]
+        width, height = numbers[:2]
+        left, top = numbers[2:] or ((size[1] - width) // 2, (size[0] - height) // 2)
+        inside = 0 <= left <= size[1] - width and 0 <= top <= size[0] - height
+        if min(width, height) < 1 or not inside:
+            raise UsageError(
+                f"expected a part of {size[1]}x{size[0]} pixels such as 640x360 (in the middle) or "
+                f"640x360+0+60 (left, top), found {text!r}; give one inside"
+            )
+        return cls(left, top, width, height)
+
+    @property
+    def size(self) -> Size:
+        """Height and width."""
+        return self.height, self.width
+
+
+@dataclass(frozen=True)
 class Alignment:
     """A map from visible pixels to infrared pixels.
 
@@ -131,6 +170,31 @@ class Alignment:
             self.kind, flip @ self.matrix, self.infrared_size, self.visible_size, self.quality
         )
 
+    def cropped(self, infrared: Crop | None = None, visible: Crop | None = None) -> Alignment:
+        """Return the alignment for parts of the same sensors, as other modes of a camera show them.
+
+        Args:
+            infrared: The part that the new infrared pictures show, in pixels of `infrared_size`;
+                all of it by default.
+            visible: The same of the visible ones.
+        """
+        ir, vi = (
+            crop or Crop(0, 0, *size[::-1])
+            for crop, size in ((infrared, self.infrared_size), (visible, self.visible_size))
+        )
+        before, behind = (
+            np.array([[1, 0, x], [0, 1, y], [0, 0, 1.0]])
+            for x, y in ((-ir.left, -ir.top), (vi.left, vi.top))
+        )
+        matrix = before @ self.matrix @ behind
+        found = Alignment.of(self.kind, matrix, ir.size, vi.size, self.quality)
+        ir_lens, vi_lens = self.infrared_lens, self.visible_lens
+        return replace(
+            found,
+            infrared_lens=ir_lens and ir_lens.moved(-ir.left, -ir.top),
+            visible_lens=vi_lens and vi_lens.moved(-vi.left, -vi.top),
+        )
+
     def scaled(self, infrared_size: Size, visible_size: Size) -> Alignment:
         """Return the alignment for the same rig's pictures at another resolution.
 
@@ -149,7 +213,7 @@ class Alignment:
                 raise SizeMismatchError(
                     f"expected {name} pictures of the shape that the alignment was estimated for, "
                     f"{own[1]}x{own[0]} or the same at another scale, found {other[1]}x{other[0]}; "
-                    "estimate one for this rig"
+                    "estimate one for this rig, or crop the file (piafusion align FILE)"
                 )
         matrix = (
             resizing(self.infrared_size, infrared_size)

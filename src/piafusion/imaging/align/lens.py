@@ -72,6 +72,10 @@ class Lens:
             found[np.abs(left).max(axis=1) * max(self.focal) > _LEFT] = np.nan
         return np.asarray(found * self.focal + self.centre)
 
+    def moved(self, x: float, y: float) -> Lens:
+        """Return the lens of pictures in which everything lies that far to the right and down."""
+        return replace(self, centre=(self.centre[0] + x, self.centre[1] + y))
+
     def resized(self, size: Size, to: Size) -> Lens:
         """Return the lens of pictures at another resolution."""
         scale = resizing(size, to)

@@ -151,7 +151,9 @@ def write_demo_scenes(root: Path) -> None:
 
 def _check(light: str, height: int, width: int, seed: int) -> None:
     if light not in get_args(Illumination):
-        raise UsageError(f"light: expected 'day' or 'night', got {light!r}; choose one of the two")
+        raise UsageError(
+            f"light: expected 'day' or 'night', found {light!r}; choose one of the two"
+        )
     check_size(height, width, seed)
 
 

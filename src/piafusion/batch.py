@@ -40,7 +40,7 @@ class PairJob:
         output: For the fused picture.
         temperature: For the temperatures on the visible picture's pixels, if they are wanted.
         places: Spots and boxes to measure.
-        alignment: That of this pair; by default the fuser's.
+        alignment: The alignment of this pair; by default the fuser's.
     """
 
     infrared: Path
@@ -209,7 +209,7 @@ def fuse_job(
 
 @contextmanager
 def _local_copies(job: PairJob) -> Iterator[PairJob]:
-    """Yield the job with files of this machine; its output is stored behind its URL at the end."""
+    """Yield the job with local copies of its files; at the end, store the output behind its URL."""
     from tempfile import TemporaryDirectory  # for URLs alone
 
     with TemporaryDirectory(prefix="piafusion-") as name:

@@ -404,7 +404,7 @@ class Fuser:
             ir: Infrared whose dtype tells the range, the whole picture or a part.
             vi: The visible picture, or the same part.
             buffers: Memory.
-            alignment: That of the whole picture.
+            alignment: The alignment of the whole picture.
             whole: For a part: what was measured of the whole picture.
             start: Rows above the part and columns left of it.
             frame: For the frame of a video: its place there. It is joined as a whole.

@@ -1,9 +1,9 @@
 """The distance that a network looks, which decides the margins of tiles.
 
 An ONNX file keeps it in its metadata: the numbers, and the layers before the gate as an ONNX file
-in base64; in the same way the network that judges the whole picture, if there is one. The network
-itself has, after the pictures, an input `share` for what the gate found over all tiles; it may be
-left out.
+in base64. The network that judges the whole picture, if there is one, is kept in the same way.
+After the two pictures the network has an optional input `share`: the value that the gate found over
+all tiles.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ def inner_network(metadata: Mapping[str, str], name: str) -> bytes:
     """Return a network that lies in the metadata of another one, as an ONNX file.
 
     Args:
-        metadata: That of the outer file.
+        metadata: The metadata of the outer file.
         name: `ENCODER`, the layers before the gate, or `CONTEXT`.
 
     Raises:

@@ -161,7 +161,7 @@ def test_wrong_use_exits_with_2_and_one_line(
         ((infrared, visible, tmp_path / "none"), "found nothing there"),
         ((infrared, visible, fused / "1D.png"), "three files or three folders"),
         ((infrared, visible, tmp_path / "empty"), "expected images"),
-        ((infrared, visible, visible), "is a folder of sources"),
+        ((infrared, visible, visible), "found a folder of sources"),
         ((*folders, "--metrics", "MI,none"), "found 'none'"),
         ((*folders, "--metrics", ""), "found ''"),
         ((*folders, "--convention", "matlab"), "found 'matlab'"),

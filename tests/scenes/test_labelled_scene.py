@@ -106,8 +106,8 @@ def test_day_is_noisier_in_the_dark(sweep):
     ("arguments", "message"),
     [
         ({"seed": -1}, "seed: expected 0 or more"),
-        ({"seed": 0, "daylight": 1.5}, "daylight: expected 0 to 1, got 1.5"),
-        ({"seed": 0, "fog": float("nan")}, "fog: expected 0 to 1, got nan"),
+        ({"seed": 0, "daylight": 1.5}, "daylight: expected 0 to 1, found 1.5"),
+        ({"seed": 0, "fog": float("nan")}, "fog: expected 0 to 1, found nan"),
         ({"seed": 0, "height": 10}, "height: expected at least 64 pixels"),
         ({"seed": 0, "misalignment": np.zeros((3, 3))}, "invertible 3 x 3"),
         ({"seed": 0, "misalignment": np.eye(2)}, "invertible 3 x 3"),

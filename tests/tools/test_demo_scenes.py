@@ -115,10 +115,10 @@ def test_the_night_sky_is_colder_than_the_road():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"light": "dusk"}, "expected 'day' or 'night', got 'dusk'; choose"),
-        ({"light": "day", "height": 63}, "height: expected at least 64 pixels, got 63; ask for"),
-        ({"light": "day", "width": 0}, "width: expected at least 64 pixels, got 0; ask for"),
-        ({"light": "day", "seed": -1}, "seed: expected 0 or more, got -1; pass"),
+        ({"light": "dusk"}, "expected 'day' or 'night', found 'dusk'; choose"),
+        ({"light": "day", "height": 63}, "height: expected at least 64 pixels, found 63; ask for"),
+        ({"light": "day", "width": 0}, "width: expected at least 64 pixels, found 0; ask for"),
+        ({"light": "day", "seed": -1}, "seed: expected 0 or more, found -1; pass"),
     ],
 )
 def test_wrong_arguments_say_what_to_do(arguments, message):

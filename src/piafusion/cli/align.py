@@ -51,15 +51,15 @@ AlignmentOption = Annotated[
 AlignOption = Annotated[
     str | None,
     option(
-        "auto: estimate the alignment from the pictures first; folders get one for all pairs. "
-        "each: one for each pair.",
+        "auto: first estimate the alignment from the pictures, one for all pairs of a folder. "
+        "each: estimate one for each pair.",
         ALIGNMENT,
     ),
 ]
 LocalOption = Annotated[
     bool,
     option(
-        "Shift near things on top of the alignment, where both pictures show that it fits better.",
+        "After the alignment, also shift near objects where the two pictures then fit better.",
         ALIGNMENT,
         "--local",
     ),
@@ -68,14 +68,16 @@ FovOption = Annotated[
     str | None,
     option(
         "Horizontal fields of view of the infrared and the visible camera, in degrees: 20.6,45. "
-        "They make the estimate quicker and surer.",
+        "They make the estimate faster and more reliable.",
         ALIGNMENT,
     ),
 ]
 MirroredOption = Annotated[
     bool,
     option(
-        "The infrared shows left and right exchanged: estimate with that.", ALIGNMENT, "--mirrored"
+        "The infrared picture is mirrored, left for right; the estimate takes this into account.",
+        ALIGNMENT,
+        "--mirrored",
     ),
 ]
 MOST_PAIRS = 20
@@ -110,8 +112,8 @@ def align(
     lenses: Annotated[
         str,
         option(
-            "Distortion of the lenses. auto: estimated from 10 pairs or more. none. Or the "
-            "calibration of both cameras, YAML of kalibr or OpenCV: FILE or IR_FILE,VI_FILE."
+            "Distortion of the lenses: auto (estimated from 10 pairs or more), none, or the "
+            "calibration of both cameras as YAML of kalibr or OpenCV: FILE or IR_FILE,VI_FILE."
         ),
     ] = "auto",
     pairs: Annotated[

@@ -56,9 +56,11 @@ def build_msrs(
     from piafusion.lab.data.msrs import build_msrs as build
 
     if limit is not None and drop:
-        raise UsageError("expected --limit or --drop, got both; a list needs no measurement")
+        raise UsageError(
+            "expected --limit or --drop, found both; leave out --limit, a list needs no measurement"
+        )
     if limit is not None and limit <= 0:
-        raise UsageError(f"--limit: expected more than 0 pixels, got {limit:g}")
+        raise UsageError(f"--limit: expected more than 0 pixels, found {limit:g}")
     settings = BuildSettings(
         LIMIT if limit is None else limit,
         _stems("--drop", drop) if drop else None,
@@ -97,7 +99,7 @@ def _stems(option: str, path: Path) -> list[str]:
     try:
         lines = path.read_text(encoding="utf-8").split()
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{option}: {path}: expected a text file with a stem a line") from error
+        raise UsageError(f"{option}: {path}: expected a text file, one stem a line") from error
     return sorted({Path(line).stem for line in lines})
 
 
@@ -123,7 +125,7 @@ def check(
     overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """List what is wrong with a data set; exits with 1 if anything is."""
+    """List the faults of a data set; the exit code is 1 if there are any."""
     from piafusion.imaging.io import check_output
     from piafusion.lab.data.check import check_across, check_split, find_splits
 
@@ -352,7 +354,9 @@ def synth(
     nights: Annotated[
         float | None, option("Share of the scenes at night, such as 0.5.", SCENES, min=0, max=1)
     ] = None,
-    fog: Annotated[float, option("0: clear; 1: one sees 45 m far.", SCENES, min=0, max=1)] = 0.0,
+    fog: Annotated[
+        float, option("0: clear air; 1: fog in which one sees 45 m far.", SCENES, min=0, max=1)
+    ] = 0.0,
     shift: Annotated[
         float, option("Largest shift of the infrared picture's corners, in pixels.", SCENES, min=0)
     ] = 0.0,

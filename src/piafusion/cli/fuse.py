@@ -407,7 +407,9 @@ def _check_engine(engine: str, address: str | None) -> None:
             "fuse the pairs; use --device for where the network runs"
         )
     if address and engine != "ray":
-        raise UsageError(f"--address: expected it with --engine ray, found --engine {engine}")
+        raise UsageError(
+            f"--address: expected it with --engine ray, found --engine {engine}; leave it out"
+        )
 
 
 def _place(text: str) -> Path:

@@ -40,8 +40,8 @@ def metrics(
 ) -> None:
     """Score a fused image against its sources, or three folders matched by file name.
 
-    Three videos are measured in time, too: how restless the fused one is beside its sources. Of
-    the metrics of a picture they have the means over every tenth frame.
+    Three videos are measured in time, too: how restless the fused one is beside its sources. The
+    metrics of single pictures are then means over every tenth frame.
     """
     triples, failed = _plan(infrared, visible, fused, match)
 

@@ -23,7 +23,7 @@ def models(as_json: JsonOption = False) -> None:
 
 
 def methods(as_json: JsonOption = False) -> None:
-    """List the comparison methods and the extra that each needs; --json tells of papers too."""
+    """List the comparison methods and the extra that each needs; --json names their papers, too."""
     from piafusion.methods import list_methods
 
     if as_json:

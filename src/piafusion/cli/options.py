@@ -40,7 +40,7 @@ DeviceOption = Annotated[
 PrecisionOption = Annotated[
     str,
     option(
-        "Numbers the network computes in: float, bf16, int8, or auto for the fastest here.",
+        "Numbers that the network computes in: float, bf16, int8, or auto, the fastest here.",
         PERFORMANCE,
         "--precision",
     ),
@@ -61,8 +61,8 @@ PolarityOption = Annotated[
 RadiometryOption = Annotated[
     list[str] | None,
     option(
-        "For the counts of FLIR cameras, in place of the file's: emissivity, distance in "
-        "metres, reflected and air in °C, or humidity from 0 to 1; repeatable.",
+        "A value that replaces the one in a FLIR file: emissivity, distance in metres, reflected "
+        "and air (temperatures in °C), or humidity from 0 to 1; repeatable.",
         INFRARED,
         "--radiometry",
         metavar="NAME=VALUE",
@@ -71,8 +71,8 @@ RadiometryOption = Annotated[
 PaletteOption = Annotated[
     str | None,
     option(
-        "The infrared is in false colours: auto, or ironbow, ironred, lava, arctic, rainbow, "
-        "rainbow-hc, inferno, cividis, white-hot, black-hot.",
+        "Palette of an infrared picture in false colours: auto, ironbow, ironred, lava, arctic, "
+        "rainbow, rainbow-hc, inferno, cividis, white-hot or black-hot.",
         INFRARED,
         "--palette",
     ),
@@ -89,7 +89,8 @@ ViewOption = Annotated[
     str,
     option(
         "Picture to draw: fused, edges, palette, hot, isotherm, inset, side-by-side, blend, "
-        "checker or flicker; some take a value, such as edges:0.5, hot:95%, isotherm:20..30,60.. .",
+        "checker or flicker (not in a video); some take a value, such as edges:0.5, hot:95%, "
+        "isotherm:20..30,60.. .",
         VIEW,
         "--view",
     ),
@@ -109,8 +110,8 @@ BarOption = Annotated[
 MeasureOption = Annotated[
     list[str] | None,
     option(
-        "Tell the values of a spot X,Y, a box X,Y,WIDTH,HEIGHT or all, in degrees or as the "
-        "infrared file has them; repeatable.",
+        "Print the values of a spot (X,Y), a box (X,Y,WIDTH,HEIGHT) or the whole picture (all), "
+        "in degrees or in the unit of the infrared file; repeatable.",
         VIEW,
         "--measure",
         metavar="PLACE",

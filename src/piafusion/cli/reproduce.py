@@ -48,7 +48,7 @@ def reproduce(
     ] = "short",
     model: Annotated[
         str | None,
-        option("An exported network in the place of the shipped one, `paper`.", metavar="FILE"),
+        option("An exported network that replaces the shipped one, `paper`.", metavar="FILE"),
     ] = None,
     segmentation: Annotated[
         str | None, option("Preset of the segmentation; see `piafusion segment`.", metavar="PRESET")

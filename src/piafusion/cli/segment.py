@@ -16,7 +16,10 @@ from piafusion.weights import DEFAULT_MODEL
 
 def segment(
     data: Annotated[
-        Path, typer.Argument(help="Folder with train and test, each with ir, vi and label.")
+        Path,
+        typer.Argument(
+            metavar="DATA", help="Folder with train and test, each with ir, vi and label."
+        ),
     ],
     output: Annotated[Path, option("Folder of the comparison.", None, "--output", "-o")],
     sources: Annotated[
@@ -32,7 +35,10 @@ def segment(
     settings: SetOption = None,
     against: Annotated[
         str | None,
-        option("Sources that the others are compared with; infrared, visible.", metavar="NAMES"),
+        option(
+            "Sources that the others are compared with; by default infrared and visible.",
+            metavar="NAMES",
+        ),
     ] = None,
     scenes: Annotated[int, option("Number of scenes on the sheet.", min=1, max=1000)] = 4,
     device: DeviceOption = "cpu",

@@ -24,7 +24,7 @@ NETWORK, LIMITS = "Network", "Limits"
 TOKEN_VARIABLE = "PIAFUSION_TOKEN"  # noqa: S105 - its name, not its value
 
 HostOption = Annotated[
-    str, option("Address to listen on; the default is reached by this machine only.", NETWORK)
+    str, option("Address to listen on; only this machine reaches the default one.", NETWORK)
 ]
 PortOption = Annotated[int, option("Port; 0 chooses a free one.", NETWORK, min=0, max=65535)]
 AllowHostOption = Annotated[
@@ -41,7 +41,7 @@ TokenFileOption = Annotated[
 LogLevelOption = Annotated[
     str,
     option(
-        "How much standard error tells: error, warning, info (a line for each request) or debug.",
+        "How much is logged: error, warning, info (a line for each request) or debug.",
         NETWORK,
     ),
 ]

@@ -144,7 +144,7 @@ def export(
     summary: Annotated[str, option("One line that describes it.", OUTPUT)] = "",
     onto: Annotated[
         str | None,
-        option("For a context network: the model that it is put beside.", OUTPUT, metavar="MODEL"),
+        option("For a context network: the model that it belongs to.", OUTPUT, metavar="MODEL"),
     ] = None,
     context_side: Annotated[
         int | None,
@@ -157,7 +157,7 @@ def export(
     int8: Annotated[
         list[Path] | None,
         option(
-            "Write NAME-int8.onnx too, which learns from this dataset folder; repeatable.",
+            "Also write NAME-int8.onnx, in 8 bits, trained on this dataset folder; repeatable.",
             OUTPUT,
             metavar="DATA",
         ),

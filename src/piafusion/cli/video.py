@@ -90,7 +90,7 @@ OffsetOption = Annotated[
     str,
     option(
         "Seconds by which the infrared started later; negative if it started earlier; or "
-        "auto: from what moves in both files.",
+        "auto, which finds it from the motion in both files.",
         INPUT,
     ),
 ]
@@ -412,7 +412,7 @@ def _refuse_conflicts(sources: list[str | None], output: Path, *, overwrite: boo
 
     if output == STANDARD_OUTPUT:
         if sys.stdout.isatty():
-            raise UsageError("--output -: expected a pipe or a file for raw frames, found a screen")
+            raise UsageError("--output -: expected a pipe or a file, found a terminal; add | or >")
         return
     for source in filter(None, sources):
         path = local_path(source)

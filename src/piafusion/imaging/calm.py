@@ -29,7 +29,7 @@ MOVING = (30 / 255, 90 / 255)
 """Changes of a source since the decisions, behind the motion: up to the first one they change
 slowly, from the second one on at once."""
 LIMIT = 16 / 255
-"""What the carried difference changes a pixel by, at most."""
+"""The most that the carried difference changes a pixel by."""
 EDGE = (10 / 255, 40 / 255)
 """The same as `MOVING` for the infrared at half the resolution and the frame before."""
 CUT = 40 / 255
@@ -37,17 +37,17 @@ CUT = 40 / 255
 
 _SEEN = (255, 255)
 _HALF = (100, 255, 255, 255)
-"""What the planes that are carried are multiplied with: bytes are moved quickly."""
+"""Factors of the planes that are carried, which become bytes: these are moved quickly."""
 
 _opencv: Any = cv2  # its type stubs leave functions and arguments out
 
 
 @dataclass(frozen=True)
 class Carried:
-    """What a frame leaves to the next one, in bytes; planes lie behind each other.
+    """The planes that a frame leaves to the next one, in bytes; they lie behind each other.
 
     Attributes:
-        grey: What moves in either source, small.
+        grey: A small mean of both sources, to find the motion in.
         seen: The infrared picture and the luminance that this was decided on, small.
         half: At half the resolution: how much of the fused picture came in, the infrared picture,
             the luminance, and the result.
@@ -78,12 +78,12 @@ class Calm:
         """Return the luminance with so much of the fused picture in it, and what to carry on.
 
         Args:
-            before: What the frame before left, if there is one.
-            judgement: Of this frame.
+            before: The planes that the frame before left, if there is one.
+            judgement: The judgement of this frame.
             weights: Its weights at half the resolution: how much of the fused picture comes in.
                 Their memory is used.
             heat: The infrared picture at half the resolution.
-            luminance: Of the visible picture, H x W in [0, 1].
+            luminance: The luminance of the visible picture, H x W in [0, 1].
             fused: The complete fusion, the same size; its memory is used.
         """
         infrared, visible = seen = judgement.seen

@@ -1,8 +1,8 @@
 """Thermal JPEG files of DJI drones (R-JPEG).
 
-They hold the counts of the sensor, two bytes for each pixel, in their APP3 segments. The
-formula for degrees is DJI's; the program dji-thermal-cli (AGPL-3.0, Python 3.12 and newer) knows
-it. It is run, where the user has installed it, and never required.
+They hold the counts of the sensor, two bytes for each pixel, in their APP3 segments. Only DJI
+knows the formula for degrees. The program dji-thermal-cli (AGPL-3.0, Python 3.12 and newer)
+computes them; it is optional and runs only where the user has installed it.
 """
 
 from __future__ import annotations

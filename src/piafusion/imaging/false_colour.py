@@ -178,7 +178,7 @@ def _compared(planes: list[Image], weight: Image, guess: Image, name: str) -> tu
 def _unmixed(image: Image, pixels: Image, levels: Image, name: str) -> Image:
     """Return better levels of pixels whose chroma was mixed with that of their neighbours.
 
-    What mixing took from the chroma of each pixel is estimated from the levels. A level near the
+    The chroma that a pixel has lost by mixing is estimated from the levels. A level near the
     one that was found is taken if its colour, less that and cut off where RGB ends, is nearer.
     """
     curve = _curve(name)

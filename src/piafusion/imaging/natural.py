@@ -108,10 +108,10 @@ def weigh(
     """Return how much of the fused picture comes into some rows.
 
     Args:
-        judgement: That of the whole picture.
+        judgement: The judgement of the whole picture.
         infrared: A part of the picture, H x W in [0, 1].
         strength: In [0, 1].
-        rows: Of this part; from an even row on, to another one or the last.
+        rows: Rows of this part; from an even row on, to another one or the last.
         start: Rows above the part and columns left of it.
 
     Returns:
@@ -160,7 +160,7 @@ def enlarge(share: Floats, shape: tuple[int, ...]) -> Floats:
 
 
 class Judge(Protocol):
-    """What runs a context network: an engine."""
+    """Runs a context network, as an engine does."""
 
     @property
     def context_side(self) -> int | None: ...  # noqa: D102
@@ -231,7 +231,7 @@ def blend(fused: Floats, luminance: Floats, weights: Floats) -> Floats:
 
     Args:
         fused: The complete fusion, H x W in [0, 1]; its memory is used.
-        luminance: That of the visible picture, the same size.
+        luminance: The luminance of the visible picture, the same size.
         weights: How much of the fused picture comes in, the same size.
     """
     fused -= luminance

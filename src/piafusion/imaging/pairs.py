@@ -1,7 +1,7 @@
-"""Which pictures are the two halves of one scene: one rule for folders, data sets and zips.
+"""Finds the two pictures of each scene by one rule, for folders, data sets and zips.
 
-Two names are a pair if they are equal without the suffix. Where each camera adds something of its
-own to the name, a pattern says what: `*_ir=*_vi`.
+Two names are a pair if they are equal without the suffix. If each camera adds something of its own
+to the name, a pattern tells it: `*_ir=*_vi`.
 """
 
 from __future__ import annotations

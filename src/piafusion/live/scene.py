@@ -46,7 +46,7 @@ class SceneSource(VideoSource):
             yield Frame(self._picture(float(at)), at, 1 / RATE)
 
     def problem(self, *, read_to_end: bool) -> str | None:
-        """Return None: nothing is damaged."""
+        """Return None, because nothing is damaged."""
         del read_to_end
         return None
 

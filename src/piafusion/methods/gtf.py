@@ -9,7 +9,7 @@ variation with an L1 data term,
 which is convex. It is minimised by the alternating direction method of multipliers (ADMM): both
 sums of magnitudes are split off as variables of their own, which are shrunk in closed form, and
 what is left is a linear system with constant coefficients, which the cosine transform solves
-exactly. The solution of the picture at half its size is where it starts from.
+exactly. It starts from the solution for the picture at half its size.
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ _SHORT = (
     "crops, but for DenseFuse, are shown in another exposure."
 )
 _CLIPPED = ("ifcnn",)
-"""Of these, values outside of the range are clipped, as their authors do.
+"""The values of these are clipped to the range, as their authors do.
 
 The released code of the others saves a picture by a function of SciPy that stretches it, so that
 its darkest pixel is black and its brightest one white; so do the methods here.

@@ -157,7 +157,7 @@ def read_greys(
 
     Returns:
         The three pictures as grey on the 0..255 scale. The luminance of uint8 colour is
-        rounded to whole grey levels, as the grey files are that published figures were made of;
+        rounded to whole grey levels, like the grey files that published figures were made from;
         uint16 and floats stay as fine as they are unless `whole_levels` is set.
 
     Raises:

@@ -88,7 +88,7 @@ def _histogram(levels: NDArray[np.uint8]) -> NDArray[np.float64]:
 
 
 def _joint_histograms(greys: Greys) -> list[NDArray[np.float64]]:
-    """Those of infrared with fused, and of visible with fused."""
+    """The joint histogram of infrared and fused, and that of visible and fused."""
     *sources, fused = greys.levels
     return [_joint_histogram(source, fused) for source in sources]
 

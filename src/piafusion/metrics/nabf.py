@@ -18,13 +18,14 @@ _LEAST_EDGE, _LEAST_WEIGHT = 2.0, 0.001
 def fusion_artefacts(greys: Greys) -> float:
     """Nabf: share of the edge information that the fusion made up.
 
-    Where the fused gradient exceeds both sources' gradients, what it does not preserve of them
-    (1 - Q of strength and orientation), weighted by their gradients: g^1.5, or 0.001 below 2 grey
-    levels. Gradients are Sobel's, divided by 8, of pictures mirrored at the frame. This is the
-    modified measure; the original of Petrovic and Xydeas counts artefacts by both weights.
+    Pixels count where the fused gradient exceeds the gradients of both sources. Their value is the
+    part of the sources' edges that is not preserved (1 - Q of strength and orientation), weighted
+    by the sources' gradients: g^1.5, or 0.001 below 2 grey levels. Gradients are Sobel's, divided
+    by 8, of pictures mirrored at the frame. This is the modified measure; the original of Petrovic
+    and Xydeas counts artefacts by both weights.
 
-    Constant sources have the least weight everywhere; a constant fused picture then has no
-    artefacts, 0, and an edge in it is one.
+    Constant sources have the least weight everywhere; then a constant fused picture has no
+    artefacts (0), and an edge in it is an artefact.
 
     The computation is in float32.
 
@@ -62,7 +63,7 @@ def fusion_loss(greys: Greys) -> float:
 def fusion_artefacts_uint8(greys: Greys) -> float:
     """Nabf of the toolboxes that pass pictures on the [0, 1] scale.
 
-    No gradient there reaches 2, so that every pixel has the same weight.
+    There no gradient reaches 2, so every pixel has the same weight.
     """
     return greys.once(_balance_uint8)[0]
 

@@ -1,7 +1,8 @@
-"""Measures the field's metrics lack: colours bleached by day, and how far people stand out.
+"""Measures that the usual metrics lack: how far colours bleach by day and people stand out.
 
-Naturalness looks where the visible picture is well exposed, so that nothing is missing there, and
-asks what the fused picture changed. Target contrast looks at people in boxes that someone drew.
+Naturalness is measured where the visible picture is well exposed: nothing is missing there, so the
+fused picture should change nothing. Target contrast is measured on people in boxes that somebody
+drew.
 """
 
 from __future__ import annotations
@@ -62,7 +63,7 @@ def bleach(fused: Plane, luminance: Plane) -> float:
 
     Args:
         fused: Luminance of the fused picture, H x W on the 0..255 scale.
-        luminance: That of the visible picture.
+        luminance: The luminance of the visible picture.
 
     Returns:
         0 to 255 levels; NaN where no pixel is well exposed.
@@ -166,7 +167,7 @@ def read_boxes(path: Path, height: int, width: int) -> list[Box]:
 
     Args:
         path: The file; an empty one has no boxes.
-        height: That of the picture, in pixels.
+        height: The height of the picture, in pixels.
         width: Likewise.
 
     Raises:
@@ -236,7 +237,7 @@ def find_targets(
 
     Args:
         infrared: H x W on the 0..255 scale.
-        boxes: Those of the picture; other objects are no part of a ring.
+        boxes: The boxes of the picture; other objects are no part of a ring.
         labels: Classes that are targets.
     """
     height, width = infrared.shape

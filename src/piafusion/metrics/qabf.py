@@ -29,14 +29,14 @@ in finer steps; there the limit is 0.3 degrees on an edge of a level.
 def edge_preservation(greys: Greys) -> float:
     """Qabf: edge strength and orientation of both sources that the fused picture preserves.
 
-    Sobel gradients; at each pixel and for each source the ratio of the weaker to the stronger
-    gradient and the agreement of orientations pass through sigmoids and are multiplied; the mean
-    over pixels and sources is weighted by the source's gradient (L = 1). Three equal pictures
-    reach 0.9748, not 1: the sigmoids do not.
+    Gradients are Sobel's. For each pixel and source, two values pass through sigmoids and are
+    multiplied: the ratio of the weaker to the stronger gradient, and the agreement of the
+    orientations. The result is the mean of these products, weighted by the source's gradient
+    (L = 1). Three equal pictures reach 0.9748, not 1, because the sigmoids do not reach 1.
 
-    As in the field's code (VIFB, MEFB) the pictures are continued by black, so that their frame
-    counts as an edge, 0.03 of the mean score on TNO; and orientations are compared without
-    wrapping round. Unlike that code, two equal gradients have ratio 1 as in the paper.
+    As in the code that the field uses (VIFB, MEFB), black surrounds the pictures, so their frame
+    counts as an edge (0.03 of the mean score on TNO), and orientations do not wrap round. Unlike
+    that code, two equal gradients have the ratio 1, as in the paper.
 
     Two constant sources have no edges to preserve; the answer is then 0.
 

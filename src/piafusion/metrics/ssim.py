@@ -33,10 +33,11 @@ def structural_similarity(greys: Greys) -> float:
 def multiscale_structural_similarity(greys: Greys) -> float:
     """MS-SSIM: mean over both sources of the similarity over five scales.
 
-    Contrast and structure at each scale and luminance at the coarsest, each averaged over the
-    picture and raised to its scale's weight. Between scales 2 x 2 pixels are averaged; an odd
-    last row or column counts twice. Where contrast and structure are opposed on the whole, a
-    negative mean has no such power; the term of that source is 0.
+    The similarity of a source is a product: contrast and structure at each scale, and luminance
+    at the coarsest. Each factor is averaged over the picture and raised to the weight of its
+    scale. Between scales, blocks of 2 x 2 pixels are averaged; an odd last row or column counts
+    twice. If contrast and structure are opposed, their mean is negative and has no such power;
+    the similarity of that source is then 0.
 
     The multi-exposure index of Ma et al. (2015), which some fusion toolboxes print under this
     name, is another metric.

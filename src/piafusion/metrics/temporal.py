@@ -100,7 +100,7 @@ class _Clip:
         self.sums = np.zeros(3)
 
     def add(self, name: str, value: float) -> None:
-        """Keep a value; NaN is none."""
+        """Keep a value, unless it is NaN."""
         if not math.isnan(value):
             self.values.setdefault(name, []).append(value)
 

@@ -118,7 +118,7 @@ class Section:
 
 @dataclass(frozen=True)
 class Document:
-    """A whole report: a title, what stands below it, and sections."""
+    """A whole report: a title, an introduction and sections."""
 
     title: str
     introduction: Sequence[Block] = ()

@@ -79,7 +79,7 @@ def preset_values(
 
 
 def check_settings(kind: type[SettingsT], values: Mapping[str, Any]) -> SettingsT:
-    """Return typed settings of a kind.
+    """Return settings of a kind, checked and typed.
 
     Raises:
         UsageError: Naming the first setting that is unknown or not allowed.

@@ -82,12 +82,12 @@ def labelled_scene(
     check_size(height, width, seed)
     for name, value in (("daylight", daylight), ("fog", fog)):
         if not 0 <= value <= 1:
-            raise UsageError(f"{name}: expected 0 to 1, got {value:g}; pass a share")
+            raise UsageError(f"{name}: expected 0 to 1, found {value:g}; pass a share")
     warp = np.eye(3) if misalignment is None else np.asarray(misalignment, np.float64)
     if warp.shape != (3, 3) or not abs(np.linalg.det(warp)) > 1e-9:  # a NaN is not more either
         raise UsageError(
             "misalignment: expected an invertible 3 x 3 matrix, "
-            f"got {np.array2string(warp, separator=', ')}; pass a homography"
+            f"found {np.array2string(warp, separator=', ')}; pass a homography"
         )
     layout, grain = (np.random.default_rng(s) for s in np.random.SeedSequence(seed).spawn(2))
     plan = plan_street(layout)
@@ -111,7 +111,7 @@ def check_size(height: int, width: int, seed: int) -> None:
     for name, side in (("height", height), ("width", width)):
         if side < MIN_SIDE:
             raise UsageError(
-                f"{name}: expected at least {MIN_SIDE} pixels, got {side}; ask for a larger scene"
+                f"{name}: expected at least {MIN_SIDE} pixels, found {side}; ask for a larger scene"
             )
     if seed < 0:
-        raise UsageError(f"seed: expected 0 or more, got {seed}; pass a non-negative integer")
+        raise UsageError(f"seed: expected 0 or more, found {seed}; pass a non-negative integer")

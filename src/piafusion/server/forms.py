@@ -254,7 +254,7 @@ def fusion_request(form: PairForm | BatchForm, fusers: FuserCache) -> FusionRequ
 
 
 def _parse(alignment: str) -> Alignment:
-    """Return the alignment of a field; anything wrong with it is an error of the sender."""
+    """Return the alignment of a field; any fault in it is an error of the sender."""
     try:
         return parse_alignment(alignment)
     except PiafusionError:

@@ -99,12 +99,12 @@ class RememberingEngine:
 
     @property
     def reach(self) -> Reach | None:
-        """That of the engine."""
+        """The distance that the engine's network looks."""
         return self._engine.reach
 
     @property
     def context_side(self) -> int | None:
-        """That of the engine."""
+        """The side of the copy that the context network sees."""
         return self._engine.context_side
 
     def fuse(self, infrared: Tensor, luminance: Tensor, share: Tensor | None = None) -> Tensor:

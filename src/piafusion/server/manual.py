@@ -1,4 +1,4 @@
-"""The description of the API as a page that loads nothing from elsewhere, made from the schema."""
+"""A page that describes the API; it is made from the schema and loads nothing from other sites."""
 
 from __future__ import annotations
 

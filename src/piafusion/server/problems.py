@@ -112,7 +112,7 @@ _REASONS = {
 
 
 def refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """Return the schema of errors with these statuses; of all, if none is given."""
+    """Return the schema of the errors with these statuses, by default of all errors."""
     return {
         status: {
             "description": _REASONS[status],

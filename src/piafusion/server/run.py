@@ -41,7 +41,7 @@ class Listener(uvicorn.Server):
     """
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Begin to stop; `app.state.ending` tells it to answers that would go on for ever."""
+        """Begin to stop; `app.state.ending` ends answers that would otherwise go on for ever."""
         if not self.should_exit:
             if isinstance(self.config.app, FastAPI):
                 self.config.app.state.ending = True
@@ -98,7 +98,7 @@ def run(
     """Serve until a signal comes; running requests are still answered.
 
     Args:
-        settings: Those of the server.
+        settings: The settings of the server.
         bound: A listening socket, see `listen`.
         make_app: Makes the application.
         level: How much the log on standard error holds, one of `LEVELS`; from "info" on, a line

@@ -91,7 +91,7 @@ class FusionResult:
         metrics: Scores by name.
         seconds: Time of each step.
         unit: As in the request.
-        strength: That of the picture; None if the model has none.
+        strength: The strength of the picture; None if the model has none.
     """
 
     content: memoryview

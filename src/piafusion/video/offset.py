@@ -1,4 +1,4 @@
-"""How much later one recording started than the other, from what moves in both."""
+"""Estimates how much later one recording started than the other, from the motion in both."""
 
 from __future__ import annotations
 

@@ -197,7 +197,7 @@ class MovieWriter:
         )
 
     def _cut_short(self, error: Exception) -> OutputError:
-        """Give what was written so far its name, if it can be played; return the error to raise."""
+        """Keep the video so far under its name, if it can be played; return the error to raise."""
         with suppress(av.FFmpegError, OSError):
             self._container.close()
         kept = "nothing is left"

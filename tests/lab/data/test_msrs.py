@@ -130,7 +130,7 @@ def test_a_picture_with_three_channels_is_reported_and_left_out(mfnet, piafusion
     ("options", "message"),
     [
         (["--limit", "0"], "--limit: expected more than 0"),
-        (["--drop", "nowhere.txt"], "expected a text file with a stem a line"),
+        (["--drop", "nowhere.txt"], "expected a text file, one stem a line"),
     ],
 )
 def test_wrong_options(mfnet, piafusion, tmp_path, options, message):

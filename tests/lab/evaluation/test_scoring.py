@@ -59,7 +59,7 @@ def test_folders_without_triples(tmp_path: Path) -> None:
     (fused / "0.png").rename(fused / "x.png")
     with pytest.raises(UsageError, match=r"share a stem, found none .*x\.png"):
         list_triples(infrared, visible, fused)
-    with pytest.raises(UsageError, match="is a folder of sources"):
+    with pytest.raises(UsageError, match="found a folder of sources"):
         list_triples(infrared, visible, visible)
     with pytest.raises(UsageError, match="found nothing"):
         list_triples(infrared, visible, tmp_path / "none")

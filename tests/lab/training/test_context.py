@@ -170,7 +170,7 @@ def test_a_run_gives_a_context_that_goes_beside_a_fusion_network(
     assert done.code == 0, done.err
     refused = piafusion("export", run, "-o", models)
     assert refused.code == 2
-    assert "put a context network beside" in refused.err
+    assert "expected --onto for a context network" in refused.err
     done = piafusion("export", run, "-o", models, "--onto", "piafusion-fast", "--context-side", 96)
     assert done.code == 0, done.err
     record = load_manifest(models)["piafusion-fast"].training

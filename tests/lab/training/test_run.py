@@ -109,7 +109,7 @@ def test_runs_that_cannot_start_or_resume(data: Path, tmp_path: Path) -> None:
     run.start(settings, tmp_path / "done")
     with pytest.raises(UsageError, match="holds a run already"):
         run.start(settings, tmp_path / "done")
-    with pytest.raises(UsageError, match="nothing to resume"):
+    with pytest.raises(UsageError, match="expected a run to resume"):
         run.resume(tmp_path / "done", settings)
     with pytest.raises(UsageError, match="found another seed"):
         run.resume(tmp_path / "done", settings.model_copy(update={"seed": 1}))

@@ -1,9 +1,9 @@
-"""Estimating how the two lenses of a rig bend, together with the map between the cameras.
+"""Estimates how the two lenses of a rig bend, together with the map between the cameras.
 
-From pairs alone mostly the difference between the two lenses shows: a bend that both have is
-hardly told from none. So both lenses are held weakly at no bend, and the smallest model is taken:
-no lenses, one number for each (k1), or four (k1, k2, p1, p2), each only if it predicts blocks that
-were left out clearly better.
+Pairs alone mostly show the difference between the two lenses: a bend that both have looks nearly
+like none. Therefore both lenses are held weakly at no bend, and the smallest model is taken: no
+lenses, one number for each lens (k1), or four (k1, k2, p1, p2). A larger model is taken only if it
+predicts blocks that were left out clearly better.
 """
 
 from __future__ import annotations
@@ -208,7 +208,7 @@ class Model:
 
     @property
     def start(self) -> Vector:
-        """The numbers of the alignment that was found."""
+        """The parameters of the alignment that was found."""
         vi, ir = self._frames
         matrix = self.found.matrix
         if self.kind == "similarity":

@@ -149,8 +149,8 @@ def estimate_alignment(
             are not estimated then.
         upright: Look only for views of 45 to 140 % that are turned by less than 8 degrees, which
             takes half of the time where there is none.
-        lenses: Those of the infrared and the visible camera, if they are calibrated. True: they
-            are estimated from 10 pairs or more, and kept if they predict left-out blocks better.
+        lenses: The lenses of both cameras, infrared first, if they are calibrated. True: they are
+            estimated from 10 pairs or more, and kept if they predict left-out blocks better.
             False: straight lines stay straight.
 
     Returns:

@@ -1,4 +1,4 @@
-"""Reading an alignment back from its file, with every part of it checked."""
+"""Reads an alignment from its file and checks every part of it."""
 
 from __future__ import annotations
 

@@ -184,7 +184,7 @@ def held(
     most: float,
     hold: float,
 ) -> Matrix:
-    """Fit a map that corners without evidence do not bend.
+    """Fit a map; corners without points near them stay where a plain map has them.
 
     Least squares over the points, each weighted by Tukey's biweight, and over the four corners,
     which should lie where the plain map puts them.
@@ -196,7 +196,7 @@ def held(
         points: N x 2.
         targets: N x 2, where the points should go; some may be quite wrong.
         frame: 4 x 2, corners of the part of the picture that the points come from.
-        most: A target that far off counts nothing.
+        most: A target that is so far off, or farther, has no weight.
         hold: Weight of a corner; that of a right point is 1.
 
     Returns:

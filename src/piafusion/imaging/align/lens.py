@@ -53,11 +53,11 @@ class Lens:
         return cls((focal, focal), ((width - 1) / 2, (height - 1) / 2), numbers)
 
     def bend(self, points: Points) -> Points:
-        """Return the pixels, N x 2, at which the camera shows those of the straight picture."""
+        """Return where the camera's picture shows pixels of the straight one, N x 2."""
         return self._bent((points - self.centre) / self.focal) * self.focal + self.centre
 
     def straighten(self, points: Points) -> Points:
-        """Return the pixels of the straight picture, N x 2, that the camera shows at some.
+        """Return where the straight picture shows pixels of the camera's one, N x 2.
 
         Where no pixel of the straight picture is shown there, the result is not finite.
         """
@@ -112,7 +112,7 @@ def as_lens(
     distortion: Sequence[float],
     fisheye: bool = False,
 ) -> Lens:
-    """Make a lens of numbers that a file holds; `ValueError` if they are none."""
+    """Return the lens that the numbers of a file describe; `ValueError` if they describe none."""
     lengths = LENGTHS[:1] if fisheye else LENGTHS
     numbers = [*focal, *centre, *distortion]
     if len(focal) != 2 or len(centre) != 2 or len(distortion) not in lengths:

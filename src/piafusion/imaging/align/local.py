@@ -172,7 +172,7 @@ class _Cells:
 
 
 def _common(cells: _Cells) -> Floats:
-    """Return a shift that bends over the whole picture as a cubic, if the whole gains by it."""
+    """Return a shift that is a cubic over the whole picture, if the pair then fits better."""
     rows, columns = cells.sure.shape
     x, y = np.meshgrid(np.linspace(-1, 1, columns), np.linspace(-1, 1, rows))
     terms = np.stack([x**i * y**j for i in range(4) for j in range(4 - i)], axis=-1).reshape(-1, 10)

@@ -113,7 +113,7 @@ def structure(picture: Picture, calm: float = 0.5) -> NDArray[np.float32]:
 
 
 def relative(channels: NDArray[np.float32], around: float) -> NDArray[np.float32]:
-    """Take from the strength in `structure` that of its surroundings, so many pixels wide."""
+    """Subtract the strength of the surroundings, so many pixels wide, from that in `structure`."""
     channels[..., 2] -= cv2.GaussianBlur(channels[..., 2], (0, 0), around)
     return channels
 

@@ -65,7 +65,7 @@ def corners(
         UsageError: If size or stride is not positive.
     """
     if size < 1 or stride < 1:
-        raise UsageError(f"expected size and stride of 1 or more, got {size} and {stride}")
+        raise UsageError(f"expected size and stride of 1 or more, found {size} and {stride}")
     return [
         (top, left)
         for top in range(0, height - size + 1, stride)
@@ -138,6 +138,6 @@ def _fitting(path: Path, image: Image, size: int, stride: int) -> list[tuple[int
 
 
 def _name(stem: str, top: int, left: int) -> str:
-    """Insert the place before the letter of the light, which stays the last."""
+    """Insert the place before the last letter, which tells day from night."""
     letter = stem[-1:] if is_day(stem) is not None else ""
     return f"{stem.removesuffix(letter) if letter else stem}_{top:04d}_{left:04d}{letter}"

@@ -58,14 +58,14 @@ def write_scenes(
         OutputError: If it cannot be written.
     """
     if count < 1:
-        raise UsageError(f"count: expected 1 or more, got {count}")
+        raise UsageError(f"count: expected 1 or more, found {count}")
     if not 0 <= recipe.shift <= recipe.width / 8:
         raise UsageError(
-            f"shift: expected 0 to {recipe.width / 8:g} pixels, got {recipe.shift:g}; a scene "
+            f"shift: expected 0 to {recipe.width / 8:g} pixels, found {recipe.shift:g}; a scene "
             "moved further is no pair"
         )
     if recipe.nights is not None and not 0 <= recipe.nights <= 1:
-        raise UsageError(f"nights: expected 0 to 1, got {recipe.nights:g}; pass a share")
+        raise UsageError(f"nights: expected 0 to 1, found {recipe.nights:g}; pass a share")
     if recipe.nights is not None and recipe.daylight is not None:
         raise UsageError("nights: cannot be met with one daylight for all; leave one of them out")
     with whole_folder(output) as work:

@@ -111,7 +111,7 @@ class DataSetResult:
         scores: Mean scores on all pairs.
         parts: Mean scores by day and by night, and on the pairs that all methods have, if some
             methods lack pairs.
-        tests: Each method against one of them.
+        tests: The results of testing each method against one of them.
         runtimes: Times of the methods that ran here.
         values: Scores by method, stem and metric.
     """

@@ -93,7 +93,9 @@ def list_triples(
             fused pictures, or if no stem occurs in all three.
     """
     if fused.resolve() in (infrared.resolve(), visible.resolve()):
-        raise UsageError(f"{fused}: is a folder of sources; give the folder of fused pictures")
+        raise UsageError(
+            f"{fused}: expected fused pictures, found a folder of sources; give another folder"
+        )
     matches, problems = match(infrared, visible, fused, pattern=pattern)
     return [triple_of(stem, *paths) for stem, paths in matches.items()], problems
 
@@ -334,7 +336,7 @@ class Scoring:
                 yield self._undefined(task)
 
     def _undefined(self, task: _Task) -> Failure | None:
-        """Return for which metrics the pictures are too small."""
+        """Return the metrics for which the pictures are too small."""
         stem = task.triple.stem
         entry = task.journal.entries[stem]
         if None not in (

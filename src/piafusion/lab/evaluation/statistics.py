@@ -96,9 +96,9 @@ def paired_tests(
     """Compare each method with one of them in each metric; all tests form one family.
 
     Args:
-        values: By method, stem and metric; what is undefined is missing.
+        values: Values by method, stem and metric; undefined ones are missing.
         against: The method that all others are compared with.
-        directions: Which way is better, by metric; its keys are the metrics tested.
+        directions: The better direction of each metric; its keys are the metrics tested.
 
     Returns:
         A test for each other method and each metric of which they share a pair.

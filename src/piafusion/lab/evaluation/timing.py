@@ -37,8 +37,8 @@ class Setup:
         model: As `Fuser` takes it; of a peer, the ONNX file of any network with two inputs.
         engine: As `Fuser` takes it, and so are device, threads, method and precision.
         device: See above.
-        width: That of the pictures, in pixels.
-        height: That of the pictures, in pixels.
+        width: The width of the pictures, in pixels.
+        height: The height of the pictures, in pixels.
         threads: See above.
         method: See above.
         precision: See above.

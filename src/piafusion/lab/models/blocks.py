@@ -77,7 +77,7 @@ def convolve_activated(
     Args:
         layer: From `conv`, kernel 3, stride 1.
         features: N x C x H x W, H and W at least 2, before the activation.
-        slope: That of the LeakyReLU; 1 for features that are not to be activated.
+        slope: The slope of the LeakyReLU; 1 for features that are not activated.
         weight: Used in the place of the layer's.
     """
     padded: Tensor = _ReflectActivated.apply(features, slope)  # type: ignore[no-untyped-call]

@@ -50,7 +50,7 @@ class MixingFusionNet(GatedFusionNet):
         """Build the layers with torch's default initialisation.
 
         Args:
-            sizes: Those of the layers.
+            sizes: The sizes of the layers.
             context_side: Longest side, in pixels, of the small copy of a picture that the context
                 network sees; by default there is no such network.
         """

@@ -158,7 +158,7 @@ def _table_3(
 ) -> tuple[Table, dict[str, dict[str, tuple[float, float]]]]:
     """Return the paper's table with our times beside it, and our times: seconds, on a processor.
 
-    `folder` is that of a comparison, which has the times if it is done.
+    `folder` is the folder of a comparison, which holds the times once it is done.
     """
     header, taken = ["method"], dict[str, dict[str, tuple[float, float]]]()
     for name, title in zip(NAMES, ("MSRS", "RoadScene", "TNO"), strict=True):

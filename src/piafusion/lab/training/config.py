@@ -188,7 +188,9 @@ class ContextSettings(TrainingSettings):
         if self.crop % 32:
             raise ValueError(f"crop: the layers need a multiple of 32, found {self.crop}")
         if (self.more is None) != (self.more_boxes is None):
-            raise ValueError("more and more_boxes belong together; give both or neither")
+            raise ValueError(
+                "expected more and more_boxes together, found one of them; give both or neither"
+            )
         return self
 
 

@@ -32,7 +32,7 @@ CARS = (2,)
 """Classes whose hot parts may be targets or not: an engine runs or the sun shines on it."""
 LEVELS = np.arange(256) / 255
 CLOSING = np.ones((5, 5), np.uint8)
-"""What closes gaps in a target: a belt, a bag."""
+"""Closes gaps in a target, such as a belt or a bag."""
 UNDECIDED = 9
 """Class of boxes in which there may be targets or not."""
 UNKNOWN = 255
@@ -46,11 +46,11 @@ class Example:
 
     Attributes:
         infrared: The picture as it is, equalised and by CLAHE, H x W uint8 each.
-        luminance: Of the visible picture, H x W uint8.
+        luminance: The luminance of the visible picture, H x W uint8.
         targets: 0 or 1, or `UNKNOWN`, H x W uint8.
         day: Whether the visible picture was taken by day.
         level: The luminance of the place, blurred widely, H x W uint8.
-        scene: That of what surrounds it, blurred more widely still.
+        scene: The luminance around that place, blurred more widely still.
         missing: How far the visible picture lacks structure that the infrared has, H x W uint8.
     """
 
@@ -197,9 +197,9 @@ def _deviation(picture: Single) -> tuple[Single, Single]:
 def lost_by_night(y: Single, level: Single, scene: Single, missing: Single, mean: float) -> Single:
     """Return how far the visible picture fails by night, in [0, 1].
 
-    In a picture that is dark as a whole, everything is: the complete fusion keeps its lamps. In a
-    grey one it is what is darker than the rest, and where structure is missing; a part of what the
-    place shows is kept. The map varies slowly, so that it cuts nothing in two.
+    A picture that is dark as a whole fails everywhere; the complete fusion keeps its lamps. A grey
+    one fails where it is darker than the rest and where structure is missing; there a part of the
+    visible picture is kept. The map varies slowly, so that it divides no object.
 
     Args:
         y: Luminance in [0, 1].
@@ -278,7 +278,7 @@ def hot_shape(
     """Draw something hot: small and ragged, an engine or an animal; or large, a wall in the sun.
 
     Args:
-        side: Of the crop that it goes into, in pixels.
+        side: The side of the crop that it goes into, in pixels.
         large: Whether it is more than half as long as the crop.
         generator: Chooses.
 

@@ -70,7 +70,7 @@ def export_run(
         folder: Weights folder; made if missing.
         name: Name of the model there.
         summary: One line for `piafusion models`.
-        onto: For a context network: the model that it is put beside, a shipped one or the path of
+        onto: For a context network: the model that it belongs to, a shipped one or the path of
             its safetensors file. A context network that this has already is replaced, in its
             8-bit file too; a shipped one keeps its line if no other is given.
         context_side: Longest side, in pixels, of the small copy of a picture that the context
@@ -85,9 +85,11 @@ def export_run(
     if not (run / WEIGHTS).is_file():
         raise UsageError(f"{run}: expected a finished run, found no {WEIGHTS}; resume it first")
     if (settings.model == "context") == (onto is None):
+        found = f"--onto {onto}" if onto else "none"
+        step = "leave it out" if onto else "name the model that the context network belongs to"
         raise UsageError(
-            f"{run}: expected a model to put a context network beside, and for no other network; "
-            f"found {settings.model} and {onto or 'no model'}; see piafusion export --help"
+            f"{run}: expected --onto for a context network alone, found {found} and a network of "
+            f"{settings.model}; {step}"
         )
     name = name or onto or settings.model
     remedy = f"remove {WEIGHTS} and resume the run, which writes it again"

@@ -70,7 +70,7 @@ class Grid(nn.Module):
 
     @property
     def step(self) -> Tensor:
-        """Distance of two values."""
+        """Distance between two neighbouring values."""
         return self.log_step.exp()
 
     def forward(self, values: Tensor) -> Tensor:
@@ -88,7 +88,7 @@ class Grid(nn.Module):
         """Choose step and zero for the values that were seen.
 
         Args:
-            span: Of the grid, as a share of the range of these values.
+            span: The width of the grid, as a share of the range of these values.
         """
         seen = self.seen or []
         self.seen = None
@@ -220,7 +220,7 @@ def learn(
 
     Args:
         network: The teacher, in evaluation mode; it is not changed.
-        pairs: What the copy learns from.
+        pairs: The pictures that the copy learns from.
         steps: Length of the training; 0 only lays the grids.
         progress: Gets the number of steps.
     """
@@ -391,7 +391,7 @@ class _Graph:
             node.input[position] = self._node("DequantizeLinear", held, unit_name, zeros, axis=0)
 
     def round_halves(self, value: str, grids: Sequence[Grid]) -> None:
-        """Round the head's answer; what moves its pixels to their places moves bytes."""
+        """Round the head's answer, so that bytes are moved to their places in the picture."""
         levels = self._node("QuantizeLinear", value, *self._scale(grids[0]))
         self._redirect(value, levels)
         split = next(node for node in self._graph.node if levels in node.input)

@@ -70,7 +70,7 @@ class StepReport(Callback):
 
 
 class TrainingLoop(lightning.LightningModule, Generic[BatchT]):
-    """A network and its sampler; Adam with exponential decay; checks of loss and gradient."""
+    """Trains a network by Adam with exponential decay, and checks the loss and the gradients."""
 
     def __init__(
         self, settings: LoopSettings, network: nn.Module, sampler: Sampler[BatchT]

@@ -86,7 +86,9 @@ def resume(run: Path, wanted: TrainingSettings, progress: Progress = silent) -> 
             f"{', '.join(changed)}; give the same ones or start a new run"
         )
     if (run / WEIGHTS).exists():
-        raise UsageError(f"{run}: is finished ({WEIGHTS} is there); nothing to resume")
+        raise UsageError(
+            f"{run}: expected a run to resume, found a finished one ({WEIGHTS}); start a new one"
+        )
     return _train(wanted, run, progress, fitting_precision(settings.hardware))
 
 

@@ -17,12 +17,12 @@ _LAPLACIAN = ((0.0, 1.0, 0.0), (1.0, -4.0, 1.0), (0.0, 1.0, 0.0))
 
 
 class Schedule(NamedTuple):
-    """How a network is trained where there is one core and little time.
+    """The schedule of a short training on one core.
 
     Attributes:
         steps: Number of steps of Adam.
-        batch: Crops in each.
-        crop: Their side in pixels.
+        batch: Crops in each step.
+        crop: Side of a crop in pixels.
         learning_rate: Learning rate of the first step.
         tone_share: Share of the crops that are shown in another exposure.
     """

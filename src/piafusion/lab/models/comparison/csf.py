@@ -1,8 +1,9 @@
 """CSF (Xu, Zhang, Ma 2021): features weighted by how well they distinguish the two modalities.
 
 An autoencoder reproduces single pictures. A classifier learns to tell from the features whether a
-picture is infrared or visible. How much its score for a source changes with a feature, there and
-then, is the saliency of this feature; features are fused by weights that grow with it.
+picture is infrared or visible. The saliency of a feature is how much the
+classifier's score for a source changes with it, at that place; features are fused by weights that
+grow with their saliency.
 """
 
 from __future__ import annotations

@@ -16,7 +16,6 @@ import typer
 
 from piafusion.cli.align import (
     AlignmentOption,
-    AlignOption,
     FovOption,
     LocalOption,
     MirroredOption,
@@ -152,7 +151,10 @@ def video(
     polarity: PolarityOption = "white-hot",
     palette: PaletteOption = None,
     alignment: AlignmentOption = None,
-    align: AlignOption = None,
+    align: Annotated[
+        str | None,
+        option("auto: first estimate the alignment, from frames of the whole video.", ALIGNMENT),
+    ] = None,
     local: LocalOption = False,
     fov: FovOption = None,
     mirrored: MirroredOption = False,

@@ -112,7 +112,8 @@ LEARNED = (
         "negative); the paper keeps that of a pretrained ResNet-101.",
         "In the place of the perceptual loss, which needs the same ResNet-101, Laplacians are "
         "compared.",
-        "Training pairs are blurred in random regions, where the paper blurs by depth.",
+        "Training pairs are blurred in random regions, where the paper blurs by depth, and one "
+        "source is brighter, the other darker than the answer.",
     ),
     _learned(
         "pmgi",

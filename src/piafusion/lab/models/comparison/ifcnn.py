@@ -2,7 +2,7 @@
 
 Two layers extract features of each source, the elementwise maximum fuses them, two layers
 reconstruct. It learns from pairs with a known answer: one picture, blurred in parts in the one
-source and in the other parts in the other.
+source and in the other parts in the other. Here one is also brighter than it and the other darker.
 """
 
 from __future__ import annotations
@@ -28,6 +28,8 @@ DETAIL_WEIGHT = 1.0
 _PATCHES = 4  # random fields of focus have so many cells a side
 _BLUR_SIDE = 9
 _BLUR_SIGMAS = (0.8, 3.0)
+LARGEST_SHIFT = 0.3
+"""How much brighter the one source is made at most, and the other darker."""
 
 
 def filters() -> Tensor:
@@ -80,16 +82,22 @@ class IfcnnNet(ComparisonNet):
     def losses(
         self, infrared: Tensor, luminance: Tensor, generator: torch.Generator
     ) -> dict[str, Tensor]:
-        """Squared error of pixels and of Laplacians against the sharp picture."""
+        """Squared error of pixels and of Laplacians against the sharp picture.
+
+        One source is brighter than the sharp picture, the other one darker by as much: two
+        cameras differ so, and nothing else would say how their means are fused.
+        """
         sharp = torch.cat((infrared, luminance))
         is_near = _fields(sharp, generator)
         low, high = _BLUR_SIGMAS
         sigma = low + (high - low) * float(torch.rand((), generator=generator))
         padded = functional.pad(sharp, (_BLUR_SIDE // 2,) * 4, mode="replicate")
         blurred = gaussian(padded, _BLUR_SIDE, sigma)
+        shift = torch.rand((len(sharp), 1, 1, 1), generator=generator).to(sharp)
+        shift = LARGEST_SHIFT * (2 * shift - 1)
         fused = self(
-            torch.where(is_near, sharp, blurred),
-            torch.where(is_near, blurred, sharp),
+            (torch.where(is_near, sharp, blurred) + shift).clamp(0, 1),
+            (torch.where(is_near, blurred, sharp) - shift).clamp(0, 1),
         )
         pixels = functional.mse_loss(fused, sharp)
         detail = functional.mse_loss(laplacian(fused), laplacian(sharp))

@@ -134,3 +134,11 @@ def test_what_files_tell_is_tried_first(fits: bool, monkeypatch: pytest.MonkeyPa
     assert asked == ([(47, 72)] if fits else [(47, 72), None])
     estimate_told(pairs, (told(film=40), told()))
     assert asked[-1] is None
+
+
+def test_files_that_tell_impossible_views_are_not_believed() -> None:
+    noise = np.random.default_rng(0).integers(0, 255, (64, 64), np.uint8)
+    files = flir(container(view=1e-6)), told(film=24)
+    assert None not in [told_view(file, noise.shape) for file in files]
+    with pytest.raises(AlignmentError):  # of noise: it was looked for without them
+        estimate_told([(noise, np.stack([noise.T] * 3, axis=-1))], files)

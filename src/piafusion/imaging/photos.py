@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import cv2
 import numpy as np
 
-from piafusion.errors import AlignmentError, ImageError
+from piafusion.errors import AlignmentError, ImageError, UsageError
 from piafusion.imaging.align import Alignment, estimate_alignment
 from piafusion.imaging.align.alignment import Quality
 from piafusion.imaging.align.check import check_pair
@@ -90,7 +90,7 @@ def estimate_told(
         if None not in told:
             try:
                 return estimate_alignment(pairs, kind, **{**given, "fov": told})
-            except AlignmentError:
+            except (AlignmentError, UsageError):  # which comes again if a file is not to blame
                 pass
     return estimate_alignment(pairs, kind, **given)
 

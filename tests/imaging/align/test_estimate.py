@@ -127,6 +127,9 @@ def test_wrong_use_is_named(day: Known) -> None:
         estimate_alignment([(infrared, visible)], "rigid")
     with pytest.raises(UsageError, match="found 20,190"):
         estimate_alignment([(infrared, visible)], fov=(20, 190))
+    for fov in ((0.5, 170), (170, 0.5), (1e-9, 45)):  # the pictures would be enlarged without end
+        with pytest.raises(UsageError, match="at most 8 times as wide"):
+            estimate_alignment([(infrared, visible)], fov=fov)
     with pytest.raises(SizeMismatchError, match=r"320x239 and 640x480 in pair 2"):
         estimate_alignment([(infrared, visible), (infrared[1:], visible)])
     with pytest.raises(ImageError, match="at least 64x64"):

@@ -55,6 +55,7 @@ _LEAST_TOLERANCE = 1.25  # visible pixels: blocks are not found better than that
 _MIN_BLOCKS = 12
 _FIRM, _LOOSE = 0.4, 0.1  # blocks: weight of a corner
 _CLEARLY = 0.95  # corners are held loosely if that predicts with that share of the squared error
+_MOST_APART = 8  # widths of the views: wider apart they share too few pixels
 _MAX_BENDING = 0.06  # share of the longer side; the cameras of a rig look the same way
 
 Pairs = Sequence[tuple[Picture, Picture]]
@@ -212,7 +213,13 @@ def _share(fov: tuple[float, float]) -> float:
             "give the horizontal fields of view of the infrared and the visible camera"
         )
     infrared, visible = np.tan(np.deg2rad(fov) / 2)
-    return float(infrared / visible)
+    share = float(infrared / visible)
+    if not 1 / _MOST_APART <= share <= _MOST_APART:
+        raise UsageError(
+            f"fov: expected views of which one is at most {_MOST_APART} times as wide as the "
+            f"other, found {fov[0]:g},{fov[1]:g} degrees; check both angles"
+        )
+    return share
 
 
 def _search(pairs: Pairs, kind: Kind, share: float | None, *, upright: bool) -> Alignment | None:

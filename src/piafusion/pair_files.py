@@ -15,6 +15,7 @@ from piafusion.errors import ImageError, UsageError
 from piafusion.imaging.arrays import check_minimum
 from piafusion.imaging.inputs import in_order
 from piafusion.imaging.io import check_output, read_metadata, read_pair, read_photo, write_image
+from piafusion.imaging.metadata import Metadata
 from piafusion.imaging.tiff_directory import wants_windows
 from piafusion.imaging.tone import Full, Tone
 from piafusion.imaging.tone_curve import InfraredRange, filled_like
@@ -84,8 +85,7 @@ def fuse_files(
             temperature, np.ma.filled(values.astype(np.float32), np.nan), overwrite=overwrite
         )
     del ir, values
-    said = read_metadata(visible or infrared)
-    said = said if fuser.keep_metadata else said.stripped()
+    said = _said(fuser, visible or infrared)
     if fused.image.shape[:2] != (height, width):  # a view with a bar is no map
         said = replace(said, georeference=b"")
     write(output, fused.image, overwrite=overwrite, metadata=said)
@@ -115,8 +115,7 @@ def fuse_windows(
             f"{infrared}: expected no alignment, no view, and a tone that is one curve for the "
             f"whole of one picture, found {given}; use fuse_files"
         )
-    said = read_metadata(visible)
-    said = said if fuser.keep_metadata else said.stripped()
+    said = _said(fuser, visible)
     opened = open_rasters(infrared, visible, output, overwrite=overwrite, metadata=said)
     with opened as (ir, vi, fused):
         check_minimum(vi, MIN_SIDE, name=str(visible))
@@ -131,6 +130,12 @@ def takes_windows(fuser: Fuser) -> bool:
     """Tell whether nothing needs the whole picture: an alignment, a view, a tone with places."""
     whole = fuser.alignment is not None or fuser.local is not None or not fuser.view.plain
     return not whole and isinstance(fuser.tone, Tone) and fuser.tone.one_curve
+
+
+def _said(fuser: Fuser, path: Path | str) -> Metadata:
+    """Return what a file says of its picture, without what would tell of places and people."""
+    said = read_metadata(path)
+    return said if fuser.keep_metadata else said.stripped()
 
 
 def _check_temperature(path: Path, *, overwrite: bool) -> None:

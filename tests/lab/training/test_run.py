@@ -74,6 +74,7 @@ def test_a_killed_run_resumes_to_the_result_of_an_unbroken_one(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, preset: str
 ) -> None:
     settings = resolve(preset, data, tiny(preset))
+    monkeypatch.setattr(run, "_LOG_EVERY", 1)
     run.start(settings, tmp_path / "whole")
     draw = CropSampler.__call__
 
@@ -100,6 +101,8 @@ def test_a_killed_run_resumes_to_the_result_of_an_unbroken_one(
     assert seen == [4, 5, 6, 7]
     whole, broken = weights_of(tmp_path / "whole"), weights_of(tmp_path / "broken")
     assert all(torch.equal(whole[key], broken[key]) for key in whole)
+    logs = [(tmp_path / name / run.LOG / "metrics.csv").read_text() for name in ("whole", "broken")]
+    assert logs[0] == logs[1]
 
 
 def test_runs_that_cannot_start_or_resume(data: Path, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import os
 from pathlib import Path
 from typing import Any, cast
@@ -48,9 +49,10 @@ from piafusion.lab.training.modules import (
 from piafusion.run.progress import Progress, silent
 from piafusion.weights import Kind, find_record, read_weights
 
-_REPORT_EVERY = 10  # steps
+_REPORT_EVERY, _LOG_EVERY = 10, 50  # steps
 
 SETTINGS, WEIGHTS, RECORD = "settings.json", "weights.safetensors", "record.json"
+LOG = "log"
 
 
 def start(settings: TrainingSettings, run: Path, progress: Progress = silent) -> Path:
@@ -160,7 +162,7 @@ def _train(
     def on_step(step: int, loss: float) -> None:
         progress(f"training, loss {loss:.4f}", step, steps)
 
-    callbacks = [timer, StepReport(on_step, steps, _REPORT_EVERY), keeper]
+    callbacks = [timer, StepReport(on_step, steps, _REPORT_EVERY), keeper, _EarlierLog(run)]
     trainer = _trainer(settings, run, callbacks, validates=bool(held))
     fit(trainer, module, checkpoint)
     if trainer.global_step < settings.last_step:
@@ -280,11 +282,30 @@ def _trainer(
         enable_progress_bar=False,
         enable_model_summary=False,
         logger=[
-            CSVLogger(run, name="", version="log"),
-            TensorBoardLogger(run, name="", version="log"),
+            CSVLogger(run, name="", version=LOG),
+            TensorBoardLogger(run, name="", version=LOG),
         ],
-        log_every_n_steps=min(50, settings.last_step),
+        log_every_n_steps=min(_LOG_EVERY, settings.last_step),
     )
+
+
+class _EarlierLog(Callback):
+    """Keeps the rows of `metrics.csv` up to the checkpoint; Lightning's logger begins it anew."""
+
+    def __init__(self, run: Path) -> None:
+        path = run / LOG / "metrics.csv"
+        text = path.read_text("utf-8", "replace") if path.is_file() else ""
+        self._rows = list(csv.DictReader(text.splitlines()))
+
+    def on_train_start(self, trainer: lightning.Trainer, *_: object) -> None:
+        """Write the rows, in the process that writes."""
+        steps = [row.get("step") or "" for row in self._rows]
+        done = [step.isdigit() and int(step) < trainer.global_step for step in steps]
+        kept = [row for row, is_done in zip(self._rows, done, strict=True) if is_done]
+        logger = trainer.loggers[0]
+        if kept and trainer.is_global_zero and isinstance(logger, CSVLogger):
+            logger.experiment.metrics.extend(kept)
+            logger.save()
 
 
 def _record(settings: TrainingSettings, pairs: TrainingPairs, timer: Timer) -> dict[str, Any]:

@@ -42,6 +42,8 @@ def test_the_manifest_says_where_weights_come_from(name: str) -> None:
     assert record.training["seed"] == record.training["settings"]["seed"]
     assert record.training["pairs"] > 100
     assert record.scores
+    legs = [record.training[leg] for leg in ("start", "light") if leg in record.training]
+    assert all(leg["training"]["command"].startswith("piafusion train ") for leg in legs)
 
 
 @pytest.mark.parametrize("suffix", ["onnx", "safetensors"])

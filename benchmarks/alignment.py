@@ -4,6 +4,7 @@
                                    [--limit N] [--seed N]
     python benchmarks/alignment.py DATA --views [--kind KIND] [--fov] [--limit N] [--seed N]
     python benchmarks/alignment.py DATA --local RIG [--limit N]
+    python benchmarks/alignment.py DATA --elastic [--kind KIND] [--limit N] [--seed N]
     python benchmarks/alignment.py --rig N
 
 DATA holds `ir` and `vi`. The infrared picture of each pair is warped by a random homography: 5
@@ -25,6 +26,10 @@ both. Each case is also tried with the visible picture of another scene. `--fov`
 picture are hidden from the search for local shifts, a quarter of the blocks each time, and the
 shifts at them are compared with those that are measured when nothing is hidden. Printed is also
 how far the shifts move what they have aligned already, and the picture of another scene.
+
+`--elastic` also bends the infrared picture of each pair by a smooth random field, which leaves 1.5
+pixels to the best homography. The error is the mean distance over the picture between the place
+found for a visible pixel and the place that the pair has before the warp, with local shifts.
 
 `--straighten OTHER` measures the shifts that all pairs of another folder of the same cameras have
 in common, which no homography describes, and takes them out of DATA before the warp.
@@ -52,6 +57,7 @@ from piafusion.imaging.align.geometry import (
     inverted,
     magnification,
     resizing,
+    transform,
 )
 from piafusion.imaging.align.lens import over_grid
 from piafusion.imaging.align.structure import prepare
@@ -67,6 +73,7 @@ Changed: TypeAlias = tuple[Image, Image, Matrix, Matrix]
 Change: TypeAlias = Callable[[Image, Image, np.random.Generator], Changed]
 FIELD = Level(640, 0.15, 0.02)
 HIDDEN = Level(640, 0.15, 0.025, grid=6)  # blocks that do not overlap
+BEND, BEND_DEVIATION = 2.15, 60  # pixels: length, root mean square; smoothness
 ALIKE = 0.3  # likeness of blocks whose place is known
 FIELD_PAIRS, FIELD_DEGREE = 60, 5
 
@@ -91,6 +98,7 @@ def main() -> None:
     parser.add_argument("--views", action="store_true")
     parser.add_argument("--fov", action="store_true")
     parser.add_argument("--local", type=Path, metavar="RIG")
+    parser.add_argument("--elastic", action="store_true")
     options = parser.parse_args()
     if options.rig:
         measure_rig(options.rig, options.kind, options.seed)
@@ -106,6 +114,9 @@ def main() -> None:
         return
     if options.local:
         measure_local(pairs, read_alignment(options.local))
+        return
+    if options.elastic:
+        measure_elastic(pairs, options.kind, np.random.default_rng(options.seed))
         return
     if options.straighten:
         others = _spread(dataset_pairs(options.straighten).pairs, FIELD_PAIRS)
@@ -204,6 +215,49 @@ def measure_local(pairs: list[tuple[Image, Image]], rig: Alignment) -> None:
         print(f"{name:10} {value(before):8.2f} {value(after):7.2f}")
     for name, lengths in (("what is aligned so", again), ("other scenes", others)):
         print(f"{name}: mean length {np.mean(lengths):.2f}, at most {max(lengths):.2f}")
+
+
+def measure_elastic(
+    pairs: list[tuple[Image, Image]], kind: str, generator: np.random.Generator
+) -> None:
+    """Print how exactly bent pictures are brought back by a map, and by local shifts on top."""
+    rows = []
+    for infrared, visible in pairs:
+        own_size, size = infrared.shape[:2], visible.shape[:2]
+        field = generator.normal(size=(*own_size, 2)).astype(np.float32)
+        field = cv2.GaussianBlur(field, (0, 0), BEND_DEVIATION, borderType=cv2.BORDER_REFLECT)
+        field *= BEND / np.sqrt(np.square(field).sum(axis=2).mean())
+        warp = inverted(random_warp(generator, own_size, CORNER))
+        source = transform(warp, _places(own_size)) + field.reshape(-1, 2)
+        source = source.reshape(field.shape).astype(np.float32)
+        bent = np.asarray(cv2.remap(infrared, source, None, cv2.INTER_LINEAR))
+        own, found = (_estimate(each, visible, kind) for each in (infrared, bent))
+        if own is None or found is None:
+            continue
+        every = slice(None, None, 4)  # rows and columns
+        targets = source[every, every].reshape(-1, 2)
+        places = _places(own_size, 4)
+        best = np.asarray(cv2.findHomography(places, targets)[0])
+        errors = [np.linalg.norm(transform(best, places) - targets, axis=1).mean()]
+        shown = _places(size, 4)
+        truth = Local()(infrared, visible, own).place(shown)
+        for each in (found, Local()(bent, visible, found)):
+            at = each.place(shown).astype(np.float32)[:, None]
+            back = cv2.remap(source, at, None, cv2.INTER_LINEAR)[:, 0]
+            inside = ((at[:, 0] >= 0) & (at[:, 0] <= np.array(own_size[::-1]) - 1)).all(axis=1)
+            errors.append(np.linalg.norm(back - truth, axis=1)[inside].mean())
+        rows.append(errors)
+    print(f"{len(rows)} of {len(pairs)} pairs accepted; mean error, pixels:")
+    for name, error in zip(
+        ("best homography", "map", "and --local"), np.array(rows).T, strict=True
+    ):
+        print(f"{name:16} {error.mean():.2f}, median pair {np.median(error):.2f}")
+
+
+def _places(size: tuple[int, int], every: int = 1) -> NDArray[np.float64]:
+    """Return x and y of every so many rows and columns, N x 2."""
+    x, y = np.meshgrid(np.arange(0.0, size[1], every), np.arange(0.0, size[0], every))
+    return np.stack((x.ravel(), y.ravel()), axis=1)
 
 
 def _moved(found: Alignment) -> float:

@@ -27,7 +27,11 @@ RUNS: dict[str, list[tuple[tuple[str, ...], str]]] = {
         ((str(ROOT), *TINY, "--frames", "3"), "95 % interval"),
     ],
     "agreement": [((SCENES, "--pairs", "1"), "torch - onnx")],
-    "alignment": [((SCENES,), "other scene accepted"), (("--rig", "4"), "and --local")],
+    "alignment": [
+        ((SCENES,), "other scene accepted"),
+        ((SCENES, "--elastic"), "and --local"),
+        (("--rig", "4"), "and --local"),
+    ],
     "calm": [(("--frames", "2", "--only", "fog", "--methods", "piafusion-fast"), "| fog |")],
     "cards": [(("--check",), "as the manifest says")],
     "conformance": [(("FOLDER/published",), "1 images: 1 of mine.")],

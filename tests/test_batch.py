@@ -50,7 +50,7 @@ def test_several_pairs_are_at_work_at_a_time_and_no_more(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     jobs = make_jobs(tmp_path, 6)
-    meet, running, most, lock = threading.Barrier(2, timeout=20), 0, 0, threading.Lock()
+    meet, running, most, lock = threading.Barrier(2, timeout=60), 0, 0, threading.Lock()
     fuse = pair_files.fuse_files
 
     def watch(self: Fuser, *files: Path, **options: Any):

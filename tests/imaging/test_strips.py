@@ -24,7 +24,7 @@ def test_strips_are_the_picture_in_whole_units(threads, rows, unit, shape):
 
 
 def test_an_error_in_another_thread_is_raised():
-    both = threading.Barrier(2, timeout=10)
+    both = threading.Barrier(2, timeout=60)
 
     def work(strip):
         both.wait()  # each strip has a thread of its own

@@ -41,14 +41,14 @@ def address(tmp_path: Path) -> Iterator[str]:
         assert found is not None
         yield found[0]
         process.send_signal(2)
-        process.communicate(timeout=20)
+        process.communicate(timeout=60)
         assert process.returncode == 130
 
 
 def test_an_mjpeg_stream_ends_with_the_command(
     address: str, request: pytest.FixtureRequest
 ) -> None:
-    stream = urlopen(f"{address}v1/live/stream", timeout=20)  # noqa: S310 - our own
+    stream = urlopen(f"{address}v1/live/stream", timeout=60)  # noqa: S310 - our own
     request.node.stream = stream  # open until the command has ended
     assert stream.headers["Content-Type"] == "multipart/x-mixed-replace; boundary=frame"
     for _ in range(3):

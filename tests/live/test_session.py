@@ -40,7 +40,7 @@ def fuser() -> Fuser:
     return Fuser("piafusion-fast", threads=1)
 
 
-def until(true: Callable[[], Any], seconds: float = 20) -> Any:
+def until(true: Callable[[], Any], seconds: float = 60) -> Any:
     """Wait for a value that is true."""
     end = time.monotonic() + seconds
     while not (value := true()):

@@ -62,7 +62,7 @@ def test_closing_waits_for_calls_that_have_begun_and_drops_the_rest() -> None:
     def wait(item: int) -> int:
         begun.append(item)
         if item:
-            go.wait(20)
+            go.wait(60)
         ended.append(item)
         return item
 

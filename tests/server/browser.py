@@ -108,7 +108,7 @@ class Page:
         """Run JavaScript, which `return`s what is wanted."""
         return self._ask("POST", "/execute/sync", {"script": script, "args": []})
 
-    def wait(self, script: str, seconds: float = 30) -> None:
+    def wait(self, script: str, seconds: float = 60) -> None:
         """Wait until an expression is true."""
         end = time.monotonic() + seconds
         while not self.run(f"return Boolean({script})"):
@@ -140,7 +140,7 @@ def pages() -> Iterator[Any]:
     command = [str(DRIVER), f"--port={port}", "--log-level=OFF"]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as driver:
         try:
-            end = time.monotonic() + 20
+            end = time.monotonic() + 60
             while True:
                 try:
                     socket.create_connection(("127.0.0.1", port), 1).close()

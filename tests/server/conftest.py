@@ -19,7 +19,7 @@ from piafusion.server.app import create_app
 from piafusion.server.settings import ServerSettings
 
 SMALL = ServerSettings(
-    model="piafusion-fast", workers=2, max_megabytes=1, max_megapixels=0.5, max_pairs=8, timeout=20
+    model="piafusion-fast", workers=2, max_megabytes=1, max_megapixels=0.5, max_pairs=8, timeout=60
 )
 
 

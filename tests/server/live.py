@@ -28,7 +28,7 @@ class Live:
     @contextmanager
     def connection(self, *send: bytes) -> Iterator[socket.socket]:
         """Connect and send some bytes."""
-        with socket.create_connection(("127.0.0.1", self.port), timeout=15) as client:
+        with socket.create_connection(("127.0.0.1", self.port), timeout=60) as client:
             for data in send:
                 client.sendall(data)
             yield client
@@ -62,7 +62,7 @@ def serving(*options: str, before: str = "") -> Iterator[Live]:
         finally:
             if process.poll() is None:
                 process.terminate()
-                process.communicate(timeout=30)
+                process.communicate(timeout=60)
 
 
 def everything(client: socket.socket) -> bytes:

@@ -52,7 +52,7 @@ def live() -> Iterator[Live]:
 
 def get(live: Live, path: str) -> str:
     request = urllib.request.Request(live.url + path, headers={"Authorization": f"Bearer {TOKEN}"})
-    with urllib.request.urlopen(request, timeout=10) as response:
+    with urllib.request.urlopen(request, timeout=60) as response:
         return response.read().decode()
 
 
@@ -141,7 +141,7 @@ def test_who_hangs_up_leaves_nothing(live: Live, pair: dict[str, bytes]) -> None
     for _ in range(5):
         with live.connection(head(len(body(pair))) + body(pair)):
             pass
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         idle = "piafusion_places_taken 0.0" in get(live, "/metrics")
         left = [path for path in live.files() if "(deleted)" in path or "/tmp" in path]  # noqa: S108
@@ -190,7 +190,7 @@ def test_too_much_is_refused_before_it_comes(live: Live) -> None:
 def test_it_is_alive_after_all_that(live: Live, pair_files: tuple[Path, Path]) -> None:
     assert json.loads(get(live, "/readyz"))["status"] == "ready"
     with pytest.raises(urllib.error.HTTPError, match="401"):
-        urllib.request.urlopen(f"{live.url}/v1/models", timeout=10)
+        urllib.request.urlopen(f"{live.url}/v1/models", timeout=60)
 
 
 STUCK = """
@@ -210,7 +210,7 @@ def test_stuck_workers_are_told_and_do_not_stop_a_stop(pair: dict[str, bytes]) -
         with pytest.raises(urllib.error.HTTPError, match="503"):
             get(server, "/readyz")
         server.process.send_signal(signal.SIGTERM)
-        server.process.communicate(timeout=20)  # a thread sleeps for an hour
+        server.process.communicate(timeout=60)  # a thread sleeps for an hour
 
 
 def test_a_stop_lets_work_finish() -> None:
@@ -226,5 +226,5 @@ def test_a_stop_lets_work_finish() -> None:
                 time.sleep(0.02)
             server.process.send_signal(signal.SIGTERM)
             assert everything(client).startswith(b"HTTP/1.1 200 ")
-        server.process.communicate(timeout=20)
+        server.process.communicate(timeout=60)
         assert server.process.returncode in (0, -signal.SIGTERM)

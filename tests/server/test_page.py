@@ -127,7 +127,7 @@ def test_a_pair_is_fused_compared_and_saved(
         page.run(f"document.getElementById('format').value = '{suffix}'")
         page.click("#download")
         saved = tmp_path / f"vi-fused.{suffix}"
-        end = time.monotonic() + 20
+        end = time.monotonic() + 60
         while not saved.exists() and time.monotonic() < end:
             time.sleep(0.05)
         np.testing.assert_array_equal(read_image(saved), expected)

@@ -34,7 +34,7 @@ async def at_once() -> None:
 
 def test_a_full_queue_says_when_to_come_back() -> None:
     async def run() -> None:
-        queue, release = WorkQueue(workers=1, queue=1, timeout=10), threading.Event()
+        queue, release = WorkQueue(workers=1, queue=1, timeout=60), threading.Event()
         two = [asyncio.ensure_future(queue.run(never, release.wait)) for _ in range(2)]
         await asyncio.sleep(0)
         assert (queue.taken, queue.waiting) == (2, 1)
@@ -53,7 +53,7 @@ def test_a_full_queue_says_when_to_come_back() -> None:
 
 def test_work_keeps_its_place_until_it_is_through() -> None:
     async def run() -> None:
-        queue, begun, release = WorkQueue(workers=1, queue=1, timeout=10), asyncio.Event(), Event()
+        queue, begun, release = WorkQueue(workers=1, queue=1, timeout=60), asyncio.Event(), Event()
         loop = asyncio.get_running_loop()
 
         def work() -> None:
@@ -96,7 +96,7 @@ def test_a_pool_whose_workers_are_stuck_takes_nothing() -> None:
 
 def test_errors_come_through() -> None:
     async def run() -> None:
-        queue = WorkQueue(workers=1, queue=0, timeout=10)
+        queue = WorkQueue(workers=1, queue=0, timeout=60)
         with pytest.raises(ZeroDivisionError):
             await queue.run(never, lambda: 1 // 0)
         queue.close()
@@ -110,7 +110,7 @@ def held(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
     release, fuse = threading.Event(), FusionService.fuse
 
     def wait(*arguments: Any) -> Any:
-        release.wait(10)
+        release.wait(60)
         return fuse(*arguments)
 
     monkeypatch.setattr(FusionService, "fuse", wait)

@@ -6,7 +6,8 @@ import pytest
 
 from piafusion.errors import AlignmentError, ImageError, SizeMismatchError, UsageError
 from piafusion.imaging.align import Alignment, Quality, estimate, estimate_alignment
-from piafusion.imaging.align.geometry import corner_error, transform
+from piafusion.imaging.align.blocks import Matches
+from piafusion.imaging.align.geometry import corner_error, corners, transform
 from piafusion.imaging.align.preview import agreement
 from tools.demo_scenes import road_scene
 
@@ -136,12 +137,25 @@ def test_wrong_use_is_named(day: Known) -> None:
         estimate_alignment([(infrared[:40], visible)])
 
 
-@pytest.mark.parametrize(("disagreement", "trusted"), [(1.4, True), (3.8, False)])
+@pytest.mark.parametrize(
+    ("size", "trusted"), [((480, 640), True), ((360, 640), True), ((91, 287), False)]
+)
+def test_blocks_that_overlap_in_a_strip_prove_less(size: tuple[int, int], trusted: bool) -> None:
+    near = np.arange(91) < 30  # as of a railing that lies on the stripes of a street
+    matches = Matches(np.zeros((91, 2)), np.zeros((91, 2)), np.ones(91), 107, 108, corners(size))
+    assert (matches.proof(near) >= estimate.MIN_SCORE) == trusted
+    assert matches.score(near) >= estimate.MIN_SCORE
+
+
+@pytest.mark.parametrize(
+    ("disagreement", "zoom", "trusted"), [(1.4, 1, True), (3.8, 1, False), (1.4, 4, False)]
+)
 def test_a_map_whose_halves_disagree_is_not_trusted(
-    disagreement: float, trusted: bool, monkeypatch: pytest.MonkeyPatch
+    disagreement: float, zoom: float, trusted: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     quality = Quality(0.35, 0.2, disagreement, 0.8, 1)  # as of two nights that have few edges
-    found = Alignment.of("homography", np.eye(3), (218, 505), (218, 505), quality)
+    matrix = np.diag([zoom, zoom, 1.0])  # a quarter of the view is 126 pixels wide
+    found = Alignment.of("homography", matrix, (218, 505), (218, 505), quality)
     monkeypatch.setattr(estimate, "_search", lambda *_, **__: found)
     night = np.zeros((218, 505), np.uint8)
     if trusted:

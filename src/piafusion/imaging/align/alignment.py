@@ -42,7 +42,8 @@ class Quality:
     Attributes:
         score: Share of the blocks of the visible picture that the map sends to the place where
             they are found in the infrared one, 0 to 1: the geometric mean of their share of all
-            blocks and of the blocks that both pictures show. Chance gives 0.03.
+            blocks and of the blocks that both pictures show. Chance gives 0.03. It is less
+            where fewer than 25 blocks fit side by side: in a part narrower than 9:16, say.
         likeness: Mean correlation of the structure in them, -1 to 1; 0.2 to 0.5 is usual.
         disagreement: Distance between the corners that two maps give, each estimated from half
             of the blocks; visible pixels, mean of the four corners.

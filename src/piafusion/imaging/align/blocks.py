@@ -19,6 +19,7 @@ _LEAST_SIDE = 480  # smaller parts are enlarged to that side, so that blocks hav
 _MOST_ENLARGED = 3.0
 _SHORT = 208  # visible pixels: blocks of shorter parts are searched for as far as in one like that
 _LEAST_RADIUS = 2
+_ENOUGH = 9 / 16  # of a square as long as the part: 25 blocks apart fit there
 _EPSILON = 1e-6
 
 
@@ -60,6 +61,16 @@ class Matches:
         favours maps with a small overlap, and that of all blocks, which favours a large overlap.
         """
         return float(near.sum() / np.sqrt(max(self.tried * self.blocks, 1)))
+
+    def proof(self, near: NDArray[np.bool_]) -> float:
+        """Return the score, or less where few blocks were tried that do not overlap.
+
+        Blocks that overlap agree more often by chance. The deviation of a share goes with one over
+        the root of the number of blocks apart: less in a strip, or if most of the part is not seen.
+        """
+        sides = np.ptp(self.frame, axis=0) + 1
+        filled = sides.min() / sides.max() * self.tried / max(self.blocks, 1)
+        return self.score(near) * float(np.sqrt(min(1, filled / _ENOUGH)))
 
 
 def match(

@@ -74,7 +74,7 @@ def with_lenses(pairs: Pairs, found: Alignment, kind: Kind, tolerance: float) ->
     one, other = (model.alignment(half).place(matches.frame) for half in halves)
     apart = float(distances(one, other).mean()) / blocks.scale
     quality = Quality(
-        score=round(matches.score(near), 4),
+        score=round(matches.proof(near), 4),
         likeness=round(float(matches.likeness[near].mean()) if near.any() else 0.0, 4),
         disagreement=round(min(apart, float(max(found.visible_size))), 3),
         residual=round(float(np.median(misses[near])) if near.any() else 0.0, 3),

@@ -41,6 +41,7 @@ from piafusion.imaging.arrays import Image, as_infrared, as_visible, check_minim
 MIN_SIDE = 64  # pixels
 MIN_SCORE = 0.26
 MAX_DISAGREEMENT = 0.006  # share of the visible picture's longer side
+MOST_OF_VIEW = 0.01  # may the halves disagree, as a share of the infrared view's longer side
 
 _CANDIDATES = 6
 _ANYWHERE = 12
@@ -242,7 +243,7 @@ def _search(pairs: Pairs, kind: Kind, share: float | None, *, upright: bool) -> 
         starts = [nearest_similarity(start, size) for start in starts]
     best = better(None, starts)
     more = iter(()) if upright else anywhere(some, _ANYWHERE, share)
-    while (best is None or best.share < _SURE) and (found := next(more, None)):
+    while (best is None or best.share < _SURE) and (found := next(more, None)) is not None:
         best = better(best, found)
     for level in _STEPS:
         if best is None:
@@ -254,7 +255,7 @@ def _search(pairs: Pairs, kind: Kind, share: float | None, *, upright: bool) -> 
     near = distances(anew.shifts, np.zeros_like(anew.shifts)) <= tolerance(anew)
     misses = best.misses(best.matrix)
     quality = Quality(
-        score=round(anew.score(near), 4),
+        score=round(anew.proof(near), 4),
         likeness=round(float(anew.likeness[near].mean()) if near.any() else 0.0, 4),
         disagreement=round(_disagreement(best, size), 3),
         residual=round(float(np.median(misses[misses <= tolerance(best.matches)])), 3),
@@ -272,12 +273,14 @@ def _verdict(found: Alignment | None, pairs: Pairs, kind: Kind) -> Alignment:
     if found is None:
         raise AlignmentError(f"no {kind} fits {what}: nothing in common was found; {advice}")
     quality = found.quality
-    furthest = MAX_DISAGREEMENT * max(pairs[0][1].size)
+    seen = max(found.infrared_size) / magnification(found.matrix, found.visible_size)
+    furthest = min(MAX_DISAGREEMENT * max(found.visible_size), MOST_OF_VIEW * seen)
+    score = f"{quality.score:.2f}"
     for name, value, good, limit in (
-        ("score", quality.score, quality.score >= MIN_SCORE, f"at least {MIN_SCORE:.2f}"),
+        ("score", score, quality.score >= MIN_SCORE, f"at least {MIN_SCORE:.2f}"),
         (
             "disagreement in pixels",
-            quality.disagreement,
+            f"{quality.disagreement:.2f} (score {score})",
             quality.disagreement <= furthest,
             f"at most {furthest:.1f}",
         ),
@@ -285,7 +288,7 @@ def _verdict(found: Alignment | None, pairs: Pairs, kind: Kind) -> Alignment:
         if not good:
             raise AlignmentError(
                 f"the {kind} found for {what} is not to be trusted: expected a {name} of {limit}, "
-                f"found {value:.2f} (score {quality.score:.2f}); {advice}"
+                f"found {value}; {advice}"
             )
     return found
 

@@ -280,7 +280,7 @@ def test_a_zip_without_pairs_is_told_the_pattern(
 def test_lists_and_probes(client: TestClient) -> None:
     listed = client.get("/v1/models").json()
     assert listed["default"] == "piafusion-fast"
-    shipped = {"paper", "piafusion", "piafusion-fast", "piafusion-nano"}
+    shipped = {"paper", "paper-released", "piafusion", "piafusion-fast", "piafusion-nano"}
     assert shipped == {each["name"] for each in listed["models"]}
     assert "average" in {each["name"] for each in listed["methods"]}
     assert listed["metrics"] == list(SPECS)

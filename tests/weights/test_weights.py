@@ -21,7 +21,7 @@ def folder(tmp_path: Path) -> Path:
 
 def test_the_models_are_shipped() -> None:
     ours = ["piafusion", "piafusion-fast", "piafusion-nano"]
-    assert ["illumination", "paper", *ours] == SHIPPED_MODELS
+    assert ["illumination", "paper", "paper-released", *ours] == SHIPPED_MODELS
 
 
 @pytest.mark.parametrize("name", SHIPPED_MODELS)

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from piafusion.errors import AlignmentError, ImageError, SizeMismatchError, UsageError
-from piafusion.imaging.align import Alignment, Quality, estimate, estimate_alignment
+from piafusion.imaging.align import Alignment, Quality, estimate, estimate_alignment, search
 from piafusion.imaging.align.blocks import Matches
 from piafusion.imaging.align.geometry import corner_error, corners, transform
 from piafusion.imaging.align.preview import agreement
@@ -59,9 +59,13 @@ def third(visible: np.ndarray) -> np.ndarray:
     return 255 - cv2.resize(grey.astype(np.uint8), (330, 270))
 
 
-def test_a_third_of_the_view_is_found(day: Known) -> None:
+@pytest.mark.parametrize("fov", [(20.0, 54.3), None], ids=["known", "upright"])
+def test_a_third_of_the_view_is_found(
+    fov: tuple[float, float] | None, day: Known, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(search, "ALL_ROTATIONS", (90.0,))  # upright ones are looked for before
     visible = day[1]
-    found = estimate_alignment([(third(visible), visible)], fov=(20.0, 54.3))
+    found = estimate_alignment([(third(visible), visible)], fov=fov)
     middle = transform(found.matrix, np.array([[120.0, 150], [339, 329]]))
     np.testing.assert_allclose(middle, [[0, 0], [329, 269]], atol=3)
 

@@ -45,7 +45,7 @@ MOST_OF_VIEW = 0.01  # may the halves disagree, as a share of the infrared view'
 
 _CANDIDATES = 6
 _ANYWHERE = 12
-_SURE = 0.45  # share of the blocks; below that a start with another view or rotation is looked for
+_SURE = 0.4  # share of the blocks; below that a start with another view or rotation is looked for
 _CLEAR = 0.5  # share of the blocks from which no other start is tried
 _COARSE_PAIRS = 8
 _TRIAL = Level(side=320, block=0.2, radius=0.045, grid=12)

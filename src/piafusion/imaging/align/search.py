@@ -33,6 +33,7 @@ AREA = 80 * 60  # pixels of the picture that is looked for
 ALL_SCALES = 1.15 ** np.arange(-13.0, 12)
 ALL_ROTATIONS = np.arange(0.0, 360.0, 5.0)
 ALL_AREA = 80 * 60
+UPRIGHT_ROTATIONS = np.array([-5.0, 0.0, 5.0])
 _KNOWN = np.geomspace(0.9, 1.11, 5)  # relative to a view that is known
 _MARGIN = 0.05  # share of the sides of the picture that is looked for that is left out
 _TILE = 3.5  # longest side of a tile; diagonals of the picture that is looked for
@@ -84,11 +85,12 @@ def candidates(
 def anywhere(pairs: Pairs, count: int, share: float | None = None) -> Iterator[list[Matrix]]:
     """Yield the likeliest similarities at any rotation and most scales, best first.
 
-    First those where neither view is much smaller than the other, which are found sooner.
+    First those where neither view is much smaller than the other, then the others that are about
+    upright, then the rest, which takes longest.
 
     Args:
         pairs: Infrared and visible pictures of one rig; the correlations of three are added up.
-        count: Number of maps to yield each time.
+        count: Number of maps to yield at most each time.
         share: Width of the infrared picture's view, as a share of the visible one's, if known.
     """
     some = pairs[:: -(-len(pairs) // _PAIRS)]
@@ -96,10 +98,15 @@ def anywhere(pairs: Pairs, count: int, share: float | None = None) -> Iterator[l
     view = _view(ir_size, vi_size, share)
     views = np.asarray(ALL_SCALES) if view is None else view * _KNOWN
     narrow = np.minimum(views, 1 / views) < _WIDE
-    for chosen, area in ((~narrow, ALL_AREA), (narrow, round(ALL_AREA * _NARROW_AREA))):
+    small = round(ALL_AREA * _NARROW_AREA)
+    for chosen, rotations, area, most in (
+        (~narrow, ALL_ROTATIONS, ALL_AREA, count),
+        (narrow & (view is None), UPRIGHT_ROTATIONS, small, count // 2),  # or a candidate
+        (narrow, ALL_ROTATIONS, small, count),
+    ):
         if chosen.any():
-            found = _found(some, views[chosen], ALL_ROTATIONS, area)
-            yield _distinct(found, ir_size, vi_size, count)
+            found = _found(some, views[chosen], rotations, area)
+            yield _distinct(found, ir_size, vi_size, most)
 
 
 def _view(ir_size: Size, vi_size: Size, share: float | None) -> float | None:

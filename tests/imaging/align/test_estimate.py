@@ -167,3 +167,29 @@ def test_a_map_whose_halves_disagree_is_not_trusted(
     else:
         with pytest.raises(AlignmentError, match="expected a disagreement in pixels of at most"):
             estimate_alignment([(night, night)])
+
+
+@pytest.mark.parametrize(
+    ("score", "zoom", "degrees", "trusted"),
+    [
+        (0.3, 4, 5, True),
+        (0.3, 1, 90, True),
+        (0.3, 4, 90, False),
+        (0.3, 0.25, -170, False),
+        (0.42, 4, 90, True),
+    ],
+)
+def test_a_small_view_that_is_turned_has_to_fit_better(
+    score: float, zoom: float, degrees: float, trusted: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    matrix = np.eye(3)
+    matrix[:2] = cv2.getRotationMatrix2D((250, 100), degrees, zoom)
+    quality = Quality(score, 0.3, 0.1, 0.8, 1)
+    found = Alignment.of("similarity", matrix, (200, 500), (200, 500), quality)
+    monkeypatch.setattr(estimate, "_search", lambda *_, **__: found)
+    scene = np.zeros((200, 500), np.uint8)
+    if trusted:
+        assert estimate_alignment([(scene, scene)], "similarity").quality == quality
+    else:
+        with pytest.raises(AlignmentError, match=r"score of at least 0\.40, found 0\.30"):
+            estimate_alignment([(scene, scene)], "similarity")

@@ -40,6 +40,7 @@ from piafusion.imaging.arrays import Image, as_infrared, as_visible, check_minim
 
 MIN_SIDE = 64  # pixels
 MIN_SCORE = 0.26
+MIN_SCORE_TURNED = 0.4  # of a small or large view that is turned: most of all maps that are tried
 MAX_DISAGREEMENT = 0.006  # share of the visible picture's longer side
 MOST_OF_VIEW = 0.01  # may the halves disagree, as a share of the infrared view's longer side
 
@@ -57,6 +58,8 @@ _MIN_BLOCKS = 12
 _FIRM, _LOOSE = 0.4, 0.1  # blocks: weight of a corner
 _CLEARLY = 0.95  # corners are held loosely if that predicts with that share of the squared error
 _MOST_APART = 8  # widths of the views: wider apart they share too few pixels
+_SMALL = 0.44  # share of the visible view
+_TURNED = 20.0  # degrees
 _MAX_BENDING = 0.06  # share of the longer side; the cameras of a rig look the same way
 
 Pairs = Sequence[tuple[Picture, Picture]]
@@ -275,9 +278,12 @@ def _verdict(found: Alignment | None, pairs: Pairs, kind: Kind) -> Alignment:
     quality = found.quality
     seen = max(found.infrared_size) / magnification(found.matrix, found.visible_size)
     furthest = min(MAX_DISAGREEMENT * max(found.visible_size), MOST_OF_VIEW * seen)
+    view = seen / max(found.visible_size)
+    is_small, is_turned = min(view, 1 / view) < _SMALL, abs(_rotation(found)) > _TURNED
+    least = MIN_SCORE_TURNED if is_small and is_turned else MIN_SCORE
     score = f"{quality.score:.2f}"
     for name, value, good, limit in (
-        ("score", score, quality.score >= MIN_SCORE, f"at least {MIN_SCORE:.2f}"),
+        ("score", score, quality.score >= least, f"at least {least:.2f}"),
         (
             "disagreement in pixels",
             f"{quality.disagreement:.2f} (score {score})",
@@ -291,6 +297,12 @@ def _verdict(found: Alignment | None, pairs: Pairs, kind: Kind) -> Alignment:
                 f"found {value}; {advice}"
             )
     return found
+
+
+def _rotation(found: Alignment) -> float:
+    """Return by how many degrees the infrared picture is turned, -180 to 180."""
+    turned = nearest_similarity(found.matrix, found.visible_size)
+    return float(np.degrees(np.arctan2(turned[1, 0], turned[0, 0])))
 
 
 def _step(pairs: Pairs, matrix: Matrix, kind: Kind, level: Level) -> _Step | None:

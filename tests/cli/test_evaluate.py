@@ -158,7 +158,7 @@ def test_what_is_missing_is_told_and_the_rest_is_scored(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["-m", "none"], "expected paper, piafusion, piafusion-fast"),
+        (["-m", "none"], "expected paper, paper-released, piafusion"),
         (["-m", "x=THEIRS", "-m", "x=THEIRS"], "found 'x' twice"),
         (["--against", "other"], "--against: expected a method of average, maximum"),
         (["--only", "report"], "--only: expected predict or score"),

@@ -419,7 +419,7 @@ def _straightened(
         f"shifts that {len(others)} other pairs have in common: median {np.median(lengths):.2f}, "
         f"at most {lengths.max():.2f} pixels; taken out"
     )
-    grid = np.stack(np.meshgrid(np.arange(size[1]), np.arange(size[0])), axis=-1).astype(float)
+    grid = _places(size).reshape(*size, 2)
     places = (grid + _powers(grid, size) @ terms).astype(np.float32)
     return [
         (cv2.remap(ir, places, None, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE), vi)

@@ -34,7 +34,7 @@ from piafusion.imaging.align.geometry import (
     transform,
 )
 from piafusion.imaging.align.lens import Calibration, Lens, Size
-from piafusion.imaging.align.search import anywhere, candidates
+from piafusion.imaging.align.search import SMALL_VIEW, anywhere, candidates
 from piafusion.imaging.align.structure import Picture, prepare
 from piafusion.imaging.arrays import Image, as_infrared, as_visible, check_minimum
 
@@ -58,7 +58,6 @@ _MIN_BLOCKS = 12
 _FIRM, _LOOSE = 0.4, 0.1  # blocks: weight of a corner
 _CLEARLY = 0.95  # corners are held loosely if that predicts with that share of the squared error
 _MOST_APART = 8  # widths of the views: wider apart they share too few pixels
-_SMALL = 0.44  # share of the visible view
 _TURNED = 20.0  # degrees
 _MAX_BENDING = 0.06  # share of the longer side; the cameras of a rig look the same way
 
@@ -279,7 +278,7 @@ def _verdict(found: Alignment | None, pairs: Pairs, kind: Kind) -> Alignment:
     seen = max(found.infrared_size) / magnification(found.matrix, found.visible_size)
     furthest = min(MAX_DISAGREEMENT * max(found.visible_size), MOST_OF_VIEW * seen)
     view = seen / max(found.visible_size)
-    is_small, is_turned = min(view, 1 / view) < _SMALL, abs(_rotation(found)) > _TURNED
+    is_small, is_turned = min(view, 1 / view) < SMALL_VIEW, abs(_rotation(found)) > _TURNED
     least = MIN_SCORE_TURNED if is_small and is_turned else MIN_SCORE
     score = f"{quality.score:.2f}"
     for name, value, good, limit in (

@@ -37,7 +37,7 @@ UPRIGHT_ROTATIONS = np.array([-5.0, 0.0, 5.0])
 _KNOWN = np.geomspace(0.9, 1.11, 5)  # relative to a view that is known
 _MARGIN = 0.05  # share of the sides of the picture that is looked for that is left out
 _TILE = 3.5  # longest side of a tile; diagonals of the picture that is looked for
-_WIDE = 0.44  # views from there on fit into small tiles, and are looked for in larger pictures
+SMALL_VIEW = 0.44  # larger ones fit into small tiles, and are looked for in larger pictures
 _NARROW_AREA = 0.7**2  # of the other views, relative
 _FINER = 2  # edges are looked for in pictures that many times finer
 _CALM = 0.1  # of `structure`: faint edges count, too
@@ -97,7 +97,7 @@ def anywhere(pairs: Pairs, count: int, share: float | None = None) -> Iterator[l
     ir_size, vi_size = some[0][0].size, some[0][1].size
     view = _view(ir_size, vi_size, share)
     views = np.asarray(ALL_SCALES) if view is None else view * _KNOWN
-    narrow = np.minimum(views, 1 / views) < _WIDE
+    narrow = np.minimum(views, 1 / views) < SMALL_VIEW
     small = round(ALL_AREA * _NARROW_AREA)
     for chosen, rotations, area, most in (
         (~narrow, ALL_ROTATIONS, ALL_AREA, count),

@@ -299,9 +299,8 @@ class _EarlierLog(Callback):
 
     def on_train_start(self, trainer: lightning.Trainer, *_: object) -> None:
         """Write the rows, in the process that writes."""
-        steps = [row.get("step") or "" for row in self._rows]
-        done = [step.isdigit() and int(step) < trainer.global_step for step in steps]
-        kept = [row for row, is_done in zip(self._rows, done, strict=True) if is_done]
+        done = {str(step) for step in range(trainer.global_step)}
+        kept = [row for row in self._rows if row.get("step") in done]
         logger = trainer.loggers[0]
         if kept and trainer.is_global_zero and isinstance(logger, CSVLogger):
             logger.experiment.metrics.extend(kept)

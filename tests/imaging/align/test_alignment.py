@@ -8,7 +8,7 @@ import pytest
 
 from piafusion.errors import AlignmentError, SizeMismatchError, UsageError
 from piafusion.imaging.align import Alignment, Quality, read_alignment
-from piafusion.imaging.align.alignment import Crop
+from piafusion.imaging.align.alignment import Crop, Shifts
 from piafusion.imaging.align.lens import Lens
 from tests.conftest import scene
 
@@ -49,6 +49,14 @@ def test_coverage_rises_from_nothing_outside_to_all_inside() -> None:
     assert (share[10:, :48] == 1).all()
     assert not share.flags.writeable
     assert (alignment(np.eye(3)).coverage(SIZE, SIZE) == 1).all()
+
+
+def test_a_local_shift_beyond_the_border_repeats_it() -> None:
+    near = replace(alignment(np.eye(3)), shifts=Shifts(np.full((6, 8, 2), 0.05, np.float32)))
+    assert np.isnan(near.resample(scene()[0], SIZE)[:, -3:]).all()  # 3.2 pixels beyond
+    assert (near.coverage(SIZE, SIZE) == 1).all()
+    infrared, y = np.full(SIZE, 0.8, np.float32), np.zeros(SIZE, np.float32)
+    np.testing.assert_allclose(near.warp_onto(infrared, y), 0.8, atol=1e-6)
 
 
 def test_infrared_pixels_are_found_in_the_visible_picture() -> None:

@@ -270,10 +270,10 @@ class Alignment:
 
         Returns:
             H x W float32 of the visible size, read-only: 0 outside the infrared picture, rising
-            over a soft edge inside it to 1.
+            over a soft edge inside it to 1. Where a local shift reaches a little beyond the
+            infrared picture, its border is repeated: the edge lies where the map puts it.
         """
-        fitting = self.scaled(infrared_size, visible_size)
-        return _coverage(fitting)
+        return _coverage(replace(self.scaled(infrared_size, visible_size), shifts=None))
 
     def warp_onto(
         self, infrared: NDArray[np.float32], luminance: NDArray[np.float32], margin: int = 0
@@ -297,7 +297,7 @@ class Alignment:
         warped: NDArray[np.float32] = self.warp(np.ma.getdata(infrared), size)
         infrared_size = infrared.shape[0], infrared.shape[1]
         fitting = self.scaled(infrared_size, size)
-        share = _coverage(fitting, margin)
+        share = _coverage(replace(fitting, shifts=None), margin)
         if isinstance(infrared, np.ma.MaskedArray):
             share = _softened(_warped_onto(fitting, _seen(infrared)))
         if share.min() == 1:

@@ -51,6 +51,14 @@ def test_coverage_rises_from_nothing_outside_to_all_inside() -> None:
     assert (alignment(np.eye(3)).coverage(SIZE, SIZE) == 1).all()
 
 
+def test_a_strip_along_the_visible_border_repeats_the_infrared_border() -> None:
+    size = (200, 300)
+    for beyond, decides in ((2.0, True), (4.0, False)):
+        right = np.array([[1.0, 0, beyond], [0, 1, 0], [0, 0, 1]])
+        share = Alignment.of("homography", right, size, size, QUALITY).coverage(size, size)
+        assert (share == 1).all() == decides
+
+
 def test_a_local_shift_beyond_the_border_repeats_it() -> None:
     near = replace(alignment(np.eye(3)), shifts=Shifts(np.full((6, 8, 2), 0.05, np.float32)))
     assert np.isnan(near.resample(scene()[0], SIZE)[:, -3:]).all()  # 3.2 pixels beyond

@@ -32,7 +32,9 @@ Rows = tuple[tuple[float, float, float], ...]
 VERSION = 2
 _ASPECT_TOLERANCE = 0.01
 _OUTLINE, _FAR = 64, 1e5  # points on each side of a picture's outline; pixels
-_SOFT_EDGE = 0.03  # share of the visible picture's shorter side: from visible alone to both
+# Shares of the visible picture's shorter side: from visible alone to both; a strip along the
+# visible border this narrow shows the infrared picture's border again.
+_SOFT_EDGE, _STRIP = 0.03, 0.01
 
 
 @dataclass(frozen=True)
@@ -270,8 +272,9 @@ class Alignment:
 
         Returns:
             H x W float32 of the visible size, read-only: 0 outside the infrared picture, rising
-            over a soft edge inside it to 1. Where a local shift reaches a little beyond the
-            infrared picture, its border is repeated: the edge lies where the map puts it.
+            over a soft edge inside it to 1. The border of the infrared picture is repeated in
+            narrow strips between it and the visible border, and where a local shift reaches beyond
+            it.
         """
         return _coverage(replace(self.scaled(infrared_size, visible_size), shifts=None))
 
@@ -395,6 +398,9 @@ def _pulled(fitting: Alignment, infrared: Image, how: int, border: int) -> Image
 @lru_cache(maxsize=8)
 def _coverage(fitting: Alignment, margin: int = 0) -> NDArray[np.float32]:
     inside = _warped_onto(fitting, np.ones(fitting.infrared_size, np.uint8))
+    strip = int(_STRIP * min(fitting.visible_size))
+    square = np.ones((2 * strip + 1, 2 * strip + 1), np.uint8)
+    inside = np.asarray(cv2.morphologyEx(inside, cv2.MORPH_CLOSE, square), np.uint8)
     if margin and not inside.all():
         outward = cv2.distanceTransform(1 - inside, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
         inside = (outward <= margin + _edge(fitting.visible_size)).astype(np.uint8)

@@ -35,6 +35,7 @@ RUNS: dict[str, list[tuple[tuple[str, ...], str]]] = {
     "calm": [(("--frames", "2", "--only", "fog", "--methods", "piafusion-fast"), "| fog |")],
     "cards": [(("--check",), "as the manifest says")],
     "conformance": [(("FOLDER/published",), "1 images: 1 of mine.")],
+    "content_optimum": [((SCENES, "FOLDER/content"), "")],
     "curves": [(("FOLDER/run", "FOLDER/curves.png"), "")],
     "day_to_night": [((*TINY, "--scenes", "2", "--steps", "3"), "pairs of 96x72 a second")],
     "detector": [

@@ -4,10 +4,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
 from benchmarks import detector
+from benchmarks.content_optimum import GRADIENTS, optimum
 from benchmarks.detector import overlaps, rank, read_split
 from piafusion.imaging.io import write_image
 from tests.conftest import scene
@@ -55,6 +57,20 @@ def test_orders_are_compared_by_rank(tmp_path: Path) -> None:
         "| mine | 5.000 | 6.000 | 0.83 | 0.500 | 0.600 | 0.83 |",
         "| two | 4.000 | 2.000 | 2.00 | 0.700 | 0.700 | 1.00 |",
     ]
+
+
+def test_every_change_of_the_optimum_raises_the_content_loss() -> None:
+    infrared, visible = (image.astype(float) / 255 for image in scene())
+    y = visible[..., 1]
+
+    def loss(fused: np.ndarray) -> float:
+        bent = cv2.Laplacian(fused - y, cv2.CV_64F, borderType=cv2.BORDER_REPLICATE)
+        return float(((fused - infrared) ** 2).mean() + GRADIENTS * (bent**2).mean())
+
+    best = optimum(infrared, y)
+    changes = np.random.default_rng(0).normal(0, 1e-3, (20, *y.shape))
+    assert all(loss(best + change) > loss(best) for change in changes)
+    assert loss(best) < min(loss(infrared), loss(y), loss((infrared + y) / 2))
 
 
 def test_average_precision_of_detections_by_hand() -> None:

@@ -98,7 +98,8 @@ def match(
     weight = np.zeros(len(places))
     to_ir = to_ir @ resizing(size, _size(part))
     for ir, vi in pairs:
-        visible = shrunk(Picture(vi.levels[part], vi.seen[part]), size)
+        shown = vi if _size(part) == vi_size else Picture(vi.levels[part], vi.seen[part])
+        visible = shrunk(shown, size)
         infrared = structure(_warped(ir, to_ir, size))
         colour = structure(visible)
         covered = cv2.integral(np.minimum(np.any(infrared, axis=2), np.any(colour, axis=2)) * 1.0)

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from piafusion.imaging.arrays import Image, to_unit
 from piafusion.imaging.colour import luminance
+from piafusion.imaging.strips import Strips
 
 Array = NDArray[Any]
 Size = tuple[int, int]  # height, width, as in an array's shape
@@ -59,11 +60,22 @@ def prepare(image: Image) -> Picture:
 
     Masked pixels have no data.
     """
-    grey = np.asarray(luminance(to_unit(np.ma.getdata(image))), np.float32)
-    low, high = np.percentile(grey[:: max(1, len(grey) // 512)], (0.5, 99.5))
-    stretched = np.clip((grey - low) / max(float(high - low), 1e-6), 0, 1, dtype=np.float32)
-    levels = np.log1p(stretched * np.float32(_DARKS)) / np.float32(np.log1p(_DARKS))
+    values = np.ma.getdata(image)
+    grey = np.empty(values.shape[:2], np.float32)
+
+    def take(rows: slice) -> None:
+        grey[rows] = luminance(to_unit(values[rows]))
+
+    Strips(threads=1)(take, grey.shape)
     seen = _with_data(grey)
+    low, high = np.percentile(grey[:: max(1, len(grey) // 512)], (0.5, 99.5))
+    levels = grey
+    levels -= low
+    levels /= np.float32(max(float(high - low), 1e-6))
+    np.clip(levels, 0, 1, out=levels)
+    levels *= np.float32(_DARKS)
+    np.log1p(levels, out=levels)
+    levels /= np.float32(np.log1p(_DARKS))
     mask = np.ma.getmaskarray(image)
     seen[mask if mask.ndim == 2 else mask.all(axis=2)] = 0
     return Picture(levels, seen)
@@ -120,7 +132,9 @@ def relative(channels: NDArray[np.float32], around: float) -> NDArray[np.float32
 
 def _with_data(grey: Array) -> NDArray[np.float32]:
     """Return 0 in areas of exact black that touch the border and are larger than 0.2 %."""
-    black = (grey == 0).astype(np.uint8)
+    black = (grey == 0).view(np.uint8)
+    if not any(border.any() for border in (black[0], black[-1], black[:, 0], black[:, -1])):
+        return np.ones(grey.shape, np.float32)
     count, labels, stats, _ = cv2.connectedComponentsWithStats(black, connectivity=4)
     at_border = np.unique(
         np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]], dtype=np.int64)

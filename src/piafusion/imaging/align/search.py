@@ -85,8 +85,8 @@ def candidates(
 def anywhere(pairs: Pairs, count: int, share: float | None = None) -> Iterator[list[Matrix]]:
     """Yield the likeliest similarities at any rotation and most scales, best first.
 
-    First those where neither view is much smaller than the other, then the others that are about
-    upright, then the rest, which takes longest.
+    First those where one view is much smaller than the other and about upright, then those where
+    neither is, then the rest, which takes longest.
 
     Args:
         pairs: Infrared and visible pictures of one rig; the correlations of three are added up.
@@ -100,8 +100,8 @@ def anywhere(pairs: Pairs, count: int, share: float | None = None) -> Iterator[l
     narrow = np.minimum(views, 1 / views) < SMALL_VIEW
     small = round(ALL_AREA * _NARROW_AREA)
     for chosen, rotations, area, most in (
-        (~narrow, ALL_ROTATIONS, ALL_AREA, count),
         (narrow & (view is None), UPRIGHT_ROTATIONS, small, count // 2),  # or a candidate
+        (~narrow, ALL_ROTATIONS, ALL_AREA, count),
         (narrow, ALL_ROTATIONS, small, count),
     ):
         if chosen.any():

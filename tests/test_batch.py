@@ -71,21 +71,28 @@ def test_several_pairs_are_at_work_at_a_time_and_no_more(
     assert most == 2
 
 
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (cv2.error("out of\n  range"), "expected a fused picture, found error: out of range; try"),
+        (MemoryError(), "expected enough memory for both, found too little; fuse them smaller"),
+    ],
+)
 def test_any_error_of_a_library_is_that_pairs_own(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, line: str
 ) -> None:
     jobs = make_jobs(tmp_path, 3)
     fuse = pair_files.fuse_files
 
     def fail(self: Fuser, infrared: Path, *others: Path, **options: Any):
         if infrared.stem == "01":
-            raise cv2.error("out of\n  memory")
+            raise error
         return fuse(self, infrared, *others, **options)
 
     monkeypatch.setattr("piafusion.batch.fuse_files", fail)
     results = list(fuse_jobs(FUSER, jobs, workers=2))
     assert isinstance(results[1], FailedPair)
-    assert "error: out of memory" in results[1].error
+    assert results[1].error.startswith(f"{jobs[1].infrared} and {jobs[1].visible}: {line}")
     assert isinstance(results[2], FusedPair)
 
 

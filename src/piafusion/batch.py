@@ -194,7 +194,12 @@ def fuse_job(
                 sums["output"] = sha256(copies.output)
     except Exception as error:  # an error of any library fails this pair, not the others
         reason = str(error)
-        if not isinstance(error, PiafusionError):
+        if isinstance(error, MemoryError):
+            reason = (
+                f"{job.infrared} and {job.visible}: expected enough memory for both, found too "
+                "little; fuse them smaller, with fewer workers, or with a model that takes tiles"
+            )
+        elif not isinstance(error, PiafusionError):
             reason = " ".join(reason.split()) or "no reason"
             reason = (
                 f"{job.infrared} and {job.visible}: expected a fused picture, found "

@@ -4,7 +4,7 @@ import numpy as np
 import onnxruntime
 import pytest
 
-from piafusion.engines import create_engine
+from piafusion.engines import create_engine, memory_errors
 from piafusion.engines.onnx import OnnxEngine
 from piafusion.engines.torch import TorchEngine
 from piafusion.errors import DeviceError, UsageError, WeightsError
@@ -33,6 +33,27 @@ def test_torch_and_onnx_give_the_same_answer(record, size: tuple[int, int]) -> N
     assert np.abs(by_onnx - by_torch).max() < ENGINES
     assert by_onnx.min() >= 0
     assert by_onnx.max() <= 1
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "BFCArena::AllocateRawInternal Failed to allocate memory for requested buffer",
+        "Status Message: std::bad_alloc",
+        "Failed to allocate 3843586048 bytes of memory",
+        "DefaultCPUAllocator: can't allocate memory: you tried to allocate 1536000000 bytes",
+        "CUDA out of memory. Tried to allocate 2.00 GiB",
+    ],
+)
+def test_every_library_without_memory_is_a_memory_error(words: str) -> None:
+    with pytest.raises(MemoryError, match="enough memory for the network"), memory_errors():
+        raise RuntimeError(words)
+
+
+def test_other_errors_of_a_network_stay() -> None:
+    engine = create_engine("piafusion-fast", kind="fusion", device="cpu", engine="onnx")
+    with pytest.raises(Exception, match="Invalid rank"):
+        engine.run(np.zeros((8, 8), np.float32), np.zeros((8, 8), np.float32))
 
 
 def test_batches_are_the_single_pairs() -> None:

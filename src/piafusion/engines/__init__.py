@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import cached_property
 from importlib.util import find_spec
 from typing import Generic, Protocol, TypeVar
@@ -21,6 +22,14 @@ Tensor = NDArray[np.float32]
 
 DEVICES = ("auto", "cpu", "cuda", "tensorrt", "openvino")
 PRECISIONS = ("auto", "float", "bf16", "int8")
+# What the errors of ONNX Runtime, OpenVINO and torch say, the last two on a GPU and on Windows.
+_NO_MEMORY = (
+    "failed to allocate",
+    "can't allocate",
+    "bad_alloc",
+    "out of memory",
+    "bad allocation",
+)
 
 
 class Engine(Protocol):
@@ -77,6 +86,17 @@ class Network(Engine, Protocol):
     def run(self, *inputs: Tensor) -> Tensor:
         """Run the network on float32 arrays, N x C x H x W each; return a fresh array."""
         ...
+
+
+@contextmanager
+def memory_errors() -> Iterator[None]:
+    """Raise a MemoryError where a library says in its own way that memory is short."""
+    try:
+        yield
+    except Exception as error:  # each library has its own classes
+        if not any(words in str(error).lower() for words in _NO_MEMORY):
+            raise
+        raise MemoryError("expected enough memory for the network, found too little") from error
 
 
 class FusesByRunning(ABC):

@@ -6,7 +6,7 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from piafusion.engines import FileEngine
+from piafusion.engines import FileEngine, memory_errors
 from piafusion.errors import DeviceError, WeightsError
 from piafusion.machine import usable_cores
 from piafusion.reach import Reach, context_side
@@ -63,6 +63,7 @@ class OnnxEngine(FileEngine):
         self.reach = Reach.from_metadata(self._metadata)
         self.context_side = context_side(self._metadata)
 
+    @memory_errors()
     def run(self, *inputs: NDArray[np.float32]) -> NDArray[np.float32]:
         """Run the network on float32 arrays, N x C x H x W each; the share may be left out."""
         feeds = dict(zip(self._inputs, inputs, strict=False))
@@ -76,7 +77,7 @@ def session_options(threads: int) -> onnxruntime.SessionOptions:
     """Return how a session runs on the processor."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
-    options.log_severity_level = 3  # errors; it warns of an input with a default, the share
+    options.log_severity_level = 4  # nothing: errors are raised, too; warnings do not matter
     options.enable_mem_pattern = False  # plans memory for each size anew; a quarter less without
     # Threads that wait in a loop start the next layer sooner; after the last layer they must leave
     # their cores to other work.

@@ -12,7 +12,7 @@ from typing import cast
 import numpy as np
 from numpy.typing import NDArray
 
-from piafusion.engines import FileEngine, Size, SizeCache
+from piafusion.engines import FileEngine, Size, SizeCache, memory_errors
 from piafusion.errors import WeightsError, needing
 from piafusion.machine import usable_cores
 from piafusion.reach import SHARE, Reach, context_side
@@ -61,6 +61,7 @@ class OpenVinoEngine(FileEngine):
         shares = (node.shape for node in model.inputs if node.any_name == SHARE)
         self._own_share = next((np.full(shape, -1, np.float32) for shape in shares), None)
 
+    @memory_errors()
     def run(self, *inputs: NDArray[np.float32]) -> NDArray[np.float32]:
         """Run the network on float32 arrays, N x C x H x W each; the share may be left out."""
         if self._own_share is not None and len(inputs) == 2:

@@ -8,7 +8,7 @@ from typing import cast
 import numpy as np
 from numpy.typing import NDArray
 
-from piafusion.engines import FusesByRunning, Size, SizeCache
+from piafusion.engines import FusesByRunning, Size, SizeCache, memory_errors
 from piafusion.errors import DeviceError, needing
 from piafusion.reach import Reach
 
@@ -67,6 +67,7 @@ class TorchEngine(FusesByRunning):
         network = self._network
         return network.context_side if isinstance(network, MixingFusionNet) else None
 
+    @memory_errors()
     @torch.inference_mode()
     def judge(self, thumbnails: NDArray[np.float32]) -> NDArray[np.float32]:
         """Run the context network; see `Engine.judge`."""
@@ -74,6 +75,7 @@ class TorchEngine(FusesByRunning):
         given = _tensor(thumbnails).to(self.device, next(context.parameters()).dtype)
         return np.asarray(context(given).float().cpu().numpy())
 
+    @memory_errors()
     @torch.inference_mode()
     def encode(
         self, infrared: NDArray[np.float32], luminance: NDArray[np.float32]
@@ -85,6 +87,7 @@ class TorchEngine(FusesByRunning):
         ir, vi = network.encode(*pair)
         return np.asarray((ir - vi).float().cpu().numpy())
 
+    @memory_errors()
     @torch.inference_mode()
     def run(self, *inputs: NDArray[np.float32]) -> NDArray[np.float32]:
         """Run the network on float32 arrays, N x C x H x W each; the share may be left out."""

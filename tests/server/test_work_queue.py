@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from piafusion.engines import memory_errors
 from piafusion.errors import UsageError
 from piafusion.run import processes
 from piafusion.server import service
@@ -169,6 +170,18 @@ def test_a_decoder_without_memory(pair: dict[str, bytes], monkeypatch: pytest.Mo
         refused = client.post("/v1/fuse", files=pair)
         assert refused.status_code == 422
         assert "fits into the memory of a decoder" in refused.json()["detail"]
+
+
+def test_a_network_without_memory(pair: dict[str, bytes], monkeypatch: pytest.MonkeyPatch) -> None:
+    @memory_errors()
+    def fail(*_: object) -> None:
+        raise RuntimeError("std::bad_alloc")
+
+    with client_of(replace(SMALL, workers=1)) as client:
+        monkeypatch.setattr("piafusion.engines.onnx.OnnxEngine.run", fail)
+        refused = client.post("/v1/fuse", files=pair)
+        assert (refused.status_code, refused.headers["Retry-After"]) == (503, "10")
+        assert "enough memory for this picture" in refused.json()["detail"]
 
 
 def test_what_would_take_too_long_is_refused_before() -> None:

@@ -18,12 +18,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.fft import dctn, idctn
 
-from piafusion.imaging.arrays import to_unit
+from piafusion.imaging.arrays import from_unit, to_unit
 from piafusion.imaging.colour import luminance
 from piafusion.imaging.io import read_pair, write_image
 from piafusion.lab.data.folders import dataset_pairs
-
-GRADIENTS = 5.0
+from piafusion.lab.models.comparison.fusiongan import GRADIENTS
+from piafusion.methods.learned import stretch
 
 Floats = NDArray[np.float64]
 
@@ -38,8 +38,7 @@ def main() -> None:
     for pair in dataset_pairs(options.pairs).pairs:
         infrared, visible = map(to_unit, read_pair(pair.infrared, pair.visible))
         fused = optimum(infrared.astype(float), luminance(visible).astype(float))
-        fused = (fused - fused.min()) / (np.ptp(fused) or 1)
-        levels = np.rint(255 * fused).astype(np.uint8)
+        levels = from_unit(stretch(fused.astype(np.float32)), np.dtype(np.uint8))
         write_image(options.folder / f"{pair.visible.stem}.png", levels)
 
 

@@ -22,7 +22,7 @@ Tensor = NDArray[np.float32]
 
 DEVICES = ("auto", "cpu", "cuda", "tensorrt", "openvino")
 PRECISIONS = ("auto", "float", "bf16", "int8")
-# What the errors of ONNX Runtime, OpenVINO and torch say, the last two on a GPU and on Windows.
+# In errors of ONNX Runtime, OpenVINO and torch; the last two on a GPU, and on Windows.
 _NO_MEMORY = (
     "failed to allocate",
     "can't allocate",

@@ -77,7 +77,7 @@ class Local:
             found = replace(rig, shifts=Shifts(cells))
         for reach, windows, around in passes:
             warped = prepare(found.warp(np.ma.getdata(infrared), size))
-            seen = np.minimum(warped.seen, np.isfinite(found.resample(infrared, size)))
+            seen = np.minimum(warped.seen, found.inside(infrared, size))
             likeness, energy = _likeness(Picture(warped.levels, seen), colour, reach, windows)
             grid = _Cells(likeness, energy)
             more = _single(grid, around) if around else _common(grid)

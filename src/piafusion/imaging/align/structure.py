@@ -133,13 +133,15 @@ def relative(channels: NDArray[np.float32], around: float) -> NDArray[np.float32
 def _with_data(grey: Array) -> NDArray[np.float32]:
     """Return 0 in areas of exact black that touch the border and are larger than 0.2 %."""
     black = (grey == 0).view(np.uint8)
-    if not any(border.any() for border in (black[0], black[-1], black[:, 0], black[:, -1])):
+    if not _border(black).any():
         return np.ones(grey.shape, np.float32)
     count, labels, stats, _ = cv2.connectedComponentsWithStats(black, connectivity=4)
-    at_border = np.unique(
-        np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]], dtype=np.int64)
-    )
+    at_border = np.unique(_border(labels))
     blank = np.zeros(count, bool)
     blank[at_border] = stats[at_border, cv2.CC_STAT_AREA] > 0.002 * grey.size
     blank[0] = False  # label 0 is everything that is not black
     return np.where(blank[labels], np.float32(0), np.float32(1))
+
+
+def _border(plane: Array) -> Array:
+    return np.concatenate([plane[0], plane[-1], plane[:, 0], plane[:, -1]])

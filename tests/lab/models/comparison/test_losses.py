@@ -4,8 +4,18 @@ import math
 
 import pytest
 import torch
+from torch.nn import functional
 
-from piafusion.lab.models.comparison import _terms, csf, densefuse, drf, fusiongan, ifcnn, pmgi
+from piafusion.lab.models.comparison import (
+    COMPARISON,
+    _terms,
+    csf,
+    densefuse,
+    drf,
+    fusiongan,
+    ifcnn,
+    pmgi,
+)
 from piafusion.lab.models.comparison._terms import gaussian, laplacian, pad_to, squared_error, ssim
 from piafusion.lab.models.comparison.u2fusion import TEMPERATURE, U2FusionNet, information_weights
 from tests.lab.models.test_networks import images
@@ -41,6 +51,27 @@ def test_similarity_by_hand() -> None:
     expected = (2 * 0.5 * 0.7 + 1e-4) / (0.25 + 0.49 + 1e-4)
     assert ssim(flat(0.5), flat(0.7)).item() == pytest.approx(expected, abs=SIMILARITY)
     assert ssim(checks(1), 1 - checks(1)).item() < -0.9
+
+
+@pytest.mark.parametrize("name", COMPARISON)
+def test_faint_structure_counts_alike_in_half_precision(name: str) -> None:
+    """The loss of nearly flat pictures, whose detail is finer than the steps of bf16."""
+    sources = [
+        0.5 + 0.02 * functional.interpolate(images(2, 1, 8, 8, seed=seed), scale_factor=4)
+        for seed in (1, 2)
+    ]
+    found = []
+    for half in (False, True):
+        torch.manual_seed(0)
+        network = COMPARISON[name]()
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=half):
+            loss = network.losses(*sources, torch.Generator().manual_seed(0))["loss"]
+        loss.backward()
+        norm = torch.nn.utils.get_total_norm(
+            [p.grad for p in network.parameters() if p.grad is not None]
+        )
+        found.append([loss.item(), norm.item()])
+    assert found[1] == pytest.approx(found[0], rel=0.25)
 
 
 def test_blurring_keeps_the_mean_and_padding_repeats() -> None:

@@ -16,6 +16,7 @@ from piafusion.lab.models.blocks import conv, leaky
 from piafusion.lab.models.comparison._terms import (
     ComparisonNet,
     Schedule,
+    in_float,
     pad_to,
     squared_error,
     ssim,
@@ -100,7 +101,7 @@ class ClassificationSaliencyNet(ComparisonNet):
         """Return the picture of features, in [0, 1]."""
         for layer in self.decoder:
             features = leaky(layer(features))
-        return to_unsigned(torch.tanh(self.head(features)))
+        return to_unsigned(torch.tanh(in_float(self.head, features)))
 
     def saliency(self, image: Tensor, other: Tensor, label: int) -> Tensor:
         """Return how much the score of a source depends on each feature, N x 24 x H x W.

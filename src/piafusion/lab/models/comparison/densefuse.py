@@ -13,7 +13,13 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from piafusion.lab.models.blocks import conv
-from piafusion.lab.models.comparison._terms import ComparisonNet, Schedule, squared_error, ssim
+from piafusion.lab.models.comparison._terms import (
+    ComparisonNet,
+    Schedule,
+    in_float,
+    squared_error,
+    ssim,
+)
 
 SSIM_WEIGHT = 100.0
 _BLOCK = 3  # pixels a side over which activities are averaged
@@ -50,7 +56,7 @@ class DenseFuseNet(ComparisonNet):
         """Return the picture of features."""
         for layer in self.decoder:
             features = functional.relu(layer(features))
-        return torch.as_tensor(self.head(features))
+        return in_float(self.head, features)
 
     def forward(self, infrared: Tensor, luminance: Tensor) -> Tensor:
         """Fuse a batch; see `ComparisonNet`."""

@@ -19,6 +19,7 @@ from piafusion.lab.models.blocks import conv, leaky
 from piafusion.lab.models.comparison._terms import (
     ComparisonNet,
     Schedule,
+    in_float,
     pad_to,
     to_signed,
     to_unsigned,
@@ -119,7 +120,7 @@ class DisentangledNet(ComparisonNet):
         features = torch.cat((features, scene.fine), dim=1)
         for layer in self.tail:
             features = leaky(layer(features))
-        return to_unsigned(torch.tanh(self.head(features)))
+        return to_unsigned(torch.tanh(in_float(self.head, features)))
 
     def forward(self, infrared: Tensor, luminance: Tensor) -> Tensor:
         """Fuse a batch; see `ComparisonNet`."""

@@ -3,15 +3,15 @@
     python -m benchmarks.detector MSRS --output OUTPUT [PICTURES ...]
 
 MSRS holds `train` and `test`, each with `ir`, `vi`, `boxes/infrared` and `boxes/visible`. PICTURES
-are `visible`, `infrared`, a model, a method, an exported file, or a model at a strength, such as
-`piafusion@0.5`; `NAME=` before it gives it another name in the table. `NAME=FOLDER` takes pictures
-that are fused already, FOLDER/train and FOLDER/test, named as the pairs are (with `--painted-steps
-0`, for all that are compared). For each of them the same
-network is trained from scratch, first on painted streets, then on MSRS, with the same crops in the
-same order, and is asked for boxes on the test pairs; three times, with other seeds. An object
-counts if a box was drawn on the infrared or on the visible picture. Printed are average precisions
-in percent (IoU 0.5), the mean over the seeds, with 95 % intervals by bootstrap over the test pairs,
-and the differences from `--against` on the same draws.
+are `visible`, `infrared`, a model, a method, an exported file, a model at a strength, such as
+`piafusion@0.5`, or `mix@0.8`, a mean that is infrared by 0.8; `NAME=` before it gives it another
+name in the table. `NAME=FOLDER` takes pictures that are fused already, FOLDER/train and
+FOLDER/test, named as the pairs are (with `--painted-steps 0`, for all that are compared). For each
+of them the same network is trained from scratch, first on painted streets, then on MSRS, with the
+same crops in the same order, and is asked for boxes on the test pairs; three times, with other
+seeds. An object counts if a box was drawn on the infrared or on the visible picture. Printed are
+average precisions in percent (IoU 0.5), the mean over the seeds, with 95 % intervals by bootstrap
+over the test pairs, and the differences from `--against` on the same draws.
 
 The answers of each training are kept in OUTPUT and are used again as long as the pictures and the
 settings are the same, so another name on the command line trains that one only. `--read` takes the
@@ -41,7 +41,7 @@ from piafusion.imaging.arrays import to_rgb8, to_uint8
 from piafusion.imaging.io import read_image, read_pair
 from piafusion.lab.data.folders import dataset_pairs, is_day
 from piafusion.lab.evaluation.statistics import resamples
-from piafusion.methods import list_methods
+from piafusion.methods import list_methods, register_method
 from piafusion.metrics import read_boxes
 from piafusion.scenes.synthetic import CLASSES, labelled_scene
 
@@ -175,6 +175,10 @@ def fuser_of(name: str) -> Fuse:
     if name == "visible":
         return lambda infrared, visible: visible
     model, at, strength = name.partition("@")
+    if model == "mix":
+        share = float(strength)
+        register_method(name, lambda infrared, y: share * infrared + (1 - share) * y)
+        return Fuser(method=name)
     if at:
         return Fuser(model=model, strength=float(strength), threads=1)
     return Fuser(method=model) if model in list_methods() else Fuser(model=model, threads=1)

@@ -145,7 +145,7 @@ def test_a_decoder_that_hangs_or_dies_is_replaced(
     pair: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(service, "decode_visible", decode_or_hang)
-    monkeypatch.setattr(processes, "_SECONDS", 0.5)
+    monkeypatch.setattr(processes, "_SECONDS", 1.5)
     hostile = {**pair, "visible": pair["visible"] + HANGS}
     with client_of(replace(SMALL, workers=1, queue=1)) as client:
         for end, kind in ((HANGS, "too-slow"), (DIES, "image")):

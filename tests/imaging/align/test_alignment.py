@@ -67,6 +67,24 @@ def test_a_local_shift_beyond_the_border_repeats_it() -> None:
     np.testing.assert_allclose(near.warp_onto(infrared, y), 0.8, atol=1e-6)
 
 
+@pytest.mark.parametrize("margin", [0, 6])
+def test_a_mask_takes_from_the_infrared_picture_only_where_it_lies(margin: int) -> None:
+    shifts = Shifts(np.full((6, 8, 2), 0.05, np.float32))
+    infrared, visible = (image.astype(np.float32) / 255 for image in scene())
+    y = np.ascontiguousarray(visible[..., 1])
+    for each in (alignment(), replace(alignment(), shifts=shifts)):
+        whole = each.warp_onto(infrared, y, margin)
+        nothing = np.ma.masked_array(infrared, np.zeros(SIZE, bool))
+        np.testing.assert_array_equal(each.warp_onto(nothing, y, margin), whole)
+        some = np.ma.masked_array(infrared, np.zeros(SIZE, bool))
+        some[20:24, 30:34] = np.ma.masked
+        heat = each.warp_onto(some, y, margin)
+        outside = ~each.inside(some, SIZE) & each.inside(infrared, SIZE)
+        assert outside.sum() == 16
+        np.testing.assert_array_equal(heat[outside], y[outside])
+        np.testing.assert_allclose(heat[:, :10], whole[:, :10], atol=1e-6)
+
+
 def test_infrared_pixels_are_found_in_the_visible_picture() -> None:
     shown = np.zeros(SIZE, bool)
     shown[:45, 5:] = True

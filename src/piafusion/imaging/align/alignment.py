@@ -284,7 +284,7 @@ class Alignment:
         """Bring an infrared picture onto the visible grid; where it is not, take the luminance.
 
         Args:
-            infrared: H x W in [0, 1]; masked pixels count as outside.
+            infrared: H x W in [0, 1]; of masked pixels the luminance is taken, too.
             luminance: Luminance of the visible picture, of its own H x W, in [0, 1].
             margin: Pixels around the infrared picture in which its border is repeated. A network
                 that looks as far then sees no edge where the infrared picture ends; what it makes
@@ -298,11 +298,12 @@ class Alignment:
         """
         size = (luminance.shape[0], luminance.shape[1])
         warped: NDArray[np.float32] = self.warp(np.ma.getdata(infrared), size)
-        infrared_size = infrared.shape[0], infrared.shape[1]
-        fitting = self.scaled(infrared_size, size)
+        fitting = self.scaled((infrared.shape[0], infrared.shape[1]), size)
         share = _coverage(replace(fitting, shifts=None), margin)
         if isinstance(infrared, np.ma.MaskedArray):
-            share = _softened(self.inside(infrared, size).view(np.uint8))
+            seen = (~np.ma.getmaskarray(infrared)).view(np.uint8)
+            seen = _pulled(fitting, seen, cv2.INTER_NEAREST, cv2.BORDER_REPLICATE)
+            share = np.minimum(share, _softened(np.asarray(seen, np.uint8)))
         if share.min() == 1:
             return warped
         warped -= luminance

@@ -17,7 +17,7 @@ _DENSEFUSE = (
 )
 _SHORT = (
     "Trained on crops of msrs/train for minutes on one core, not on the paper's data; half of the "
-    "crops, but for DenseFuse, are shown in another exposure."
+    "crops, but for DenseFuse and CSF, are shown in another exposure."
 )
 _CLIPPED = ("ifcnn",)
 """The values of these are clipped to the range, as their authors do.
@@ -88,8 +88,8 @@ LEARNED = (
         "and maximum pooling: its derivative, which the rule needs, is then smooth.",
         "The derivative is taken at the first of ten points between the sources; the next ones "
         "weigh a quarter of the one before.",
-        "Saliencies are compared in units of their means, since a classifier's derivative depends "
-        "on its scale.",
+        "Saliencies are divided by 8 times their mean, since a classifier's derivative depends on "
+        "its scale.",
         "Autoencoder and classifier are trained at the same time; the classifier shapes no "
         "feature.",
     ),

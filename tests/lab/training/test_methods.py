@@ -43,8 +43,8 @@ def test_each_network_has_a_preset_of_its_schedule(name: str) -> None:
     asked = COMPARISON[name].schedule
     assert {key: getattr(settings, key) for key in asked._fields} == asked._asdict()
     assert command(settings) == f"piafusion train method {name} DATA"
-    longer = resolve(name, Path("DATA"), {"steps": "90000", "batch": "32", "crop": "128"})
-    assert command(longer).endswith("DATA --set steps=90000 --set batch=32 --set crop=128")
+    longer = resolve(name, Path("DATA"), {"steps": "90000", "batch": "32", "crop": "96"})
+    assert command(longer).endswith("DATA --set steps=90000 --set batch=32 --set crop=96")
 
 
 def test_from_the_command_line_to_both_rules(

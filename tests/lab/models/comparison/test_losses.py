@@ -257,9 +257,43 @@ def test_saliency_is_the_magnitude_near_the_other_source(monkeypatch) -> None:
     monkeypatch.setattr(csf._Classifier, "derivative", lambda _, features, label: -features)
     image, other = flat(0.5, 8), torch.cat((flat(0.0, 8), flat(0.4, 8)), dim=3)[..., 4:12]
     saliency = csf.ClassificationSaliencyNet().saliency(image, other, 0)
-    start = other + 0.3  # the mean of the other source is 0.2
-    torch.testing.assert_close(asked[0], 0.9 * start + 0.1 * image)
+    torch.testing.assert_close(asked[0], 0.9 * other + 0.1 * image)
     torch.testing.assert_close(saliency, asked[0].abs())
+
+
+def test_csf_tells_the_sources_apart_by_other_things_than_brightness() -> None:
+    torch.manual_seed(0)
+    network = csf.ClassificationSaliencyNet()
+    infrared, luminance = images(2, 1, 16, 16, seed=1) / 2, images(2, 1, 16, 16, seed=2) / 2
+    entropies = [
+        network.losses(infrared, luminance + more, DRAWS)["classification"] for more in (0.0, 0.4)
+    ]
+    torch.testing.assert_close(*entropies, atol=1e-6, rtol=1e-5)
+    entropies[0].backward()
+    assert all(weight.grad is None for weight in network.encoder.parameters())
+
+
+def test_csf_weighs_features_by_the_difference_of_saliencies_from_their_means(monkeypatch) -> None:
+    infrared, luminance = images(1, 1, 8, 8, seed=1), images(1, 1, 8, 8, seed=2)
+    saliencies = {0: torch.rand(1, 24, 8, 8), 1: 9 * torch.rand(1, 24, 8, 8)}
+    asked = []
+
+    def saliency(_: object, image: torch.Tensor, other: torch.Tensor, label: int) -> torch.Tensor:
+        asked.append((image.mean().item(), other.mean().item()))
+        return saliencies[label]
+
+    kind = csf.ClassificationSaliencyNet
+    monkeypatch.setattr(kind, "saliency", saliency)
+    monkeypatch.setattr(kind, "encode", lambda _, image: image.expand(-1, 24, -1, -1))
+    monkeypatch.setattr(kind, "decode", lambda _, features: features)
+    fused = kind()(infrared, luminance)
+    level = 2 * infrared.mean().item() - 1
+    assert [each for pair in asked for each in pair] == pytest.approx([level] * 4, abs=1e-6)
+    of_ir, of_y = (saliencies[label] - saliencies[label].mean() for label in (0, 1))
+    unit = (saliencies[0].mean() + saliencies[1].mean()) / 2
+    share = torch.sigmoid((of_ir - of_y) / unit / csf.TEMPERATURE)
+    expected = 2 * (share * infrared + (1 - share) * luminance) - 1
+    torch.testing.assert_close(fused, expected)
 
 
 def test_every_network_gives_its_terms_a_name() -> None:

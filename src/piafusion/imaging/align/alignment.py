@@ -301,9 +301,8 @@ class Alignment:
         fitting = self.scaled((infrared.shape[0], infrared.shape[1]), size)
         share = _coverage(replace(fitting, shifts=None), margin)
         if isinstance(infrared, np.ma.MaskedArray):
-            seen = (~np.ma.getmaskarray(infrared)).view(np.uint8)
-            seen = _pulled(fitting, seen, cv2.INTER_NEAREST, cv2.BORDER_REPLICATE)
-            share = np.minimum(share, _softened(np.asarray(seen, np.uint8)))
+            seen = _warped_onto(fitting, _seen(infrared), cv2.BORDER_REPLICATE)
+            share = np.minimum(share, _softened(seen))
         if share.min() == 1:
             return warped
         warped -= luminance
@@ -327,7 +326,7 @@ class Alignment:
         fitting = self.scaled((values.shape[0], values.shape[1]), visible_size)
         levels = np.ma.getdata(values).astype(np.float32)
         warped = _pulled(fitting, levels, cv2.INTER_LINEAR, cv2.BORDER_REPLICATE)
-        return np.where(self.inside(values, visible_size), warped, np.float32(np.nan))
+        return np.where(fitting.inside(values, visible_size), warped, np.float32(np.nan))
 
     def inside(self, infrared: Image, visible_size: Size) -> NDArray[np.bool_]:
         """Return which visible pixels lie on an infrared pixel that has a value.
@@ -340,8 +339,7 @@ class Alignment:
             SizeMismatchError: If a size has another shape than it was estimated for.
         """
         fitting = self.scaled((infrared.shape[0], infrared.shape[1]), visible_size)
-        seen = (~np.ma.getmaskarray(infrared)).view(np.uint8)
-        return _warped_onto(fitting, seen).view(np.bool_)
+        return _warped_onto(fitting, _seen(infrared)).view(np.bool_)
 
     def shown(self, infrared_size: Size, visible_size: Size) -> NDArray[np.bool_]:
         """Return which infrared pixels lie inside the visible picture, H x W of the infrared size.
@@ -438,6 +436,13 @@ def _softened(inside: NDArray[np.uint8]) -> NDArray[np.float32]:
     return np.asarray(share * share * (3 - 2 * share))  # no crease at either end
 
 
-def _warped_onto(fitting: Alignment, seen: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def _warped_onto(
+    fitting: Alignment, seen: NDArray[np.uint8], border: int = cv2.BORDER_CONSTANT
+) -> NDArray[np.uint8]:
     """Return where a visible pixel lies on a part of the infrared picture that is not 0."""
-    return np.asarray(_pulled(fitting, seen, cv2.INTER_NEAREST, cv2.BORDER_CONSTANT), np.uint8)
+    return np.asarray(_pulled(fitting, seen, cv2.INTER_NEAREST, border), np.uint8)
+
+
+def _seen(infrared: Image) -> NDArray[np.uint8]:
+    """Return 1 where an infrared picture has a value, 0 where it is masked."""
+    return (~np.ma.getmaskarray(infrared)).view(np.uint8)

@@ -130,11 +130,11 @@ class ClassificationSaliencyNet(ComparisonNet):
         height, width = infrared.shape[2:]
         ir, y = (to_signed(pad_to(8, image)) for image in (infrared, luminance))
         moved = _at_mean_of(ir, y)
-        saliencies = self.saliency(ir, moved, _INFRARED), self.saliency(moved, ir, _VISIBLE)
-        of_ir, of_y = (_mean(saliency) for saliency in saliencies)
+        of_ir, of_y = self.saliency(ir, moved, _INFRARED), self.saliency(moved, ir, _VISIBLE)
+        mean_ir, mean_y = _mean(of_ir), _mean(of_y)
         # Each less its own mean, so that neither source as a whole is the more salient.
-        difference = (saliencies[0] - of_ir) - (saliencies[1] - of_y)
-        share = torch.sigmoid(difference / (TEMPERATURE * (of_ir + of_y) / 2 + 1e-12))
+        difference = (of_ir - mean_ir) - (of_y - mean_y)
+        share = torch.sigmoid(difference / (TEMPERATURE * (mean_ir + mean_y) / 2 + 1e-12))
         features_ir, features_y = self.encode(ir), self.encode(y)
         fused = self.decode(features_y + share * (features_ir - features_y))
         return fused[:, :, :height, :width]
@@ -145,12 +145,13 @@ class ClassificationSaliencyNet(ComparisonNet):
         """Reconstruction, and cross-entropy of the classifier, which shapes no feature."""
         del generator
         images = torch.cat((infrared, luminance))
-        decoded = self.decode(self.encode(to_signed(images)))
+        features = self.encode(to_signed(images))
+        decoded = self.decode(features)
         pixels = squared_error(decoded, images).mean()
         structure = (1 - ssim(decoded, images)).mean()
         with torch.no_grad():
-            alike = self.encode(to_signed(torch.cat((infrared, _at_mean_of(infrared, luminance)))))
-        scores = self.classifier(alike)
+            moved = self.encode(to_signed(_at_mean_of(infrared, luminance)))
+        scores = self.classifier(torch.cat((features[: len(infrared)].detach(), moved)))
         labels = torch.arange(2, device=images.device).repeat_interleave(len(infrared))
         entropy = functional.cross_entropy(scores, labels)
         return {
